@@ -1,0 +1,198 @@
+package events
+
+import "time"
+
+// Event is what the four events have in common.
+type Event interface {
+	// ID is the event_id: what a consumer de-duplicates on, and the id of the CloudEvent.
+	ID() string
+	// Name names the kind of event, for example TaskEvent: the type of the CloudEvent.
+	Name() string
+	// Topic is where the event is published.
+	Topic() string
+	// Key is the partition key, the user_id: the events of one user keep their order.
+	Key() string
+	// Subject is the task_id: the subject of the CloudEvent.
+	Subject() string
+	// Validate returns nil or a *ValidationError that names the field.
+	Validate() error
+	// Encode validates the event and returns it as JSON.
+	Encode() ([]byte, error)
+}
+
+// TaskEvent is the full record of one change of a task: what happened, who did it, and the task after it. The audit
+// log and the recurrence engine live on it.
+type TaskEvent struct {
+	// EventID is a UUIDv7 made in the transaction of the change; consumers de-duplicate on it.
+	EventID string `json:"event_id"`
+	// SchemaVersion is the version of the form; absent or 1 is the original form.
+	SchemaVersion int `json:"schema_version"`
+	// EventType is what happened to the task.
+	EventType Type `json:"event_type"`
+	// TaskID is the task that changed.
+	TaskID string `json:"task_id"`
+	// UserID is the owner of the task.
+	UserID string `json:"user_id"`
+	// TaskData is the task right after the change.
+	TaskData TaskData `json:"task_data"`
+	// TaskVersion is the task's version after the change; consumers fence on it. 0 (unknown) in the original form.
+	TaskVersion int64 `json:"task_version"`
+	// Seq is the owner's change number: no gaps, in commit order. 0 (unknown) in the original form.
+	Seq int64 `json:"seq"`
+	// Changes are the fields that changed, each with its value before and after.
+	Changes []Change `json:"changes,omitempty"`
+	// Actor is who made the change: a user's id or a service's name.
+	Actor string `json:"actor,omitempty"`
+	// CausationID is the id of the event or request that led to this one.
+	CausationID string `json:"causation_id,omitempty"`
+	// Timestamp is when the change was made.
+	Timestamp time.Time `json:"timestamp"`
+}
+
+// TaskUpdateEvent tells open browsers of one change of a task: the task after it, without who did it and what it was
+// before.
+type TaskUpdateEvent struct {
+	// EventID is a UUIDv7 made in the transaction of the change; consumers de-duplicate on it.
+	EventID string `json:"event_id"`
+	// SchemaVersion is the version of the form; absent or 1 is the original form.
+	SchemaVersion int `json:"schema_version"`
+	// EventType is what happened to the task.
+	EventType Type `json:"event_type"`
+	// TaskID is the task that changed.
+	TaskID string `json:"task_id"`
+	// UserID is the owner of the task, whose browsers are told.
+	UserID string `json:"user_id"`
+	// TaskData is the task right after the change.
+	TaskData TaskData `json:"task_data"`
+	// TaskVersion is the task's version after the change; consumers fence on it. 0 (unknown) in the original form.
+	TaskVersion int64 `json:"task_version"`
+	// Seq is the owner's change number: no gaps, in commit order. 0 (unknown) in the original form.
+	Seq int64 `json:"seq"`
+	// Timestamp is when the change was made.
+	Timestamp time.Time `json:"timestamp"`
+}
+
+// ReminderEvent schedules the one reminder of a task, moves it or cancels it.
+type ReminderEvent struct {
+	// EventID is a UUIDv7 made in the transaction of the change; consumers de-duplicate on it.
+	EventID string `json:"event_id"`
+	// SchemaVersion is the version of the form; absent or 1 is the original form.
+	SchemaVersion int `json:"schema_version"`
+	// EventType is what happens to the reminder; absent means scheduled.
+	EventType Type `json:"event_type"`
+	// TaskID is the task to be reminded of.
+	TaskID string `json:"task_id"`
+	// UserID is the user to remind.
+	UserID string `json:"user_id"`
+	// Title is the title of the task.
+	Title string `json:"title"`
+	// DueAt is when the task is due; a date-only due date is the end of that day in the task's zone. May be absent when cancelled.
+	DueAt time.Time `json:"due_at,omitzero"`
+	// RemindAt is when to remind. May be absent when cancelled.
+	RemindAt time.Time `json:"remind_at,omitzero"`
+	// TaskVersion is the task's version after the change: an older event never moves a newer reminder. 0 (unknown) in the original form.
+	TaskVersion int64 `json:"task_version"`
+	// Timestamp is when the change was made.
+	Timestamp time.Time `json:"timestamp"`
+}
+
+// NotificationEvent is a notification that is in the user's inbox now; open browsers show it.
+type NotificationEvent struct {
+	// EventID is a UUIDv7 made in the transaction that made the notification; consumers de-duplicate on it.
+	EventID string `json:"event_id"`
+	// SchemaVersion is the version of the form; this event has no original form.
+	SchemaVersion int `json:"schema_version"`
+	// NotificationID is the notification's id in the inbox.
+	NotificationID string `json:"notification_id"`
+	// TaskID is the task it is about.
+	TaskID string `json:"task_id"`
+	// UserID is the user who is notified.
+	UserID string `json:"user_id"`
+	// Kind is why the user is notified, for example reminder. The set is open.
+	Kind string `json:"kind"`
+	// Title is the one line to show.
+	Title string `json:"title"`
+	// Body is more text; may be empty.
+	Body string `json:"body"`
+	// DueAt is when the task is due.
+	DueAt *time.Time `json:"due_at,omitempty"`
+	// Late says that the reminder's time passed while the service was down.
+	Late bool `json:"late"`
+	// Timestamp is when the notification was made.
+	Timestamp time.Time `json:"timestamp"`
+}
+
+// The names of the events, as in the type of their CloudEvents.
+const (
+	NameTaskEvent         = "TaskEvent"
+	NameTaskUpdateEvent   = "TaskUpdateEvent"
+	NameReminderEvent     = "ReminderEvent"
+	NameNotificationEvent = "NotificationEvent"
+)
+
+var (
+	_ Event = TaskEvent{}
+	_ Event = TaskUpdateEvent{}
+	_ Event = ReminderEvent{}
+	_ Event = NotificationEvent{}
+)
+
+// ID implements Event.
+func (e TaskEvent) ID() string { return e.EventID }
+
+// Name implements Event.
+func (e TaskEvent) Name() string { return NameTaskEvent }
+
+// Topic implements Event.
+func (e TaskEvent) Topic() string { return TopicTaskEvents }
+
+// Key implements Event.
+func (e TaskEvent) Key() string { return e.UserID }
+
+// Subject implements Event.
+func (e TaskEvent) Subject() string { return e.TaskID }
+
+// ID implements Event.
+func (e TaskUpdateEvent) ID() string { return e.EventID }
+
+// Name implements Event.
+func (e TaskUpdateEvent) Name() string { return NameTaskUpdateEvent }
+
+// Topic implements Event.
+func (e TaskUpdateEvent) Topic() string { return TopicTaskUpdates }
+
+// Key implements Event.
+func (e TaskUpdateEvent) Key() string { return e.UserID }
+
+// Subject implements Event.
+func (e TaskUpdateEvent) Subject() string { return e.TaskID }
+
+// ID implements Event.
+func (e ReminderEvent) ID() string { return e.EventID }
+
+// Name implements Event.
+func (e ReminderEvent) Name() string { return NameReminderEvent }
+
+// Topic implements Event.
+func (e ReminderEvent) Topic() string { return TopicReminders }
+
+// Key implements Event.
+func (e ReminderEvent) Key() string { return e.UserID }
+
+// Subject implements Event.
+func (e ReminderEvent) Subject() string { return e.TaskID }
+
+// ID implements Event.
+func (e NotificationEvent) ID() string { return e.EventID }
+
+// Name implements Event.
+func (e NotificationEvent) Name() string { return NameNotificationEvent }
+
+// Topic implements Event.
+func (e NotificationEvent) Topic() string { return TopicNotifications }
+
+// Key implements Event.
+func (e NotificationEvent) Key() string { return e.UserID }
+
+// Subject implements Event.
+func (e NotificationEvent) Subject() string { return e.TaskID }

@@ -1,0 +1,72 @@
+package events
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// TaskData is the task as it was right after the change: the Task resource of the HTTP API.
+type TaskData struct {
+	// ID is the task's id; equals the event's task_id.
+	ID string `json:"id"`
+	// UserID is the owner; equals the event's user_id.
+	UserID string `json:"user_id"`
+	// Title is one line of text.
+	Title string `json:"title"`
+	// Description is free text; may be empty.
+	Description string `json:"description"`
+	// Status is how far the task is.
+	Status Status `json:"status"`
+	// Priority is how much the task matters; medium when the original form leaves it out.
+	Priority Priority `json:"priority"`
+	// Tags are the user's labels, never null.
+	Tags []string `json:"tags"`
+	// DueDate is the day on which the task is due (YYYY-MM-DD), for a task without a time of day; never together with due_at.
+	DueDate string `json:"due_date,omitempty"`
+	// DueAt is the instant at which the task is due; never together with due_date.
+	DueAt *time.Time `json:"due_at,omitempty"`
+	// Timezone is the IANA zone in which due_date and the recurrence are read; UTC when the original form leaves it out.
+	Timezone string `json:"timezone"`
+	// RemindAt is when the user wants to be reminded.
+	RemindAt *time.Time `json:"remind_at,omitempty"`
+	// Recurrence is the rule by which completing the task makes its successor.
+	Recurrence *Recurrence `json:"recurrence,omitempty"`
+	// SeriesID joins the occurrences of one recurring task.
+	SeriesID string `json:"series_id,omitempty"`
+	// OccurrenceNo is the number of this occurrence in its series.
+	OccurrenceNo int `json:"occurrence_no,omitempty"`
+	// Position orders the user's list by hand, ascending.
+	Position float64 `json:"position"`
+	// Version is 1 when the task is made and one more with each change; equals the event's task_version.
+	Version int64 `json:"version"`
+	// Seq is the user's change number of this change; equals the event's seq.
+	Seq int64 `json:"seq"`
+	// CreatedAt is when the task was made.
+	CreatedAt time.Time `json:"created_at,omitzero"`
+	// UpdatedAt is when the task was last changed.
+	UpdatedAt time.Time `json:"updated_at,omitzero"`
+	// CompletedAt is when the task was completed, while it is completed.
+	CompletedAt *time.Time `json:"completed_at,omitempty"`
+	// DeletedAt is when the task was deleted, while it is deleted.
+	DeletedAt *time.Time `json:"deleted_at,omitempty"`
+}
+
+// Recurrence is an RFC 5545 rule with what it needs to be read.
+type Recurrence struct {
+	// RRule is an RFC 5545 recurrence rule without the "RRULE:" prefix, for example FREQ=WEEKLY;BYDAY=MO.
+	RRule string `json:"rrule"`
+	// Anchor is what the next occurrence is counted from; schedule when left out.
+	Anchor Anchor `json:"anchor"`
+	// Timezone is the IANA zone on whose wall clock the rule runs; the task's when left out.
+	Timezone string `json:"timezone"`
+}
+
+// Change is one field of a task that changed.
+type Change struct {
+	// Field is the field's wire name, for example due_at.
+	Field string `json:"field"`
+	// From is the value before; null when there was none.
+	From json.RawMessage `json:"from"`
+	// To is the value after; null when there is none.
+	To json.RawMessage `json:"to"`
+}
