@@ -1,3 +1,4 @@
+// Package outbox carries events from the transaction that made them to the broker, in order and without loss.
 package outbox
 
 import (
