@@ -1,0 +1,81 @@
+# Taskwire. `make help` lists the targets. Needs Go and make; everything else is built or installed by name.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+BIN       := $(CURDIR)/.taskwire/bin
+TASKWIRE  := $(BIN)/taskwire
+MODULES   := pkg/events pkg/events/schematest pkg/platform cmd/taskwire e2e services/audit services/notification services/recurring-task services/task-api services/websocket
+TOOL_MODS := tools/daprd tools/dev
+UP_FLAGS  := $(if $(PORT),--port $(PORT)) $(if $(DATA),--data $(DATA)) $(if $(DETACH),--detach)
+DATA_FLAG := $(if $(DATA),--data $(DATA))
+
+.PHONY: help
+help: ## List the targets
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo; echo "  Settings: PORT=8080 DATA=.taskwire DETACH=1 (up), PART=task-api (logs), RUN=regexp PKG=./services/audit/... (test-some)"
+
+##@ Run
+.PHONY: up down status logs
+up: taskwire ## Build what is missing, start everything, print the address (PORT=, DATA=, DETACH=1)
+	@exec $(TASKWIRE) up $(UP_FLAGS)
+down: taskwire ## Stop what `make up` started; the data stays
+	@$(TASKWIRE) down $(DATA_FLAG)
+status: taskwire ## Show each part: pid, port, ready, restarts, memory
+	@$(TASKWIRE) status $(DATA_FLAG)
+logs: taskwire ## Show a part's log (PART=task-api)
+	@$(TASKWIRE) logs $(DATA_FLAG) $(PART)
+
+##@ Build
+.PHONY: taskwire build daprd tools
+taskwire: # the operator's tool, which builds the rest
+	@./scripts/bootstrap.sh $(TASKWIRE)
+build: taskwire ## Build the services, the tool and daprd into .taskwire/bin
+	@$(TASKWIRE) build
+daprd: taskwire ## Build daprd (once) into .taskwire/bin
+	@$(TASKWIRE) build --only daprd
+tools: ## Build the linters and the test runner (once) into .taskwire/bin
+	@./scripts/tools.sh $(BIN)
+
+##@ Check
+.PHONY: test test-unit test-e2e test-some lint fmt fmt-check tidy tidy-check generate generate-check vuln tour fuzz
+test: daprd tools ## Run every test, with the race detector, on the real parts
+	@./scripts/test.sh all
+test-unit: daprd tools ## Only the unit, store and contract tests
+	@./scripts/test.sh unit
+test-e2e: daprd tools ## Only the whole-stack tests
+	@./scripts/test.sh e2e
+test-some: daprd tools ## Some tests: PKG=./services/audit/... RUN=Append
+	@./scripts/test.sh some "$(PKG)" "$(RUN)"
+tour: taskwire ## Run the README's tour word for word against a running `make up` (PORT=)
+	@./scripts/tour.sh $(if $(PORT),http://localhost:$(PORT))
+lint: tools ## Run the linters, the import-direction rules among them
+	@./scripts/each.sh "lint" $(BIN)/golangci-lint run --config $(CURDIR)/.golangci.yml ./... -- $(MODULES)
+fmt: ## Format all Go files
+	@gofmt -l -w $$(git ls-files '*.go')
+fmt-check:
+	@bad=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$bad" ] || { echo "not gofmt-ed (run make fmt):"; echo "$$bad"; exit 1; }
+tidy: ## Run go mod tidy in every module
+	@./scripts/each.sh "tidy" go mod tidy -- $(MODULES) $(TOOL_MODS)
+tidy-check:
+	@./scripts/each.sh "tidy" go mod tidy -diff -- $(MODULES) $(TOOL_MODS)
+	@./scripts/each.sh "build alone" go build ./... -- $(MODULES)
+generate: ## Regenerate schemas and documents
+	@go generate ./pkg/events/...
+generate-check: generate
+	@git diff --exit-code -- pkg/events docs/events.md || { echo "generated files are stale: commit what make generate wrote"; exit 1; }
+vuln: tools ## Look for known vulnerabilities (needs the vulnerability database)
+	@./scripts/each.sh "vuln" $(BIN)/govulncheck ./... -- $(MODULES)
+fuzz: ## Fuzz each event decoder for 30 s
+	@cd pkg/events && for f in $$(go test -list '^Fuzz' . | grep ^Fuzz); do go test -run '^$$' -fuzz "^$$f$$" -fuzztime 30s .; done
+
+##@ Measure
+.PHONY: bench bench-smoke
+bench: ## Benchmarks of the packages
+	@go test -run '^$$' -bench . -benchmem $$(go list work | grep -v /e2e)
+bench-smoke: daprd ## Whole-stack figures: create rate over its floor, commit to socket, start-up, memory
+	@go run ./e2e/bench
+
+.PHONY: clean
+clean: ## Remove what was built (not the data)
+	@rm -rf $(BIN)

@@ -1,0 +1,127 @@
+// Command bench measures the whole stack, each figure beside a floor of the same run, and prints ratios: absolute
+// figures of a shared machine move by a factor of four, ratios of paired rounds do not.
+//
+//	create    creates per second at 32 connections, over pgbench doing two inserts in one transaction
+//	socket    commit to WebSocket at 100 creates a second, beside a direct produce and consume on the same broker
+//	start     a warm start of the stack until it is ready
+//	memory    resident memory of each process, idle after start and after the load
+//
+// It asserts nothing. Flags: -rounds, -seconds.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/taskwire/taskwire/cmd/taskwire/build"
+	"github.com/taskwire/taskwire/cmd/taskwire/stack"
+)
+
+func main() {
+	rounds := flag.Int("rounds", 5, "paired rounds of each figure; the median of their ratios is quoted")
+	seconds := flag.Int("seconds", 5, "length of one arm of a round")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, *rounds, time.Duration(*seconds)*time.Second); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, rounds int, arm time.Duration) error {
+	root, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	bin := filepath.Join(root, ".taskwire", "bin")
+	if err := build.All(ctx, build.Config{Root: root, BinDir: bin, Out: os.Stderr}); err != nil {
+		return err
+	}
+	data, err := os.MkdirTemp("", "taskwire-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(data)
+	cfg := stack.Config{
+		Root: root, BinDir: bin, Data: data, Durable: true, Out: io.Discard, Log: slog.New(slog.DiscardHandler),
+		// The bench is one address with many accounts; the limits against guessing passwords are not what it measures.
+		Env: map[string]string{"RATE_LIMITS": "off"},
+	}
+	fmt.Println("start")
+	for _, kind := range []string{"first, makes the data folder", "warm"} {
+		took, s, end, err := start(ctx, cfg)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("  %-32s %5.1f s\n", kind, took.Seconds())
+		if kind != "warm" {
+			if err := end(); err != nil {
+				return err
+			}
+			continue
+		}
+		defer end() //nolint:errcheck // the figures are out by then; a stop that fails is the stack's own test
+		printMemory("memory, idle", s)
+		if err := benchCreate(ctx, s, rounds, arm); err != nil {
+			return fmt.Errorf("create: %w", err)
+		}
+		if err := benchSocket(ctx, s, rounds, arm); err != nil {
+			return fmt.Errorf("socket: %w", err)
+		}
+		printMemory("memory, after the load", s)
+	}
+	return nil
+}
+
+// start starts the stack and says how long it took until every part was ready.
+func start(ctx context.Context, cfg stack.Config) (time.Duration, *stack.Stack, func() error, error) {
+	s, err := stack.New(cfg)
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	begin := time.Now()
+	go func() { ended <- s.Run(ctx) }()
+	end := func() error { cancel(); return <-ended }
+	select {
+	case <-s.Ready():
+		return time.Since(begin), s, end, nil
+	case err := <-ended:
+		cancel()
+		return 0, nil, nil, fmt.Errorf("the stack ended before it was ready: %w (logs in %s)", err, filepath.Join(cfg.Data, "log"))
+	}
+}
+
+func printMemory(title string, s *stack.Stack) {
+	fmt.Println(title)
+	var total uint64
+	for _, p := range s.Status() {
+		total += uint64(p.RSSBytes)
+		fmt.Printf("  %-24s %6.1f MiB\n", p.Name, float64(p.RSSBytes)/(1<<20))
+	}
+	fmt.Printf("  %-24s %6.1f MiB\n", "all", float64(total)/(1<<20))
+}
+
+// median of xs, which it sorts.
+func median[T int | float64 | time.Duration](xs []T) T {
+	slices.Sort(xs)
+	return xs[len(xs)/2]
+}
+
+// quantile of sorted xs.
+func quantile(xs []time.Duration, q float64) time.Duration {
+	if len(xs) == 0 {
+		return 0
+	}
+	return xs[min(len(xs)-1, int(float64(len(xs))*q))]
+}

@@ -1,0 +1,105 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/taskwire/taskwire/cmd/taskwire/build"
+	"github.com/taskwire/taskwire/cmd/taskwire/stack"
+)
+
+// startTimeout bounds the start of a whole stack: some seconds when warm, and far more on a machine that builds
+// something else at the same time.
+const startTimeout = 3 * time.Minute
+
+// shared is the stack that the tests of this package use together: each test brings its own users, and a test that
+// kills a part proves that the supervisor brings it back.
+var shared *stack.Stack
+
+func TestMain(m *testing.M) { os.Exit(runMain(m)) }
+
+func runMain(m *testing.M) int {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	root, err := repoRoot()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		return 1
+	}
+	if err := build.All(ctx, build.Config{Root: root, BinDir: filepath.Join(root, ".taskwire", "bin"), Out: os.Stderr}); err != nil {
+		fmt.Fprintln(os.Stderr, "e2e: build:", err)
+		return 1
+	}
+	data, err := os.MkdirTemp("", "taskwire-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		return 1
+	}
+	s, stop, err := startStack(ctx, stack.Config{Root: root, Data: data})
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "e2e: start the stack: %v (its logs stay in %s)\n", err, filepath.Join(data, "log"))
+		return 1
+	}
+	shared = s
+	code := m.Run()
+	if err := stop(); err != nil {
+		fmt.Fprintln(os.Stderr, "e2e: stop the stack:", err)
+		code = max(code, 1)
+	}
+	if code != 0 {
+		fmt.Fprintf(os.Stderr, "e2e: the logs of every part stay in %s\n", filepath.Join(data, "log"))
+		return code
+	}
+	if err := os.RemoveAll(data); err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+	}
+	return code
+}
+
+// startStack starts a stack and waits until it is ready. stop ends it and reports how it ended.
+func startStack(ctx context.Context, cfg stack.Config) (s *stack.Stack, stop func() error, err error) {
+	cfg.BinDir = filepath.Join(cfg.Root, ".taskwire", "bin")
+	cfg.Out = io.Discard
+	cfg.Durable = true
+	cfg.Log = slog.New(slog.DiscardHandler)
+	s, err = stack.New(cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	stop = func() error {
+		cancel()
+		return <-ended
+	}
+	select {
+	case <-s.Ready():
+		return s, stop, nil
+	case err := <-ended:
+		cancel()
+		return nil, nil, fmt.Errorf("ended before it was ready: %w", err)
+	case <-time.After(startTimeout):
+		return nil, nil, fmt.Errorf("not ready after %s: %w", startTimeout, stop())
+	}
+}
+
+// repoRoot is the folder above this one that holds go.work.
+func repoRoot() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.work")); err == nil {
+			return dir, nil
+		}
+	}
+	return "", fmt.Errorf("no go.work above this folder")
+}

@@ -1,0 +1,139 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/taskwire/taskwire/cmd/taskwire/stack"
+	"github.com/taskwire/taskwire/pkg/events"
+)
+
+// TestTheReadmeTourWorksWordForWord runs the tour as CI and a newcomer do.
+func TestTheReadmeTourWorksWordForWord(t *testing.T) {
+	root, err := repoRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(filepath.Join(root, "scripts", "tour.sh"), shared.URL()).CombinedOutput()
+	if err != nil {
+		t.Fatalf("tour: %v\n%s", err, out)
+	}
+}
+
+// TestAReminderIsDeliveredOnce sets a reminder that is due at once and one that is moved, cancelled or left behind by
+// a completed task, and counts the notifications.
+func TestAReminderIsDeliveredOnce(t *testing.T) {
+	u := newUser(t, shared.URL())
+	page := openBrowser(t, u, 0)
+	soon := time.Now().UTC().Add(3 * time.Second).Format(time.RFC3339Nano)
+	far := time.Now().UTC().Add(48 * time.Hour).Format(time.RFC3339)
+	due := time.Now().UTC().Add(72 * time.Hour).Format(time.RFC3339)
+
+	u.create(map[string]any{"title": "stays", "due_at": due, "remind_at": soon})
+	completed := u.create(map[string]any{"title": "is completed before", "due_at": due, "remind_at": soon})
+	moved := u.create(map[string]any{"title": "is moved away", "due_at": due, "remind_at": soon})
+	brought := u.create(map[string]any{"title": "is brought forward", "due_at": due, "remind_at": far})
+	u.must(http.MethodPost, "/api/v1/tasks/"+completed.ID+"/complete", nil, http.StatusOK, nil)
+	u.must(http.MethodPatch, "/api/v1/tasks/"+moved.ID, map[string]any{"remind_at": far}, http.StatusOK, nil)
+	u.must(http.MethodPatch, "/api/v1/tasks/"+brought.ID, map[string]any{"remind_at": soon}, http.StatusOK, nil)
+
+	var got []frame
+	eventually(t, time.Minute, "two notifications", func() error {
+		if got = page.notifications(); len(got) < 2 {
+			return fmt.Errorf("got %d: %+v", len(got), got)
+		}
+		return nil
+	})
+	// A later reminder marks the end: whatever else was due before it would have come by then.
+	mark := time.Now().UTC().Add(2 * time.Second).Format(time.RFC3339Nano)
+	u.create(map[string]any{"title": "the mark", "due_at": due, "remind_at": mark})
+	eventually(t, time.Minute, "the mark", func() error {
+		if got = page.notifications(); len(got) < 3 {
+			return errNothingYet
+		}
+		return nil
+	})
+	titles := map[string]int{}
+	for _, f := range got {
+		titles[f.Title]++
+	}
+	for _, title := range []string{"stays", "is brought forward", "the mark"} {
+		if titles[title] != 1 {
+			t.Errorf("notification %q: got %d, want 1 (all: %v)", title, titles[title], titles)
+		}
+	}
+	if len(got) != 3 {
+		t.Errorf("got %d notifications, want 3: %v", len(got), titles)
+	}
+}
+
+// TestABrowserThatWasAwayCatchesUpWithoutAHole connects with an old since and wants every seq from there.
+func TestABrowserThatWasAwayCatchesUpWithoutAHole(t *testing.T) {
+	u := newUser(t, shared.URL())
+	task := u.create(map[string]any{"title": "0"})
+	for i := 1; i < 300; i++ { // more than one page of the replay
+		u.must(http.MethodPatch, "/api/v1/tasks/"+task.ID, map[string]any{"title": fmt.Sprint(i)}, http.StatusOK, nil)
+	}
+	page := openBrowser(t, u, 17)
+	eventually(t, time.Minute, "every seq after 17", func() error { return page.sawAll(17, 300) })
+	u.must(http.MethodDelete, "/api/v1/tasks/"+task.ID, nil, http.StatusNoContent, nil)
+	eventually(t, time.Minute, "the deletion, live", func() error { return page.sawAll(17, 301) })
+}
+
+// TestASidecarThatIsMissingAtStartDoesNotStopWrites starts a stack of its own without the task API's sidecar, writes,
+// and then starts the sidecar: everything that was answered arrives.
+func TestASidecarThatIsMissingAtStartDoesNotStopWrites(t *testing.T) {
+	root, err := repoRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := stack.New(stack.Config{
+		Root: root, BinDir: filepath.Join(root, ".taskwire", "bin"), Data: t.TempDir(), Out: t.Output(), Hold: []string{"task-api-daprd"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(t.Context()) }()
+	t.Cleanup(func() {
+		if err := <-ended; err != nil {
+			t.Errorf("the stack ended with %v", err)
+		}
+	})
+	eventually(t, startTimeout, "the gateway answers", func() error {
+		resp, err := http.Get(s.URL() + "/healthz")
+		if err != nil {
+			return err
+		}
+		return resp.Body.Close()
+	})
+	u := newUser(t, s.URL())
+	var tasks []events.TaskData
+	for i := range 20 {
+		tasks = append(tasks, u.create(map[string]any{"title": fmt.Sprint("written without a sidecar ", i)}))
+	}
+	resp, err := http.Get(s.URL() + "/readyz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("/readyz without the sidecar: got %d, want 503", resp.StatusCode)
+	}
+	if err := s.Start("task-api-daprd"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, recoveryTimeout, "all writes are in the audit log", func() error { return u.auditHas("/api/v1/audit", len(tasks)) })
+	eventually(t, time.Minute, "ready", func() error {
+		select {
+		case <-s.Ready():
+			return nil
+		default:
+			return errNothingYet
+		}
+	})
+}

@@ -1,0 +1,156 @@
+package e2e
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// frame is one message of the server, of any type.
+type frame struct {
+	Type           string          `json:"type"`
+	Seq            int64           `json:"seq"`
+	EventID        string          `json:"event_id"`
+	EventType      string          `json:"event_type"`
+	TaskID         string          `json:"task_id"`
+	TaskVersion    int64           `json:"task_version"`
+	Task           json.RawMessage `json:"task"`
+	NotificationID string          `json:"notification_id"`
+	Title          string          `json:"title"`
+	Late           bool            `json:"late"`
+	Reason         string          `json:"reason"`
+	Code           any             `json:"code"`
+	Message        string          `json:"message"`
+}
+
+// browser is an open page: it connects, says since which seq it knows the world, and when its connection ends it
+// connects again from the last seq it saw. It records every frame.
+type browser struct {
+	u     *user
+	since int64
+	stop  chan struct{}
+	done  chan struct{}
+
+	mu     sync.Mutex
+	events []frame
+	notes  []frame
+	others []frame
+	opened int
+	conn   *websocket.Conn
+}
+
+// openBrowser starts a browser and waits for its first welcome.
+func openBrowser(t testing.TB, u *user, since int64) *browser {
+	t.Helper()
+	b := &browser{u: u, since: since, stop: make(chan struct{}), done: make(chan struct{})}
+	go b.run()
+	t.Cleanup(b.close)
+	eventually(t, 30*time.Second, "welcome on the WebSocket", func() error {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if b.opened == 0 {
+			return fmt.Errorf("no welcome yet; other frames: %+v", b.others)
+		}
+		return nil
+	})
+	return b
+}
+
+func (b *browser) close() {
+	select {
+	case <-b.stop:
+	default:
+		close(b.stop)
+	}
+	b.mu.Lock()
+	if b.conn != nil {
+		b.conn.Close()
+	}
+	b.mu.Unlock()
+	<-b.done
+}
+
+func (b *browser) run() {
+	defer close(b.done)
+	for {
+		b.session()
+		select {
+		case <-b.stop:
+			return
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// session is one connection, from dialling to its end.
+func (b *browser) session() {
+	dialer := websocket.Dialer{Subprotocols: []string{"taskwire.v1"}, HandshakeTimeout: 5 * time.Second}
+	url := "ws" + strings.TrimPrefix(b.u.base, "http") + "/ws"
+	conn, resp, err := dialer.Dial(url, http.Header{"Origin": {b.u.base}})
+	if err != nil {
+		return
+	}
+	resp.Body.Close()
+	defer conn.Close()
+	b.mu.Lock()
+	b.conn = conn
+	since := b.since
+	b.mu.Unlock()
+	if conn.WriteJSON(map[string]any{"type": "auth", "token": b.u.token, "since": since}) != nil {
+		return
+	}
+	for {
+		var f frame
+		if err := conn.ReadJSON(&f); err != nil {
+			return
+		}
+		b.mu.Lock()
+		switch f.Type {
+		case "event":
+			b.events = append(b.events, f)
+			b.since = f.Seq
+		case "notification":
+			b.notes = append(b.notes, f)
+		case "welcome":
+			b.opened++
+		default:
+			b.others = append(b.others, f)
+		}
+		b.mu.Unlock()
+	}
+}
+
+// sawAll says whether the browser has seen every seq in (from, to] exactly once and in order, and no resync.
+func (b *browser) sawAll(from, to int64) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.others) > 0 {
+		return fmt.Errorf("unexpected frames: %+v", b.others)
+	}
+	next := from + 1
+	for i, f := range b.events {
+		if f.Seq != next {
+			return fmt.Errorf("event %d has seq %d, want %d", i, f.Seq, next)
+		}
+		next++
+	}
+	if next != to+1 {
+		return fmt.Errorf("saw seq up to %d, want %d", next-1, to)
+	}
+	return nil
+}
+
+func (b *browser) notifications() []frame {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return append([]frame(nil), b.notes...)
+}
+
+var errNothingYet = errors.New("nothing yet")
