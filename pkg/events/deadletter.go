@@ -1,9 +1,13 @@
 package events
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
+	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // DeadLetter is what a dead-letter topic carries: an event that can never be processed, whole, with the reason.
@@ -18,7 +22,7 @@ type DeadLetter struct {
 	Reason string `json:"reason"`
 	// FailedAt is when the consumer gave up.
 	FailedAt time.Time `json:"failed_at"`
-	// Original is the event as it was received: its JSON, or a string of base64 where it is not JSON.
+	// Original is the event as it was received: its own JSON, or a string of base64 where that is not JSON.
 	Original json.RawMessage `json:"original"`
 	// OriginalEncoding is base64 when original is a string of base64; absent when it is the event's own JSON.
 	OriginalEncoding string `json:"original_encoding,omitempty"`
@@ -26,20 +30,93 @@ type DeadLetter struct {
 
 const encodingBase64 = "base64"
 
-// Encode returns the dead letter as JSON. Original takes any bytes: those that are not JSON travel as base64.
+// Validate returns nil or a *ValidationError that names the first field which breaks a rule.
+func (d DeadLetter) Validate() error {
+	var c checker
+	c.text("event_id", d.EventID, 0, MaxName)
+	c.text("topic", d.Topic, 1, MaxName)
+	c.text("consumer", d.Consumer, 1, MaxName)
+	c.text("reason", d.Reason, 1, MaxReason)
+	c.time("failed_at", d.FailedAt)
+	if _, err := d.Payload(); err != nil && c.err == nil {
+		return err
+	}
+	return c.result()
+}
+
+// Encode returns the dead letter as JSON. A poisonous event must be able to leave its partition, so that Encode bends
+// rather than refuses: Original may be any bytes (what is not JSON travels as base64), and an event id or reason that
+// is too long or not text is cut and cleaned. The error is a *ValidationError about the consumer's own fields.
 func (d DeadLetter) Encode() ([]byte, error) {
-	if d.OriginalEncoding == "" && !json.Valid(d.Original) {
-		d.Original, _ = json.Marshal(base64.StdEncoding.EncodeToString(d.Original))
+	d.EventID = clean(d.EventID, MaxName)
+	if d.Reason = clean(d.Reason, MaxReason); d.Reason == "" {
+		d.Reason = "unknown"
+	}
+	if d.OriginalEncoding == "" && !(utf8.Valid(d.Original) && json.Valid(d.Original)) {
+		d.Original = json.RawMessage(`"` + base64.StdEncoding.EncodeToString(d.Original) + `"`)
 		d.OriginalEncoding = encodingBase64
+	}
+	d.FailedAt = utc(d.FailedAt)
+	if err := d.Validate(); err != nil {
+		return nil, err
 	}
 	return marshal(d)
 }
 
-// DecodeDeadLetter reads a DeadLetter.
+// clean returns at most limit characters of s, as text that can be kept.
+func clean(s string, limit int) string {
+	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+	if len(s) <= limit || utf8.RuneCountInString(s) <= limit {
+		return s
+	}
+	return string([]rune(s)[:limit])
+}
+
+// Payload returns the event as it was received, to be published again once its cause is mended. White space between
+// the tokens of JSON is not kept.
+func (d DeadLetter) Payload() ([]byte, error) {
+	switch d.OriginalEncoding {
+	case "":
+		if !json.Valid(d.Original) {
+			return nil, &ValidationError{"original", "is not JSON"}
+		}
+		return d.Original, nil
+	case encodingBase64:
+		var s string
+		err := json.Unmarshal(d.Original, &s)
+		payload, err64 := base64.StdEncoding.DecodeString(s)
+		if errors.Join(err, err64) != nil {
+			return nil, &ValidationError{"original", "is not a string of base64"}
+		}
+		return payload, nil
+	}
+	return nil, &ValidationError{"original_encoding", "is not base64"}
+}
+
+// DecodeDeadLetter reads a DeadLetter, skips unknown fields and validates. The error is a *ValidationError; with it,
+// the dead letter holds what could be read.
 func DecodeDeadLetter(data []byte) (DeadLetter, error) {
 	var d DeadLetter
-	if err := json.Unmarshal(data, &d); err != nil {
-		return d, &ValidationError{FieldDocument, "is not a JSON object"}
+	if !utf8.Valid(data) {
+		return d, &ValidationError{FieldDocument, "is not valid UTF-8"}
 	}
-	return d, nil
+	if json.Unmarshal(data, &d) != nil {
+		d = DeadLetter{}
+		f, err := readFields(data)
+		if err != nil {
+			return d, err
+		}
+		if err := f.into(&d); err != nil {
+			return d, err
+		}
+	}
+	if d.Original == nil {
+		return d, &ValidationError{"original", reasonMissing}
+	}
+	var b bytes.Buffer
+	if json.Compact(&b, d.Original) == nil {
+		d.Original = b.Bytes()
+	}
+	d.FailedAt = utc(d.FailedAt)
+	return d, d.Validate()
 }

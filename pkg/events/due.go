@@ -1,13 +1,10 @@
 package events
 
-import (
-	"fmt"
-	"time"
-	_ "time/tzdata" // zones are checked the same on every machine, one without zone files too
-)
+import "time"
 
-// DueInstant returns the instant at which the task is due: due_at, or the last second of due_date's day (23:59:59 on
-// the wall clock) in the task's zone. The second result is false when the task has no due date.
+// DueInstant returns the instant at which the task is due: due_at, or the end of due_date's day (23:59:59 on the wall
+// clock) in the task's zone. The second result is false when the task has no due date. An error is a
+// *ValidationError that names due_date or timezone.
 func (d TaskData) DueInstant() (time.Time, bool, error) {
 	if d.DueAt != nil {
 		return d.DueAt.UTC(), true, nil
@@ -15,13 +12,41 @@ func (d TaskData) DueInstant() (time.Time, bool, error) {
 	if d.DueDate == "" {
 		return time.Time{}, false, nil
 	}
-	loc, err := time.LoadLocation(d.Timezone)
-	if err != nil {
-		return time.Time{}, false, fmt.Errorf("due instant: %w", err)
+	day, ok := parseDate(d.DueDate)
+	if !ok {
+		return time.Time{}, false, &ValidationError{"due_date", reasonDate}
 	}
-	day, err := time.Parse(time.DateOnly, d.DueDate)
+	loc, err := loadZone(d.Timezone)
 	if err != nil {
-		return time.Time{}, false, fmt.Errorf("due instant: %w", err)
+		return time.Time{}, false, &ValidationError{"timezone", "is not an IANA time zone"}
 	}
-	return time.Date(day.Year(), day.Month(), day.Day(), 23, 59, 59, 0, loc).UTC(), true, nil
+	return endOfDay(day, loc), true, nil
 }
+
+const reasonDate = "is not a date (YYYY-MM-DD)"
+
+// parseDate reads YYYY-MM-DD, a day that exists.
+func parseDate(s string) (time.Time, bool) {
+	day, err := time.Parse(time.DateOnly, s)
+	return day, err == nil && day.Year() >= 1
+}
+
+// endOfDay returns the last instant at which the clocks of loc show 23:59:59 on that day. When they show it twice,
+// because they are put back at midnight, the day ends with the second. When they never do, because the zone left the
+// day out (Samoa, 30 December 2011), the clock is read with the offset from before the gap, so that the instant
+// moves later by the gap.
+func endOfDay(day time.Time, loc *time.Location) time.Time {
+	wall := time.Date(day.Year(), day.Month(), day.Day(), 23, 59, 59, 0, time.UTC)
+	// The offset changes once at most in these three days, so the two at their ends are all there are.
+	_, before := wall.Add(-36 * time.Hour).In(loc).Zone()
+	_, after := wall.Add(36 * time.Hour).In(loc).Zone()
+	late, early := wall.Add(-offset(min(before, after))), wall.Add(-offset(max(before, after)))
+	for _, t := range []time.Time{late, early} {
+		if _, o := t.In(loc).Zone(); t.Add(offset(o)).Equal(wall) {
+			return t
+		}
+	}
+	return wall.Add(-offset(before))
+}
+
+func offset(seconds int) time.Duration { return time.Duration(seconds) * time.Second }

@@ -1,13 +1,165 @@
 package events
 
-// Validate implements Event.
-func (e TaskEvent) Validate() error { return nil }
+import (
+	"fmt"
+	"strconv"
+	"time"
+)
 
-// Validate implements Event.
-func (e TaskUpdateEvent) Validate() error { return nil }
+// Validate returns nil or a *ValidationError that names the first field which breaks a rule.
+func (e TaskEvent) Validate() error {
+	var c checker
+	c.envelope(e.EventID, e.SchemaVersion, e.TaskID, e.UserID, e.Timestamp)
+	oneOf(&c, "event_type", e.EventType, TaskTypes())
+	c.change(e.SchemaVersion, e.TaskVersion, e.Seq)
+	c.task(e.TaskData, e.SchemaVersion, e.TaskID, e.UserID, e.TaskVersion, e.Seq)
+	c.must(len(e.Changes) <= MaxChanges, "changes", fmt.Sprintf("has more than %d entries", MaxChanges))
+	for i, ch := range e.Changes {
+		c.changed(i, ch)
+	}
+	c.text("actor", e.Actor, fromVersion2(e.SchemaVersion), MaxActor)
+	c.text("causation_id", e.CausationID, 0, MaxCausationID)
+	return c.result()
+}
 
-// Validate implements Event.
-func (e ReminderEvent) Validate() error { return nil }
+// Validate returns nil or a *ValidationError that names the first field which breaks a rule.
+func (e TaskUpdateEvent) Validate() error {
+	var c checker
+	c.envelope(e.EventID, e.SchemaVersion, e.TaskID, e.UserID, e.Timestamp)
+	oneOf(&c, "event_type", e.EventType, TaskTypes())
+	c.change(e.SchemaVersion, e.TaskVersion, e.Seq)
+	c.task(e.TaskData, e.SchemaVersion, e.TaskID, e.UserID, e.TaskVersion, e.Seq)
+	return c.result()
+}
 
-// Validate implements Event.
-func (e NotificationEvent) Validate() error { return nil }
+// Validate returns nil or a *ValidationError that names the first field which breaks a rule. A reminder that is
+// scheduled needs due_at and remind_at; one that is cancelled may leave them out.
+func (e ReminderEvent) Validate() error {
+	var c checker
+	c.envelope(e.EventID, e.SchemaVersion, e.TaskID, e.UserID, e.Timestamp)
+	oneOf(&c, "event_type", e.EventType, ReminderTypes())
+	c.text("title", e.Title, 1, MaxTitle)
+	if e.EventType != Cancelled || !e.DueAt.IsZero() {
+		c.time("due_at", e.DueAt)
+	}
+	if e.EventType != Cancelled || !e.RemindAt.IsZero() {
+		c.time("remind_at", e.RemindAt)
+	}
+	c.number("task_version", e.TaskVersion, int64(fromVersion2(e.SchemaVersion)))
+	return c.result()
+}
+
+// Validate returns nil or a *ValidationError that names the first field which breaks a rule.
+func (e NotificationEvent) Validate() error {
+	var c checker
+	c.envelope(e.EventID, e.SchemaVersion, e.TaskID, e.UserID, e.Timestamp)
+	c.must(e.SchemaVersion != originalVersion, "schema_version", "is 1, and this event has no original form")
+	c.id("notification_id", e.NotificationID)
+	c.text("kind", e.Kind, 1, MaxKind)
+	c.text("title", e.Title, 1, MaxTitle)
+	c.text("body", e.Body, 0, MaxBody)
+	c.optionalTime("due_at", e.DueAt)
+	return c.result()
+}
+
+// envelope checks what every event has.
+func (c *checker) envelope(eventID string, version int, taskID, userID string, at time.Time) {
+	c.id("event_id", eventID)
+	switch {
+	case version == 0:
+		c.fail("schema_version", reasonMissing)
+	case version < originalVersion || version > SchemaVersion:
+		c.fail("schema_version", fmt.Sprintf("is not %d, or %d for the original form", SchemaVersion, originalVersion))
+	}
+	c.id("task_id", taskID)
+	c.id("user_id", userID)
+	c.time("timestamp", at)
+}
+
+// fromVersion2 is the least value (or length) of a field that is required since schema version 2.
+func fromVersion2(version int) int {
+	if version >= 2 {
+		return 1
+	}
+	return 0
+}
+
+func (c *checker) change(version int, taskVersion, seq int64) {
+	least := int64(fromVersion2(version))
+	c.number("task_version", taskVersion, least)
+	c.number("seq", seq, least)
+}
+
+// task checks task_data, also against the event around it.
+func (c *checker) task(d TaskData, schema int, taskID, userID string, version, seq int64) {
+	c.prefix = "task_data."
+	defer func() { c.prefix = "" }()
+	c.id("id", d.ID)
+	c.must(d.ID == taskID, "id", "is not the event's task_id")
+	c.id("user_id", d.UserID)
+	c.must(d.UserID == userID, "user_id", "is not the event's user_id")
+	c.text("title", d.Title, 1, MaxTitle)
+	c.text("description", d.Description, 0, MaxDescription)
+	oneOf(c, "status", d.Status, Statuses())
+	oneOf(c, "priority", d.Priority, Priorities())
+	c.must(len(d.Tags) <= MaxTags, "tags", fmt.Sprintf("has more than %d entries", MaxTags))
+	for i, tag := range d.Tags {
+		if c.err == nil {
+			c.text("tags["+strconv.Itoa(i)+"]", tag, 1, MaxTag)
+		}
+	}
+	c.due(d)
+	c.zone("timezone", d.Timezone)
+	c.optionalTime("remind_at", d.RemindAt)
+	if r := d.Recurrence; r != nil {
+		c.text("recurrence.rrule", r.RRule, 1, MaxRRule)
+		oneOf(c, "recurrence.anchor", r.Anchor, Anchors())
+		c.zone("recurrence.timezone", r.Timezone)
+	}
+	c.optionalID("series_id", d.SeriesID)
+	c.number("occurrence_no", int64(d.OccurrenceNo), 0)
+	c.finite("position", d.Position)
+	c.number("version", d.Version, int64(fromVersion2(schema)))
+	c.number("seq", d.Seq, int64(fromVersion2(schema)))
+	if schema >= 2 {
+		c.must(d.Version == version, "version", "is not the event's task_version")
+		c.must(d.Seq == seq, "seq", "is not the event's seq")
+	}
+	c.stamps(d, schema)
+}
+
+// due checks that a task has one due date at most, a day or an instant.
+func (c *checker) due(d TaskData) {
+	if d.DueDate != "" {
+		_, ok := parseDate(d.DueDate)
+		c.must(ok, "due_date", reasonDate)
+		c.must(d.DueAt == nil, "due_at", "stands beside due_date: a task has one of them")
+	}
+	c.optionalTime("due_at", d.DueAt)
+}
+
+func (c *checker) stamps(d TaskData, schema int) {
+	if schema >= 2 || !d.CreatedAt.IsZero() {
+		c.time("created_at", d.CreatedAt)
+	}
+	if schema >= 2 || !d.UpdatedAt.IsZero() {
+		c.time("updated_at", d.UpdatedAt)
+	}
+	c.optionalTime("completed_at", d.CompletedAt)
+	c.optionalTime("deleted_at", d.DeletedAt)
+}
+
+func (c *checker) changed(i int, ch Change) {
+	if c.err != nil {
+		return
+	}
+	c.prefix = "changes[" + strconv.Itoa(i) + "]."
+	defer func() { c.prefix = "" }()
+	c.text("field", ch.Field, 1, MaxFieldName)
+	if _, err := cleanJSON(ch.From); err != nil {
+		c.fail("from", err.Error())
+	}
+	if _, err := cleanJSON(ch.To); err != nil {
+		c.fail("to", err.Error())
+	}
+}
