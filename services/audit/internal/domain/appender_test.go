@@ -1,0 +1,205 @@
+package domain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+// scripted is a Writer whose transactions the test holds open and ends. What the real one does is tested with Postgres.
+type scripted struct {
+	mu      sync.Mutex
+	batches [][]string
+	hold    chan struct{} // one receive per transaction, where not nil
+	fail    func(entries []*Entry) error
+}
+
+func (s *scripted) Append(ctx context.Context, entries []*Entry) (int, error) {
+	var ids []string
+	for _, e := range entries {
+		ids = append(ids, e.EventID)
+	}
+	s.mu.Lock()
+	s.batches = append(s.batches, ids)
+	s.mu.Unlock()
+	if s.hold != nil {
+		select {
+		case <-s.hold:
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+	}
+	if s.fail != nil {
+		if err := s.fail(entries); err != nil {
+			return 0, err
+		}
+	}
+	return len(entries), nil
+}
+
+func start(t *testing.T, w Writer) (*Appender, func()) {
+	t.Helper()
+	a := NewAppender(w, prometheus.NewRegistry())
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- a.Run(ctx) }()
+	return a, func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	}
+}
+
+func TestDeliveriesThatComeDuringACommitShareTheNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &scripted{hold: make(chan struct{})}
+		a, stop := start(t, w)
+		defer stop()
+		errs := make(chan error)
+		go func() { errs <- a.Append(context.Background(), newEntry(t, 0)) }()
+		synctest.Wait() // the first transaction is open
+		for i := range 11 {
+			go func() { errs <- a.Append(context.Background(), newEntry(t, i+1)) }()
+		}
+		synctest.Wait()
+		for _, want := range []int{1, 11} {
+			w.hold <- struct{}{}
+			for range want {
+				if err := <-errs; err != nil {
+					t.Errorf("Append: %v", err)
+				}
+			}
+		}
+		if len(w.batches) != 2 || len(w.batches[0]) != 1 || len(w.batches[1]) != 11 {
+			t.Errorf("transactions: got %v, want one of 1 and one of 11", w.batches)
+		}
+		if got := testutil.ToFloat64(a.appended); got != 12 {
+			t.Errorf("audit_appended_total: got %v, want 12", got)
+		}
+	})
+}
+
+func TestNoDeliveryIsAcknowledgedBeforeItsCommit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &scripted{hold: make(chan struct{})}
+		a, stop := start(t, w)
+		defer stop()
+		acknowledged := false
+		go func() {
+			if err := a.Append(context.Background(), newEntry(t, 0)); err != nil {
+				t.Errorf("Append: %v", err)
+			}
+			acknowledged = true
+		}()
+		synctest.Wait()
+		if acknowledged {
+			t.Fatal("acknowledged while its transaction is open")
+		}
+		w.hold <- struct{}{}
+		synctest.Wait()
+		if !acknowledged {
+			t.Fatal("not acknowledged after its commit")
+		}
+	})
+}
+
+func TestAnEventThatCannotBeStoredKeepsNoOtherOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bad := newEntry(t, 3)
+		w := &scripted{hold: make(chan struct{}), fail: func(entries []*Entry) error {
+			for _, e := range entries {
+				if e == bad {
+					return fmt.Errorf("insert: %w", ErrUnstorable)
+				}
+			}
+			return nil
+		}}
+		a, stop := start(t, w)
+		defer stop()
+		errs := make(chan error, 8)
+		add := func(e *Entry) {
+			go func() {
+				err := a.Append(context.Background(), e)
+				if (e == bad) != errors.Is(err, ErrUnstorable) {
+					t.Errorf("Append of the bad one (%v): got %v", e == bad, err)
+				}
+				errs <- err
+			}()
+		}
+		add(newEntry(t, 0))
+		synctest.Wait()
+		for i := range 5 {
+			add(newEntry(t, i+10))
+		}
+		add(bad)
+		synctest.Wait()
+		close(w.hold)
+		for range 7 {
+			<-errs
+		}
+	})
+}
+
+func TestAFailedTransactionFailsEachOfItsDeliveries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		down := errors.New("connection refused")
+		w := &scripted{fail: func([]*Entry) error { return down }}
+		a, stop := start(t, w)
+		defer stop()
+		if err := a.Append(context.Background(), newEntry(t, 0)); !errors.Is(err, down) {
+			t.Errorf("Append: got %v, want %v", err, down)
+		}
+		w.fail = nil
+		if err := a.Append(context.Background(), newEntry(t, 0)); err != nil {
+			t.Errorf("Append after the database is back: %v", err)
+		}
+	})
+}
+
+func TestADeliveryDoesNotWaitForAStoppedAppender(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &scripted{hold: make(chan struct{})}
+		a, stop := start(t, w)
+		errs := make(chan error, 2)
+		go func() { errs <- a.Append(context.Background(), newEntry(t, 0)) }()
+		synctest.Wait()
+		go func() { errs <- a.Append(context.Background(), newEntry(t, 1)) }() // waits in the queue
+		synctest.Wait()
+		stop()
+		for range 2 {
+			if err := <-errs; err == nil {
+				t.Error("Append: got nil for an event that was not stored")
+			}
+		}
+		if err := a.Append(context.Background(), newEntry(t, 2)); !errors.Is(err, ErrStopped) {
+			t.Errorf("Append after the end: got %v, want ErrStopped", err)
+		}
+	})
+}
+
+func TestADeliveryThatGivesUpHoldsNothingUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &scripted{hold: make(chan struct{})}
+		a, stop := start(t, w)
+		defer stop()
+		ctx, cancel := context.WithCancel(context.Background())
+		errs := make(chan error, 1)
+		go func() { errs <- a.Append(ctx, newEntry(t, 0)) }()
+		synctest.Wait()
+		cancel()
+		if err := <-errs; !errors.Is(err, context.Canceled) {
+			t.Errorf("Append: got %v, want context.Canceled", err)
+		}
+		close(w.hold)
+		if err := a.Append(context.Background(), newEntry(t, 1)); err != nil {
+			t.Errorf("the next Append: %v", err)
+		}
+	})
+}

@@ -1,0 +1,183 @@
+package domain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/taskwire/taskwire/services/audit/verify"
+)
+
+// ErrNotFound says that the log has no such entry, or none that the caller may see.
+var ErrNotFound = errors.New("no such audit entry")
+
+// SizeError says that a proof was asked for a tree that the log does not have (yet). Field is the parameter that is
+// wrong; Reason is meant for the caller.
+type SizeError struct{ Field, Reason string }
+
+func (e *SizeError) Error() string { return e.Field + ": " + e.Reason }
+
+// Log is the read side: lists, checkpoints and proofs.
+type Log struct {
+	reader Reader
+	signer note.Signer
+	vkey   string
+
+	mu   sync.Mutex // guards last
+	last struct {
+		size   int64
+		signed []byte
+	}
+}
+
+// NewLog makes the read side. skey is the checkpoint key in the signer form of x/mod/sumdb/note; its name is the origin.
+func NewLog(r Reader, skey string) (*Log, error) {
+	signer, err := note.NewSigner(skey)
+	if err != nil {
+		return nil, fmt.Errorf("read the checkpoint signing key: %w", err)
+	}
+	vkey, err := verify.VerifierKey(skey)
+	if err != nil {
+		return nil, fmt.Errorf("read the checkpoint signing key: %w", err)
+	}
+	return &Log{reader: r, signer: signer, vkey: vkey}, nil
+}
+
+// VerifierKey is the public key that checkpoints are verified with, in note format.
+func (l *Log) VerifierKey() string { return l.vkey }
+
+// Checkpoint signs the log as it is now.
+func (l *Log) Checkpoint(ctx context.Context) ([]byte, error) {
+	size, err := l.reader.Size(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: %w", err)
+	}
+	l.mu.Lock()
+	if l.last.signed != nil && l.last.size == size {
+		defer l.mu.Unlock()
+		return l.last.signed, nil
+	}
+	l.mu.Unlock()
+	root, err := tlog.TreeHash(size, l.hashes(ctx))
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint of size %d: %w", size, err)
+	}
+	signed, err := verify.Checkpoint{Origin: l.signer.Name(), Size: size, Root: root}.Sign(l.signer)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if size >= l.last.size {
+		l.last.size, l.last.signed = size, signed
+	}
+	return signed, nil
+}
+
+// Inclusion is the proof that an entry is in the tree of a size.
+type Inclusion struct {
+	Entry  Entry
+	Size   int64
+	Root   tlog.Hash
+	Hashes tlog.RecordProof
+}
+
+// Which names an entry: by EventID, or by Position where EventID is empty.
+type Which struct {
+	EventID  string
+	Position int64
+}
+
+// ProveInclusion proves that an entry is in the tree of size (0: as it is now). An entry of another user than userID
+// ("" is everybody's) is ErrNotFound, so that a proof does not tell who has entries.
+func (l *Log) ProveInclusion(ctx context.Context, userID string, which Which, size int64) (Inclusion, error) {
+	var e Entry
+	var err error
+	if which.EventID != "" {
+		e, err = l.reader.ByEventID(ctx, which.EventID)
+	} else {
+		e, err = l.reader.ByPosition(ctx, which.Position)
+	}
+	if err != nil {
+		return Inclusion{}, fmt.Errorf("prove inclusion: %w", err)
+	}
+	if userID != "" && e.UserID != userID {
+		return Inclusion{}, fmt.Errorf("prove inclusion: %w", ErrNotFound)
+	}
+	if size, err = l.treeSize(ctx, "size", size); err != nil {
+		return Inclusion{}, err
+	}
+	if e.Position >= size {
+		return Inclusion{}, &SizeError{"size", fmt.Sprintf("must be above the entry's position, %d", e.Position)}
+	}
+	p := Inclusion{Entry: e, Size: size}
+	if p.Root, err = tlog.TreeHash(size, l.hashes(ctx)); err != nil {
+		return Inclusion{}, fmt.Errorf("root of size %d: %w", size, err)
+	}
+	if p.Hashes, err = tlog.ProveRecord(size, e.Position, l.hashes(ctx)); err != nil {
+		return Inclusion{}, fmt.Errorf("prove entry %d in size %d: %w", e.Position, size, err)
+	}
+	return p, nil
+}
+
+// Consistency is the proof that the tree of From is the beginning of the tree of To.
+type Consistency struct {
+	From, To         int64
+	FromRoot, ToRoot tlog.Hash
+	Hashes           tlog.TreeProof
+}
+
+// ProveConsistency proves that the log only grew between two sizes, from ≥ 1; to 0 is the log as it is now.
+func (l *Log) ProveConsistency(ctx context.Context, from, to int64) (Consistency, error) {
+	to, err := l.treeSize(ctx, "to", to)
+	if err != nil {
+		return Consistency{}, err
+	}
+	if from < 1 || from > to {
+		return Consistency{}, &SizeError{"from", fmt.Sprintf("must be 1 to %d", to)}
+	}
+	p := Consistency{From: from, To: to}
+	if p.FromRoot, err = tlog.TreeHash(from, l.hashes(ctx)); err != nil {
+		return Consistency{}, fmt.Errorf("root of size %d: %w", from, err)
+	}
+	if p.ToRoot, err = tlog.TreeHash(to, l.hashes(ctx)); err != nil {
+		return Consistency{}, fmt.Errorf("root of size %d: %w", to, err)
+	}
+	if p.Hashes, err = tlog.ProveTree(to, from, l.hashes(ctx)); err != nil {
+		return Consistency{}, fmt.Errorf("prove size %d in size %d: %w", from, to, err)
+	}
+	return p, nil
+}
+
+// treeSize is the size that a proof is for: the one asked for, or the log's where none was.
+func (l *Log) treeSize(ctx context.Context, field string, asked int64) (int64, error) {
+	size, err := l.reader.Size(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("tree size: %w", err)
+	}
+	switch {
+	case asked == 0:
+		return size, nil
+	case asked < 0 || asked > size:
+		return 0, &SizeError{field, fmt.Sprintf("must be 1 to %d, the number of entries now", size)}
+	}
+	return asked, nil
+}
+
+// hashes reads the tree's stored hashes. They never change once they are there, so reads of one tree need no snapshot.
+func (l *Log) hashes(ctx context.Context) tlog.HashReader {
+	return tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
+		found, err := l.reader.ReadHashes(ctx, indexes)
+		if err != nil {
+			return nil, err
+		}
+		if len(found) != len(indexes) {
+			return nil, fmt.Errorf("read %d stored hashes: got %d", len(indexes), len(found))
+		}
+		return found, nil
+	})
+}

@@ -1,0 +1,79 @@
+package domain
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+const (
+	// DefaultLimit and MaxLimit bound a page, as everywhere in the API.
+	DefaultLimit = 50
+	MaxLimit     = 200
+)
+
+// Filter chooses entries. A zero field does not filter.
+type Filter struct {
+	UserID     string // whose entries; "" is every user's, for an auditor
+	TaskID     string
+	EventTypes []string
+	Since      time.Time // occurred at or after
+	Until      time.Time // occurred before
+	Newest     bool      // by position, descending; otherwise ascending
+	After      *int64    // the last position of the page before
+	Limit      int       // 1 to MaxLimit
+}
+
+// HistoryFilter chooses the history of one task.
+type HistoryFilter struct {
+	UserID string // whose entries; "" is every user's, for an auditor
+	TaskID string
+	After  *HistoryKey // the last entry of the page before
+	Limit  int         // 1 to MaxLimit
+}
+
+// HistoryKey orders a task's history: by version, then by arrival, which is how events of the original form (version
+// 0) are told apart.
+type HistoryKey struct{ TaskVersion, Position int64 }
+
+// Page is a part of a list; More says that another page follows.
+type Page struct {
+	Entries []Entry
+	More    bool
+}
+
+// Reader reads the log.
+type Reader interface {
+	// List returns up to limit+1 entries.
+	List(ctx context.Context, f Filter, limit int) ([]Entry, error)
+	// History returns up to limit+1 entries of a task, by HistoryKey.
+	History(ctx context.Context, f HistoryFilter, limit int) ([]Entry, error)
+	// ByPosition and ByEventID return ErrNotFound where the log has no such entry.
+	ByPosition(ctx context.Context, position int64) (Entry, error)
+	ByEventID(ctx context.Context, eventID string) (Entry, error)
+	// Size is the number of entries.
+	Size(ctx context.Context) (int64, error)
+	// ReadHashes returns the stored hashes of the tree at indexes, in their order.
+	ReadHashes(ctx context.Context, indexes []int64) ([]tlog.Hash, error)
+}
+
+// List returns a page of entries by position.
+func (l *Log) List(ctx context.Context, f Filter) (Page, error) {
+	found, err := l.reader.List(ctx, f, f.Limit+1)
+	return pageOf(found, f.Limit), err
+}
+
+// History returns a page of one task's entries, by version and then by position. A task that the log does not know, and
+// one of another user, is empty.
+func (l *Log) History(ctx context.Context, f HistoryFilter) (Page, error) {
+	found, err := l.reader.History(ctx, f, f.Limit+1)
+	return pageOf(found, f.Limit), err
+}
+
+func pageOf(found []Entry, limit int) Page {
+	if len(found) > limit {
+		return Page{Entries: found[:limit], More: true}
+	}
+	return Page{Entries: found}
+}
