@@ -1,0 +1,201 @@
+// Package broker is the local Kafka-protocol broker: franz-go's kfake in its own process, made fit to keep data.
+//
+// What it promises:
+//
+//   - A record is acknowledged after it is on disk, and a group's offsets are too: kill -9 loses neither.
+//   - Topics are made with their partitions before the first client is served. A topic that is there already keeps
+//     its partitions, because adding some would move keys to other partitions and break their order.
+//   - A consumer that died while it was joining its group is removed within seconds (ghosts.go). kfake on its own
+//     keeps it, with the partitions it was given, until the broker restarts.
+//   - A folder belongs to one broker at a time, and one that is damaged is refused and left as it is (verify.go).
+//   - The disk does not fill: records that every group has read are trimmed, others are kept up to a hard limit
+//     (retention.go).
+//
+// It serves one machine: no replication, no TLS, no authentication. Kubernetes and compose run a Kafka.
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+const (
+	// clusterID is what clients see; it has no meaning beyond that.
+	clusterID = "taskwire-local"
+
+	// maxMessageBytes bounds a record batch. It is Kafka's default, and more than the 1,000,000 bytes to which daprd's
+	// producer fills a batch: a lower limit would refuse a bulk publish that daprd thinks is fine.
+	maxMessageBytes = 1_048_588
+
+	// keeperID is the client id of the broker's requests to itself, keeperTimeout bounds each.
+	keeperID      = "taskwire-broker"
+	keeperTimeout = 5 * time.Second
+
+	// offsetsRetentionMinutes is a year. With Kafka's seven days a stack that was down for a week would lose its
+	// groups' offsets and read every retained record again.
+	offsetsRetentionMinutes = 365 * 24 * 60
+
+	// sessionFile is where kfake keeps group members over a clean restart. They come back without the metadata that
+	// a group leader needs to share out partitions, so members join anew instead, which takes no longer.
+	sessionFile = "session_state.json"
+)
+
+// Config says where a broker listens and keeps its data. Addr, DataDir and Topics are needed.
+type Config struct {
+	Addr    string         // host:port; port 0 takes a free one, which ready is told
+	DataDir string         // made when missing
+	Topics  []events.Topic // made when missing
+	Log     *slog.Logger   // slog.Default when nil
+	NoSync  bool           // acknowledge before fsync: survives kill -9 of the broker, not a power cut; for tests
+}
+
+// Run serves until ctx is done, then writes its state and returns nil. ready, which may be nil, is called once with
+// the address when clients are served. The error says what is wrong: a port that is taken, a folder in use
+// (ErrLocked) or damaged (ErrCorrupt).
+func Run(ctx context.Context, cfg Config, ready func(addr string)) (err error) {
+	log := cfg.Log
+	if log == nil {
+		log = slog.Default()
+	}
+	if err := cfg.validate(); err != nil {
+		return fmt.Errorf("broker: %w", err)
+	}
+	unlock, err := lock(cfg.DataDir)
+	if err != nil {
+		return fmt.Errorf("broker: %w", err)
+	}
+	defer unlock()
+	if err := verify(cfg.DataDir, log); err != nil {
+		return fmt.Errorf("broker: %w", err)
+	}
+	if err := os.Remove(filepath.Join(cfg.DataDir, sessionFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("broker: %w", err)
+	}
+	track := newTracker()
+	ln, err := listen(ctx, cfg.Addr, track)
+	if err != nil {
+		return fmt.Errorf("broker: listen on %s: %w", cfg.Addr, err)
+	}
+	defer ln.Close()
+
+	cluster, err := kfake.NewCluster(cfg.options(ln, log)...)
+	if err != nil {
+		return fmt.Errorf("broker: open %s: %w", cfg.DataDir, err)
+	}
+	defer cluster.Close()
+	if err := createTopics(cluster, cfg.Topics, log); err != nil {
+		return fmt.Errorf("broker: %w", err)
+	}
+	ln.open() // no client has been served so far, so none can have seen a topic missing
+
+	addr := ln.Addr().String()
+	client, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.ClientID(keeperID))
+	if err != nil {
+		return fmt.Errorf("broker: client: %w", err)
+	}
+	defer client.Close()
+
+	// kfake's calls block for ever after Close, so those that make them end first.
+	var keepers sync.WaitGroup
+	defer keepers.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ghosts := ghosts{cluster: cluster, client: client, track: track, log: log}
+	trimmer := trimmer{cluster: cluster, client: client, topics: cfg.Topics, log: log, bounds: bounds{keepBytes, maxBytes}}
+	keepers.Go(func() { ghosts.run(ctx) })
+	keepers.Go(func() { trimmer.run(ctx) })
+
+	log.Info("broker is ready", "addr", addr, "data", cfg.DataDir, "topics", len(cfg.Topics))
+	if ready != nil {
+		ready(addr)
+	}
+	<-ctx.Done()
+	return nil
+}
+
+func (c Config) validate() error {
+	host, port, err := net.SplitHostPort(c.Addr)
+	if err != nil {
+		return fmt.Errorf("address %q: %w", c.Addr, err)
+	}
+	if host == "" || net.ParseIP(host).IsUnspecified() {
+		return fmt.Errorf("address %q names no host: clients are sent to this very address", c.Addr)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("address %q: port is not a number from 0 to 65535", c.Addr)
+	}
+	if c.DataDir == "" {
+		return errors.New("no data folder is set")
+	}
+	for _, t := range c.Topics {
+		if t.Name == "" || t.Partitions < 1 {
+			return fmt.Errorf("topic %q wants %d partitions", t.Name, t.Partitions)
+		}
+	}
+	return nil
+}
+
+func (c Config) options(ln *listener, log *slog.Logger) []kfake.Opt {
+	opts := []kfake.Opt{
+		kfake.NumBrokers(1),
+		kfake.ClusterID(clusterID),
+		kfake.DataDir(c.DataDir),
+		kfake.ListenFn(func(string, string) (net.Listener, error) { return ln, nil }),
+		kfake.WithLogger(logger{log}),
+		kfake.BrokerConfigs(map[string]string{
+			"message.max.bytes":          strconv.Itoa(maxMessageBytes),
+			"offsets.retention.minutes":  strconv.Itoa(offsetsRetentionMinutes),
+			"log.segment.bytes":          strconv.Itoa(segmentBytes),
+			"default.replication.factor": "1",
+		}),
+	}
+	if !c.NoSync {
+		opts = append(opts, kfake.SyncWrites())
+	}
+	return opts
+}
+
+// createTopics makes the topics that are missing.
+func createTopics(cluster *kfake.Cluster, topics []events.Topic, log *slog.Logger) error {
+	for _, t := range topics {
+		have := len(cluster.PartitionInfos(t.Name))
+		switch {
+		case have == 0:
+			if err := cluster.CreateTopic(t.Name, int32(t.Partitions), nil); err != nil {
+				return fmt.Errorf("create topic %s: %w", t.Name, err)
+			}
+		case have != t.Partitions:
+			log.Warn("topic keeps the partitions it was made with", "topic", t.Name, "partitions", have, "wanted", t.Partitions)
+		}
+	}
+	return nil
+}
+
+// logger hands kfake's own lines on. Its info lines are one per connection and request, so they are debug here.
+type logger struct{ log *slog.Logger }
+
+func (l logger) Logf(level kfake.LogLevel, format string, args ...any) {
+	to := slog.LevelDebug
+	switch level {
+	case kfake.LogLevelError:
+		to = slog.LevelError
+	case kfake.LogLevelWarn:
+		to = slog.LevelWarn
+	case kfake.LogLevelNone, kfake.LogLevelInfo, kfake.LogLevelDebug:
+	}
+	if ctx := context.Background(); l.log.Enabled(ctx, to) {
+		l.log.Log(ctx, to, fmt.Sprintf(format, args...))
+	}
+}

@@ -1,0 +1,174 @@
+package broker
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// The test binary is also the broker, and the consumer, that the tests kill.
+const childEnv = "TASKWIRE_BROKER_TEST_CHILD"
+
+type childConfig struct {
+	Addr    string
+	DataDir string
+	Topics  []events.Topic
+	Group   string // set: be a consumer of Topics in this group instead of a broker
+}
+
+func TestMain(m *testing.M) {
+	raw, child := os.LookupEnv(childEnv)
+	if !child {
+		os.Exit(m.Run())
+	}
+	var cfg childConfig
+	if err := json.Unmarshal([]byte(raw), &cfg); err != nil {
+		panic(err)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	if cfg.Group != "" {
+		consumeUntil(ctx, cfg)
+		return
+	}
+	err := Run(ctx, Config{Addr: cfg.Addr, DataDir: cfg.DataDir, Topics: cfg.Topics, NoSync: true,
+		Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}, func(addr string) { fmt.Println(addr) })
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func consumeUntil(ctx context.Context, cfg childConfig) {
+	cl, err := kgo.NewClient(kgo.SeedBrokers(cfg.Addr), kgo.ConsumerGroup(cfg.Group), kgo.ConsumeTopics(cfg.Topics[0].Name),
+		kgo.SessionTimeout(6*time.Second), kgo.HeartbeatInterval(time.Second), kgo.Balancers(kgo.RangeBalancer()))
+	if err != nil {
+		panic(err)
+	}
+	for ctx.Err() == nil {
+		cl.PollFetches(ctx)
+	}
+}
+
+// process is a child of the test, killed at its end.
+type process struct {
+	cmd  *exec.Cmd
+	addr string // what it printed first
+}
+
+func startChild(t *testing.T, cfg childConfig) *process {
+	t.Helper()
+	raw, err := json.Marshal(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &process{cmd: exec.Command(os.Args[0])}
+	p.cmd.Env = append(os.Environ(), childEnv+"="+string(raw))
+	p.cmd.Stderr = testWriter{t}
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.kill)
+	if cfg.Group == "" {
+		line, err := bufio.NewReader(out).ReadString('\n')
+		if err != nil {
+			t.Fatalf("the broker process ended before it was ready: %v", err)
+		}
+		p.addr = strings.TrimSpace(line)
+		go func() { _, _ = io.Copy(io.Discard, out) }()
+	}
+	return p
+}
+
+// kill is kill -9.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill()
+	_ = p.cmd.Wait()
+}
+
+type testWriter struct{ t *testing.T }
+
+func (w testWriter) Write(b []byte) (int, error) {
+	w.t.Log(strings.TrimRight(string(b), "\n"))
+	return len(b), nil
+}
+
+// start runs a broker in the test's own process until the test ends, or stop is called.
+func start(t *testing.T, cfg Config) (addr string, stop func()) {
+	t.Helper()
+	if cfg.Addr == "" {
+		cfg.Addr = "127.0.0.1:0"
+	}
+	if cfg.DataDir == "" {
+		cfg.DataDir = t.TempDir()
+	}
+	cfg.NoSync = true
+	cfg.Log = slog.New(slog.NewTextHandler(testWriter{t}, nil))
+	ctx, cancel := context.WithCancel(context.Background())
+	ready, done := make(chan string, 1), make(chan error, 1)
+	go func() { done <- Run(ctx, cfg, func(addr string) { ready <- addr }) }()
+	var ended bool
+	stop = func() {
+		t.Helper()
+		cancel()
+		if ended {
+			return
+		}
+		ended = true
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Errorf("Run = %v, want nil after its context ended", err)
+			}
+		case <-time.After(20 * time.Second):
+			t.Error("Run did not return after its context ended")
+		}
+	}
+	t.Cleanup(stop)
+	select {
+	case addr := <-ready:
+		return addr, stop
+	case err := <-done:
+		t.Fatalf("Run = %v before it was ready", err)
+	case <-time.After(20 * time.Second):
+		t.Fatal("the broker did not become ready")
+	}
+	return "", nil
+}
+
+func newClient(t *testing.T, addr string, opts ...kgo.Opt) *kgo.Client {
+	t.Helper()
+	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(addr), kgo.RecordPartitioner(kgo.ManualPartitioner())}, opts...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cl.Close)
+	return cl
+}
+
+// eventually polls until is true, and fails with what when it does not become so in time.
+func eventually(t *testing.T, within time.Duration, what string, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(within); !is(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %s: %s", within, what)
+		}
+	}
+}

@@ -1,0 +1,165 @@
+package broker
+
+import (
+	"maps"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// forgetAfter is how long the tracker remembers a member or a connection that is gone. The sweep needs it for
+// ghostGrace; the rest is slack for a machine that stands still.
+const forgetAfter = time.Minute
+
+// tracker knows, from the requests that pass, which connection each group member last spoke on and whether it is
+// waiting for the answer to a JoinGroup there. kfake knows the second and not the first.
+type tracker struct {
+	mu      sync.Mutex
+	groups  map[string]time.Time // the last JoinGroup
+	members map[memberKey]memberSeen
+	open    map[string]*conn     // by the client's address
+	closed  map[string]time.Time // when it closed, by the client's address
+}
+
+type memberKey struct{ group, id string }
+
+type memberSeen struct {
+	conn    *conn
+	joining bool // its last request was a JoinGroup
+	at      time.Time
+}
+
+func newTracker() *tracker {
+	return &tracker{
+		groups:  map[string]time.Time{},
+		members: map[memberKey]memberSeen{},
+		open:    map[string]*conn{},
+		closed:  map[string]time.Time{},
+	}
+}
+
+// watch returns c such that the tracker follows what passes.
+func (t *tracker) watch(c net.Conn) net.Conn {
+	w := &conn{Conn: c, track: t}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	addr := c.RemoteAddr().String()
+	t.open[addr] = w
+	delete(t.closed, addr)
+	return w
+}
+
+// conn is a client's connection. Its reads are made by one goroutine.
+type conn struct {
+	net.Conn
+	track  *tracker
+	frames frames
+	gone   sync.Once
+	goneAt time.Time // under track.mu; zero while open
+}
+
+func (c *conn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if perr := c.frames.next(b[:n], c.member); perr != nil {
+		err = perr
+	}
+	if err != nil {
+		c.lost()
+	}
+	return n, err
+}
+
+func (c *conn) Close() error {
+	c.lost()
+	return c.Conn.Close()
+}
+
+func (c *conn) lost() {
+	c.gone.Do(func() {
+		t, addr, now := c.track, c.RemoteAddr().String(), time.Now()
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		c.goneAt = now
+		if t.open[addr] == c {
+			delete(t.open, addr)
+			t.closed[addr] = now
+		}
+	})
+}
+
+// member notes a request of a group member.
+func (c *conn) member(request kmsg.Request, clientID string) {
+	if clientID == keeperID {
+		return // the broker's own, on a member's behalf
+	}
+	var key memberKey
+	joining := false
+	switch r := request.(type) {
+	case *kmsg.JoinGroupRequest:
+		key, joining = memberKey{r.Group, r.MemberID}, true
+	case *kmsg.SyncGroupRequest:
+		key = memberKey{r.Group, r.MemberID}
+	case *kmsg.HeartbeatRequest:
+		key = memberKey{r.Group, r.MemberID}
+	case *kmsg.OffsetCommitRequest:
+		key = memberKey{r.Group, r.MemberID}
+	default:
+		return
+	}
+	t := c.track
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	if joining {
+		t.groups[key.group] = now
+	}
+	if key.id != "" { // a first JoinGroup has no id yet: kfake makes one and notes the client's address with it
+		t.members[key] = memberSeen{conn: c, joining: joining, at: now}
+	}
+}
+
+// joined lists the groups that somebody joined.
+func (t *tracker) joined() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Sorted(maps.Keys(t.groups))
+}
+
+// joining tells how long a member has been waiting for the answer to a JoinGroup, or how long it is gone when its
+// connection closed meanwhile. Both are zero for a member that got its answer: kfake's own session timer watches it.
+// host is the address that kfake has for the member.
+func (t *tracker) joining(group, id, host string, now time.Time) (waiting, gone time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	m, seen := t.members[memberKey{group, id}]
+	switch {
+	case seen && !m.joining:
+		return 0, 0
+	case seen && m.conn.goneAt.IsZero():
+		return now.Sub(m.at), 0
+	case seen:
+		return 0, now.Sub(m.conn.goneAt)
+	case t.open[host] != nil: // still in its first JoinGroup, the one without an id; it has no timer that could run out
+		return 0, 0
+	}
+	if at, known := t.closed[host]; known {
+		return 0, now.Sub(at)
+	}
+	return 0, forgetAfter
+}
+
+// prune drops what is no longer needed; members are those that group has now.
+func (t *tracker) prune(group string, members map[string]bool, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	maps.DeleteFunc(t.members, func(k memberKey, m memberSeen) bool {
+		return k.group == group && !members[k.id] && now.Sub(m.at) > forgetAfter
+	})
+	maps.DeleteFunc(t.closed, func(_ string, at time.Time) bool { return now.Sub(at) > forgetAfter })
+	if len(members) == 0 && now.Sub(t.groups[group]) > forgetAfter {
+		delete(t.groups, group) // the next JoinGroup brings it back
+	}
+}
