@@ -100,7 +100,7 @@ func DecodeDeadLetter(data []byte) (DeadLetter, error) {
 	if !utf8.Valid(data) {
 		return d, &ValidationError{FieldDocument, "is not valid UTF-8"}
 	}
-	if json.Unmarshal(data, &d) != nil {
+	if json.Unmarshal(data, &d) != nil || d.Original == nil {
 		d = DeadLetter{}
 		f, err := readFields(data)
 		if err != nil {

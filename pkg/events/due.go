@@ -31,10 +31,9 @@ func parseDate(s string) (time.Time, bool) {
 	return day, err == nil && day.Year() >= 1
 }
 
-// endOfDay returns the last instant at which the clocks of loc show 23:59:59 on that day. When they show it twice,
-// because they are put back at midnight, the day ends with the second. When they never do, because the zone left the
-// day out (Samoa, 30 December 2011), the clock is read with the offset from before the gap, so that the instant
-// moves later by the gap.
+// endOfDay returns the last second of that day in loc: the last instant at which its clocks show 23:59:59. They show
+// it twice where they are put back at midnight, and never where they are put forward over it (Nuuk, each March; Samoa
+// left out all of 30 December 2011): then the day ends with the second before the gap.
 func endOfDay(day time.Time, loc *time.Location) time.Time {
 	wall := time.Date(day.Year(), day.Month(), day.Day(), 23, 59, 59, 0, time.UTC)
 	// The offset changes once at most in these three days, so the two at their ends are all there are.
@@ -46,7 +45,8 @@ func endOfDay(day time.Time, loc *time.Location) time.Time {
 			return t
 		}
 	}
-	return wall.Add(-offset(before))
+	gap, _ := late.In(loc).ZoneBounds() // late reads the clock as before the gap, so it lies after it
+	return gap.Add(-time.Second).UTC()
 }
 
 func offset(seconds int) time.Duration { return time.Duration(seconds) * time.Second }
