@@ -1,0 +1,101 @@
+package eventdoc
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/taskwire/taskwire/pkg/events"
+)
+
+// rule is what a field's type does not say. It mirrors Validate of the events package; the tests in schematest hold
+// the two against each other.
+type rule struct {
+	format   string // of a string: uuid or date
+	min, max int    // characters of a string
+	least    int    // value of an integer
+	items    int    // most entries of a list
+	item     *rule  // of each entry
+}
+
+func chars(lo, hi int) rule { return rule{min: lo, max: hi} }
+
+var uuid = rule{format: "uuid"}
+
+// rules by type and wire name. A star stands for every type that has no rule of its own for the name.
+var rules = map[string]rule{
+	"*.event_id":       uuid,
+	"*.schema_version": {least: events.SchemaVersion},
+	"*.task_id":        uuid,
+	"*.user_id":        uuid,
+	"*.title":          chars(1, events.MaxTitle),
+	"*.task_version":   {least: 1},
+	"*.seq":            {least: 1},
+	"*.timezone":       chars(1, events.MaxTimezone),
+
+	"TaskData.id":          uuid,
+	"TaskData.description": chars(0, events.MaxDescription),
+	"TaskData.tags":        {items: events.MaxTags, item: &rule{min: 1, max: events.MaxTag}},
+	"TaskData.due_date":    {format: "date"},
+	"TaskData.series_id":   uuid,
+	"TaskData.version":     {least: 1},
+	"Recurrence.rrule":     chars(1, events.MaxRRule),
+	"Change.field":         chars(1, events.MaxFieldName),
+
+	"TaskEvent.changes":      {items: events.MaxChanges},
+	"TaskEvent.actor":        chars(1, events.MaxActor),
+	"TaskEvent.causation_id": chars(0, events.MaxCausationID),
+
+	"NotificationEvent.notification_id": uuid,
+	"NotificationEvent.kind":            chars(1, events.MaxKind),
+	"NotificationEvent.body":            chars(0, events.MaxBody),
+
+	"DeadLetter.event_id": chars(0, events.MaxName),
+	"DeadLetter.topic":    chars(1, events.MaxName),
+	"DeadLetter.consumer": chars(1, events.MaxName),
+	"DeadLetter.reason":   chars(1, events.MaxReason),
+}
+
+// requiredAnyway says for which fields the Go type misleads: those that only the original form may leave out (their
+// zero value is not written), and one that a reader fills in.
+var requiredAnyway = map[string]bool{
+	"TaskData.created_at":      true,
+	"TaskData.updated_at":      true,
+	"TaskEvent.actor":          true,
+	"ReminderEvent.event_type": false,
+}
+
+// enums are the closed sets of the string types.
+var enums = map[string][]string{
+	"Status":   words(events.Statuses()),
+	"Priority": words(events.Priorities()),
+	"Anchor":   words(events.Anchors()),
+}
+
+func words[S ~string](list []S) []string {
+	out := make([]string, len(list))
+	for i, s := range list {
+		out[i] = string(s)
+	}
+	return out
+}
+
+// words describes the rule for the page.
+func (r rule) words() string {
+	var parts []string
+	if r.items > 0 {
+		parts = append(parts, fmt.Sprintf("at most %d", r.items))
+	}
+	if r.item != nil {
+		parts = append(parts, "each "+r.item.words())
+	}
+	switch {
+	case r.max > 0 && r.min > 0:
+		parts = append(parts, fmt.Sprintf("%d–%d characters", r.min, r.max))
+	case r.max > 0:
+		parts = append(parts, fmt.Sprintf("at most %d characters", r.max))
+	}
+	if r.least > 0 {
+		parts = append(parts, fmt.Sprintf("at least %d", r.least))
+	}
+	return strings.Join(parts, ", ")
+}
