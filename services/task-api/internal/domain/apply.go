@@ -1,0 +1,173 @@
+package domain
+
+import (
+	"time"
+
+	"github.com/taskwire/taskwire/pkg/events"
+)
+
+// Defaults are what a task takes from its owner and from the moment.
+type Defaults struct {
+	Timezone string    // the owner's
+	Now      time.Time // of the request
+}
+
+// New makes a task of a user from the fields of a request. version and seq are the store's to set.
+func New(id, userID string, f Fields, d Defaults) (Task, error) {
+	now := Instant(d.Now)
+	t := Task{TaskData: events.TaskData{
+		ID: id, UserID: userID, Status: events.StatusPending, CreatedAt: now, UpdatedAt: now,
+		Position: float64(now.UnixMilli()), // behind every older task
+	}}
+	var p problems
+	for _, name := range readOnlyFields {
+		if _, ok := f.readOnly[name]; ok {
+			p.add(name, "is set by the server")
+		}
+	}
+	t.set(&p, f, d, true)
+	if t.Recurrence != nil && !t.Open() && !p.has("status") {
+		p.add("status", "must be pending or in_progress for a new recurring task")
+	}
+	return t, p.err(false)
+}
+
+// Replace puts the fields of a request in the place of those the task has (PUT). Position stays when it is left out:
+// the server chose it.
+func Replace(t Task, f Fields, d Defaults) (Task, error) { return change(t, f, d, true) }
+
+// Patch applies a JSON Merge Patch (RFC 7396).
+func Patch(t Task, f Fields, d Defaults) (Task, error) { return change(t, f, d, false) }
+
+func change(before Task, f Fields, d Defaults, whole bool) (Task, error) {
+	t := before.clone()
+	var p problems
+	f.checkReadOnly(&p, before)
+	t.set(&p, f, d, whole)
+	if err := p.err(false); err != nil {
+		return before, err
+	}
+	return t, nil
+}
+
+// set writes the fields into t and checks the result. With whole a field that is left out takes its default.
+func (t *Task) set(p *problems, f Fields, d Defaults, whole bool) {
+	before := t.clone()
+	t.setTexts(p, f, whole)
+	t.setChoices(p, f, d, whole)
+	t.setTimes(p, f, whole)
+	t.setRecurrence(p, f, whole)
+	t.setStatus(before.Status, Instant(d.Now))
+	t.checkDue(p)
+	t.forgetClocks(before)
+}
+
+func (t *Task) setTexts(p *problems, f Fields, whole bool) {
+	switch {
+	case f.Title.has():
+		t.Title = line(p, "title", f.Title.Value, 1, events.MaxTitle)
+	case f.Title.Set:
+		p.add("title", "must not be null")
+	case whole:
+		p.add("title", "is required")
+	}
+	if f.Description.Set || whole {
+		t.Description = text(p, "description", f.Description.Value, events.MaxDescription)
+	}
+	if f.Tags.Set || whole || t.Tags == nil {
+		t.Tags = tags(p, f.Tags.Value)
+	}
+}
+
+func (t *Task) setChoices(p *problems, f Fields, d Defaults, whole bool) {
+	switch {
+	case f.Status.has():
+		if t.Status = f.Status.Value; !t.Status.Valid() {
+			p.add("status", "must be pending, in_progress, completed or cancelled")
+		}
+	case f.Status.Set || whole:
+		t.Status = events.StatusPending
+	}
+	switch {
+	case f.Priority.has():
+		if t.Priority = f.Priority.Value; !t.Priority.Valid() {
+			p.add("priority", "must be low, medium, high or urgent")
+		}
+	case f.Priority.Set || whole:
+		t.Priority = events.PriorityMedium
+	}
+	if f.Timezone.Set || whole {
+		t.Timezone = d.Timezone
+		if f.Timezone.has() {
+			t.Timezone = f.Timezone.Value
+		}
+		if _, ok := Zone(t.Timezone); !ok {
+			p.add("timezone", "must be an IANA time zone, like Europe/London")
+		}
+	}
+	if f.Position.has() {
+		t.Position = f.Position.Value
+	} else if f.Position.Set {
+		p.add("position", "must not be null")
+	}
+}
+
+func (t *Task) setTimes(p *problems, f Fields, whole bool) {
+	if f.DueDate.Set || whole {
+		t.DueDate = f.DueDate.Value
+		if day, err := time.Parse(time.DateOnly, t.DueDate); f.DueDate.has() && (err != nil || day.Year() < MinYear || day.Year() > MaxYear) {
+			p.add("due_date", "must be a date from 1900-01-01 to 9998-12-31, like 2030-01-31")
+		}
+	}
+	instant := func(field string, o Optional[time.Time], at **time.Time) {
+		if !o.Set && !whole {
+			return
+		}
+		*at = nil
+		if !o.has() {
+			return
+		}
+		v := o.Value
+		if *at = &v; v.Year() < MinYear || v.Year() > MaxYear {
+			p.add(field, "must lie in the years 1900 to 9998")
+		}
+	}
+	instant("due_at", f.DueAt, &t.DueAt)
+	instant("remind_at", f.RemindAt, &t.RemindAt)
+}
+
+// setStatus keeps completed_at with the status.
+func (t *Task) setStatus(before events.Status, now time.Time) {
+	switch {
+	case t.Status != events.StatusCompleted:
+		t.CompletedAt = nil
+	case before != events.StatusCompleted:
+		t.CompletedAt = &now
+	}
+}
+
+// checkDue holds due date, reminder and recurrence against one another, as they are after the change.
+func (t *Task) checkDue(p *problems) {
+	if t.DueDate != "" && t.DueAt != nil {
+		p.add("due_date", "must not stand beside due_at: a task has one of them (set the other to null)")
+	}
+	if t.HasDue() {
+		return
+	}
+	if t.RemindAt != nil {
+		p.add("remind_at", "needs a due date: set due_date or due_at too")
+	}
+	if t.Recurrence != nil {
+		p.add("recurrence", "needs a due date to count from: set due_date or due_at too")
+	}
+}
+
+// forgetClocks drops the remembered times of day once the user has set another time.
+func (t *Task) forgetClocks(before Task) {
+	if !sameInstant(t.DueAt, before.DueAt) || !sameRecurrence(t.Recurrence, before.Recurrence) {
+		t.DueClock = nil
+	}
+	if !sameInstant(t.RemindAt, before.RemindAt) {
+		t.RemindClock = nil
+	}
+}

@@ -1,0 +1,65 @@
+package domain
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/taskwire/taskwire/pkg/events"
+	"golang.org/x/text/unicode/norm"
+)
+
+// line brings one line of text into its stored form: NFC, no white space around it. Lengths are counted after that.
+func line(p *problems, field, s string, lo, hi int) string {
+	s = strings.TrimSpace(norm.NFC.String(s))
+	if i := strings.IndexFunc(s, isControl); i >= 0 {
+		p.add(field, "must not have control characters or line breaks")
+		return s
+	}
+	length(p, field, s, lo, hi)
+	return s
+}
+
+// text is line for text of several lines: line feeds and tabs stay, CR LF becomes LF, white space around it stays.
+func text(p *problems, field, s string, hi int) string {
+	s = strings.ReplaceAll(norm.NFC.String(s), "\r\n", "\n")
+	if i := strings.IndexFunc(s, func(r rune) bool { return isControl(r) && r != '\n' && r != '\t' }); i >= 0 {
+		p.add(field, "must not have control characters other than line feeds and tabs")
+		return s
+	}
+	length(p, field, s, 0, hi)
+	return s
+}
+
+func length(p *problems, field, s string, lo, hi int) {
+	switch n := utf8.RuneCountInString(s); {
+	case !utf8.ValidString(s):
+		p.add(field, "must be valid UTF-8")
+	case n < lo:
+		p.add(field, "must not be empty")
+	case n > hi:
+		p.add(field, fmt.Sprintf("must have at most %d characters", hi))
+	}
+}
+
+// isControl is true for C0, C1 and the two separators that end a line.
+func isControl(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
+
+// tags normalises each tag like a line and keeps the first of those that differ in upper and lower case only. The
+// order is the user's.
+func tags(p *problems, list []string) []string {
+	out, seen := make([]string, 0, min(len(list), events.MaxTags)), map[string]bool{}
+	for i, tag := range list {
+		tag = line(p, fmt.Sprintf("tags[%d]", i), tag, 1, events.MaxTag)
+		if folded := strings.ToLower(tag); !seen[folded] {
+			seen[folded] = true
+			out = append(out, tag)
+		}
+		if len(out) > events.MaxTags {
+			p.add("tags", fmt.Sprintf("must be at most %d", events.MaxTags))
+			return out
+		}
+	}
+	return out
+}

@@ -1,0 +1,27 @@
+package domain
+
+import (
+	"encoding/json"
+	"reflect"
+)
+
+// checkReadOnly refuses a member that the server sets, unless it is as it is.
+func (f Fields) checkReadOnly(p *problems, t Task) {
+	if len(f.readOnly) == 0 {
+		return
+	}
+	var is map[string]any
+	if err := json.Unmarshal(encode(t.TaskData), &is); err != nil {
+		panic("domain: a task cannot be read back: " + err.Error())
+	}
+	for _, name := range readOnlyFields {
+		raw, ok := f.readOnly[name]
+		if !ok {
+			continue
+		}
+		var got any
+		if json.Unmarshal(raw, &got) != nil || !reflect.DeepEqual(got, is[name]) {
+			p.add(name, "is set by the server and cannot be changed")
+		}
+	}
+}
