@@ -1,0 +1,86 @@
+package ports
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+func TestAReservedPortRefusesClientsAndOtherListenersUntilItIsReleased(t *testing.T) {
+	s := NewSet()
+	defer s.ReleaseAll()
+	port, err := s.Free()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := net.Dial("tcp", Loopback(port)); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("connect to a reserved port: got %v, want connection refused", err)
+	}
+	if !Taken(port) {
+		t.Error("a reserved port does not count as taken")
+	}
+	if err := NewSet().Reserve(port); !errors.Is(err, ErrTaken) {
+		t.Errorf("reserve it again: got %v, want ErrTaken", err)
+	}
+	s.Release(port)
+	l, err := net.Listen("tcp", Loopback(port))
+	if err != nil {
+		t.Fatalf("listen on a released port: %v", err)
+	}
+	defer l.Close()
+	if !Taken(port) {
+		t.Error("a port that is listened on does not count as taken")
+	}
+}
+
+func TestAPortTakenOnAllAddressesOrOnIPv6AloneIsTaken(t *testing.T) {
+	for _, addr := range []string{":0", "127.0.0.1:0", "[::1]:0"} {
+		if strings.HasPrefix(addr, "[") && !HasIPv6() {
+			continue
+		}
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if port := l.Addr().(*net.TCPAddr).Port; !Taken(port) {
+			t.Errorf("port taken on %s: got free", addr)
+		}
+		l.Close()
+	}
+}
+
+func TestChosenPortsAreDistinctAndOutsideTheRangeOfOutgoingConnections(t *testing.T) {
+	s := NewSet()
+	defer s.ReleaseAll()
+	seen := map[int]bool{}
+	for range 50 {
+		port, err := s.Free()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if seen[port] || port < lowest || port >= fallbackHighest {
+			t.Errorf("port %d: chosen before, or outside %d–%d", port, lowest, fallbackHighest)
+		}
+		seen[port] = true
+	}
+}
+
+func TestTheHolderOfAPortIsNamed(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("needs lsof elsewhere")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	got := Holder(l.Addr().(*net.TCPAddr).Port)
+	if want := fmt.Sprintf("(pid %d)", os.Getpid()); !strings.Contains(got, want) {
+		t.Errorf("Holder: got %q, want it to have %q", got, want)
+	}
+}
