@@ -1,0 +1,129 @@
+package domain
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+const (
+	// DefaultLimit and MaxLimit bound a page, as everywhere in the API.
+	DefaultLimit = 50
+	MaxLimit     = 200
+	// MaxSnooze bounds a snooze: beyond a year it is a new reminder that is meant.
+	MaxSnooze = 366 * 24 * time.Hour
+)
+
+// Filter chooses notifications of one user, newest first.
+type Filter struct {
+	UserID string
+	Unread *bool // true: only unread, false: only read
+	After  *Key  // the last notification of the page before
+	Limit  int   // 1 to MaxLimit
+}
+
+// Key orders a user's notifications.
+type Key struct {
+	CreatedAt time.Time
+	ID        string
+}
+
+// Page is a part of a list; More says that another page follows.
+type Page struct {
+	Items []Notification
+	More  bool
+}
+
+// MailboxStore is the mailbox's part of the database. Where a notification is not the user's it answers ErrNotFound.
+type MailboxStore interface {
+	// List returns up to limit notifications.
+	List(ctx context.Context, f Filter, limit int) ([]Notification, error)
+	// MarkRead sets ReadAt unless it is set.
+	MarkRead(ctx context.Context, userID, id string, at time.Time) (Notification, error)
+	// Snooze marks as read and lets it come again at until, unless the task's reminder is cancelled (ErrTaskDone).
+	Snooze(ctx context.Context, userID, id string, until, at time.Time) (Notification, error)
+	// Deliveries returns how a notification fared, by channel.
+	Deliveries(ctx context.Context, userID, id string) ([]Delivery, error)
+	// Preferences returns DefaultPreferences for a user who has set none.
+	Preferences(ctx context.Context, userID string) (Preferences, error)
+	// SavePreferences also releases what the old quiet hours held back, to be decided again.
+	SavePreferences(ctx context.Context, userID string, p Preferences, at time.Time) error
+}
+
+// Mailbox is what a user does with its own notifications.
+type Mailbox struct {
+	store MailboxStore
+	now   func() time.Time
+	wake  func()
+}
+
+// NewMailbox makes a mailbox. It calls wake after a change that the engine should look at; wake must not block.
+func NewMailbox(store MailboxStore, now func() time.Time, wake func()) *Mailbox {
+	return &Mailbox{store: store, now: now, wake: wake}
+}
+
+// List returns a page of notifications, newest first.
+func (m *Mailbox) List(ctx context.Context, f Filter) (Page, error) {
+	items, err := m.store.List(ctx, f, f.Limit+1)
+	if err != nil {
+		return Page{}, err
+	}
+	if len(items) > f.Limit {
+		return Page{Items: items[:f.Limit], More: true}, nil
+	}
+	return Page{Items: items}, nil
+}
+
+// Read marks a notification as read. Again, it changes nothing.
+func (m *Mailbox) Read(ctx context.Context, userID, id string) (Notification, error) {
+	return m.store.MarkRead(ctx, userID, id, micro(m.now()))
+}
+
+// SnoozeFor lets a notification come again after d, which is at least a minute.
+func (m *Mailbox) SnoozeFor(ctx context.Context, userID, id string, d time.Duration) (Notification, error) {
+	if d < time.Minute || d > MaxSnooze {
+		return Notification{}, &FieldError{"minutes", fmt.Sprintf("must be a whole number from 1 to %d", int(MaxSnooze.Minutes()))}
+	}
+	return m.snooze(ctx, userID, id, m.now().Add(d))
+}
+
+// SnoozeUntil lets a notification come again at until: as a new one, which has its own id. The same until again
+// changes nothing, and another one takes the place of the first.
+func (m *Mailbox) SnoozeUntil(ctx context.Context, userID, id string, until time.Time) (Notification, error) {
+	now := m.now()
+	if !until.After(now) {
+		return Notification{}, &FieldError{"until", "must be in the future"}
+	}
+	if until.After(now.Add(MaxSnooze)) {
+		return Notification{}, &FieldError{"until", "must be within a year"}
+	}
+	return m.snooze(ctx, userID, id, until)
+}
+
+func (m *Mailbox) snooze(ctx context.Context, userID, id string, until time.Time) (Notification, error) {
+	n, err := m.store.Snooze(ctx, userID, id, micro(until), micro(m.now()))
+	if err == nil {
+		m.wake()
+	}
+	return n, err
+}
+
+// Deliveries returns how a notification fared on each channel.
+func (m *Mailbox) Deliveries(ctx context.Context, userID, id string) ([]Delivery, error) {
+	return m.store.Deliveries(ctx, userID, id)
+}
+
+// Preferences returns the user's preferences.
+func (m *Mailbox) Preferences(ctx context.Context, userID string) (Preferences, error) {
+	return m.store.Preferences(ctx, userID)
+}
+
+// SavePreferences replaces the user's preferences. They hold for what is delivered from now on, including reminders
+// that the old ones held back.
+func (m *Mailbox) SavePreferences(ctx context.Context, userID string, p Preferences) error {
+	if err := m.store.SavePreferences(ctx, userID, p, micro(m.now())); err != nil {
+		return err
+	}
+	m.wake()
+	return nil
+}

@@ -1,0 +1,154 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/taskwire/taskwire/pkg/platform/auth"
+	"github.com/taskwire/taskwire/pkg/platform/httpx"
+	"github.com/taskwire/taskwire/services/notification/internal/domain"
+)
+
+// notification is how the API shows one.
+type notification struct {
+	ID           string     `json:"id"`
+	Kind         string     `json:"kind"`
+	TaskID       string     `json:"task_id"`
+	Title        string     `json:"title"`
+	Body         string     `json:"body"`
+	DueAt        *time.Time `json:"due_at,omitempty"`
+	Late         bool       `json:"late"`
+	CreatedAt    time.Time  `json:"created_at"`
+	ReadAt       *time.Time `json:"read_at,omitempty"`
+	SnoozedUntil *time.Time `json:"snoozed_until,omitempty"`
+}
+
+func newNotification(n domain.Notification) notification {
+	return notification{
+		ID: n.ID, Kind: n.Kind, TaskID: n.TaskID, Title: n.Title, Body: n.Body, DueAt: n.DueAt, Late: n.Late,
+		CreatedAt: n.CreatedAt, ReadAt: n.ReadAt, SnoozedUntil: n.SnoozedUntil,
+	}
+}
+
+type list struct {
+	Items      []notification `json:"items"`
+	NextCursor string         `json:"next_cursor"` // "" on the last page
+}
+
+// list handles GET /api/v1/notifications: the caller's notifications, newest first. unread=true leaves out those that
+// are read, unread=false those that are not.
+func (h handler) list(c *gin.Context) error {
+	p := newParams(c, "unread", "limit", "cursor")
+	f := domain.Filter{UserID: auth.UserID(c), Unread: p.unread(), After: p.after(), Limit: p.limit()}
+	if err := p.done(); err != nil {
+		return err
+	}
+	page, err := h.mailbox.List(c.Request.Context(), f)
+	if err != nil {
+		return err
+	}
+	answer := list{Items: make([]notification, len(page.Items))}
+	for i, n := range page.Items {
+		answer.Items[i] = newNotification(n)
+	}
+	if page.More {
+		last := page.Items[len(page.Items)-1]
+		answer.NextCursor = encodeCursor(domain.Key{CreatedAt: last.CreatedAt, ID: last.ID})
+	}
+	c.JSON(http.StatusOK, answer)
+	return nil
+}
+
+// read handles POST /api/v1/notifications/:id/read. A notification that is read already is answered as it is.
+func (h handler) read(c *gin.Context) error {
+	p := newParams(c)
+	id := p.id()
+	if err := p.done(); err != nil {
+		return err
+	}
+	n, err := h.mailbox.Read(c.Request.Context(), auth.UserID(c), id)
+	if err != nil {
+		return asAnswer(err)
+	}
+	c.JSON(http.StatusOK, newNotification(n))
+	return nil
+}
+
+type snoozeRequest struct {
+	Until   *string      `json:"until"`
+	Minutes *json.Number `json:"minutes"`
+}
+
+// snooze handles POST /api/v1/notifications/:id/snooze: marks the notification as read and lets it come again, as a new
+// one, at until or in so many minutes. It does not come when its task is completed, deleted or rescheduled before.
+func (h handler) snooze(c *gin.Context) error {
+	p := newParams(c)
+	id := p.id()
+	if err := p.done(); err != nil {
+		return err
+	}
+	var body snoozeRequest
+	if err := httpx.DecodeJSON(c, &body); err != nil {
+		return err
+	}
+	n, err := h.snoozed(c, id, body)
+	if err != nil {
+		return asAnswer(err)
+	}
+	c.JSON(http.StatusOK, newNotification(n))
+	return nil
+}
+
+func (h handler) snoozed(c *gin.Context, id string, body snoozeRequest) (domain.Notification, error) {
+	ctx, userID := c.Request.Context(), auth.UserID(c)
+	switch {
+	case body.Until != nil && body.Minutes != nil:
+		return domain.Notification{}, httpx.Unprocessable("minutes", "must not stand beside until")
+	case body.Until != nil:
+		until, err := time.Parse(time.RFC3339Nano, *body.Until)
+		if err != nil {
+			return domain.Notification{}, httpx.Unprocessable("until", "must be an RFC 3339 time, for example 2030-01-31T09:00:00Z")
+		}
+		return h.mailbox.SnoozeUntil(ctx, userID, id, until)
+	case body.Minutes != nil:
+		// Bounded before it becomes a duration, which a large number would overflow.
+		minutes, err := strconv.ParseInt(body.Minutes.String(), 10, 32)
+		if err != nil {
+			minutes = 0 // which SnoozeFor refuses, naming the bounds
+		}
+		return h.mailbox.SnoozeFor(ctx, userID, id, time.Duration(minutes)*time.Minute)
+	}
+	return domain.Notification{}, httpx.Unprocessable("until", "or minutes is needed")
+}
+
+type delivery struct {
+	Channel   string    `json:"channel"`
+	State     string    `json:"state"`
+	Attempts  int       `json:"attempts"`
+	LastError string    `json:"last_error,omitempty"`
+	At        time.Time `json:"at"`
+}
+
+// deliveries handles GET /api/v1/notifications/:id/deliveries: how the notification fared on each channel. There are as
+// many as channels, so the list has one page.
+func (h handler) deliveries(c *gin.Context) error {
+	p := newParams(c)
+	id := p.id()
+	if err := p.done(); err != nil {
+		return err
+	}
+	found, err := h.mailbox.Deliveries(c.Request.Context(), auth.UserID(c), id)
+	if err != nil {
+		return asAnswer(err)
+	}
+	items := make([]delivery, len(found))
+	for i, d := range found {
+		items[i] = delivery{Channel: d.Channel, State: d.State, Attempts: d.Attempts, LastError: d.LastError, At: d.At}
+	}
+	c.JSON(http.StatusOK, gin.H{"items": items, "next_cursor": ""})
+	return nil
+}

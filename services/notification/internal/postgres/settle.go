@@ -1,0 +1,233 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/taskwire/taskwire/pkg/platform/outbox"
+	"github.com/taskwire/taskwire/services/notification/internal/domain"
+)
+
+// The claims lock what they return until the transaction ends; what another replica has locked they pass over.
+const (
+	claimReminders = `
+SELECT '', task_id, user_id, title, due_at, remind_at, deliver_at, task_version FROM reminders
+WHERE state = 'scheduled' AND deliver_at <= $1 ORDER BY deliver_at LIMIT $2 FOR UPDATE SKIP LOCKED`
+
+	// A snoozed notification comes again as its task is called now.
+	claimSnoozes = `
+SELECT n.id, n.task_id, n.user_id, coalesce(r.title, n.title), coalesce(r.due_at, n.due_at), n.snoozed_until, n.snoozed_until, 0
+FROM notifications n LEFT JOIN reminders r ON r.task_id = n.task_id
+WHERE n.snoozed_until <= $1 ORDER BY n.snoozed_until LIMIT $2 FOR UPDATE OF n SKIP LOCKED`
+
+	// The preferences are read after the claim, in a statement of their own: SavePreferences writes them first and then
+	// touches the user's waiting reminders, so whichever of the two comes second sees the other.
+	claimedPreferences = `
+SELECT user_id, in_app, coalesce(quiet_start, ''), coalesce(quiet_end, ''), coalesce(quiet_timezone, '')
+FROM preferences WHERE user_id = ANY($1::text[]::uuid[])`
+)
+
+// Settle implements domain.DueStore.
+func (s *Store) Settle(ctx context.Context, now time.Time, limit int, decide func(domain.Due, domain.Preferences) domain.Decision) (domain.Settled, error) {
+	var settled domain.Settled
+	err := s.outbox.InTx(ctx, func(tx *outbox.Tx) error {
+		due, err := claim(ctx, tx.DB, now, limit)
+		if err != nil || len(due) == 0 {
+			return err
+		}
+		preferences, err := preferencesOf(ctx, tx.DB, due)
+		if err != nil {
+			return err
+		}
+		var b batch
+		for _, d := range due {
+			b.add(d, decide(d, preferences.of(d.UserID)))
+		}
+		fresh, err := b.write(ctx, tx.DB)
+		if err != nil {
+			return err
+		}
+		settled = b.settled(fresh)
+		for _, d := range b.decisions {
+			if d.Event != nil && fresh[d.Notification.ID] {
+				tx.Add(outbox.Message{
+					Topic: d.Event.Topic(), Key: d.Event.Key(), EventID: d.Event.EventID, Type: d.Event.Name(), Subject: d.Event.Subject(), Data: d.EventJSON,
+				})
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return domain.Settled{}, fmt.Errorf("settle due reminders: %w", err)
+	}
+	return settled, nil
+}
+
+func claim(ctx context.Context, tx *gorm.DB, now time.Time, limit int) ([]domain.Due, error) {
+	var all []domain.Due
+	for _, query := range []string{claimReminders, claimSnoozes} {
+		due, err := collect(ctx, tx, "claim", scanDue, query, now, limit)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, due...)
+	}
+	return all, nil
+}
+
+func scanDue(rows *sql.Rows, d *domain.Due) error {
+	var dueAt sql.NullTime
+	err := rows.Scan(&d.SnoozedID, &d.TaskID, &d.UserID, &d.Title, &dueAt, &d.RemindAt, &d.DeliverAt, &d.TaskVersion)
+	d.DueAt, d.RemindAt, d.DeliverAt = timePtr(dueAt), d.RemindAt.UTC(), d.DeliverAt.UTC()
+	return err
+}
+
+type byUser map[string]domain.Preferences
+
+func (p byUser) of(userID string) domain.Preferences {
+	if set, ok := p[userID]; ok {
+		return set
+	}
+	return domain.DefaultPreferences()
+}
+
+func preferencesOf(ctx context.Context, tx *gorm.DB, due []domain.Due) (byUser, error) {
+	users := make([]string, len(due))
+	for i, d := range due {
+		users[i] = d.UserID
+	}
+	rows, err := collect(ctx, tx, "preferences", scanPreferences, claimedPreferences, users)
+	if err != nil {
+		return nil, err
+	}
+	out := make(byUser, len(rows))
+	for _, r := range rows {
+		out[r.userID] = r.preferences
+	}
+	return out, nil
+}
+
+// batch is what one transaction writes.
+type batch struct {
+	decisions     []domain.Decision
+	reminders     []string // task ids that are delivered
+	snoozes       []string // ids of notifications that came again
+	held          []string // task ids
+	heldUntil     []time.Time
+	notifications map[string]bool // their ids, each once
+}
+
+func (b *batch) add(d domain.Due, decision domain.Decision) {
+	if !decision.HoldUntil.IsZero() {
+		b.held, b.heldUntil = append(b.held, d.TaskID), append(b.heldUntil, decision.HoldUntil)
+		return
+	}
+	b.decisions = append(b.decisions, decision)
+	if d.SnoozedID != "" {
+		b.snoozes = append(b.snoozes, d.SnoozedID)
+	} else {
+		b.reminders = append(b.reminders, d.TaskID)
+	}
+}
+
+func (b *batch) settled(fresh map[string]bool) domain.Settled {
+	s := domain.Settled{Held: len(b.held)}
+	for _, d := range b.decisions {
+		switch {
+		case !fresh[d.Notification.ID]:
+			s.Known++
+		case d.Notification.Late:
+			s.Late++
+			s.Notified++
+		default:
+			s.Notified++
+		}
+	}
+	return s
+}
+
+// write returns the ids of the notifications that were not there before.
+func (b *batch) write(ctx context.Context, tx *gorm.DB) (map[string]bool, error) {
+	fresh, err := b.insertNotifications(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.insertDeliveries(ctx, tx, fresh); err != nil {
+		return nil, err
+	}
+	for _, step := range []struct {
+		what, query string
+		ids         []string
+		more        []any
+	}{
+		{"mark as sent", `UPDATE reminders SET state = 'sent', sent_for = remind_at WHERE task_id = ANY($1::text[]::uuid[])`, b.reminders, nil},
+		{"end snoozes", `UPDATE notifications SET snoozed_until = NULL WHERE id = ANY($1::text[]::uuid[])`, b.snoozes, nil},
+		{"hold for quiet hours", `UPDATE reminders r SET deliver_at = h.until
+			FROM unnest($1::text[]::uuid[], $2::timestamptz[]) AS h (task_id, until) WHERE r.task_id = h.task_id`, b.held, []any{b.heldUntil}},
+	} {
+		if len(step.ids) == 0 {
+			continue
+		}
+		if _, err := conn(tx).ExecContext(ctx, step.query, append([]any{step.ids}, step.more...)...); err != nil {
+			return nil, fmt.Errorf("%s: %w", step.what, err)
+		}
+	}
+	return fresh, nil
+}
+
+func (b *batch) insertNotifications(ctx context.Context, tx *gorm.DB) (map[string]bool, error) {
+	n := len(b.decisions)
+	if n == 0 {
+		return nil, nil
+	}
+	ids, users, tasks, kinds, titles, bodies := make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	due, late, created := make([]*time.Time, n), make([]bool, n), make([]time.Time, n)
+	for i, d := range b.decisions {
+		v := d.Notification
+		ids[i], users[i], tasks[i], kinds[i], titles[i], bodies[i] = v.ID, v.UserID, v.TaskID, v.Kind, v.Title, v.Body
+		due[i], late[i], created[i] = v.DueAt, v.Late, v.CreatedAt
+	}
+	inserted, err := collect(ctx, tx, "insert notifications", func(r *sql.Rows, id *string) error { return r.Scan(id) }, `
+		INSERT INTO notifications (id, user_id, task_id, kind, title, body, due_at, late, created_at)
+		SELECT id::uuid, user_id::uuid, task_id::uuid, kind, title, body, due_at, late, created_at
+		FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::bool[], $9::timestamptz[])
+		AS t (id, user_id, task_id, kind, title, body, due_at, late, created_at)
+		ON CONFLICT (id) DO NOTHING RETURNING id`,
+		ids, users, tasks, kinds, titles, bodies, due, late, created)
+	if err != nil {
+		return nil, err
+	}
+	fresh := make(map[string]bool, len(inserted))
+	for _, id := range inserted {
+		fresh[id] = true
+	}
+	return fresh, nil
+}
+
+func (b *batch) insertDeliveries(ctx context.Context, tx *gorm.DB, fresh map[string]bool) error {
+	var ids, channels, states, lastErrors []string
+	var attempts []int32
+	var at []time.Time
+	for _, d := range b.decisions {
+		if v := d.Delivery; v != nil && fresh[d.Notification.ID] {
+			ids, channels, states, lastErrors = append(ids, d.Notification.ID), append(channels, v.Channel), append(states, v.State), append(lastErrors, v.LastError)
+			attempts, at = append(attempts, int32(v.Attempts)), append(at, v.At) //nolint:gosec // one attempt
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	_, err := conn(tx).ExecContext(ctx, `
+		INSERT INTO deliveries (notification_id, channel, state, last_error, attempts, at)
+		SELECT id::uuid, channel, state, last_error, attempts, at
+		FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::timestamptz[]) AS t (id, channel, state, last_error, attempts, at)`,
+		ids, channels, states, lastErrors, attempts, at)
+	if err != nil {
+		return fmt.Errorf("insert deliveries: %w", err)
+	}
+	return nil
+}
