@@ -94,7 +94,7 @@ func (c *checker) optionalTime(field string, t *time.Time) {
 func (c *checker) zone(field, name string) {
 	if name == "" {
 		c.fail(field, reasonMissing)
-	} else if _, err := loadZone(name); err != nil {
+	} else if _, err := LoadZone(name); err != nil {
 		c.fail(field, "is not an IANA time zone")
 	}
 }

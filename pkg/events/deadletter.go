@@ -52,7 +52,7 @@ func (d DeadLetter) Encode() ([]byte, error) {
 	if d.Reason = clean(d.Reason, MaxReason); d.Reason == "" {
 		d.Reason = "unknown"
 	}
-	if d.OriginalEncoding == "" && !(utf8.Valid(d.Original) && json.Valid(d.Original)) {
+	if d.OriginalEncoding == "" && (!utf8.Valid(d.Original) || !json.Valid(d.Original)) {
 		d.Original = json.RawMessage(`"` + base64.StdEncoding.EncodeToString(d.Original) + `"`)
 		d.OriginalEncoding = encodingBase64
 	}

@@ -16,7 +16,7 @@ func (d TaskData) DueInstant() (time.Time, bool, error) {
 	if !ok {
 		return time.Time{}, false, &ValidationError{"due_date", reasonDate}
 	}
-	loc, err := loadZone(d.Timezone)
+	loc, err := LoadZone(d.Timezone)
 	if err != nil {
 		return time.Time{}, false, &ValidationError{"timezone", "is not an IANA time zone"}
 	}

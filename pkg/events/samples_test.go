@@ -49,6 +49,7 @@ func sampleTask(t events.Type) events.TaskData {
 	case events.Restored: // a plain task, with a date only
 		d.DueAt, d.DueDate, d.RemindAt, d.Recurrence = nil, "2026-11-09", nil, nil
 		d.SeriesID, d.OccurrenceNo, d.Tags, d.Description = "", 0, nil, ""
+	default:
 	}
 	return d
 }
@@ -70,6 +71,7 @@ func sampleTaskEvent(t events.Type) events.TaskEvent {
 		}
 	case events.Completed:
 		e.Changes = []events.Change{{Field: "status", From: json.RawMessage(`"pending"`), To: json.RawMessage(`"completed"`)}}
+	default:
 	}
 	return e
 }

@@ -18,8 +18,9 @@ var zones = struct {
 
 var errNoZone = errors.New("not an IANA time zone")
 
-// loadZone is time.LoadLocation for IANA names only, with a cache: LoadLocation reads a file each time.
-func loadZone(name string) (*time.Location, error) {
+// LoadZone is time.LoadLocation for the names that a task may have as its zone: those of IANA, the same on every
+// machine. It keeps what it has read, where LoadLocation reads a file each time.
+func LoadZone(name string) (*time.Location, error) {
 	zones.RLock()
 	loc, ok := zones.byName[name]
 	zones.RUnlock()

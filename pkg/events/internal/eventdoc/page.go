@@ -141,7 +141,6 @@ func (g *generator) table(b *bytes.Buffer, t reflect.Type) error {
 
 // typeWords names a field's type and its rule.
 func typeWords(t reflect.Type, r rule) (string, error) {
-	name := ""
 	switch {
 	case r.format == "uuid":
 		return "UUID", nil
@@ -156,6 +155,7 @@ func typeWords(t reflect.Type, r rule) (string, error) {
 	case enums[t.Name()] != nil:
 		return "`" + strings.Join(enums[t.Name()], "`, `") + "`", nil
 	}
+	var name string
 	switch t.Kind() {
 	case reflect.String:
 		name = "string"

@@ -135,13 +135,12 @@ func (d *defs) add(t reflect.Type) error {
 			required = append(required, f.name)
 		}
 	}
-	def := object{
+	d.list[at].value = slices.Concat(object{
 		{"type", "object"},
 		{"description", d.typeDocs[t.Name()]},
 		{"properties", properties},
 		{"required", required},
-	}
-	d.list[at].value = append(def, conditions[t.Name()]...)
+	}, conditions[t.Name()])
 	return nil
 }
 
@@ -187,8 +186,9 @@ func (d *defs) schema(t reflect.Type, r rule) (object, error) {
 		}
 		items, err := d.schema(t.Elem(), item)
 		return object{{"type", "array"}, {"maxItems", r.items}, {"items", items}}, err
+	default:
+		return nil, fmt.Errorf("no schema for %s", t)
 	}
-	return nil, fmt.Errorf("no schema for %s", t)
 }
 
 func text(r rule) object {
