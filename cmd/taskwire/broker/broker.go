@@ -88,7 +88,7 @@ func Run(ctx context.Context, cfg Config, ready func(addr string)) (err error) {
 	if err != nil {
 		return fmt.Errorf("broker: listen on %s: %w", cfg.Addr, err)
 	}
-	defer ln.Close()
+	defer func() { _ = ln.Close() }() // closed twice is not an error that matters
 
 	cluster, err := kfake.NewCluster(cfg.options(ln, log)...)
 	if err != nil {

@@ -79,6 +79,7 @@ func (f *frames) begin() error {
 	switch kmsg.Key(kind) {
 	case kmsg.JoinGroup, kmsg.SyncGroup, kmsg.Heartbeat, kmsg.OffsetCommit:
 		f.keep = f.left <= maxGroupRequestBytes
+	default:
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -26,7 +27,7 @@ type childConfig struct {
 	Addr    string
 	DataDir string
 	Topics  []events.Topic
-	Group   string // set: be a consumer of Topics in this group instead of a broker
+	Groups  []string // set: be a consumer of Topics in each of these groups instead of a broker
 }
 
 func TestMain(m *testing.M) {
@@ -38,29 +39,43 @@ func TestMain(m *testing.M) {
 	if err := json.Unmarshal([]byte(raw), &cfg); err != nil {
 		panic(err)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
-	if cfg.Group != "" {
-		consumeUntil(ctx, cfg)
-		return
-	}
-	err := Run(ctx, Config{Addr: cfg.Addr, DataDir: cfg.DataDir, Topics: cfg.Topics, NoSync: true,
-		Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}, func(addr string) { fmt.Println(addr) })
-	if err != nil {
+	if err := runChild(cfg); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
+func runChild(cfg childConfig) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	if len(cfg.Groups) > 0 {
+		consumeUntil(ctx, cfg)
+		return nil
+	}
+	return Run(ctx, Config{Addr: cfg.Addr, DataDir: cfg.DataDir, Topics: cfg.Topics, NoSync: true,
+		Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}, func(addr string) { fmt.Println(addr) })
+}
+
 func consumeUntil(ctx context.Context, cfg childConfig) {
-	cl, err := kgo.NewClient(kgo.SeedBrokers(cfg.Addr), kgo.ConsumerGroup(cfg.Group), kgo.ConsumeTopics(cfg.Topics[0].Name),
-		kgo.SessionTimeout(6*time.Second), kgo.HeartbeatInterval(time.Second), kgo.Balancers(kgo.RangeBalancer()))
-	if err != nil {
-		panic(err)
+	var members sync.WaitGroup
+	for _, group := range cfg.Groups {
+		cl, err := kgo.NewClient(append(memberOpts(cfg.Addr, group), kgo.ConsumeTopics(cfg.Topics[0].Name))...)
+		if err != nil {
+			panic(err)
+		}
+		members.Go(func() {
+			for ctx.Err() == nil {
+				cl.PollFetches(ctx)
+			}
+		})
 	}
-	for ctx.Err() == nil {
-		cl.PollFetches(ctx)
-	}
+	members.Wait()
+}
+
+// memberOpts are those of a classic consumer, as daprd's is, with the shortest session that kfake takes.
+func memberOpts(addr, group string) []kgo.Opt {
+	return []kgo.Opt{kgo.SeedBrokers(addr), kgo.ConsumerGroup(group), kgo.Balancers(kgo.RangeBalancer()),
+		kgo.SessionTimeout(6 * time.Second), kgo.HeartbeatInterval(500 * time.Millisecond)}
 }
 
 // process is a child of the test, killed at its end.
@@ -86,7 +101,7 @@ func startChild(t *testing.T, cfg childConfig) *process {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.kill)
-	if cfg.Group == "" {
+	if len(cfg.Groups) == 0 {
 		line, err := bufio.NewReader(out).ReadString('\n')
 		if err != nil {
 			t.Fatalf("the broker process ended before it was ready: %v", err)

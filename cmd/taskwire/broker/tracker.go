@@ -64,7 +64,7 @@ type conn struct {
 func (c *conn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if perr := c.frames.next(b[:n], c.member); perr != nil {
-		err = perr
+		n, err = 0, perr // with bytes, an error would pass for a complete read
 	}
 	if err != nil {
 		c.lost()
