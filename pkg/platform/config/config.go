@@ -1,13 +1,21 @@
 // Package config reads a service's settings from the environment, once, at the start.
 //
 // Promises: a setting is a field with an `env` tag and nothing else; a bad or missing value never reaches the
-// service; Load's one error names every variable that is wrong, so that an operator fixes them in one go; a
-// value is never printed, because some of them are secrets.
+// service; Load's one error names every variable that is wrong, so that an operator mends them in one go; a value is
+// never part of an error, because some values are secrets.
 package config
 
 import (
+	"errors"
+	"fmt"
 	"log/slog"
+	"net"
+	"reflect"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/caarlos0/env/v11"
 )
 
 // Base is what every service is told. A service embeds it in its own settings struct.
@@ -16,11 +24,11 @@ type Base struct {
 	AppAddr         string        `env:"APP_ADDR" envDefault:"127.0.0.1:8081"` // the Dapr side: subscriptions, bindings, invocation
 	DaprHTTPPort    int           `env:"DAPR_HTTP_PORT" envDefault:"3500"`     // the sidecar's HTTP API
 	DaprGRPCPort    int           `env:"DAPR_GRPC_PORT" envDefault:"50001"`    // the sidecar's gRPC API
-	DaprPubSub      string        `env:"DAPR_PUBSUB_NAME" envDefault:"kafka-pubsub"`
-	DaprAPIToken    string        `env:"DAPR_API_TOKEN"`         // what the sidecar asks of us
-	AppAPIToken     string        `env:"APP_API_TOKEN,required"` // what we ask of the sidecar
-	DaprStateStore  string        `env:"DAPR_STATE_STORE" envDefault:"statestore"`
-	SecretStore     string        `env:"SECRET_STORE" envDefault:"kubernetes-secrets"`
+	DaprPubSub      string        `env:"DAPR_PUBSUB_NAME,notEmpty" envDefault:"kafka-pubsub"`
+	DaprAPIToken    string        `env:"DAPR_API_TOKEN"`                  // what the sidecar asks of the service
+	AppAPIToken     string        `env:"APP_API_TOKEN,required,notEmpty"` // what the service asks of the sidecar
+	DaprStateStore  string        `env:"DAPR_STATE_STORE,notEmpty" envDefault:"statestore"`
+	SecretStore     string        `env:"SECRET_STORE,notEmpty" envDefault:"kubernetes-secrets"`
 	SecretsFile     string        `env:"SECRETS_FILE"` // the mounted copy, for when there is no sidecar
 	LogLevel        string        `env:"LOG_LEVEL" envDefault:"info"`
 	OTLPEndpoint    string        `env:"OTEL_EXPORTER_OTLP_ENDPOINT"`
@@ -28,11 +36,119 @@ type Base struct {
 	PodName         string        `env:"POD_NAME"`
 }
 
-// Level is LogLevel as slog knows it; info where it is not one of debug, info, warn, error.
-func (b Base) Level() slog.Level { return slog.LevelInfo }
+// Validate says what is wrong with values that are well-formed. It is called by Load.
+func (b Base) Validate() error {
+	var errs []error
+	bad := func(name, why string) { errs = append(errs, fmt.Errorf("%s %s", name, why)) }
+	for name, addr := range map[string]string{"HTTP_ADDR": b.HTTPAddr, "APP_ADDR": b.AppAddr} {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			bad(name, `is not an address like ":8080" or "127.0.0.1:8080"`)
+		}
+	}
+	for name, port := range map[string]int{"DAPR_HTTP_PORT": b.DaprHTTPPort, "DAPR_GRPC_PORT": b.DaprGRPCPort} {
+		if port < 1 || port > 65535 {
+			bad(name, "is not a port between 1 and 65535")
+		}
+	}
+	var level slog.Level
+	if level.UnmarshalText([]byte(b.LogLevel)) != nil {
+		bad("LOG_LEVEL", "is not one of debug, info, warn, error")
+	}
+	if b.ShutdownTimeout <= 0 {
+		bad("SHUTDOWN_TIMEOUT", "is not longer than zero")
+	}
+	return errors.Join(errs...)
+}
 
-// Load reads T from the environment. Its error lists every bad variable by name.
+// Load reads T from the environment and calls its Validate method, where it has one, and that of each embedded
+// struct. The error lists every bad variable by name.
 func Load[T any]() (T, error) {
-	var t T
+	t, err := env.ParseAs[T]()
+	problems := parseProblems(err, reflect.TypeFor[T]())
+	if err == nil {
+		problems = validate(reflect.ValueOf(&t).Elem())
+	}
+	if len(problems) > 0 {
+		slices.Sort(problems)
+		var zero T
+		return zero, fmt.Errorf("configuration: %s", strings.Join(slices.Compact(problems), "; "))
+	}
 	return t, nil
+}
+
+// parseProblems names the variables in err, without their values.
+func parseProblems(err error, t reflect.Type) []string {
+	if err == nil {
+		return nil
+	}
+	var all env.AggregateError
+	if !errors.As(err, &all) {
+		return []string{err.Error()}
+	}
+	var out []string
+	for _, e := range all.Errors {
+		var (
+			parse   env.ParseError
+			missing env.VarIsNotSetError
+			empty   env.EmptyVarError
+		)
+		switch {
+		case errors.As(e, &parse):
+			out = append(out, fmt.Sprintf("%s is not a valid %s", variable(t, parse.Name), kind(parse.Type)))
+		case errors.As(e, &missing):
+			out = append(out, missing.Key+" is not set")
+		case errors.As(e, &empty):
+			out = append(out, empty.Key+" is empty")
+		default:
+			out = append(out, e.Error())
+		}
+	}
+	return out
+}
+
+// variable finds the name of the variable of a field, in t or in a struct within it.
+func variable(t reflect.Type, field string) string {
+	for _, f := range reflect.VisibleFields(t) {
+		if f.Name == field {
+			if name, _, _ := strings.Cut(f.Tag.Get("env"), ","); name != "" {
+				return name
+			}
+		}
+	}
+	return field
+}
+
+func kind(t reflect.Type) string {
+	switch {
+	case t == reflect.TypeFor[time.Duration]():
+		return `duration like "15s"`
+	case t.Kind() == reflect.Bool:
+		return "true or false"
+	case t.Kind() >= reflect.Int && t.Kind() <= reflect.Uint64:
+		return "whole number"
+	case t.Kind() == reflect.Float32, t.Kind() == reflect.Float64:
+		return "number"
+	default:
+		return t.String()
+	}
+}
+
+// validate calls Validate on v and on each struct embedded in it. An embedded struct's method that v takes over runs
+// twice; Load shows what it says once.
+func validate(v reflect.Value) []string {
+	if v.Kind() != reflect.Struct {
+		return nil
+	}
+	var out []string
+	for i := range v.NumField() {
+		if v.Type().Field(i).Anonymous {
+			out = append(out, validate(v.Field(i))...)
+		}
+	}
+	if validator, ok := v.Addr().Interface().(interface{ Validate() error }); ok {
+		if err := validator.Validate(); err != nil {
+			out = append(out, strings.Split(err.Error(), "\n")...) // errors.Join puts each on a line
+		}
+	}
+	return out
 }

@@ -1,24 +1,107 @@
-// Package telemetry gives a service its logger, its metrics registry and its tracer.
+// Package telemetry gives a service its logger, its metrics registry and its traces.
+//
+// Promises:
+//
+//   - A log line is one JSON object with time, level, msg and service, and with trace_id and span_id where the context
+//     that it is logged with has a trace. Logs, metrics and traces share these keys: event_id, task_id, user_id,
+//     trace_id.
+//   - The registry holds the Go, process and build-info collectors and belongs to this service alone: nothing is
+//     registered with the process-wide default.
+//   - W3C trace context (traceparent) is always read and passed on. Spans are recorded and sent only when an OTLP
+//     endpoint is set; a collector that is away costs nothing but its spans.
+//   - Shutdown sends what is buffered and leaves no goroutine behind.
 package telemetry
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
+	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/sdk/resource"
+	"go.opentelemetry.io/otel/sdk/trace"
 )
+
+// exportTimeout bounds one export, so that a collector that hangs cannot hold back the shutdown.
+const exportTimeout = 5 * time.Second
 
 // Telemetry is what Start made.
 type Telemetry struct {
 	Log      *slog.Logger
 	Registry *prometheus.Registry
+
+	provider *trace.TracerProvider // nil without an OTLP endpoint
 }
 
-// Start makes the logger (JSON lines to w), the registry and, when otlp is set, the trace exporter.
+// Start makes the logger, which writes to w from level (debug, info, warn, error) on, the registry, and, where otlp is
+// the URL of a collector (OTLP over HTTP, such as http://localhost:4318), the trace exporter. It sets OpenTelemetry's
+// process-wide propagator and provider, so it is called once, in main.
 func Start(ctx context.Context, service, level, otlp string, w io.Writer) (*Telemetry, error) {
-	return &Telemetry{Log: slog.New(slog.NewJSONHandler(w, nil)), Registry: prometheus.NewRegistry()}, nil
+	var min slog.Level
+	if err := min.UnmarshalText([]byte(level)); err != nil {
+		return nil, errors.New("telemetry: the log level is not one of debug, info, warn, error")
+	}
+	t := &Telemetry{
+		Log:      NewLogger(w, min).With("service", service),
+		Registry: prometheus.NewRegistry(),
+	}
+	t.Registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		collectors.NewBuildInfoCollector(),
+	)
+	otel.SetTextMapPropagator(propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{}))
+	if otlp == "" {
+		return t, nil
+	}
+	log := t.Log
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
+		log.Warn("traces could not be sent", "error", err.Error())
+	}))
+	endpoint, err := tracesURL(otlp)
+	if err != nil {
+		return nil, err
+	}
+	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(endpoint), otlptracehttp.WithTimeout(exportTimeout))
+	if err != nil {
+		return nil, fmt.Errorf("telemetry: trace exporter: %w", err)
+	}
+	t.provider = trace.NewTracerProvider(
+		trace.WithBatcher(exporter, trace.WithExportTimeout(exportTimeout)), // drops spans when its queue is full; never blocks
+		trace.WithResource(resource.NewSchemaless(attribute.String("service.name", service))),
+	)
+	otel.SetTracerProvider(t.provider)
+	return t, nil
 }
 
-// Shutdown sends what is still buffered, until ctx is done.
-func (t *Telemetry) Shutdown(ctx context.Context) error { return nil }
+// tracesURL is the address that traces go to: OTEL_EXPORTER_OTLP_ENDPOINT names a base, to which the signal's path is
+// added (OpenTelemetry, OTLP exporter specification).
+func tracesURL(base string) (string, error) {
+	u, err := url.Parse(base)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return "", errors.New("telemetry: OTEL_EXPORTER_OTLP_ENDPOINT is not a URL like http://localhost:4318")
+	}
+	u.Path = strings.TrimSuffix(u.Path, "/") + "/v1/traces"
+	return u.String(), nil
+}
+
+// Shutdown sends what is buffered, until ctx ends.
+func (t *Telemetry) Shutdown(ctx context.Context) error {
+	if t.provider == nil {
+		return nil
+	}
+	if err := t.provider.Shutdown(ctx); err != nil {
+		return fmt.Errorf("send the last traces: %w", err)
+	}
+	return nil
+}
