@@ -1,0 +1,186 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/taskwire/taskwire/pkg/platform/auth"
+	"github.com/taskwire/taskwire/services/websocket/internal/hub"
+	"github.com/taskwire/taskwire/services/websocket/internal/socket"
+	"github.com/taskwire/taskwire/services/websocket/internal/wire"
+)
+
+const (
+	// keysWait is how long a connection waits for the keys that its token is checked with: a sidecar or a task API that
+	// restarts is back by then, and the client need not come again.
+	keysWait = 10 * time.Second
+	// keysPause is between two tries.
+	keysPause = 500 * time.Millisecond
+	// maxRefused is how many bad tokens an open connection may send.
+	maxRefused = 3
+)
+
+// Hub is the part of the hub that a session calls.
+type Hub interface {
+	Join(userID string, since *int64, sink hub.Sink) (*hub.Member, error)
+	Leave(m *hub.Member)
+}
+
+// Verifier checks access tokens.
+type Verifier interface {
+	Verify(ctx context.Context, token string) (auth.Identity, error)
+}
+
+// session is what a client says on one connection.
+type session struct {
+	*handler
+	conn    *socket.Conn
+	userID  string // "" until a token was accepted
+	refused int    // bad tokens since then
+}
+
+// run serves the connection until it ends.
+func (s *session) run() {
+	defer s.conn.Finish()
+	patience := time.AfterFunc(s.AuthWait, func() { s.conn.Close(wire.Close(wire.AuthTimeout)) })
+	defer patience.Stop()
+	first, err := s.read()
+	patience.Stop()
+	if err != nil {
+		return
+	}
+	member := s.begin(first)
+	if member != nil {
+		defer s.Hub.Leave(member)
+	}
+	for { // a connection that was refused is read too, until the peer has answered the close frame
+		frame, err := s.read()
+		if err != nil {
+			return
+		}
+		s.handle(frame)
+	}
+}
+
+// read returns the client's next frame that is one of the protocol.
+func (s *session) read() (wire.ClientFrame, error) {
+	for {
+		data, err := s.conn.Read()
+		if err != nil {
+			return wire.ClientFrame{}, err
+		}
+		frame, err := wire.ParseClient(data)
+		if err == nil {
+			return frame, nil
+		}
+		var bad *wire.FrameError
+		note := ""
+		if errors.As(err, &bad) {
+			note = bad.Reason
+		}
+		s.conn.Close(wire.Close(wire.BadFrame).With(note))
+	}
+}
+
+// begin handles the first frame. It returns nil where the connection was refused.
+func (s *session) begin(frame wire.ClientFrame) *hub.Member {
+	if frame.Type != wire.TypeAuth {
+		s.conn.Close(wire.Close(wire.Unauthenticated).With("The first frame is auth."))
+		return nil
+	}
+	id, expires, err := s.verify(frame.Token)
+	if err != nil {
+		s.conn.Close(wire.Close(codeOf(err)))
+		return nil
+	}
+	s.userID = id.UserID
+	s.conn.Authenticated(expires)
+	member, err := s.Hub.Join(id.UserID, frame.Since, s.conn)
+	if err != nil {
+		s.conn.Close(wire.Close(wire.TooManyConnections))
+		return nil
+	}
+	s.Log.Debug("connected", "user_id", id.UserID, "connection_id", s.conn.ID)
+	return member
+}
+
+// handle handles a later frame.
+func (s *session) handle(frame wire.ClientFrame) {
+	if frame.Type == wire.TypePing {
+		s.conn.Say(wire.Pong())
+		return
+	}
+	if s.userID == "" {
+		return // refused already
+	}
+	id, expires, err := s.verify(frame.Token)
+	switch {
+	case err != nil && codeOf(err) == wire.Unavailable:
+		s.conn.Say(wire.Close(wire.Unavailable).Frame()) // the old token still holds
+	case err != nil:
+		s.refused++
+		if s.refused >= maxRefused {
+			s.conn.Close(wire.Close(wire.Unauthenticated))
+			return
+		}
+		s.conn.Say(wire.Close(wire.Unauthenticated).Frame())
+	case id.UserID != s.userID:
+		s.conn.Close(wire.Close(wire.Unauthenticated).With("The token is another user's."))
+	default:
+		s.refused = 0
+		s.conn.Authenticated(expires)
+	}
+}
+
+// codeOf is the code for a token that was not accepted.
+func codeOf(err error) wire.Code {
+	if errors.Is(err, auth.ErrUnavailable) {
+		return wire.Unavailable
+	}
+	return wire.Unauthenticated
+}
+
+// verify checks a token, waiting a while for the keys where they cannot be had.
+func (s *session) verify(token string) (auth.Identity, time.Time, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), keysWait)
+	defer cancel()
+	for {
+		id, err := s.Verifier.Verify(ctx, token)
+		switch {
+		case err == nil:
+			expires, err := expiry(token)
+			return id, expires, err
+		case !errors.Is(err, auth.ErrUnavailable):
+			return id, time.Time{}, err
+		}
+		select {
+		case <-time.After(keysPause):
+		case <-ctx.Done():
+			return id, time.Time{}, err
+		}
+	}
+}
+
+// expiry reads the exp claim of a token whose signature was verified just before.
+func expiry(token string) (time.Time, error) {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return time.Time{}, errors.New("read the token's expiry: not a JWT")
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return time.Time{}, fmt.Errorf("read the token's expiry: %w", err)
+	}
+	var claims struct {
+		Exp float64 `json:"exp"`
+	}
+	if err := json.Unmarshal(payload, &claims); err != nil || claims.Exp <= 0 {
+		return time.Time{}, errors.New("read the token's expiry: no exp claim")
+	}
+	return time.Unix(int64(claims.Exp), 0), nil
+}

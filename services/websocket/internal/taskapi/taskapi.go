@@ -1,0 +1,94 @@
+// Package taskapi reads users' changes and newest seqs from the task API, by Dapr service invocation.
+//
+// Promises: a change comes as the task API has it, whatever its event type: an event type that this version does not
+// know still has its place in the sequence. 410 is hub.ErrPruned; every other failure may pass.
+package taskapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/platform/dapr"
+	"github.com/taskwire/taskwire/services/websocket/internal/hub"
+)
+
+const (
+	appID = "task-api"
+	// timeout bounds one read, retries of the client included: a sweep must not hang for longer on a dead task API.
+	timeout = 5 * time.Second
+)
+
+// Invoker is the part of the Dapr client that invokes.
+type Invoker interface {
+	Invoke(ctx context.Context, appID, httpMethod, path string, body any) (status int, resp []byte, err error)
+}
+
+// Client reads from the task API.
+type Client struct{ invoker Invoker }
+
+// New makes a client.
+func New(i Invoker) *Client { return &Client{invoker: i} }
+
+var _ hub.Source = (*Client)(nil)
+
+// Changes implements hub.Source.
+func (c *Client) Changes(ctx context.Context, userID string, since int64, limit int) (hub.Changes, error) {
+	query := url.Values{"user_id": {userID}, "since": {strconv.FormatInt(since, 10)}, "limit": {strconv.Itoa(limit)}}
+	var answer struct {
+		Items []events.TaskUpdateEvent `json:"items"`
+		Head  int64                    `json:"head"`
+	}
+	if err := c.call(ctx, http.MethodGet, "/internal/changes?"+query.Encode(), nil, &answer); err != nil {
+		return hub.Changes{}, err
+	}
+	return hub.Changes{Items: answer.Items, Head: answer.Head}, nil
+}
+
+// Heads implements hub.Source.
+func (c *Client) Heads(ctx context.Context, userIDs []string) (map[string]int64, error) {
+	var answer struct {
+		Heads map[string]int64 `json:"heads"`
+	}
+	body := map[string]any{"user_ids": userIDs}
+	if err := c.call(ctx, http.MethodPost, "/internal/heads", body, &answer); err != nil {
+		return nil, err
+	}
+	return answer.Heads, nil
+}
+
+// Keys reads the public keys of access tokens (RFC 7517).
+func (c *Client) Keys(ctx context.Context) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	_, keys, err := c.invoker.Invoke(ctx, appID, http.MethodGet, "/internal/jwks", nil)
+	return keys, err
+}
+
+// Ready says whether the keys can be had: without them nobody can connect.
+func (c *Client) Ready(ctx context.Context) error {
+	_, err := c.Keys(ctx)
+	return err
+}
+
+func (c *Client) call(ctx context.Context, method, path string, body, answer any) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	_, raw, err := c.invoker.Invoke(ctx, appID, method, path, body)
+	if refused := (*dapr.InvokeError)(nil); errors.As(err, &refused) && refused.Status == http.StatusGone {
+		return fmt.Errorf("%w: %w", hub.ErrPruned, err)
+	}
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(raw, answer); err != nil {
+		return fmt.Errorf("decode the answer to %s %s: %w", method, path, err)
+	}
+	return nil
+}
