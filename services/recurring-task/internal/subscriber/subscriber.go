@@ -1,0 +1,39 @@
+// Package subscriber takes the deliveries of the recurring-task service.
+//
+// Promises: an event is acknowledged only when there is nothing left to do about it. One whose rule can never be read is
+// dead-lettered; any other failure asks for it again.
+package subscriber
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/platform/subscribe"
+	"github.com/taskwire/taskwire/services/recurring-task/internal/domain"
+)
+
+// Engine is the part of the domain that takes events.
+type Engine interface {
+	Handle(ctx context.Context, ev events.TaskEvent) error
+}
+
+// Subscriber hands deliveries to the engine.
+type Subscriber struct{ engine Engine }
+
+// New makes a subscriber.
+func New(engine Engine) *Subscriber { return &Subscriber{engine: engine} }
+
+// Subscribe registers the service's subscriptions.
+func (s *Subscriber) Subscribe(server *subscribe.Server) {
+	subscribe.Handle(server, events.TopicTaskEvents, events.DecodeTaskEvent, s.onTaskEvent)
+}
+
+func (s *Subscriber) onTaskEvent(ctx context.Context, ev events.TaskEvent, _ subscribe.Delivery) error {
+	err := s.engine.Handle(ctx, ev)
+	if errors.Is(err, domain.ErrUnreadable) {
+		return fmt.Errorf("%w: %w", subscribe.ErrPoison, err)
+	}
+	return err
+}

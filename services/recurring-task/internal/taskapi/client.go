@@ -1,0 +1,109 @@
+// Package taskapi is the engine's way to the task API: Dapr service invocation.
+//
+// Promises: an answer that will not change is an Answer, whatever it is; everything else is an error, after which it is
+// right to ask again. The route is idempotent, so that asking again never makes a second task.
+package taskapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/platform/dapr"
+	"github.com/taskwire/taskwire/services/recurring-task/internal/domain"
+)
+
+const (
+	appID = "task-api"
+	route = "internal/successors"
+)
+
+// Invoker is the part of the Dapr client that calls another app.
+type Invoker interface {
+	Invoke(ctx context.Context, appID, httpMethod, path string, body any) (status int, resp []byte, err error)
+}
+
+// Client calls the task API.
+type Client struct{ sidecar Invoker }
+
+// New makes a client.
+func New(sidecar Invoker) *Client { return &Client{sidecar: sidecar} }
+
+var _ domain.Tasks = (*Client)(nil)
+
+// request is the body of POST /internal/successors: due_date, due_at and remind_at are those of the new task.
+type request struct {
+	EventID      string             `json:"event_id"`
+	UserID       string             `json:"user_id"`
+	TaskID       string             `json:"task_id"`
+	SeriesID     string             `json:"series_id"`
+	OccurrenceNo int                `json:"occurrence_no"`
+	DueDate      string             `json:"due_date,omitempty"`
+	DueAt        *time.Time         `json:"due_at,omitempty"`
+	Timezone     string             `json:"timezone"`
+	RemindAt     *time.Time         `json:"remind_at,omitempty"`
+	Recurrence   *events.Recurrence `json:"recurrence"`
+	TaskData     events.TaskData    `json:"task_data"`
+}
+
+// CreateSuccessor implements domain.Tasks.
+func (c *Client) CreateSuccessor(ctx context.Context, s domain.Successor) (domain.Answer, error) {
+	status, body, err := c.sidecar.Invoke(ctx, appID, http.MethodPost, route, request{
+		EventID: s.EventID, UserID: s.UserID, TaskID: s.TaskID, SeriesID: s.SeriesID, OccurrenceNo: s.OccurrenceNo,
+		DueDate: s.DueDate, DueAt: s.DueAt, RemindAt: s.RemindAt,
+		Timezone: s.Completed.Timezone, Recurrence: s.Completed.Recurrence, TaskData: s.Completed,
+	})
+	var refused *dapr.InvokeError
+	if errors.As(err, &refused) {
+		if reason, final := refusal(refused); final {
+			return domain.Answer{Refused: reason}, nil
+		}
+	}
+	if err != nil {
+		return domain.Answer{}, err
+	}
+	var task struct {
+		ID string `json:"id"`
+	}
+	if err := json.Unmarshal(body, &task); err != nil || task.ID == "" {
+		return domain.Answer{}, fmt.Errorf("%s answered %d without a task", appID, status)
+	}
+	return domain.Answer{TaskID: task.ID, Made: status == http.StatusCreated}, nil
+}
+
+// problem is the part of a problem document (RFC 9457) that a log line shows.
+type problem struct {
+	Title  string `json:"title"`
+	Detail string `json:"detail"`
+	Errors []struct {
+		Field   string `json:"field"`
+		Message string `json:"message"`
+	} `json:"errors"`
+}
+
+// refusal tells the answers that will not change: the task is gone (404), its series has ended (409), or what the user
+// wrote can have no successor (422, for example a date beyond what a task may have). An answer that is no problem
+// document does not come from the task API's handler, whatever its status.
+func refusal(e *dapr.InvokeError) (reason string, final bool) {
+	var p problem
+	if json.Unmarshal(e.Body, &p) != nil || p.Title == "" {
+		return "", false
+	}
+	switch e.Status {
+	case http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity:
+	default:
+		return "", false
+	}
+	reason = fmt.Sprintf("%d %s", e.Status, p.Title)
+	if p.Detail != "" {
+		reason += ": " + p.Detail
+	}
+	for _, f := range p.Errors {
+		reason += "; " + f.Field + " " + f.Message
+	}
+	return reason, true
+}
