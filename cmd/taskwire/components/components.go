@@ -1,0 +1,157 @@
+// Package components renders dapr-components/ for one sidecar on this machine.
+//
+// The folder is the one source for every place Taskwire runs in: its files are what Kubernetes applies, and local/ holds
+// what differs on one machine. Render takes the documents that are scoped to the app, lays the overrides over those of
+// the same kind and name (merge.go says how), and fills the placeholders. An override without a document, a placeholder
+// without a value and an app that no document names are errors: a typing error must not turn a guard off silently.
+//
+// Secrets never pass through here. The rendered files name the file that holds the app's secrets, and that file needs,
+// beside the secret that is named like the app, for recurring-task the secret `statestore` with the key
+// `connection-string`.
+package components
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// overridesDir is the folder below Config.Source with the overrides.
+const overridesDir = "local"
+
+// Config says what to render for which app. All fields are needed.
+type Config struct {
+	Source string // the folder dapr-components
+	Out    string // gets resources/ and config.yaml; what was rendered there before is replaced
+	App    string // the app id
+
+	Brokers            string // host:port of one or more Kafka brokers, with commas between
+	SecretsFile        string // the app's secrets: {"SECRET":{"KEY":"VALUE"}}
+	NameResolutionFile string // where the stack's sidecars find each other; one file a stack, made by the first
+}
+
+// Render writes the app's resources, each document in a file of its own, and its sidecar's configuration. It returns
+// what daprd's --resources-path and --config take.
+func Render(cfg Config) (resourcesDir, configFile string, err error) {
+	fill, err := cfg.placeholders()
+	if err != nil {
+		return "", "", fmt.Errorf("components: %w", err)
+	}
+	docs, err := load(cfg.Source)
+	if err != nil {
+		return "", "", fmt.Errorf("components: %w", err)
+	}
+	overrides, err := load(filepath.Join(cfg.Source, overridesDir))
+	if err != nil {
+		return "", "", fmt.Errorf("components: %w", err)
+	}
+	if err := override(docs, overrides); err != nil {
+		return "", "", fmt.Errorf("components: %w", err)
+	}
+	mine, err := scopedTo(docs, cfg.App)
+	if err != nil {
+		return "", "", fmt.Errorf("components: %w", err)
+	}
+	for _, d := range mine {
+		if d.body, err = fill.document(d.body); err != nil {
+			return "", "", fmt.Errorf("components: %s: %w", d, err)
+		}
+	}
+	if resourcesDir, configFile, err = write(cfg.Out, mine); err != nil {
+		return "", "", fmt.Errorf("components: %w", err)
+	}
+	return resourcesDir, configFile, nil
+}
+
+// placeholders are the values by name.
+func (c Config) placeholders() (placeholders, error) {
+	var missing []string
+	for name, value := range map[string]string{"Source": c.Source, "Out": c.Out, "App": c.App, "Brokers": c.Brokers,
+		"SecretsFile": c.SecretsFile, "NameResolutionFile": c.NameResolutionFile} {
+		if value == "" {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) > 0 {
+		slices.Sort(missing)
+		return nil, fmt.Errorf("not set: %s", strings.Join(missing, ", "))
+	}
+	secrets, err := filepath.Abs(c.SecretsFile)
+	if err != nil {
+		return nil, err
+	}
+	names, err := filepath.Abs(c.NameResolutionFile)
+	if err != nil {
+		return nil, err
+	}
+	// daprd expands $NAME in its configuration file, and SQLite reads what follows a ? as options.
+	if strings.ContainsAny(names, "$?") {
+		return nil, fmt.Errorf("name resolution file %s: its path may not have a $ or a ? in it", names)
+	}
+	return placeholders{"APP": c.App, "BROKERS": c.Brokers, "SECRETS_FILE": secrets, "NAME_RESOLUTION_FILE": names}, nil
+}
+
+// scopedTo returns the documents that are for the app: those that name it and those that name nobody.
+func scopedTo(docs []*document, app string) ([]*document, error) {
+	var mine []*document
+	named := false
+	for _, d := range docs {
+		scopes, err := d.scopes()
+		if err != nil {
+			return nil, err
+		}
+		if slices.Contains(scopes, app) {
+			named = true
+		} else if len(scopes) > 0 {
+			continue
+		}
+		mine = append(mine, d)
+	}
+	if !named {
+		return nil, fmt.Errorf("no document is scoped to app %q", app)
+	}
+	return mine, nil
+}
+
+// write replaces what is in out by the documents.
+func write(out string, docs []*document) (resourcesDir, configFile string, err error) {
+	resourcesDir, configFile = filepath.Join(out, "resources"), filepath.Join(out, "config.yaml")
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		return "", "", err
+	}
+	fresh, err := os.MkdirTemp(out, "resources-*")
+	if err != nil {
+		return "", "", err
+	}
+	defer os.RemoveAll(fresh)
+	configured := false
+	for _, d := range docs {
+		raw, err := d.encode()
+		if err != nil {
+			return "", "", err
+		}
+		path := filepath.Join(fresh, strings.ToLower(d.kind)+"-"+d.name+".yaml")
+		if d.kind == kindConfiguration {
+			if configured {
+				return "", "", fmt.Errorf("%s: a sidecar takes one configuration", d)
+			}
+			configured, path = true, configFile
+		}
+		if err := os.WriteFile(path, raw, 0o644); err != nil {
+			return "", "", err
+		}
+	}
+	if !configured {
+		return "", "", errors.New("there is no Configuration")
+	}
+	if err := os.Chmod(fresh, 0o755); err != nil {
+		return "", "", err
+	}
+	if err := os.RemoveAll(resourcesDir); err != nil {
+		return "", "", err
+	}
+	return resourcesDir, configFile, os.Rename(fresh, resourcesDir)
+}
