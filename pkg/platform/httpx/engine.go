@@ -1,0 +1,139 @@
+package httpx
+
+import (
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// defaultBodyLimit is far above one task with its longest description, and a batch of 500 usual ones.
+const defaultBodyLimit = 1 << 20
+
+// Config is what an engine needs.
+type Config struct {
+	Service    string
+	Log        *slog.Logger
+	Registerer prometheus.Registerer
+	BodyLimit  int64 // bytes; default 1 MiB
+	// TrustedProxies are the addresses or networks whose X-Forwarded-For is believed; default none.
+	TrustedProxies []string
+}
+
+// NewEngine makes the public engine: trace, metrics, access log at debug, recovery, headers and the body limit, and
+// problem documents for unknown routes and methods. Without a logger it logs nothing. It panics on a bad configuration, which only a programmer makes.
+func NewEngine(cfg Config) *gin.Engine {
+	gin.SetMode(gin.ReleaseMode)
+	if cfg.BodyLimit <= 0 {
+		cfg.BodyLimit = defaultBodyLimit
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	engine := gin.New()
+	engine.ContextWithFallback = true
+	engine.HandleMethodNotAllowed = true
+	engine.RedirectTrailingSlash = false
+	if err := engine.SetTrustedProxies(cfg.TrustedProxies); err != nil {
+		panic(fmt.Sprintf("httpx: trusted proxies: %v", err))
+	}
+	engine.Use(observe(cfg), recovery, protect(cfg.BodyLimit))
+	engine.NoRoute(Wrap(func(*gin.Context) error { return NotFound("There is nothing at this address.") }))
+	engine.NoMethod(Wrap(func(c *gin.Context) error {
+		return &Error{Code: CodeMethodNotAllowed, Message: c.Request.Method + " is not a method of this address."}
+	}))
+	return engine
+}
+
+// observe gives a request its trace and counts it.
+func observe(cfg Config) gin.HandlerFunc {
+	m := newMetrics(cfg.Registerer)
+	tracer := otel.Tracer("github.com/taskwire/taskwire/pkg/platform/httpx")
+	return func(c *gin.Context) {
+		begin := time.Now()
+		m.inFlight.Inc()
+		route := c.FullPath()
+		if route == "" {
+			route = "none"
+		}
+		ctx := otel.GetTextMapPropagator().Extract(c.Request.Context(), propagation.HeaderCarrier(c.Request.Header))
+		if !trace.SpanContextFromContext(ctx).IsValid() {
+			ctx = trace.ContextWithSpanContext(ctx, newTrace())
+		}
+		method := knownMethod(c.Request.Method)
+		ctx, span := tracer.Start(ctx, method+" "+route, trace.WithSpanKind(trace.SpanKindServer))
+		c.Request = c.Request.WithContext(ctx)
+		c.Set(logKey, cfg.Log)
+		defer func() {
+			status := c.Writer.Status()
+			span.SetAttributes(attribute.Int("http.response.status_code", status))
+			span.End()
+			took := time.Since(begin)
+			m.inFlight.Dec()
+			m.observe(method, route, status, took)
+			cfg.Log.DebugContext(ctx, "request", "method", method, "route", route, "status", status, "took", took.String())
+		}()
+		c.Next()
+	}
+}
+
+// knownMethod keeps the methods that clients make up out of the metrics.
+func knownMethod(m string) string {
+	switch m {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return m
+	}
+	return "other"
+}
+
+// newTrace begins a trace for a request that came without one, so that its log lines and its problem document can be
+// found by one id also where no traces are collected.
+func newTrace() trace.SpanContext {
+	var tid trace.TraceID
+	var sid trace.SpanID
+	_, _ = rand.Read(tid[:]) // never fails (crypto/rand)
+	_, _ = rand.Read(sid[:])
+	return trace.NewSpanContext(trace.SpanContextConfig{TraceID: tid, SpanID: sid})
+}
+
+// recovery answers a panic with 500 and logs it with its stack. http.ErrAbortHandler stays what it is.
+func recovery(c *gin.Context) {
+	defer func() {
+		switch p := recover(); p {
+		case nil:
+		case http.ErrAbortHandler: //nolint:errorlint // net/http compares it the same way
+			panic(p)
+		default:
+			WriteError(c, Internal(fmt.Errorf("panic: %v\n%s", p, debug.Stack())))
+		}
+	}()
+	c.Next()
+}
+
+// protect bounds the body and sets the headers that keep a browser from guessing, framing and caching answers.
+func protect(limit int64) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		h := c.Writer.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cache-Control", "no-store")
+		if c.Request.ContentLength > limit {
+			WriteError(c, &Error{Code: CodeTooLarge, Message: "The body is larger than this service takes."})
+			return
+		}
+		if c.Request.Body != nil {
+			c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, limit)
+		}
+		c.Next()
+	}
+}

@@ -1,0 +1,157 @@
+package httpx
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"reflect"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/gin-gonic/gin"
+)
+
+// DecodeJSON decodes the body into dst, a pointer, strictly: what it does not understand it refuses, with the name of
+// the field. Refused are an empty body, a type other than JSON (415), a body above the engine's limit (413), broken
+// UTF-8 and lone surrogates, NUL in any text, unknown fields (in the exact case of their name), doubled keys, values of
+// another type, nesting deeper than maxDepth, and anything after the value. null leaves a field as it is, as in
+// encoding/json; to tell null from absent use Optional.
+func DecodeJSON(c *gin.Context, dst any) error {
+	if ct := c.GetHeader("Content-Type"); ct != "" {
+		media, _, err := mime.ParseMediaType(ct)
+		if err != nil || (media != "application/json" && !strings.HasSuffix(media, "+json")) {
+			return &Error{Code: CodeUnsupportedMedia}
+		}
+	}
+	if c.Request.Body == nil {
+		return Invalid("", "The request has no body.")
+	}
+	body, err := io.ReadAll(c.Request.Body)
+	if err != nil {
+		if e := classify(err); e.Code == CodeTooLarge {
+			return e
+		}
+		return &Error{Code: CodeInvalid, Message: "The body could not be read.", Err: err}
+	}
+	return UnmarshalStrict(body, dst)
+}
+
+// UnmarshalStrict is DecodeJSON for a body that is in memory already.
+func UnmarshalStrict(body []byte, dst any) error {
+	if len(bytes.TrimSpace(body)) == 0 {
+		return Invalid("", "The request has no body.")
+	}
+	if !utf8.Valid(body) {
+		return Invalid("", "The body is not UTF-8.")
+	}
+	if at := loneSurrogate(body); at >= 0 {
+		return Invalid("", fmt.Sprintf("The body has half of a surrogate pair at byte %d.", at))
+	}
+	if err := walk(body, reflect.TypeOf(dst)); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(body, dst); err != nil {
+		var typeErr *json.UnmarshalTypeError
+		if errors.As(err, &typeErr) {
+			return wrongType(typeErr.Field, typeErr.Type)
+		}
+		return &Error{Code: CodeInvalid, Message: "The body is not valid.", Err: err} // the walk has named what it could
+	}
+	return nil
+}
+
+func wrongType(field string, t reflect.Type) *Error {
+	want := "must be " + typeName(t) + "."
+	if field == "" {
+		return Invalid("", "The body "+want)
+	}
+	return Invalid(field, want)
+}
+
+// typeName says what a client must send for a Go type.
+func typeName(t reflect.Type) string {
+	for t != nil && t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t == nil {
+		return "another value"
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return "a text"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return "a whole number"
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return "a whole number that is not negative"
+	case reflect.Float32, reflect.Float64:
+		return "a number"
+	case reflect.Slice, reflect.Array:
+		return "a list"
+	case reflect.Struct, reflect.Map:
+		return "an object"
+	default:
+		return "another value"
+	}
+}
+
+// loneSurrogate finds the escape of half a surrogate pair (RFC 8259, section 8.2), which encoding/json would replace
+// without a word. It returns -1 when there is none. Only texts have a backslash in JSON.
+func loneSurrogate(body []byte) int {
+	for i := 0; i < len(body); i++ {
+		if body[i] != '\\' {
+			continue
+		}
+		switch r := escapedUnit(body, i); {
+		case r < 0:
+			i++ // another escape: \\ for one
+		case r >= 0xD800 && r <= 0xDBFF:
+			if low := escapedUnit(body, i+6); low < 0xDC00 || low > 0xDFFF {
+				return i
+			}
+			i += 11
+		case r >= 0xDC00 && r <= 0xDFFF:
+			return i
+		default:
+			i += 5
+		}
+	}
+	return -1
+}
+
+// escapedUnit is the UTF-16 unit that body[i:] escapes as \uXXXX, or -1.
+func escapedUnit(body []byte, i int) int64 {
+	if i+6 > len(body) || body[i] != '\\' || body[i+1] != 'u' {
+		return -1
+	}
+	r, err := strconv.ParseUint(string(body[i+2:i+6]), 16, 16)
+	if err != nil {
+		return -1
+	}
+	return int64(r) //nolint:gosec // 16 bits
+}
+
+// Optional tells an absent field from null and from a value, for PATCH. The zero value is absent.
+type Optional[T any] struct {
+	Set   bool // the field was there
+	Null  bool // it was null
+	Value T
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (o *Optional[T]) UnmarshalJSON(b []byte) error {
+	o.Set = true
+	if string(b) == "null" {
+		o.Null = true
+		return nil
+	}
+	return json.Unmarshal(b, &o.Value)
+}
+
+// jsonType lets the strict walk look inside.
+func (Optional[T]) jsonType() reflect.Type { return reflect.TypeFor[T]() }
