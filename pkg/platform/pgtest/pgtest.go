@@ -1,12 +1,46 @@
 // Package pgtest gives each test its own real Postgres database.
+//
+// It uses the server at TEST_DATABASE_URL (a superuser's address) when that is set. Otherwise the first test of a
+// process starts a private server that does not outlive the process, however that ends; Main is not needed for it.
+//
+// The databases of one role and set of migrations are copies of one migrated template, which costs milliseconds.
+// The roles of the contract (tasks_owner, tasks_app and so on) are made without a password: tests log in as the superuser
+// and become the role, so that nothing an existing server has is changed. What the role may do is checked as ever.
 package pgtest
 
 import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/jackc/pgx/v5"
 	"gorm.io/gorm"
 
 	"github.com/taskwire/taskwire/pkg/platform/postgres"
+)
+
+const (
+	// setupTimeout bounds the making of a database, the server's start and the template included, on a busy machine.
+	setupTimeout = 3 * time.Minute
+	// maxConns is enough for the races of a test; 20 parallel tests stay below max_connections.
+	maxConns = 8
+	// staleAfter: a database that a killed test process left on a shared server is dropped after this time.
+	staleAfter = time.Hour
+
+	databasePrefix = "pgtest_"
+	templatePrefix = "pgtemplate_"
 )
 
 // DB is one test's database.
@@ -14,10 +48,212 @@ type DB struct {
 	Gorm     *gorm.DB // as the runtime role
 	OwnerURL string   // as the role that migrates
 	AppURL   string   // as the runtime role
+	AdminURL string   // as the superuser
+	Name     string
 }
 
-// New makes a fresh, migrated database of the named service ("tasks", "audit", "notifications"), dropped after the test.
-func New(t testing.TB, role string, sets ...postgres.Set) *DB { return &DB{} }
+var databases atomic.Int64
 
-// Main runs the tests of a package and stops the server they shared.
-func Main(m *testing.M) { m.Run() }
+// New makes a fresh, migrated database of the named service ("tasks", "audit", "notifications"), dropped after the test.
+// The sets are migrated in the given order by the service's owner role.
+func New(t testing.TB, role string, sets ...postgres.Set) *DB {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), setupTimeout)
+	defer cancel()
+	admin, err := server(ctx)
+	if err != nil {
+		t.Fatalf("pgtest: %v", err)
+	}
+	template, err := template(ctx, admin, role, sets)
+	if err != nil {
+		t.Fatalf("pgtest: template of %s: %v", role, err)
+	}
+	name := fmt.Sprintf("%s%d_%d_%d", databasePrefix, time.Now().Unix(), os.Getpid(), databases.Add(1))
+	err = exec(ctx, admin, fmt.Sprintf("CREATE DATABASE %s TEMPLATE %s OWNER %s_owner", name, template, role))
+	if err != nil {
+		t.Fatalf("pgtest: %v", err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), setupTimeout)
+		defer cancel()
+		// FORCE: the test may still hold connections of its own.
+		if err := exec(ctx, admin, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)"); err != nil && !postgres.IsUnavailable(err) {
+			t.Errorf("pgtest: %v", err)
+		}
+	})
+	db := &DB{
+		Name: name, AdminURL: address(admin, name, ""),
+		OwnerURL: address(admin, name, role+"_owner"), AppURL: address(admin, name, role+"_app"),
+	}
+	db.Gorm, err = postgres.Open(ctx, postgres.Config{URL: db.AppURL, MaxConns: maxConns, AppName: "pgtest"})
+	if err != nil {
+		t.Fatalf("pgtest: %v", err)
+	}
+	t.Cleanup(func() { _ = postgres.Close(db.Gorm) })
+	return db
+}
+
+// ServerURL is the superuser's address of the server that the tests of this process use.
+func ServerURL(t testing.TB) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), setupTimeout)
+	defer cancel()
+	admin, err := server(ctx)
+	if err != nil {
+		t.Fatalf("pgtest: %v", err)
+	}
+	return admin
+}
+
+// address is the superuser's address of a database, as role when that is not empty.
+func address(admin, database, role string) string {
+	u, err := url.Parse(admin)
+	if err != nil { // server has parsed it before
+		panic(err)
+	}
+	u.Path = "/" + database
+	if role != "" {
+		q := u.Query()
+		q.Set("role", role)
+		u.RawQuery = q.Encode()
+	}
+	return u.String()
+}
+
+var templates = struct {
+	sync.Mutex
+	ready map[string]bool
+}{ready: map[string]bool{}}
+
+// template answers the name of a database with the sets migrated, made once for a server.
+func template(ctx context.Context, admin, role string, sets []postgres.Set) (string, error) {
+	sum, err := fingerprint(role, sets)
+	if err != nil {
+		return "", err
+	}
+	name := templatePrefix + role + "_" + sum
+	templates.Lock()
+	defer templates.Unlock()
+	if templates.ready[name] {
+		return name, nil
+	}
+	conn, err := pgx.Connect(ctx, admin)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	// Another package's tests may be making the same one on a shared server. The lock ends with the connection.
+	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock(hashtext('taskwire pgtest'))"); err != nil {
+		return "", err
+	}
+	if err := ensureRoles(ctx, conn, role); err != nil {
+		return "", err
+	}
+	if err := dropStale(ctx, conn); err != nil {
+		return "", err
+	}
+	var whole bool
+	err = conn.QueryRow(ctx, "SELECT count(*) > 0 FROM pg_database WHERE datname = $1 AND datistemplate", name).Scan(&whole)
+	if err != nil {
+		return "", err
+	}
+	if !whole {
+		if err := makeTemplate(ctx, conn, admin, name, role, sets); err != nil {
+			return "", err
+		}
+	}
+	templates.ready[name] = true
+	return name, nil
+}
+
+func makeTemplate(ctx context.Context, conn *pgx.Conn, admin, name, role string, sets []postgres.Set) error {
+	for _, sql := range []string{
+		"DROP DATABASE IF EXISTS " + name + " WITH (FORCE)", // half made by a killed process
+		fmt.Sprintf("CREATE DATABASE %s OWNER %s_owner", name, role),
+	} {
+		if _, err := conn.Exec(ctx, sql); err != nil {
+			return fmt.Errorf("%s: %w", sql, err)
+		}
+	}
+	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
+	if err := postgres.Migrate(ctx, address(admin, name, role+"_owner"), quiet, sets...); err != nil {
+		return err
+	}
+	_, err := conn.Exec(ctx, "ALTER DATABASE "+name+" WITH IS_TEMPLATE true ALLOW_CONNECTIONS false")
+	return err
+}
+
+// ensureRoles makes the owner and the runtime role of a service when they are absent, and changes neither when not.
+func ensureRoles(ctx context.Context, conn *pgx.Conn, role string) error {
+	for _, suffix := range []string{"_owner", "_app"} {
+		var there bool
+		if err := conn.QueryRow(ctx, "SELECT count(*) > 0 FROM pg_roles WHERE rolname = $1", role+suffix).Scan(&there); err != nil {
+			return err
+		}
+		if !there {
+			if _, err := conn.Exec(ctx, "CREATE ROLE "+pgx.Identifier{role + suffix}.Sanitize()+" LOGIN"); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// dropStale removes test databases of processes that could not do it themselves. Their names carry their time.
+func dropStale(ctx context.Context, conn *pgx.Conn) error {
+	rows, err := conn.Query(ctx, "SELECT datname FROM pg_database WHERE starts_with(datname, $1)", databasePrefix)
+	if err != nil {
+		return err
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		stamp, _, _ := strings.Cut(strings.TrimPrefix(name, databasePrefix), "_")
+		made, err := strconv.ParseInt(stamp, 10, 64)
+		if err != nil || time.Since(time.Unix(made, 0)) < staleAfter {
+			continue
+		}
+		if _, err := conn.Exec(ctx, "DROP DATABASE IF EXISTS "+pgx.Identifier{name}.Sanitize()+" WITH (FORCE)"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fingerprint changes with every byte of every migration.
+func fingerprint(role string, sets []postgres.Set) (string, error) {
+	h := sha256.New()
+	_, _ = fmt.Fprintf(h, "%s\n", role)
+	for _, s := range sets {
+		if s.FS == nil {
+			return "", fmt.Errorf("set %s has no files", s.Name)
+		}
+		_, _ = fmt.Fprintf(h, "set %s\n", s.Name)
+		err := fs.WalkDir(s.FS, ".", func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			text, err := fs.ReadFile(s.FS, path)
+			_, _ = fmt.Fprintf(h, "%s %d\n%s", path, len(text), text)
+			return err
+		})
+		if err != nil {
+			return "", fmt.Errorf("set %s: %w", s.Name, err)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))[:16], nil
+}
+
+func exec(ctx context.Context, url, sql string) error {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	if _, err := conn.Exec(ctx, sql); err != nil {
+		return fmt.Errorf("%s: %w", sql, err)
+	}
+	return nil
+}
