@@ -1,0 +1,227 @@
+package build
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// programs are what All builds besides daprd: name of the binary → package, from the repository's root.
+var programs = []struct{ name, pkg string }{
+	{"taskwire", "./cmd/taskwire"},
+	{"task-api", "./services/task-api"},
+	{"recurring-task", "./services/recurring-task"},
+	{"audit", "./services/audit"},
+	{"notification", "./services/notification"},
+	{"websocket", "./services/websocket"},
+}
+
+const (
+	// daprVersion is what tools/daprd/go.mod asks for; a test compares them.
+	daprVersion = "1.18.3"
+	// oldestDaprd is the first version whose behaviour the component files rely on.
+	oldestDaprd = "1.18"
+	stampFile   = ".daprd-stamp"
+)
+
+// ErrRegistry is wrapped when a build fails because Go's module registry cannot be reached.
+var ErrRegistry = errors.New("Go's module registry cannot be reached") //nolint:staticcheck // Go is a name
+
+// Config says what to build from and to.
+type Config struct {
+	Root   string    // of the repository
+	BinDir string    // made if missing
+	Out    io.Writer // for progress
+	TTY    bool      // Out is a terminal: progress is one line that changes
+	Race   bool      // the services and the tool with the race detector; needs a C compiler
+	Daprd  string    // an installed daprd of 1.18 or later to use instead; default: $TASKWIRE_DAPRD
+}
+
+// All builds daprd, the tool and the services.
+func All(ctx context.Context, cfg Config) error {
+	if err := Daprd(ctx, cfg); err != nil {
+		return err
+	}
+	return Services(ctx, cfg)
+}
+
+// Services builds the tool and the services.
+func Services(ctx context.Context, cfg Config) error {
+	unlock, err := lock(cfg.BinDir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	flags := []string{"-trimpath"}
+	env := []string{"CGO_ENABLED=0"}
+	if cfg.Race {
+		flags, env = append(flags, "-race"), []string{"CGO_ENABLED=1"}
+	}
+	tmp, err := os.MkdirTemp(cfg.BinDir, ".building-")
+	if err != nil {
+		return fmt.Errorf("build: %w", err)
+	}
+	defer os.RemoveAll(tmp)
+	job := job{cfg: cfg, what: "the services", dir: cfg.Root, flags: flags, env: env, out: tmp + string(filepath.Separator)}
+	for _, p := range programs {
+		job.pkgs = append(job.pkgs, p.pkg)
+	}
+	if err := job.run(ctx); err != nil {
+		return err
+	}
+	for _, p := range programs {
+		if err := os.Rename(filepath.Join(tmp, p.name), filepath.Join(cfg.BinDir, p.name)); err != nil {
+			return fmt.Errorf("build: install %s: %w", p.name, err)
+		}
+	}
+	return nil
+}
+
+// Daprd builds daprd, or puts a link to the installed one into BinDir.
+func Daprd(ctx context.Context, cfg Config) error {
+	unlock, err := lock(cfg.BinDir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	target := filepath.Join(cfg.BinDir, "daprd")
+	installed := cfg.Daprd
+	if installed == "" {
+		installed = os.Getenv("TASKWIRE_DAPRD")
+	}
+	if installed != "" && !sameFile(installed, target) {
+		return useInstalled(ctx, installed, target)
+	}
+	dir := filepath.Join(cfg.Root, "tools", "daprd")
+	stamp, err := daprdStamp(ctx, dir)
+	if err != nil {
+		return err
+	}
+	stampPath := filepath.Join(cfg.BinDir, stampFile)
+	if old, err := os.ReadFile(stampPath); err == nil && string(old) == stamp {
+		if _, err := os.Stat(target); err == nil {
+			return nil
+		}
+	}
+	building := target + ".building"
+	defer os.Remove(building)
+	err = job{
+		cfg: cfg, what: "daprd " + daprVersion + " (some minutes, once)", dir: dir, out: building, pkgs: []string{"."},
+		flags: []string{"-trimpath", "-ldflags", "-s -w -X github.com/dapr/dapr/pkg/buildinfo.version=" + daprVersion +
+			" -X github.com/dapr/kit/logger.DaprVersion=" + daprVersion},
+		env: []string{"CGO_ENABLED=0", "GOWORK=off"},
+	}.run(ctx)
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(building, target); err != nil {
+		return fmt.Errorf("build: install daprd: %w", err)
+	}
+	if err := os.WriteFile(stampPath, []byte(stamp), 0o644); err != nil {
+		return fmt.Errorf("build: %w", err)
+	}
+	return nil
+}
+
+// daprdStamp is a hash over what daprd is made of.
+func daprdStamp(ctx context.Context, dir string) (string, error) {
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	for _, f := range files {
+		if strings.HasSuffix(f, "_test.go") {
+			continue
+		}
+		raw, err := os.ReadFile(f)
+		if err != nil {
+			return "", fmt.Errorf("build daprd: %w", err)
+		}
+		fmt.Fprintf(h, "%s %d\n", filepath.Base(f), len(raw))
+		h.Write(raw)
+	}
+	version, err := goCommand(ctx, dir, "env", "GOVERSION", "GOOS", "GOARCH").Output()
+	if err != nil {
+		return "", fmt.Errorf("build daprd: run go: %w", err)
+	}
+	h.Write(version)
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// useInstalled links to a daprd that is on the machine, if it is new enough.
+func useInstalled(ctx context.Context, path, target string) error {
+	found, err := exec.LookPath(path)
+	if err != nil {
+		return fmt.Errorf("the daprd that was asked for: %w", err)
+	}
+	out, err := exec.CommandContext(ctx, found, "--version").Output()
+	version := strings.TrimPrefix(strings.TrimSpace(string(out)), "v")
+	if err != nil || !atLeast(version, oldestDaprd) {
+		return fmt.Errorf("%s is daprd %q: %s or later is needed; leave TASKWIRE_DAPRD and --daprd out to build one", found, version, oldestDaprd)
+	}
+	absolute, err := filepath.Abs(found)
+	if err != nil {
+		return err
+	}
+	link := target + ".link"
+	_ = os.Remove(link) // of a build that was killed
+	if err := os.Symlink(absolute, link); err != nil {
+		return fmt.Errorf("use %s: %w", found, err)
+	}
+	_ = os.Remove(filepath.Join(filepath.Dir(target), stampFile)) // the next build without it makes our own again
+	return os.Rename(link, target)
+}
+
+// atLeast compares major and minor of two versions.
+func atLeast(version, least string) bool {
+	parse := func(v string) (n [2]int, ok bool) {
+		parts := strings.SplitN(v, ".", 3)
+		if len(parts) < 2 {
+			return n, false
+		}
+		var err1, err2 error
+		n[0], err1 = strconv.Atoi(parts[0])
+		n[1], err2 = strconv.Atoi(parts[1])
+		return n, err1 == nil && err2 == nil
+	}
+	v, ok1 := parse(version)
+	l, ok2 := parse(least)
+	return ok1 && ok2 && slices.Compare(v[:], l[:]) >= 0
+}
+
+func sameFile(a, b string) bool {
+	x, err1 := os.Stat(a)
+	y, err2 := os.Stat(b)
+	if err1 == nil && err2 == nil {
+		return os.SameFile(x, y)
+	}
+	absolute, err := filepath.Abs(a)
+	return err == nil && absolute == b
+}
+
+// lock makes dir and takes its build lock.
+func lock(dir string) (unlock func(), err error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("build: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, ".lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("build: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("build: lock %s: %w", dir, err)
+	}
+	return func() { f.Close() }, nil // closing gives the lock back
+}
