@@ -99,7 +99,7 @@ func Daprd(ctx context.Context, cfg Config) error {
 	if installed == "" {
 		installed = os.Getenv("TASKWIRE_DAPRD")
 	}
-	if installed != "" && !sameFile(installed, target) {
+	if installed != "" && !isOwn(installed, target) {
 		return useInstalled(ctx, installed, target)
 	}
 	dir := filepath.Join(cfg.Root, "tools", "daprd")
@@ -200,14 +200,15 @@ func atLeast(version, least string) bool {
 	return ok1 && ok2 && slices.Compare(v[:], l[:]) >= 0
 }
 
-func sameFile(a, b string) bool {
-	x, err1 := os.Stat(a)
-	y, err2 := os.Stat(b)
+// isOwn tells whether path names the daprd that was built into target, and not another one that target links to.
+func isOwn(path, target string) bool {
+	named, err1 := os.Stat(path)
+	own, err2 := os.Lstat(target)
 	if err1 == nil && err2 == nil {
-		return os.SameFile(x, y)
+		return os.SameFile(named, own)
 	}
-	absolute, err := filepath.Abs(a)
-	return err == nil && absolute == b
+	absolute, err := filepath.Abs(path)
+	return err == nil && absolute == target // not built yet
 }
 
 // lock makes dir and takes its build lock.
