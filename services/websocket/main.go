@@ -71,9 +71,10 @@ func run(ctx context.Context, out io.Writer) error {
 
 	// Public side.
 	public := httpx.NewEngine(httpx.Config{Service: app, Log: tel.Log, Registerer: tel.Registry})
-	httpx.Health(public, map[string]func(context.Context) error{"sidecar": sidecar.Ready, "keys": tasks.Ready}, tel.Registry)
+	verifier := auth.NewVerifier(tasks.Keys, tel.Log)
+	httpx.Health(public, map[string]func(context.Context) error{"sidecar": sidecar.Ready, "keys": verifier.Ready}, tel.Registry)
 	httpapi.Routes(public, httpapi.Config{
-		Hub: users, Pool: pool, Verifier: auth.NewVerifier(tasks.Keys, tel.Log), Origins: origins, AuthWait: settings.AuthWait, Log: tel.Log,
+		Hub: users, Pool: pool, Verifier: verifier, Origins: origins, AuthWait: settings.AuthWait, Log: tel.Log,
 	})
 
 	// Dapr side. It can always take a delivery: there is nothing behind it but memory.

@@ -2,11 +2,7 @@ package httpapi
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"strings"
 	"time"
 
 	"github.com/taskwire/taskwire/pkg/platform/auth"
@@ -93,13 +89,13 @@ func (s *session) begin(frame wire.ClientFrame) *hub.Member {
 		s.conn.Close(wire.Close(wire.Unauthenticated).With("The first frame is auth."))
 		return nil
 	}
-	id, expires, err := s.verify(frame.Token)
+	id, err := s.verify(frame.Token)
 	if err != nil {
 		s.conn.Close(wire.Close(codeOf(err)))
 		return nil
 	}
 	s.userID = id.UserID
-	s.conn.Authenticated(expires)
+	s.conn.Authenticated(id.ExpiresAt)
 	member, err := s.Hub.Join(id.UserID, frame.Since, s.conn)
 	if err != nil {
 		s.conn.Close(wire.Close(wire.TooManyConnections))
@@ -118,7 +114,7 @@ func (s *session) handle(frame wire.ClientFrame) {
 	if s.userID == "" {
 		return // refused already
 	}
-	id, expires, err := s.verify(frame.Token)
+	id, err := s.verify(frame.Token)
 	switch {
 	case err != nil && codeOf(err) == wire.Unavailable:
 		s.conn.Say(wire.Close(wire.Unavailable).Frame()) // the old token still holds
@@ -133,7 +129,7 @@ func (s *session) handle(frame wire.ClientFrame) {
 		s.conn.Close(wire.Close(wire.Unauthenticated).With("The token is another user's."))
 	default:
 		s.refused = 0
-		s.conn.Authenticated(expires)
+		s.conn.Authenticated(id.ExpiresAt)
 	}
 }
 
@@ -146,41 +142,18 @@ func codeOf(err error) wire.Code {
 }
 
 // verify checks a token, waiting a while for the keys where they cannot be had.
-func (s *session) verify(token string) (auth.Identity, time.Time, error) {
+func (s *session) verify(token string) (auth.Identity, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), keysWait)
 	defer cancel()
 	for {
 		id, err := s.Verifier.Verify(ctx, token)
-		switch {
-		case err == nil:
-			expires, err := expiry(token)
-			return id, expires, err
-		case !errors.Is(err, auth.ErrUnavailable):
-			return id, time.Time{}, err
+		if !errors.Is(err, auth.ErrUnavailable) {
+			return id, err
 		}
 		select {
 		case <-time.After(keysPause):
 		case <-ctx.Done():
-			return id, time.Time{}, err
+			return id, err
 		}
 	}
-}
-
-// expiry reads the exp claim of a token whose signature was verified just before.
-func expiry(token string) (time.Time, error) {
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 {
-		return time.Time{}, errors.New("read the token's expiry: not a JWT")
-	}
-	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err != nil {
-		return time.Time{}, fmt.Errorf("read the token's expiry: %w", err)
-	}
-	var claims struct {
-		Exp float64 `json:"exp"`
-	}
-	if err := json.Unmarshal(payload, &claims); err != nil || claims.Exp <= 0 {
-		return time.Time{}, errors.New("read the token's expiry: no exp claim")
-	}
-	return time.Unix(int64(claims.Exp), 0), nil
 }

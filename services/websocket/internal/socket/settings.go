@@ -14,7 +14,7 @@ type Settings struct {
 	Tick        time.Duration // how often heartbeats and expired tokens are looked at
 	AuthWait    time.Duration // from the handshake to the auth frame
 	WriteWait   time.Duration // for one frame to leave
-	CloseWait   time.Duration // for the peer to answer a close frame
+	CloseWait   time.Duration // for the peer to read what is on its way and answer the close frame: a slow one needs a while
 	Spread      time.Duration // the longest delay that Drain asks a client to wait
 }
 
@@ -23,7 +23,7 @@ func DefaultSettings() Settings {
 	return Settings{
 		MaxConns: 20_000, MaxPending: 1000, QueueFrames: 256, QueueBytes: 1 << 20, ReadLimit: 16 << 10, Frames: 20,
 		Heartbeat: 25 * time.Second, Tick: time.Second, AuthWait: 5 * time.Second, WriteWait: 10 * time.Second,
-		CloseWait: 2 * time.Second, Spread: 5 * time.Second,
+		CloseWait: 5 * time.Second, Spread: 5 * time.Second,
 	}
 }
 

@@ -71,12 +71,6 @@ func (c *Client) Keys(ctx context.Context) ([]byte, error) {
 	return keys, err
 }
 
-// Ready says whether the keys can be had: without them nobody can connect.
-func (c *Client) Ready(ctx context.Context) error {
-	_, err := c.Keys(ctx)
-	return err
-}
-
 func (c *Client) call(ctx context.Context, method, path string, body, answer any) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()

@@ -1,0 +1,342 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/platform/auth"
+	"github.com/taskwire/taskwire/pkg/platform/httpx"
+	"github.com/taskwire/taskwire/pkg/platform/pgtest"
+	"github.com/taskwire/taskwire/services/audit/internal/domain"
+	"github.com/taskwire/taskwire/services/audit/internal/httpapi"
+	"github.com/taskwire/taskwire/services/audit/internal/postgres"
+	"github.com/taskwire/taskwire/services/audit/verify"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+// rig is the API on real Postgres with real tokens.
+type rig struct {
+	t        *testing.T
+	engine   http.Handler
+	store    *postgres.Store
+	signer   *auth.Signer
+	ann, bob string // users
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := auth.NewSigner(string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	skey, _, err := note.GenerateKey(rand.Reader, "taskwire-audit")
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := postgres.New(pgtest.New(t, "audit", postgres.Migrations()).Gorm)
+	log, err := domain.NewLog(store, skey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	quiet := slog.New(slog.DiscardHandler)
+	verifier := auth.NewVerifier(func(context.Context) ([]byte, error) { return signer.JWKS(), nil }, quiet)
+	engine := httpx.NewEngine(httpx.Config{Service: "audit", Log: quiet, Registerer: prometheus.NewRegistry()})
+	httpapi.Routes(engine, log, auth.Middleware(verifier))
+	return &rig{t: t, engine: engine, store: store, signer: signer, ann: uuid.NewString(), bob: uuid.NewString()}
+}
+
+// add appends an event and returns its id.
+func (r *rig) add(user, task string, version int64, kind events.Type) string {
+	r.t.Helper()
+	ev := events.TaskEvent{
+		EventID: uuid.NewString(), EventType: kind, UserID: user, TaskID: task, TaskVersion: version, Seq: version, Timestamp: time.Unix(version, 0),
+	}
+	e, err := domain.NewEntry(ev, fmt.Appendf(nil, `{"event_id": %q, "html": "<b>"}`, ev.EventID), time.Now())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if _, err := r.store.Append(context.Background(), []*domain.Entry{e}); err != nil {
+		r.t.Fatal(err)
+	}
+	return ev.EventID
+}
+
+// get asks as user, in role; without a token where user is "".
+func (r *rig) get(user, role, path string) (int, http.Header, []byte) {
+	r.t.Helper()
+	req := httptest.NewRequest(http.MethodGet, path, nil)
+	if user != "" {
+		token, _, err := r.signer.Sign(user, role, time.Now())
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	w := httptest.NewRecorder()
+	r.engine.ServeHTTP(w, req)
+	body, err := io.ReadAll(w.Body)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return w.Code, w.Header(), body
+}
+
+func (r *rig) decode(user, role, path string, out any) {
+	r.t.Helper()
+	status, _, body := r.get(user, role, path)
+	if status != http.StatusOK {
+		r.t.Fatalf("GET %s: got %d %s, want 200", path, status, body)
+	}
+	if err := json.Unmarshal(body, out); err != nil {
+		r.t.Fatalf("GET %s: %v in %s", path, err, body)
+	}
+}
+
+type entry struct {
+	Position    int64           `json:"position"`
+	EventID     string          `json:"event_id"`
+	UserID      string          `json:"user_id"`
+	TaskID      string          `json:"task_id"`
+	EventType   string          `json:"event_type"`
+	TaskVersion int64           `json:"task_version"`
+	Event       json.RawMessage `json:"event"`
+	Leaf        []byte          `json:"leaf"`
+	LeafHash    tlog.Hash       `json:"leaf_hash"`
+}
+
+type page struct {
+	Items      []entry `json:"items"`
+	NextCursor string  `json:"next_cursor"`
+}
+
+func (p page) positions() []int64 {
+	out := []int64{}
+	for _, e := range p.Items {
+		out = append(out, e.Position)
+	}
+	return out
+}
+
+// TestWhoSeesWhat holds every route to its rule: no token 401, another user's entries never, an auditor all.
+func TestWhoSeesWhat(t *testing.T) {
+	r := newRig(t)
+	annTask, bobTask := uuid.NewString(), uuid.NewString()
+	annEvent := r.add(r.ann, annTask, 1, events.Created) // position 0
+	bobEvent := r.add(r.bob, bobTask, 1, events.Created) // position 1
+	r.add(r.ann, annTask, 2, events.Updated)             // position 2
+	auditor := uuid.NewString()
+	list := func(positions ...int64) string { return fmt.Sprint("200 ", positions) }
+	for _, c := range []struct{ path, ann, bob, auditor string }{
+		{"/api/v1/audit", list(0, 2), list(1), list(0, 1, 2)},
+		{"/api/v1/audit?task_id=" + annTask, list(0, 2), list(), list(0, 2)},
+		{"/api/v1/audit/tasks/" + annTask, list(0, 2), list(), list(0, 2)},
+		{"/api/v1/audit/tasks/" + bobTask, list(), list(1), list(1)},
+		{"/api/v1/audit/tasks/" + uuid.NewString(), list(), list(), list()},
+		{"/api/v1/audit/checkpoint", "200", "200", "200"},
+		{"/api/v1/audit/key", "200", "200", "200"},
+		{"/api/v1/audit/proof/inclusion?position=0", "200", "404", "200"},
+		{"/api/v1/audit/proof/inclusion?position=1", "404", "200", "200"},
+		{"/api/v1/audit/proof/inclusion?position=3", "404", "404", "404"},
+		{"/api/v1/audit/proof/inclusion?event_id=" + annEvent, "200", "404", "200"},
+		{"/api/v1/audit/proof/inclusion?event_id=" + bobEvent, "404", "200", "200"},
+		{"/api/v1/audit/proof/consistency?from=1", "200", "200", "200"},
+	} {
+		if status, header, body := r.get("", "", c.path); status != http.StatusUnauthorized || !strings.HasPrefix(header.Get("Content-Type"), "application/problem+json") {
+			t.Errorf("GET %s without a token: got %d %s, want 401 and a problem document", c.path, status, body)
+		}
+		for _, caller := range []struct{ who, id, role, want string }{
+			{"ann", r.ann, "user", c.ann}, {"bob", r.bob, "user", c.bob}, {"auditor", auditor, "auditor", c.auditor},
+		} {
+			status, _, body := r.get(caller.id, caller.role, c.path)
+			got := fmt.Sprint(status)
+			if strings.HasPrefix(caller.want, "200 [") {
+				var p page
+				if err := json.Unmarshal(body, &p); err != nil {
+					t.Errorf("GET %s as %s: %v in %s", c.path, caller.who, err, body)
+				}
+				got += " " + fmt.Sprint(p.positions())
+			}
+			if got != caller.want {
+				t.Errorf("GET %s as %s: got %s %s, want %s", c.path, caller.who, got, body, caller.want)
+			}
+		}
+	}
+}
+
+func TestWrongParametersAreNamed(t *testing.T) {
+	r := newRig(t)
+	task := uuid.NewString()
+	r.add(r.ann, task, 1, events.Created)
+	other := "cDoxMjM0NTY" // "p:123456", the cursor of the other kind of list
+	for _, c := range []struct {
+		path, field string
+		status      int
+	}{
+		{"/api/v1/audit?limit=0", "limit", 400},
+		{"/api/v1/audit?limit=201", "limit", 400},
+		{"/api/v1/audit?limit=ten", "limit", 400},
+		{"/api/v1/audit?task_id=42", "task_id", 400},
+		{"/api/v1/audit?task_id=%7B" + task + "%7D", "task_id", 400},
+		{"/api/v1/audit?since=yesterday", "since", 400},
+		{"/api/v1/audit?until=2026-11-24", "until", 400},
+		{"/api/v1/audit?event_type=a%00b", "event_type", 400},
+		{"/api/v1/audit?sort=title", "sort", 400},
+		{"/api/v1/audit?cursor=%21", "cursor", 400},
+		{"/api/v1/audit?cursor=aDoxOjI", "cursor", 400},
+		{"/api/v1/audit?user_id=" + r.bob, "user_id", 400},
+		{"/api/v1/audit?limit=1&limit=2", "limit", 400},
+		{"/api/v1/audit/tasks/42", "id", 400},
+		{"/api/v1/audit/tasks/" + task + "?cursor=" + other, "cursor", 400},
+		{"/api/v1/audit/tasks/" + task + "?since=2026-11-24T08:00:00Z", "since", 400},
+		{"/api/v1/audit/checkpoint?size=1", "size", 400},
+		{"/api/v1/audit/proof/inclusion", "position", 400},
+		{"/api/v1/audit/proof/inclusion?position=0&event_id=" + task, "position", 400},
+		{"/api/v1/audit/proof/inclusion?position=-1", "position", 400},
+		{"/api/v1/audit/proof/inclusion?position=0&size=0", "size", 400},
+		{"/api/v1/audit/proof/inclusion?position=0&size=2", "size", 422},
+		{"/api/v1/audit/proof/consistency", "from", 400},
+		{"/api/v1/audit/proof/consistency?from=0", "from", 400},
+		{"/api/v1/audit/proof/consistency?from=2", "from", 422},
+		{"/api/v1/audit/proof/consistency?from=1&to=9", "to", 422},
+	} {
+		status, header, body := r.get(r.ann, "user", c.path)
+		var problem struct {
+			Status int
+			Errors []struct{ Field, Message string }
+		}
+		if err := json.Unmarshal(body, &problem); err != nil {
+			t.Errorf("GET %s: %v in %s", c.path, err, body)
+			continue
+		}
+		if status != c.status || !strings.HasPrefix(header.Get("Content-Type"), "application/problem+json") || len(problem.Errors) != 1 || problem.Errors[0].Field != c.field {
+			t.Errorf("GET %s: got %d %s, want %d that names %s", c.path, status, body, c.status, c.field)
+		}
+	}
+}
+
+func TestCursorsGoOnWhileTheLogGrows(t *testing.T) {
+	r := newRig(t)
+	task := uuid.NewString()
+	for version := range int64(7) {
+		r.add(r.ann, task, version+1, events.Updated)
+	}
+	for path, want := range map[string][]int64{
+		"/api/v1/audit?limit=3":                           {0, 1, 2, 3, 4, 5, 6},
+		"/api/v1/audit?limit=3&sort=-position":            {6, 5, 4, 3, 2, 1, 0},
+		"/api/v1/audit/tasks/" + task + "?limit=3":        {0, 1, 2, 3, 4, 5, 6},
+		"/api/v1/audit?limit=7&event_type=updated":        {0, 1, 2, 3, 4, 5, 6},
+		"/api/v1/audit?limit=200&cursor=&task_id=" + task: {0, 1, 2, 3, 4, 5, 6},
+	} {
+		var got []int64
+		for cursor := ""; ; {
+			var p page
+			r.decode(r.ann, "user", path+cursor, &p)
+			got = append(got, p.positions()...)
+			r.add(r.bob, uuid.NewString(), 1, events.Created) // others' entries come in between
+			if p.NextCursor == "" {
+				break
+			}
+			cursor = "&cursor=" + p.NextCursor
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("GET %s, all pages: got %v, want %v", path, got, want)
+		}
+	}
+}
+
+// TestAnAuditorVerifiesTheLogOverHTTP does what an auditor does, with nothing but the answers and the public key.
+func TestAnAuditorVerifiesTheLogOverHTTP(t *testing.T) {
+	r := newRig(t)
+	task := uuid.NewString()
+	for version := range int64(5) {
+		r.add(r.ann, task, version+1, events.Updated)
+	}
+	_, _, vkey := r.get(r.ann, "user", "/api/v1/audit/key")
+	head := func() verify.Checkpoint {
+		status, header, signed := r.get(r.ann, "user", "/api/v1/audit/checkpoint")
+		if got := header.Get("Content-Type"); status != 200 || !strings.HasPrefix(got, "text/plain") {
+			t.Fatalf("checkpoint: got %d %s", status, got)
+		}
+		c, err := verify.OpenCheckpoint(signed, strings.TrimSpace(string(vkey)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	older := head()
+	r.add(r.bob, uuid.NewString(), 1, events.Created)
+	r.add(r.ann, task, 6, events.Completed)
+	newer := head()
+	if older.Size != 5 || newer.Size != 7 {
+		t.Fatalf("sizes: got %d and %d, want 5 and 7", older.Size, newer.Size)
+	}
+	var p page
+	r.decode(r.ann, "user", "/api/v1/audit/tasks/"+task, &p)
+	for _, e := range p.Items {
+		leaf, err := verify.ParseLeaf(e.Leaf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Contains(leaf.Event, []byte(e.EventID)) || leaf.Hash() != e.LeafHash {
+			t.Errorf("entry %d: leaf %q is not that of its event", e.Position, e.Leaf)
+		}
+		var proof struct {
+			Position int64            `json:"position"`
+			Size     int64            `json:"size"`
+			Hashes   tlog.RecordProof `json:"hashes"`
+		}
+		r.decode(r.ann, "user", fmt.Sprintf("/api/v1/audit/proof/inclusion?event_id=%s&size=%d", e.EventID, newer.Size), &proof)
+		if err := verify.Inclusion(newer, proof.Position, e.Leaf, proof.Hashes); err != nil {
+			t.Error(err)
+		}
+	}
+	var proof struct {
+		Hashes tlog.TreeProof `json:"hashes"`
+	}
+	r.decode(r.ann, "user", fmt.Sprintf("/api/v1/audit/proof/consistency?from=%d&to=%d", older.Size, newer.Size), &proof)
+	if err := verify.Consistency(older, newer, proof.Hashes); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAnEmptyLogAnswers(t *testing.T) {
+	r := newRig(t)
+	if status, _, body := r.get(r.ann, "user", "/api/v1/audit"); status != 200 || !strings.Contains(string(body), `"items":[]`) {
+		t.Errorf("list: got %d %s, want an empty list", status, body)
+	}
+	if status, _, body := r.get(r.ann, "user", "/api/v1/audit/checkpoint"); status != 200 || !strings.HasPrefix(string(body), "taskwire-audit\n0\n") {
+		t.Errorf("checkpoint: got %d %q, want size 0", status, body)
+	}
+	if status, _, body := r.get(r.ann, "user", "/api/v1/audit/proof/consistency?from=1"); status != 422 {
+		t.Errorf("consistency: got %d %s, want 422", status, body)
+	}
+}

@@ -1,0 +1,215 @@
+package postgres_test
+
+import (
+	"bytes"
+	"context"
+	crand "crypto/rand"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgconn"
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/platform/pgtest"
+	"github.com/taskwire/taskwire/services/audit/internal/domain"
+	"github.com/taskwire/taskwire/services/audit/internal/postgres"
+)
+
+func open(t testing.TB) (*postgres.Store, *pgtest.DB) {
+	t.Helper()
+	db := pgtest.New(t, "audit", postgres.Migrations())
+	return postgres.New(db.Gorm), db
+}
+
+// change is one event of a task; n makes its time and content its own.
+func change(t testing.TB, user, task string, version int64, n int) *domain.Entry {
+	t.Helper()
+	ev := events.TaskEvent{
+		EventID: uuid.NewString(), EventType: events.Updated, UserID: user, TaskID: task, TaskVersion: version, Seq: int64(n),
+		Timestamp: time.Unix(int64(n), 0),
+	}
+	raw := fmt.Appendf(nil, `{"b": %d, "a":  "é < \u00e9", "n": 9007199254740993}`, n) // spaces, order, escapes and a large number
+	e, err := domain.NewEntry(ev, raw, time.Unix(int64(n), 123_456_000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func changes(t testing.TB, n int) []*domain.Entry {
+	t.Helper()
+	out := make([]*domain.Entry, n)
+	for i := range out {
+		out[i] = change(t, uuid.NewString(), uuid.NewString(), 1, i)
+	}
+	return out
+}
+
+func add(t testing.TB, s *postgres.Store, entries ...*domain.Entry) {
+	t.Helper()
+	if _, err := s.Append(context.Background(), entries); err != nil {
+		t.Fatalf("Append: %v", err)
+	}
+}
+
+// checkTree reads the whole log and checks positions, leaves, bytes and the root against a tree built anew.
+func checkTree(t testing.TB, s *postgres.Store, want int) []domain.Entry {
+	t.Helper()
+	ctx := context.Background()
+	all, err := s.List(ctx, domain.Filter{}, 1_000_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) != want {
+		t.Fatalf("log has %d entries, want %d", len(all), want)
+	}
+	var hashes []tlog.Hash
+	reader := tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
+		out := make([]tlog.Hash, len(indexes))
+		for i, index := range indexes {
+			out[i] = hashes[index]
+		}
+		return out, nil
+	})
+	ids := map[string]bool{}
+	for i, e := range all {
+		if e.Position != int64(i) || ids[e.EventID] {
+			t.Fatalf("entry %d: position %d, event %s (twice: %v)", i, e.Position, e.EventID, ids[e.EventID])
+		}
+		ids[e.EventID] = true
+		more, err := tlog.StoredHashes(int64(i), e.Leaf(), reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hashes = append(hashes, more...)
+	}
+	stored := tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) { return s.ReadHashes(ctx, indexes) })
+	for size := int64(0); size <= int64(want); size += max(1, int64(want)/7) {
+		built, err := tlog.TreeHash(size, reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if kept, err := tlog.TreeHash(size, stored); err != nil || kept != built {
+			t.Fatalf("root of size %d: got %v (%v), want %v", size, kept, err, built)
+		}
+	}
+	return all
+}
+
+func TestAppendKeepsTheExactBytes(t *testing.T) {
+	s, _ := open(t)
+	want := change(t, uuid.NewString(), uuid.NewString(), 3, 7)
+	add(t, s, want)
+	got := checkTree(t, s, 1)[0]
+	if !bytes.Equal(got.Event, want.Event) || !bytes.Equal(got.Leaf(), want.Leaf()) || got.LeafHash != want.LeafHash {
+		t.Errorf("bytes: got %q, want %q", got.Leaf(), want.Leaf())
+	}
+	if got.TaskVersion != 3 || got.Seq != 7 || got.EventType != "updated" || !got.OccurredAt.Equal(want.OccurredAt) || !got.RecordedAt.Equal(want.RecordedAt) {
+		t.Errorf("columns: got %+v, want %+v", got, want)
+	}
+}
+
+func TestAppendAddsAnEventOnce(t *testing.T) {
+	s, _ := open(t)
+	entries := changes(t, 3)
+	for _, c := range []struct {
+		name  string
+		batch []*domain.Entry
+		added int
+	}{
+		{"new", entries[:2], 2},
+		{"again", entries[:2], 0},
+		{"known and new", []*domain.Entry{entries[1], entries[2], entries[0]}, 1},
+		{"twice in one batch", slices.Repeat(changes(t, 1), 2), 1},
+	} {
+		added, err := s.Append(context.Background(), c.batch)
+		if err != nil || added != c.added {
+			t.Errorf("%s: added %d (%v), want %d", c.name, added, err, c.added)
+		}
+	}
+	checkTree(t, s, 4)
+}
+
+// TestAppendsOfReplicasAreSerial appends from several stores at once, each event by two of them.
+func TestAppendsOfReplicasAreSerial(t *testing.T) {
+	s, db := open(t)
+	entries := changes(t, 240)
+	var running sync.WaitGroup
+	for replica := range 6 {
+		other := postgres.New(db.Gorm)
+		running.Go(func() {
+			r := rand.New(rand.NewPCG(uint64(replica), 3))
+			for at := replica % 3 * 80; at < replica%3*80+80; {
+				n := min(1+r.IntN(9), replica%3*80+80-at)
+				batch := make([]*domain.Entry, n)
+				for i := range batch { // an entry of its own: positions are written into it
+					e := *entries[at+i]
+					batch[i] = &e
+				}
+				if _, err := other.Append(context.Background(), batch); err != nil {
+					t.Errorf("Append: %v", err)
+				}
+				at += n
+			}
+		})
+	}
+	running.Wait()
+	checkTree(t, s, 240)
+}
+
+func TestAFailedAppendLeavesNothing(t *testing.T) {
+	s, _ := open(t)
+	add(t, s, changes(t, 5)...)
+	bad := change(t, uuid.NewString(), uuid.NewString(), 1, 1)
+	bad.Event = []byte(`{"title": "a\u0000b"}`) // JSON can hold a NUL, Postgres cannot
+	bad.LeafHash = tlog.RecordHash(bad.Leaf())
+	batch := append(changes(t, 2), bad)
+	if added, err := s.Append(context.Background(), batch); !errors.Is(err, domain.ErrUnstorable) {
+		t.Errorf("Append with a NUL: got %d (%v), want ErrUnstorable", added, err)
+	}
+	checkTree(t, s, 5)
+	add(t, s, batch[:2]...)
+	checkTree(t, s, 7)
+}
+
+func TestAHashThatIsNotOfItsLeafCannotComeIn(t *testing.T) {
+	s, _ := open(t)
+	e := change(t, uuid.NewString(), uuid.NewString(), 1, 1)
+	e.LeafHash[0] ^= 1
+	var refused *pgconn.PgError
+	if _, err := s.Append(context.Background(), []*domain.Entry{e}); !errors.As(err, &refused) || refused.ConstraintName != "leaf_hash_is_of_leaf" {
+		t.Errorf("Append: got %v, want a violation of leaf_hash_is_of_leaf", err)
+	}
+}
+
+func signerKey(t testing.TB) string {
+	t.Helper()
+	skey, _, err := note.GenerateKey(crand.Reader, "taskwire-audit")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return skey
+}
+
+func BenchmarkAppend(b *testing.B) {
+	for _, size := range []int{1, 12, 100} {
+		b.Run(fmt.Sprint("batch", size), func(b *testing.B) {
+			s, _ := open(b)
+			for b.Loop() {
+				b.StopTimer()
+				batch := changes(b, size)
+				b.StartTimer()
+				add(b, s, batch...)
+			}
+			b.ReportMetric(float64(b.N*size)/b.Elapsed().Seconds(), "entries/s")
+		})
+	}
+}

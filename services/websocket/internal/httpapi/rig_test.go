@@ -1,0 +1,242 @@
+package httpapi_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
+
+	"github.com/taskwire/taskwire/pkg/platform/auth"
+	"github.com/taskwire/taskwire/pkg/platform/httpx"
+	"github.com/taskwire/taskwire/services/websocket/internal/httpapi"
+	"github.com/taskwire/taskwire/services/websocket/internal/hub"
+	"github.com/taskwire/taskwire/services/websocket/internal/hubtest"
+	"github.com/taskwire/taskwire/services/websocket/internal/socket"
+	"github.com/taskwire/taskwire/services/websocket/internal/wire"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience bounds how long a test waits for what has to come.
+const patience = 20 * time.Second
+
+// verifier accepts tokens that token makes. What real tokens are is tested in pkg/platform/auth.
+type verifier struct {
+	mu          sync.Mutex
+	unavailable int // how many calls still fail for want of keys
+}
+
+func (v *verifier) Verify(_ context.Context, token string) (auth.Identity, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.unavailable > 0 {
+		v.unavailable--
+		return auth.Identity{}, fmt.Errorf("fetch keys: %w", auth.ErrUnavailable)
+	}
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 || parts[0] != "good" {
+		return auth.Identity{}, auth.ErrInvalid
+	}
+	expires, err := strconv.ParseInt(parts[1], 10, 64)
+	return auth.Identity{UserID: parts[2], ExpiresAt: time.Unix(0, expires)}, err
+}
+
+func token(userID string, life time.Duration) string {
+	return fmt.Sprint("good.", time.Now().Add(life).UnixNano(), ".", userID)
+}
+
+// rig is the service's public side on real sockets, with a task API in memory.
+type rig struct {
+	t        testing.TB
+	source   *hubtest.Source
+	hub      *hub.Hub
+	pool     *socket.Pool
+	verifier *verifier
+	registry *prometheus.Registry
+	server   *httptest.Server
+}
+
+type options struct {
+	limits   hub.Limits
+	settings socket.Settings
+	origins  []string
+}
+
+func defaults() options {
+	o := options{limits: hub.DefaultLimits(), settings: socket.DefaultSettings()}
+	o.limits.Sweep = 50 * time.Millisecond
+	o.limits.Grace = 10 * time.Millisecond
+	o.settings.Tick = 10 * time.Millisecond
+	o.settings.CloseWait = 500 * time.Millisecond
+	return o
+}
+
+func newRig(t testing.TB, o options) *rig {
+	t.Helper()
+	r := &rig{t: t, source: hubtest.New(), verifier: &verifier{}, registry: prometheus.NewRegistry()}
+	quiet := slog.New(slog.DiscardHandler)
+	r.hub = hub.New(hub.Config{Source: r.source, Log: quiet, Metrics: hub.NewMetrics(r.registry), Limits: o.limits})
+	r.pool = socket.NewPool(o.settings, r.registry)
+	origins, err := httpapi.NewOrigins(o.origins)
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine := httpx.NewEngine(httpx.Config{Service: "websocket", Log: quiet, Registerer: r.registry})
+	httpapi.Routes(engine, httpapi.Config{Hub: r.hub, Pool: r.pool, Verifier: r.verifier, Origins: origins, AuthWait: o.settings.AuthWait, Log: quiet})
+	r.server = httptest.NewServer(engine)
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { _ = r.hub.Run(ctx) })
+	running.Go(func() { _ = r.pool.Run(ctx) })
+	t.Cleanup(func() {
+		drain, stop := context.WithTimeout(context.Background(), patience)
+		defer stop()
+		r.pool.Drain(drain)
+		cancel()
+		running.Wait()
+		r.hub.Close()
+		r.server.Close()
+	})
+	return r
+}
+
+// client is a real WebSocket client.
+type client struct {
+	t    testing.TB
+	conn *websocket.Conn
+}
+
+func (r *rig) tryDial(header http.Header, protocols ...string) (*websocket.Conn, *http.Response, error) {
+	d := websocket.Dialer{Subprotocols: protocols, HandshakeTimeout: patience}
+	return d.Dial("ws"+strings.TrimPrefix(r.server.URL, "http")+"/ws", header)
+}
+
+func (r *rig) dial() *client {
+	r.t.Helper()
+	conn, _, err := r.tryDial(nil, wire.Subprotocol)
+	if err != nil {
+		r.t.Fatalf("dial: %v", err)
+	}
+	r.t.Cleanup(func() { conn.Close() })
+	return &client{t: r.t, conn: conn}
+}
+
+// connect dials and authenticates; since below 0 is left out.
+func (r *rig) connect(userID string, since int64) *client {
+	r.t.Helper()
+	c := r.dial()
+	c.auth(token(userID, time.Hour), since)
+	return c
+}
+
+func (c *client) send(v any) {
+	c.t.Helper()
+	if err := c.conn.WriteJSON(v); err != nil {
+		c.t.Fatalf("send %v: %v", v, err)
+	}
+}
+
+func (c *client) auth(token string, since int64) {
+	c.t.Helper()
+	frame := map[string]any{"type": "auth", "token": token}
+	if since >= 0 {
+		frame["since"] = since
+	}
+	c.send(frame)
+}
+
+type message struct {
+	Type           string          `json:"type"`
+	Seq            int64           `json:"seq"`
+	ConnectionID   string          `json:"connection_id"`
+	HeartbeatMS    int64           `json:"heartbeat_ms"`
+	NotificationID string          `json:"notification_id"`
+	Task           json.RawMessage `json:"task"`
+	Reason         string          `json:"reason"`
+	Code           string          `json:"code"`
+	Retry          *int64          `json:"retry"`
+}
+
+func (c *client) next() (message, error) {
+	if err := c.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		return message{}, err
+	}
+	_, data, err := c.conn.ReadMessage()
+	if err != nil {
+		return message{}, err
+	}
+	var m message
+	return m, json.Unmarshal(data, &m)
+}
+
+// want reads the next frame and wants its type.
+func (c *client) want(kind string) message {
+	c.t.Helper()
+	m, err := c.next()
+	if err != nil {
+		c.t.Fatalf("read %s: %v", kind, err)
+	}
+	if m.Type != kind {
+		c.t.Fatalf("got frame %+v, want %s", m, kind)
+	}
+	return m
+}
+
+// wantSeqs reads events and wants them to be from to to.
+func (c *client) wantSeqs(from, to int64) {
+	c.t.Helper()
+	for seq := from; seq <= to; seq++ {
+		if m := c.want("event"); m.Seq != seq {
+			c.t.Fatalf("got seq %d, want %d", m.Seq, seq)
+		}
+	}
+}
+
+// wantClose reads until the end and wants the error frame and then the close frame of a code. Other frames may be on
+// their way before them.
+func (c *client) wantClose(code wire.Code) *websocket.CloseError {
+	c.t.Helper()
+	said := ""
+	for {
+		m, err := c.next()
+		if err == nil {
+			if m.Type == "error" {
+				said = m.Code
+			}
+			continue
+		}
+		var closed *websocket.CloseError
+		if !errors.As(err, &closed) {
+			c.t.Fatalf("the connection ended with %v, want a close frame", err)
+		}
+		if closed.Code != int(code) || said != code.String() {
+			c.t.Fatalf("got error frame %q and close frame %v, want %d %s", said, closed, code, code)
+		}
+		return closed
+	}
+}
+
+func eventually(t testing.TB, what string, check func() error) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) { // a pause between polls
+		err := check()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: %v", what, err)
+		}
+	}
+}
