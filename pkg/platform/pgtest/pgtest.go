@@ -4,8 +4,8 @@
 // process starts a private server that does not outlive the process, however that ends; Main is not needed for it.
 //
 // The databases of one role and set of migrations are copies of one migrated template, which costs milliseconds.
-// The roles of the contract (tasks_owner, tasks_app and so on) are made without a password: tests log in as the superuser
-// and become the role, so that nothing an existing server has is changed. What the role may do is checked as ever.
+// The roles of a service (tasks_owner, tasks_app and so on) are made when absent. A server at TEST_DATABASE_URL should be
+// one for tests: roles of these names that cannot log in with this package's passwords get them.
 package pgtest
 
 import (
@@ -105,7 +105,7 @@ func ServerURL(t testing.TB) string {
 	return admin
 }
 
-// address is the superuser's address of a database, as role when that is not empty.
+// address is that of a database, as role or, when that is empty, as the superuser.
 func address(admin, database, role string) string {
 	u, err := url.Parse(admin)
 	if err != nil { // server has parsed it before
@@ -113,11 +113,15 @@ func address(admin, database, role string) string {
 	}
 	u.Path = "/" + database
 	if role != "" {
-		q := u.Query()
-		q.Set("role", role)
-		u.RawQuery = q.Encode()
+		u.User = url.UserPassword(role, password(admin, role))
 	}
 	return u.String()
+}
+
+// password is the same for all processes that use the server, and nobody's guess.
+func password(admin, role string) string {
+	sum := sha256.Sum256([]byte(admin + " " + role))
+	return hex.EncodeToString(sum[:])
 }
 
 var templates = struct {
@@ -146,7 +150,7 @@ func template(ctx context.Context, admin, role string, sets []postgres.Set) (str
 	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock(hashtext('taskwire pgtest'))"); err != nil {
 		return "", err
 	}
-	if err := ensureRoles(ctx, conn, role); err != nil {
+	if err := ensureRoles(ctx, conn, admin, role); err != nil {
 		return "", err
 	}
 	if err := dropStale(ctx, conn); err != nil {
@@ -183,17 +187,25 @@ func makeTemplate(ctx context.Context, conn *pgx.Conn, admin, name, role string,
 	return err
 }
 
-// ensureRoles makes the owner and the runtime role of a service when they are absent, and changes neither when not.
-func ensureRoles(ctx context.Context, conn *pgx.Conn, role string) error {
-	for _, suffix := range []string{"_owner", "_app"} {
+// ensureRoles makes the owner and the runtime role of a service, or sees to it that they can log in.
+func ensureRoles(ctx context.Context, conn *pgx.Conn, admin, service string) error {
+	for _, role := range []string{service + "_owner", service + "_app"} {
 		var there bool
-		if err := conn.QueryRow(ctx, "SELECT count(*) > 0 FROM pg_roles WHERE rolname = $1", role+suffix).Scan(&there); err != nil {
+		if err := conn.QueryRow(ctx, "SELECT count(*) > 0 FROM pg_roles WHERE rolname = $1", role).Scan(&there); err != nil {
 			return err
 		}
-		if !there {
-			if _, err := conn.Exec(ctx, "CREATE ROLE "+pgx.Identifier{role + suffix}.Sanitize()+" LOGIN"); err != nil {
-				return err
+		verb := "CREATE"
+		if there {
+			login, err := pgx.Connect(ctx, address(admin, conn.Config().Database, role))
+			if err == nil {
+				_ = login.Close(ctx)
+				continue
 			}
+			verb = "ALTER"
+		}
+		sql := fmt.Sprintf("%s ROLE %s LOGIN PASSWORD '%s'", verb, pgx.Identifier{role}.Sanitize(), password(admin, role))
+		if _, err := conn.Exec(ctx, sql); err != nil {
+			return fmt.Errorf("role %s: %w", role, err)
 		}
 	}
 	return nil

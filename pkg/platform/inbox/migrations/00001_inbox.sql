@@ -1,13 +1,29 @@
 -- +goose Up
 CREATE TABLE inbox (
-    consumer    text NOT NULL,
-    event_id    uuid NOT NULL,
+    consumer    text        NOT NULL,
+    event_id    uuid        NOT NULL,
     received_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (consumer, event_id)
+) WITH (
+    -- Rows are only added, and pruned in bulk: the planner needs no statistics of them, the visibility map does.
+    autovacuum_vacuum_scale_factor = 0.05
 );
 
--- Rows come in time order and are pruned in time order: a block range index finds them at almost no cost a write.
-CREATE INDEX inbox_received_at ON inbox USING brin (received_at) WITH (pages_per_range = 16);
+-- For Prune. Rows arrive in its order, so that it costs an insert little.
+CREATE INDEX inbox_received_at ON inbox (consumer, received_at);
+
+-- The runtime role of NAME_owner is NAME_app. Granted here too, so that the order of the sets does not matter.
+-- +goose StatementBegin
+DO $$
+DECLARE
+    app text := regexp_replace(current_user, '_owner$', '_app');
+BEGIN
+    IF app <> current_user AND EXISTS (SELECT FROM pg_roles WHERE rolname = app) THEN
+        EXECUTE format('GRANT SELECT, INSERT, DELETE ON inbox TO %I', app);
+    END IF;
+END
+$$;
+-- +goose StatementEnd
 
 -- +goose Down
 DROP TABLE inbox;
