@@ -1,0 +1,125 @@
+package provision
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// codeDuplicate are what Postgres answers when another process makes the same thing at the same time.
+var codeDuplicate = map[string]bool{"42710": true, "42P04": true, "23505": true}
+
+// Database is one service's database: the owner migrates it, the app role runs it. App is empty where one role does
+// both (Dapr's state store makes its own tables).
+type Database struct{ Name, Owner, App string }
+
+// Databases are all of them.
+func Databases() []Database {
+	return []Database{
+		{Name: "tasks", Owner: "tasks_owner", App: "tasks_app"},
+		{Name: "audit", Owner: "audit_owner", App: "audit_app"},
+		{Name: "notifications", Owner: "notifications_owner", App: "notifications_app"},
+		{Name: "dapr_state", Owner: "dapr_state"},
+	}
+}
+
+// EnsureDatabases makes the databases and their roles on the server at adminURL, whose role is a superuser or may
+// create roles and databases. password is asked for each role.
+func EnsureDatabases(ctx context.Context, adminURL string, password func(role string) (string, error)) error {
+	conn, err := pgx.Connect(ctx, adminURL)
+	if err != nil {
+		return fmt.Errorf("connect to Postgres: %w", err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	var super, role, db bool
+	err = conn.QueryRow(ctx, `SELECT rolsuper, rolcreaterole, rolcreatedb FROM pg_roles WHERE rolname = current_user`).Scan(&super, &role, &db)
+	if err != nil {
+		return fmt.Errorf("read what the role may do: %w", err)
+	}
+	if !super && !(role && db) {
+		return fmt.Errorf("the role %q may not create roles and databases: DATABASE_URL has to name a superuser, or a role with CREATEROLE and CREATEDB", conn.Config().User)
+	}
+	for _, d := range Databases() {
+		if err := ensureDatabase(ctx, conn, d, super, password); err != nil {
+			return fmt.Errorf("database %s: %w", d.Name, err)
+		}
+	}
+	return nil
+}
+
+func ensureDatabase(ctx context.Context, conn *pgx.Conn, d Database, super bool, password func(string) (string, error)) error {
+	for _, role := range []string{d.Owner, d.App} {
+		if role == "" {
+			continue
+		}
+		secret, err := password(role)
+		if err != nil {
+			return err
+		}
+		if err := ensureRole(ctx, conn, role, secret); err != nil {
+			return fmt.Errorf("role %s: %w", role, err)
+		}
+	}
+	if !super { // a database can be given only to a role that its maker is a member of
+		if _, err := conn.Exec(ctx, "GRANT "+quote(d.Owner)+" TO CURRENT_USER"); err != nil {
+			return fmt.Errorf("become a member of %s: %w", d.Owner, err)
+		}
+	}
+	var there bool
+	if err := conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)`, d.Name).Scan(&there); err != nil {
+		return err
+	}
+	if !there {
+		_, err := conn.Exec(ctx, "CREATE DATABASE "+quote(d.Name)+" OWNER "+quote(d.Owner)+" ENCODING 'UTF8' TEMPLATE template0")
+		if err != nil && !duplicate(err) {
+			return fmt.Errorf("create it: %w", err)
+		}
+	}
+	// Nobody else on the server has business here: by default every role may connect and make temporary tables.
+	grants := "REVOKE ALL ON DATABASE " + quote(d.Name) + " FROM PUBLIC"
+	if d.App != "" {
+		grants += "; GRANT CONNECT ON DATABASE " + quote(d.Name) + " TO " + quote(d.App)
+	}
+	if _, err := conn.Exec(ctx, grants); err != nil {
+		return fmt.Errorf("set its rights: %w", err)
+	}
+	return nil
+}
+
+func ensureRole(ctx context.Context, conn *pgx.Conn, role, secret string) error {
+	_, err := conn.Exec(ctx, "CREATE ROLE "+quote(role)+" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE")
+	if err != nil && !duplicate(err) {
+		return err
+	}
+	// A password cannot be a parameter of ALTER ROLE; the server quotes it.
+	var alter string
+	if err := conn.QueryRow(ctx, `SELECT format('ALTER ROLE %I LOGIN PASSWORD %L', $1::text, $2::text)`, role, secret).Scan(&alter); err != nil {
+		return err
+	}
+	if _, err := conn.Exec(ctx, alter); err != nil {
+		return errors.New("its password could not be set") // the server's message may repeat the statement
+	}
+	return nil
+}
+
+// URL is the address of a database on the server at adminURL, for a role.
+func URL(adminURL, database, role, password string) (string, error) {
+	u, err := url.Parse(adminURL)
+	if err != nil || u.Host == "" {
+		return "", errors.New("the address of Postgres is not a URL like postgres://user:password@host:5432/postgres")
+	}
+	u.Path = "/" + database
+	u.User = url.UserPassword(role, password)
+	return u.String(), nil
+}
+
+func duplicate(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && codeDuplicate[pg.Code]
+}
+
+func quote(name string) string { return pgx.Identifier{name}.Sanitize() }

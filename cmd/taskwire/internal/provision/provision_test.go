@@ -1,0 +1,129 @@
+package provision
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/platform/localpg"
+)
+
+func startPostgres(t *testing.T) string {
+	t.Helper()
+	s, err := localpg.Start(t.Context(), localpg.Config{DataDir: t.TempDir(), Progress: func(string) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Stop(context.Background()); err != nil { // the test's own context has ended
+			t.Error(err)
+		}
+	})
+	return s.URL()
+}
+
+func query[T any](t *testing.T, url, sql string, args ...any) (T, error) {
+	t.Helper()
+	var v T
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		return v, err
+	}
+	defer conn.Close(t.Context())
+	return v, conn.QueryRow(t.Context(), sql, args...).Scan(&v)
+}
+
+func TestDatabasesCanBeMadeAgainAndKeepApart(t *testing.T) {
+	admin := startPostgres(t)
+	secret := "first' \\ %s"
+	password := func(role string) (string, error) { return secret + role, nil }
+	for _, secret = range []string{secret, secret, "second"} {
+		if err := EnsureDatabases(t.Context(), admin, password); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, d := range Databases() {
+		for _, role := range []string{d.Owner, d.App} {
+			if role == "" {
+				continue
+			}
+			url, err := URL(admin, d.Name, role, "second"+role)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := query[string](t, url, `SELECT current_user::text`); err != nil || got != role {
+				t.Errorf("%s as %s: got %q, %v", d.Name, role, got, err)
+			}
+		}
+	}
+	url, _ := URL(admin, "audit", "tasks_app", "secondtasks_app")
+	if _, err := query[int](t, url, `SELECT 1`); err == nil || !strings.Contains(err.Error(), "permission denied") {
+		t.Errorf("tasks_app in the audit database: got %v, want permission denied", err)
+	}
+}
+
+func TestARoleThatMayNotMakeDatabasesIsToldSo(t *testing.T) {
+	admin := startPostgres(t)
+	conn, err := pgx.Connect(t.Context(), admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	if _, err := conn.Exec(t.Context(), `CREATE ROLE poor LOGIN PASSWORD 'p'; CREATE ROLE maker LOGIN CREATEDB CREATEROLE PASSWORD 'p'`); err != nil {
+		t.Fatal(err)
+	}
+	password := func(string) (string, error) { return "p", nil }
+	poor, _ := URL(admin, "postgres", "poor", "p")
+	if err := EnsureDatabases(t.Context(), poor, password); err == nil || !strings.Contains(err.Error(), "CREATEROLE") {
+		t.Errorf("a role without rights: got %v", err)
+	}
+	maker, _ := URL(admin, "postgres", "maker", "p")
+	for range 2 {
+		if err := EnsureDatabases(t.Context(), maker, password); err != nil {
+			t.Errorf("CREATEROLE and CREATEDB: %v", err)
+		}
+	}
+}
+
+func TestTopicsAreMadeOnceAndNeverGrow(t *testing.T) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, events.TopicReminders))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	brokers := strings.Join(cluster.ListenAddrs(), ",")
+	var warnings []string
+	for range 2 {
+		warnings = nil
+		if err := EnsureTopics(t.Context(), brokers, events.Topics(), func(w string) { warnings = append(warnings, w) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(warnings) != 1 || !strings.Contains(warnings[0], events.TopicReminders) {
+		t.Errorf("warnings: got %q, want one about %s", warnings, events.TopicReminders)
+	}
+	client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	have, err := kadm.NewClient(client).ListTopics(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, topic := range events.Topics() {
+		want := topic.Partitions
+		if topic.Name == events.TopicReminders {
+			want = 1
+		}
+		if got := len(have[topic.Name].Partitions); got != want {
+			t.Errorf("%s: %d partitions, want %d", topic.Name, got, want)
+		}
+	}
+}
