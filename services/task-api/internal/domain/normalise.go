@@ -63,3 +63,14 @@ func tags(p *problems, list []string) []string {
 	}
 	return out
 }
+
+// Line is what a title goes through, for other texts of one line: it returns the stored form, and what is wrong with
+// it or "".
+func Line(s string, lo, hi int) (stored, message string) {
+	var p problems
+	stored = line(&p, "", s, lo, hi)
+	if len(p.list) > 0 {
+		message = p.list[0].Message
+	}
+	return stored, message
+}

@@ -1,0 +1,111 @@
+package accounts
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/argon2"
+	"golang.org/x/text/unicode/norm"
+)
+
+// Parameters of argon2id: the second of the equally strong choices of OWASP's Password Storage Cheat Sheet, the one
+// that asks for the least memory per hash at two passes (19 MiB, t=2, p=1). About 25 ms on one processor.
+const (
+	argonMemory  = 19 * 1024 // KiB
+	argonTime    = 2
+	argonThreads = 1
+	saltBytes    = 16 // RFC 9106 recommends 128 bits
+	hashBytes    = 32
+)
+
+const (
+	// maxHashing bounds the hashes at once on large machines: 8 × 19 MiB.
+	maxHashing = 8
+	// maxWait is how long a request waits for its turn to hash. Beyond it the client is better told to come back.
+	maxWait = 5 * time.Second
+)
+
+// ErrBusy says that too many passwords are being hashed.
+var ErrBusy = errors.New("too many log-ins at once")
+
+// Hasher hashes passwords and checks them. Safe for concurrent use.
+type Hasher struct {
+	turns chan struct{}
+	decoy string // the hash of no password, checked where there is no account
+}
+
+// NewHasher makes a hasher.
+func NewHasher() (*Hasher, error) {
+	h := &Hasher{turns: make(chan struct{}, min(runtime.GOMAXPROCS(0), maxHashing))}
+	var err error
+	h.decoy, err = h.Hash(context.Background(), rand.Text())
+	return h, err
+}
+
+// turn waits for a place; the caller gives it back.
+func (h *Hasher) turn(ctx context.Context) (release func(), err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, maxWait, ErrBusy)
+	defer cancel()
+	select {
+	case h.turns <- struct{}{}:
+		return func() { <-h.turns }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// Hash returns the PHC string of a password, with a salt of its own.
+func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
+	salt := make([]byte, saltBytes)
+	if _, err := rand.Read(salt); err != nil {
+		return "", fmt.Errorf("make salt: %w", err)
+	}
+	release, err := h.turn(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer release()
+	key := argon2.IDKey(normal(password), salt, argonTime, argonMemory, argonThreads, hashBytes)
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, argonMemory, argonTime, argonThreads,
+		base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(key)), nil
+}
+
+// Check reports whether the password is the one of the hash. An empty hash stands for an account that does not exist:
+// it takes the same time and is never right.
+func (h *Hasher) Check(ctx context.Context, hash, password string) (bool, error) {
+	exists := hash != ""
+	if !exists {
+		hash = h.decoy
+	}
+	var version, memory, passes int
+	var threads uint8
+	fields := strings.Split(hash, "$")
+	if len(fields) != 6 || fields[1] != "argon2id" {
+		return false, errors.New("check password: the stored hash is not argon2id")
+	}
+	if _, err := fmt.Sscanf(fields[2]+" "+fields[3], "v=%d m=%d,t=%d,p=%d", &version, &memory, &passes, &threads); err != nil {
+		return false, fmt.Errorf("check password: read the parameters of the stored hash: %w", err)
+	}
+	salt, err1 := base64.RawStdEncoding.DecodeString(fields[4])
+	want, err2 := base64.RawStdEncoding.DecodeString(fields[5])
+	if err := errors.Join(err1, err2); err != nil || version != argon2.Version {
+		return false, fmt.Errorf("check password: read the stored hash of version %d: %w", version, err)
+	}
+	release, err := h.turn(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer release()
+	got := argon2.IDKey(normal(password), salt, uint32(passes), uint32(memory), threads, uint32(len(want))) //nolint:gosec // our own hash
+	return subtle.ConstantTimeCompare(got, want) == 1 && exists, nil
+}
+
+// normal makes a password that was typed on another keyboard the same bytes (RFC 8265, OpaqueString).
+func normal(password string) []byte { return norm.NFC.Bytes([]byte(password)) }

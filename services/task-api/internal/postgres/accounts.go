@@ -1,0 +1,161 @@
+package postgres
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"time"
+
+	pg "github.com/taskwire/taskwire/pkg/platform/postgres"
+	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
+	"gorm.io/gorm"
+)
+
+// userRow is a row of users.
+type userRow struct {
+	ID, Email, Name, Timezone, Role, PasswordHash string
+	CreatedAt, UpdatedAt                          time.Time
+}
+
+// TableName implements gorm's Tabler.
+func (userRow) TableName() string { return "users" }
+
+func (r userRow) user() accounts.User {
+	return accounts.User{ID: r.ID, Email: r.Email, Name: r.Name, Timezone: r.Timezone, Role: r.Role, CreatedAt: r.CreatedAt}
+}
+
+// CreateUser implements accounts.Store.
+func (s *Store) CreateUser(ctx context.Context, u accounts.User, passwordHash string, l accounts.Login) error {
+	err := s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		row := userRow{u.ID, u.Email, u.Name, u.Timezone, u.Role, passwordHash, u.CreatedAt, u.CreatedAt}
+		if err := tx.Create(&row).Error; err != nil {
+			return err
+		}
+		if err := tx.Exec(`INSERT INTO heads (user_id) VALUES (?)`, u.ID).Error; err != nil {
+			return err
+		}
+		return startLogin(tx, l)
+	})
+	if pg.IsUniqueViolation(err, "users_email_key") {
+		return accounts.ErrEmailTaken
+	}
+	if err != nil {
+		return fmt.Errorf("create user: %w", err)
+	}
+	return nil
+}
+
+// UserByEmail implements accounts.Store.
+func (s *Store) UserByEmail(ctx context.Context, email string) (accounts.User, string, error) {
+	row, err := oneUser(s.db.WithContext(ctx).Where("email = ?", email))
+	return row.user(), row.PasswordHash, err
+}
+
+// User implements accounts.Store.
+func (s *Store) User(ctx context.Context, id string) (accounts.User, error) {
+	row, err := oneUser(s.db.WithContext(ctx).Where("id = ?", id))
+	return row.user(), err
+}
+
+func oneUser(tx *gorm.DB) (userRow, error) {
+	var rows []userRow
+	if err := tx.Limit(1).Find(&rows).Error; err != nil {
+		return userRow{}, fmt.Errorf("read user: %w", err)
+	}
+	if len(rows) == 0 {
+		return userRow{}, accounts.ErrNoUser
+	}
+	return rows[0], nil
+}
+
+// UpdateUser implements accounts.Store.
+func (s *Store) UpdateUser(ctx context.Context, id string, name, timezone *string, now time.Time) (accounts.User, error) {
+	var rows []userRow
+	err := s.db.WithContext(ctx).Raw(`UPDATE users SET name = coalesce(?, name), timezone = coalesce(?, timezone), updated_at = ? WHERE id = ? RETURNING *`,
+		name, timezone, now, id).Scan(&rows).Error
+	if err != nil {
+		return accounts.User{}, fmt.Errorf("update user: %w", err)
+	}
+	if len(rows) == 0 {
+		return accounts.User{}, accounts.ErrNoUser
+	}
+	return rows[0].user(), nil
+}
+
+// StartLogin implements accounts.Store.
+func (s *Store) StartLogin(ctx context.Context, l accounts.Login) error {
+	return s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error { return startLogin(tx, l) })
+}
+
+func startLogin(tx *gorm.DB, l accounts.Login) error {
+	err := tx.Exec(`WITH family AS (INSERT INTO refresh_families (id, user_id, created_at, expires_at) VALUES (?, ?, ?, ?) RETURNING id)
+		INSERT INTO refresh_tokens (hash, family_id, issued_at) SELECT ?, id, ? FROM family`,
+		l.FamilyID, l.UserID, l.At, l.ExpiresAt, l.Hash[:], l.At).Error
+	if err != nil {
+		return fmt.Errorf("start log-in: %w", err)
+	}
+	return nil
+}
+
+// Rotate implements accounts.Store.
+func (s *Store) Rotate(ctx context.Context, hash [sha256.Size]byte, decide func(accounts.Stored) (accounts.Rotation, error)) error {
+	return s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		// The family is the lock: what a token may do depends on what became of its successors.
+		var rows []struct {
+			userRow
+			FamilyID  string
+			Dead      bool
+			ExpiresAt time.Time
+		}
+		err := tx.Raw(`SELECT u.*, f.id AS family_id, f.revoked_at IS NOT NULL AS dead, f.expires_at
+			FROM refresh_families f JOIN users u ON u.id = f.user_id
+			WHERE f.id = (SELECT family_id FROM refresh_tokens WHERE hash = ?) FOR UPDATE OF f`, hash[:]).Scan(&rows).Error
+		if err != nil {
+			return fmt.Errorf("lock refresh token: %w", err)
+		}
+		if len(rows) == 0 {
+			return accounts.ErrRefused
+		}
+		family := rows[0]
+		stored := accounts.Stored{User: family.user(), Dead: family.Dead, ExpiresAt: family.ExpiresAt}
+		err = tx.Raw(`SELECT t.rotated_at, t.sealed, EXISTS (SELECT FROM refresh_tokens n
+				WHERE n.family_id = t.family_id AND n.rotated_at > t.rotated_at) AS successor_used
+			FROM refresh_tokens t WHERE t.hash = ?`, hash[:]).Row().Scan(&stored.RotatedAt, &stored.Sealed, &stored.SuccessorUsed)
+		if err != nil {
+			return fmt.Errorf("read refresh token: %w", err)
+		}
+		r, err := decide(stored)
+		if err != nil {
+			return err
+		}
+		return rotate(tx, hash[:], family.FamilyID, r)
+	})
+}
+
+// rotate does what was decided.
+func rotate(tx *gorm.DB, hash []byte, familyID string, r accounts.Rotation) error {
+	var err error
+	switch {
+	case r.Revoke != "":
+		err = tx.Exec(`UPDATE refresh_families SET revoked_at = ?, reason = ? WHERE id = ?`, r.At, r.Revoke, familyID).Error
+	case r.Sealed != nil:
+		err = tx.Exec(`WITH used AS (UPDATE refresh_tokens SET rotated_at = ?, sealed = ? WHERE hash = ?),
+				alive AS (UPDATE refresh_families SET expires_at = ? WHERE id = ?)
+			INSERT INTO refresh_tokens (hash, family_id, issued_at) VALUES (?, ?, ?)`,
+			r.At, r.Sealed, hash, r.ExpiresAt, familyID, r.Next[:], familyID, r.At).Error
+	}
+	if err != nil {
+		return fmt.Errorf("rotate refresh token: %w", err)
+	}
+	return nil
+}
+
+// Revoke implements accounts.Store.
+func (s *Store) Revoke(ctx context.Context, hash [sha256.Size]byte, reason string, now time.Time) error {
+	err := s.db.WithContext(ctx).Exec(`UPDATE refresh_families SET revoked_at = ?, reason = ?
+		WHERE revoked_at IS NULL AND id = (SELECT family_id FROM refresh_tokens WHERE hash = ?)`, now, reason, hash[:]).Error
+	if err != nil {
+		return fmt.Errorf("revoke refresh token: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,103 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/taskwire/taskwire/services/task-api/internal/domain"
+	"gorm.io/gorm"
+)
+
+const (
+	// ChangeRetention is how far back the change log replays. A client that was away for longer starts over with
+	// GET /sync, which is cheaper for it than a week of changes.
+	ChangeRetention = 7 * 24 * time.Hour
+	// TombstoneRetention keeps a deleted task a day beyond the last moment at which it can be restored.
+	TombstoneRetention = domain.RestoreWindow + 24*time.Hour
+	// maintainEvery is how often old rows are looked for.
+	maintainEvery = 10 * time.Minute
+	// maintainBatch bounds the rows of one transaction, which holds the locks of their users meanwhile.
+	maintainBatch = 2000
+	// maintainLock lets one replica at a time do this. The number means nothing else.
+	maintainLock = 7_265_301
+	// usedTokenRetention: a used refresh token this old is as unknown as any other; what is kept detects its reuse.
+	usedTokenRetention = 30 * 24 * time.Hour
+)
+
+// Run removes what is older than its retention, in small batches, until ctx ends. A failure is logged and the rest
+// waits for the next time: nothing depends on when this happens.
+func (s *Store) Run(ctx context.Context, log *slog.Logger) error {
+	tick := time.NewTicker(maintainEvery)
+	defer tick.Stop()
+	for {
+		if err := s.Maintain(ctx); err != nil && ctx.Err() == nil {
+			log.WarnContext(ctx, "could not remove old rows; trying again later", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// Maintain removes all that is too old now.
+func (s *Store) Maintain(ctx context.Context) error {
+	now := s.now()
+	for _, job := range []struct {
+		name   string
+		sql    string
+		before time.Time
+	}{
+		{"changes", pruneChanges, now.Add(-ChangeRetention)},
+		{"tombstones", purgeTombstones, now.Add(-TombstoneRetention)},
+		{"idempotency keys", `DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY(SELECT ctid FROM idempotency_keys WHERE created_at < @before LIMIT @batch))`, now.Add(-KeyRetention)},
+		{"log-ins", `DELETE FROM refresh_families WHERE id IN (SELECT id FROM refresh_families WHERE expires_at < @before LIMIT @batch)`, now},
+		{"used refresh tokens", `DELETE FROM refresh_tokens WHERE hash IN (SELECT hash FROM refresh_tokens WHERE rotated_at < @before LIMIT @batch)`, now.Add(-usedTokenRetention)},
+	} {
+		for {
+			more, err := s.batch(ctx, job.sql, job.before)
+			if err != nil {
+				return fmt.Errorf("remove old %s: %w", job.name, err)
+			}
+			if !more {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// batch runs one bounded statement in a transaction of its own, unless another replica does so now, and reports
+// whether there may be more to do.
+func (s *Store) batch(ctx context.Context, sql string, before time.Time) (more bool, err error) {
+	err = s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		var mine bool
+		if err := tx.Raw(`SELECT pg_try_advisory_xact_lock(?)`, maintainLock).Scan(&mine).Error; err != nil || !mine {
+			return err
+		}
+		res := tx.Exec(sql, map[string]any{"before": before, "batch": maintainBatch})
+		more = res.RowsAffected > 0
+		return res.Error
+	})
+	return more, err
+}
+
+// pruneChanges removes the oldest changes and moves changes_from of their users. A user's changes go from the oldest
+// on, all up to the newest of the batch, so that what is left has no gap: the clock by which they are old is not
+// exactly the order in which they were committed.
+const pruneChanges = `
+WITH old AS (SELECT user_id, seq FROM changes WHERE created_at < @before ORDER BY created_at LIMIT @batch),
+     upto AS (SELECT user_id, max(seq) AS seq FROM old GROUP BY user_id),
+     moved AS (UPDATE heads h SET changes_from = greatest(h.changes_from, upto.seq + 1) FROM upto WHERE h.user_id = upto.user_id RETURNING h.user_id, h.changes_from)
+DELETE FROM changes c USING moved WHERE c.user_id = moved.user_id AND c.seq < moved.changes_from`
+
+// purgeTombstones removes tasks that were deleted too long ago and moves purged_seq of their users. The delete is
+// joined with the update so that it comes after it: whoever writes takes the user's lock first.
+const purgeTombstones = `
+WITH old AS (SELECT id, user_id, seq FROM tasks WHERE deleted_at < @before ORDER BY deleted_at LIMIT @batch),
+     upto AS (SELECT user_id, max(seq) AS seq FROM old GROUP BY user_id),
+     moved AS (UPDATE heads h SET purged_seq = greatest(h.purged_seq, upto.seq) FROM upto WHERE h.user_id = upto.user_id RETURNING h.user_id)
+DELETE FROM tasks t USING old, moved WHERE t.id = old.id AND t.user_id = moved.user_id AND t.deleted_at < @before`

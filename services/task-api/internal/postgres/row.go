@@ -1,0 +1,127 @@
+package postgres
+
+import (
+	"database/sql/driver"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/services/task-api/internal/domain"
+)
+
+// taskRow is a row of tasks.
+type taskRow struct {
+	ID, UserID             string
+	Title, Description     string
+	Status                 events.Status
+	Priority               int
+	Tags                   tagList
+	DueDate, DueAt         *time.Time
+	DueInstant             *time.Time
+	Timezone               string
+	RemindAt               *time.Time
+	RRule                  *string        `gorm:"column:rrule"`
+	RRuleAnchor            *events.Anchor `gorm:"column:rrule_anchor"`
+	RRuleZone              *string        `gorm:"column:rrule_zone"`
+	SeriesID               *string
+	OccurrenceNo           *int
+	DueClock, RemindClock  *int64
+	Position               float64
+	Version, Seq           int64
+	CreatedAt, UpdatedAt   time.Time
+	CompletedAt, DeletedAt *time.Time
+}
+
+// TableName implements gorm's Tabler.
+func (taskRow) TableName() string { return "tasks" }
+
+func rowOf(t domain.Task) taskRow {
+	r := taskRow{
+		ID: t.ID, UserID: t.UserID, Title: t.Title, Description: t.Description, Status: t.Status,
+		Priority: slices.Index(events.Priorities(), t.Priority) + 1, Tags: t.Tags,
+		DueAt: t.DueAt, DueInstant: t.Due(), Timezone: t.Timezone, RemindAt: t.RemindAt,
+		DueClock: micros(t.DueClock), RemindClock: micros(t.RemindClock),
+		Position: t.Position, Version: t.Version, Seq: t.Seq,
+		CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt, CompletedAt: t.CompletedAt, DeletedAt: t.DeletedAt,
+	}
+	if day, err := time.Parse(time.DateOnly, t.DueDate); err == nil {
+		r.DueDate = &day
+	}
+	if t.Recurrence != nil {
+		c := *t.Recurrence
+		r.RRule, r.RRuleAnchor, r.RRuleZone = &c.RRule, &c.Anchor, &c.Timezone
+	}
+	if t.SeriesID != "" {
+		r.SeriesID, r.OccurrenceNo = &t.SeriesID, &t.OccurrenceNo
+	}
+	return r
+}
+
+func (r taskRow) task() domain.Task {
+	t := domain.Task{TaskData: events.TaskData{
+		ID: r.ID, UserID: r.UserID, Title: r.Title, Description: r.Description, Status: r.Status,
+		Priority: events.Priorities()[r.Priority-1], Tags: r.Tags,
+		DueAt: r.DueAt, Timezone: r.Timezone, RemindAt: r.RemindAt,
+		Position: r.Position, Version: r.Version, Seq: r.Seq,
+		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, CompletedAt: r.CompletedAt, DeletedAt: r.DeletedAt,
+	}, DueClock: duration(r.DueClock), RemindClock: duration(r.RemindClock)}
+	if r.DueDate != nil {
+		t.DueDate = r.DueDate.Format(time.DateOnly)
+	}
+	if r.RRule != nil {
+		t.Recurrence = &events.Recurrence{RRule: *r.RRule, Anchor: *r.RRuleAnchor, Timezone: *r.RRuleZone}
+	}
+	if r.SeriesID != nil {
+		t.SeriesID, t.OccurrenceNo = *r.SeriesID, *r.OccurrenceNo
+	}
+	return t
+}
+
+func micros(d *time.Duration) *int64 {
+	if d == nil {
+		return nil
+	}
+	n := d.Microseconds()
+	return &n
+}
+
+func duration(n *int64) *time.Duration {
+	if n == nil {
+		return nil
+	}
+	d := time.Duration(*n) * time.Microsecond
+	return &d
+}
+
+func tasks(rows []taskRow) []domain.Task {
+	out := make([]domain.Task, len(rows))
+	for i, r := range rows {
+		out[i] = r.task()
+	}
+	return out
+}
+
+// tagList is the jsonb of a list of strings. gorm would write a plain slice as a list of parameters.
+type tagList []string
+
+// Value implements driver.Valuer.
+func (l tagList) Value() (driver.Value, error) {
+	if l == nil {
+		l = tagList{}
+	}
+	raw, err := json.Marshal([]string(l))
+	return string(raw), err
+}
+
+// Scan implements sql.Scanner.
+func (l *tagList) Scan(src any) error {
+	switch v := src.(type) {
+	case string:
+		return json.Unmarshal([]byte(v), (*[]string)(l))
+	case []byte:
+		return json.Unmarshal(v, (*[]string)(l))
+	}
+	return fmt.Errorf("scan tags: got %T", src)
+}

@@ -1,0 +1,81 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/taskwire/taskwire/services/task-api/internal/domain"
+	"gorm.io/gorm"
+)
+
+// ErrTooOld says that the changes since the given seq are not kept any more, or that the user never was at that seq.
+var ErrTooOld = errors.New("the changes since then are not kept any more")
+
+// snapshot makes several statements read the same state.
+var snapshot = &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
+
+// SyncPage is a part of the user's tasks in the order of their newest change.
+type SyncPage struct {
+	Tasks   []domain.Task // with tombstones
+	Next    int64         // where to go on
+	HasMore bool
+}
+
+// Sync returns the tasks that changed after since, each as it is now. With HasMore false the client has everything up
+// to Next, the user's newest seq.
+//
+// Once tombstones are purged, a client that comes with an older seq may hold tasks that are gone without a trace:
+// ErrTooOld. One that began at 0 holds none of them and may go on, so as long as its pages are below the purge Next is
+// negative, which marks the continuation of a snapshot. A client passes Next back as it is.
+func (s *Store) Sync(ctx context.Context, userID string, since int64, limit int) (SyncPage, error) {
+	fromStart, from := since <= 0, max(since, -since)
+	page := SyncPage{}
+	err := s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		user, err := readHead(tx, userID)
+		if err != nil {
+			return err
+		}
+		if from > user.Seq || (!fromStart && from < user.PurgedSeq) {
+			return ErrTooOld
+		}
+		var rows []taskRow
+		if err := tx.Where("user_id = ? AND seq > ?", userID, from).Order("seq").Limit(limit + 1).Find(&rows).Error; err != nil {
+			return err
+		}
+		if page.Next = user.Seq; len(rows) > limit {
+			rows = rows[:limit]
+			page.HasMore, page.Next = true, rows[limit-1].Seq
+			if fromStart && page.Next < user.PurgedSeq {
+				page.Next = -page.Next
+			}
+		}
+		page.Tasks = tasks(rows)
+		return nil
+	}, snapshot)
+	if err != nil {
+		return SyncPage{}, fmt.Errorf("sync: %w", err)
+	}
+	return page, nil
+}
+
+// headRow is a row of heads.
+type headRow struct {
+	UserID                      string
+	Seq, ChangesFrom, PurgedSeq int64
+}
+
+// TableName implements gorm's Tabler.
+func (headRow) TableName() string { return "heads" }
+
+func readHead(tx *gorm.DB, userID string) (headRow, error) {
+	var rows []headRow
+	if err := tx.Where("user_id = ?", userID).Limit(1).Find(&rows).Error; err != nil {
+		return headRow{}, fmt.Errorf("read head: %w", err)
+	}
+	if len(rows) == 0 {
+		return headRow{}, ErrNoUser
+	}
+	return rows[0], nil
+}

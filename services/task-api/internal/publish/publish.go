@@ -1,0 +1,120 @@
+// Package publish makes the events of this service. Its three functions are the only way in which events are made:
+// each takes the transaction of the change, the task as it is after the change and who changed it, makes the event's
+// id, validates the event and puts it into the outbox. Nothing is sent here: the relay sends what was committed.
+//
+// An event that breaks a rule of package events is refused with an error that names the field, and the transaction
+// with it.
+package publish
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/google/uuid"
+	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/platform/outbox"
+	"github.com/taskwire/taskwire/services/task-api/internal/domain"
+	"go.opentelemetry.io/otel/propagation"
+)
+
+// Publisher makes events. Safe for concurrent use.
+type Publisher struct{ log *slog.Logger }
+
+// New makes a publisher that logs each event at debug.
+func New(log *slog.Logger) *Publisher { return &Publisher{log: log} }
+
+// Change is one change of a task, as its events tell it.
+type Change struct {
+	Task      domain.Task // after the change
+	Type      events.Type
+	Changes   []events.Change // what differs; empty for a new task
+	Actor     string          // the acting user's id, or the name of the service that acts for him
+	Causation string          // the event or request that led to the change; may be empty
+}
+
+// Made is an event that was put into the outbox.
+type Made struct {
+	ID   string
+	Data []byte // its JSON
+}
+
+// PublishTaskEvent tells the audit log and the recurrence engine of a change.
+func (p *Publisher) PublishTaskEvent(ctx context.Context, tx *outbox.Tx, c Change) (Made, error) {
+	id, err := newID()
+	if err != nil {
+		return Made{}, err
+	}
+	return p.put(ctx, tx, c, events.TaskEvent{
+		EventID: id, SchemaVersion: events.SchemaVersion, EventType: c.Type, TaskID: c.Task.ID, UserID: c.Task.UserID,
+		TaskData: c.Task.TaskData, TaskVersion: c.Task.Version, Seq: c.Task.Seq, Changes: c.Changes, Actor: c.Actor,
+		CausationID: c.Causation, Timestamp: c.Task.UpdatedAt,
+	})
+}
+
+// PublishTaskUpdateEvent tells the user's open browsers of a change.
+func (p *Publisher) PublishTaskUpdateEvent(ctx context.Context, tx *outbox.Tx, c Change) (Made, error) {
+	id, err := newID()
+	if err != nil {
+		return Made{}, err
+	}
+	return p.put(ctx, tx, c, events.TaskUpdateEvent{
+		EventID: id, SchemaVersion: events.SchemaVersion, EventType: c.Type, TaskID: c.Task.ID, UserID: c.Task.UserID,
+		TaskData: c.Task.TaskData, TaskVersion: c.Task.Version, Seq: c.Task.Seq, Timestamp: c.Task.UpdatedAt,
+	})
+}
+
+// PublishReminderEvent schedules, moves or cancels the task's reminder, as c.Type says. To schedule one the task needs
+// remind_at and a due date; a date alone stands for the end of that day in the task's zone.
+func (p *Publisher) PublishReminderEvent(ctx context.Context, tx *outbox.Tx, c Change) (Made, error) {
+	id, err := newID()
+	if err != nil {
+		return Made{}, err
+	}
+	e := events.ReminderEvent{
+		EventID: id, SchemaVersion: events.SchemaVersion, EventType: c.Type, TaskID: c.Task.ID, UserID: c.Task.UserID,
+		Title: c.Task.Title, TaskVersion: c.Task.Version, Timestamp: c.Task.UpdatedAt,
+	}
+	if c.Type == events.Scheduled {
+		due, ok, err := c.Task.DueInstant()
+		switch {
+		case err != nil:
+			return Made{}, fmt.Errorf("make ReminderEvent of task %s: %w", c.Task.ID, err)
+		case !ok:
+			return Made{}, fmt.Errorf("make ReminderEvent of task %s: %w", c.Task.ID, &events.ValidationError{Field: "due_at", Reason: "is missing: the task has neither due_date nor due_at"})
+		case c.Task.RemindAt == nil:
+			return Made{}, fmt.Errorf("make ReminderEvent of task %s: %w", c.Task.ID, &events.ValidationError{Field: "remind_at", Reason: "is missing"})
+		}
+		e.DueAt, e.RemindAt = due, *c.Task.RemindAt
+	}
+	return p.put(ctx, tx, c, e)
+}
+
+func (p *Publisher) put(ctx context.Context, tx *outbox.Tx, c Change, e events.Event) (Made, error) {
+	data, err := e.Encode()
+	if err != nil {
+		return Made{}, fmt.Errorf("make %s of task %s: %w", e.Name(), e.Subject(), err)
+	}
+	tx.Add(outbox.Message{
+		Topic: e.Topic(), Key: e.Key(), EventID: e.ID(), Type: e.Name(), Subject: e.Subject(), Data: data, TraceParent: traceParent(ctx),
+	})
+	p.log.LogAttrs(ctx, slog.LevelDebug, "made event", slog.String("event", e.Name()), slog.String("event_type", string(c.Type)),
+		slog.String("event_id", e.ID()), slog.String("task_id", e.Subject()), slog.String("user_id", e.Key()), slog.String("actor", c.Actor))
+	return Made{ID: e.ID(), Data: data}, nil
+}
+
+// newID makes an event id: UUIDv7, so that ids ascend with time.
+func newID() (string, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return "", fmt.Errorf("make event id: %w", err)
+	}
+	return id.String(), nil
+}
+
+// traceParent is the W3C trace context of the write, so that a trace goes on in the consumers.
+func traceParent(ctx context.Context) string {
+	carrier := propagation.MapCarrier{}
+	propagation.TraceContext{}.Inject(ctx, carrier)
+	return carrier["traceparent"]
+}
