@@ -3,7 +3,6 @@ package domain
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/taskwire/taskwire/pkg/events"
@@ -36,10 +35,7 @@ func NewQuietHours(start, end, zone string) (*QuietHours, error) {
 	if q.Start == q.End {
 		return nil, &FieldError{"quiet_hours.end", "must not be the start: that would never be quiet, or always"}
 	}
-	if zone == "" || zone == "Local" || len(zone) > events.MaxTimezone || strings.ContainsAny(zone, "\\\x00") {
-		return nil, &FieldError{"quiet_hours.timezone", "must be an IANA time zone, for example Europe/London"}
-	}
-	if q.Zone, err = time.LoadLocation(zone); err != nil {
+	if q.Zone, err = events.LoadZone(zone); err != nil {
 		return nil, &FieldError{"quiet_hours.timezone", "must be an IANA time zone, for example Europe/London"}
 	}
 	return q, nil

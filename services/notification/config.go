@@ -1,0 +1,25 @@
+package main
+
+import (
+	"time"
+
+	"github.com/taskwire/taskwire/pkg/platform/config"
+)
+
+// appID is the service's name on the bus, in the secret store and in its metrics.
+const appID = "notification"
+
+// settings is what the service is told by its environment; there is nothing of its own yet.
+type settings struct{ config.Base }
+
+const (
+	// inboxRetention is how long an event's id is remembered: as long as the broker keeps events by default (7 days), and
+	// a day more. An event that comes even later is still held off by its task's version.
+	inboxRetention = 8 * 24 * time.Hour
+	// pruneInterval is between two looks for ids that may be forgotten.
+	pruneInterval = time.Hour
+	// sidecarGrace is how long the sidecar may take to start before its absence is worth a line.
+	sidecarGrace = 10 * time.Second
+	// sidecarPoll is between two looks for it.
+	sidecarPoll = time.Second
+)
