@@ -79,12 +79,12 @@ func (m *Mailbox) Read(ctx context.Context, userID, id string) (Notification, er
 	return m.store.MarkRead(ctx, userID, id, micro(m.now()))
 }
 
-// SnoozeFor lets a notification come again after d, which is at least a minute.
-func (m *Mailbox) SnoozeFor(ctx context.Context, userID, id string, d time.Duration) (Notification, error) {
-	if d < time.Minute || d > MaxSnooze {
-		return Notification{}, &FieldError{"minutes", fmt.Sprintf("must be a whole number from 1 to %d", int(MaxSnooze.Minutes()))}
+// SnoozeFor lets a notification come again in so many minutes.
+func (m *Mailbox) SnoozeFor(ctx context.Context, userID, id string, minutes int64) (Notification, error) {
+	if most := int64(MaxSnooze.Minutes()); minutes < 1 || minutes > most {
+		return Notification{}, &FieldError{"minutes", fmt.Sprintf("must be from 1 to %d", most)}
 	}
-	return m.snooze(ctx, userID, id, m.now().Add(d))
+	return m.snooze(ctx, userID, id, m.now().Add(time.Duration(minutes)*time.Minute))
 }
 
 // SnoozeUntil lets a notification come again at until: as a new one, which has its own id. The same until again

@@ -1,9 +1,7 @@
 package httpapi
 
 import (
-	"encoding/json"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -79,8 +77,8 @@ func (h handler) read(c *gin.Context) error {
 }
 
 type snoozeRequest struct {
-	Until   *string      `json:"until"`
-	Minutes *json.Number `json:"minutes"`
+	Until   *string `json:"until"`
+	Minutes *int64  `json:"minutes"`
 }
 
 // snooze handles POST /api/v1/notifications/:id/snooze: marks the notification as read and lets it come again, as a new
@@ -115,12 +113,7 @@ func (h handler) snoozed(c *gin.Context, id string, body snoozeRequest) (domain.
 		}
 		return h.mailbox.SnoozeUntil(ctx, userID, id, until)
 	case body.Minutes != nil:
-		// Bounded before it becomes a duration, which a large number would overflow.
-		minutes, err := strconv.ParseInt(body.Minutes.String(), 10, 32)
-		if err != nil {
-			minutes = 0 // which SnoozeFor refuses, naming the bounds
-		}
-		return h.mailbox.SnoozeFor(ctx, userID, id, time.Duration(minutes)*time.Minute)
+		return h.mailbox.SnoozeFor(ctx, userID, id, *body.Minutes)
 	}
 	return domain.Notification{}, httpx.Unprocessable("until", "or minutes is needed")
 }

@@ -92,8 +92,9 @@ func (p *params) unread() *bool {
 	return nil
 }
 
+// after reads the cursor; the empty one, as it stands on a last page, begins at the front.
 func (p *params) after() *domain.Key {
-	if !p.values.Has("cursor") {
+	if p.values.Get("cursor") == "" {
 		return nil
 	}
 	key, err := decodeCursor(p.values.Get("cursor"))

@@ -15,7 +15,7 @@ import (
 type Mailbox interface {
 	List(ctx context.Context, f domain.Filter) (domain.Page, error)
 	Read(ctx context.Context, userID, id string) (domain.Notification, error)
-	SnoozeFor(ctx context.Context, userID, id string, d time.Duration) (domain.Notification, error)
+	SnoozeFor(ctx context.Context, userID, id string, minutes int64) (domain.Notification, error)
 	SnoozeUntil(ctx context.Context, userID, id string, until time.Time) (domain.Notification, error)
 	Deliveries(ctx context.Context, userID, id string) ([]domain.Delivery, error)
 	Preferences(ctx context.Context, userID string) (domain.Preferences, error)
