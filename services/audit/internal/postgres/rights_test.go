@@ -37,6 +37,7 @@ func TestTheServiceCannotRewriteTheLog(t *testing.T) {
 		`CREATE TRIGGER t BEFORE INSERT ON entries FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()`,
 		`CREATE RULE r AS ON INSERT TO entries DO INSTEAD NOTHING`,
 		`GRANT UPDATE ON entries TO audit_app`,
+		`SET ROLE audit_owner`,
 		`UPDATE goose_audit SET version_id = 0`,
 	} {
 		err := db.Gorm.Exec(statement).Error

@@ -56,7 +56,7 @@ const MaxHeads = 1000
 type Limits struct {
 	PerUser  int           // members of one user
 	Replay   int64         // a larger gap is a resync: beyond it /sync costs the client less than replaying
-	Page     int           // changes in one read
+	Page     int           // changes in one read: of the largest tasks (70 kB each) they stay below the sidecar's 4 MB
 	Window   int           // events of one user that came too early and are kept
 	Reads    int           // reads at a time, all users: what the task API bears when everybody comes back at once
 	Sweep    time.Duration // how often the task API is asked whether something was missed
@@ -68,7 +68,7 @@ type Limits struct {
 // DefaultLimits are the limits of the service.
 func DefaultLimits() Limits {
 	return Limits{
-		PerUser: 50, Replay: 1000, Page: 200, Window: 256, Reads: 32,
+		PerUser: 50, Replay: 1000, Page: 50, Window: 256, Reads: 32,
 		Sweep: time.Second, Grace: 150 * time.Millisecond, RetryMin: 100 * time.Millisecond, RetryMax: 2 * time.Second,
 	}
 }
