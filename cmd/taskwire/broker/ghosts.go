@@ -12,8 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Two faults of kfake's group coordinator (groups.go of the version in go.mod) that keep partitions from live
-// consumers, and what is done about them:
+// Two faults of kfake's group coordinator (groups.go of the version in go.mod) keep partitions from live consumers:
 //
 //   - A member that waits for the answer to its JoinGroup has no session timer; reply starts it, but returns before
 //     when the connection is gone. Such a ghost stays in the group for good and its share of the partitions is read by
@@ -23,19 +22,25 @@ import (
 //     timeout it is removed without an answer and hangs until its own read timeout. While its connection is open a
 //     heartbeat is sent on its behalf, which sets the timer anew.
 //
-// A member that waits in SyncGroup is left alone: kfake gave it a timer, and removing it there would upset kfake's
-// count of the members that are joining.
+// Other members whose connection is gone are taken out too, sooner than their session would end: on one machine nothing
+// but a dead process closes a connection for longer than it takes to make a new one.
+//
+// A member that may be waiting in SyncGroup is left alone: kfake gave it a timer, and removing it there would upset
+// kfake's count of the members that are joining.
 const (
 	// sweepEvery bounds how late a ghost is noticed.
 	sweepEvery = 500 * time.Millisecond
-	// ghostGrace lets a client whose connection broke come back under its member id.
+	// ghostGrace lets a client whose connection broke while it joined come back under its member id.
 	ghostGrace = time.Second
+	// deadGrace is longer than daprd, as any Kafka client, takes between two heartbeats: 3 s.
+	deadGrace = 4 * time.Second
 	// nudgeAfter is well below 6 s, the shortest session timeout that kfake takes.
 	nudgeAfter = 2 * time.Second
 	// nudgeFor is Kafka's and daprd's rebalance timeout, after which no JoinGroup is waiting any more.
 	nudgeFor = time.Minute
-	// preparing is kfake's name for the state in which a group waits for its members to join.
-	preparing = "PreparingRebalance"
+	// kfake's names for the states in which a group waits for its members to join, and to sync.
+	preparing  = "PreparingRebalance"
+	completing = "CompletingRebalance"
 )
 
 // ghosts keeps the broker's groups free of members that are gone.
@@ -81,12 +86,15 @@ func (g *ghosts) sweep(ctx context.Context) {
 func (g *ghosts) look(ctx context.Context, info *kfake.GroupInfo, m *kfake.GroupMember, now time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, keeperTimeout)
 	defer cancel()
-	switch waiting, gone := g.track.joining(info.Group, m.MemberID, m.ClientHost, now); {
-	case gone >= ghostGrace:
-		g.log.Info("removing a member that died while joining", "group", info.Group, "member", m.MemberID,
-			"partitions", m.NumAssigned(), "gone_ms", gone.Milliseconds())
+	state := g.track.state(info.Group, m.MemberID, m.ClientHost, now)
+	joining := state.last == kmsg.JoinGroup
+	syncing := state.last == kmsg.SyncGroup && info.State == completing
+	switch {
+	case state.gone && joining && state.since >= ghostGrace, state.gone && !syncing && state.since >= deadGrace:
+		g.log.Info("removing a member that died", "group", info.Group, "member", m.MemberID, "joining", joining,
+			"partitions", m.NumAssigned(), "gone_ms", state.since.Milliseconds())
 		return g.leave(ctx, info.Group, m)
-	case waiting >= nudgeAfter && waiting < nudgeFor && info.State == preparing:
+	case !state.gone && joining && state.since >= nudgeAfter && state.since < nudgeFor && info.State == preparing:
 		return g.heartbeat(ctx, info, m)
 	}
 	return nil

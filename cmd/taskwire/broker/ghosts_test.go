@@ -126,6 +126,22 @@ func TestPartitionsOfAConsumerKilledWhileJoiningMoveToALiveOne(t *testing.T) {
 	})
 }
 
+func TestPartitionsOfAConsumerThatIsKilledMoveBeforeItsSessionEnds(t *testing.T) {
+	t.Parallel()
+	addr, _ := start(t, Config{Topics: []events.Topic{{Name: ghostTopic, Partitions: 12}}})
+	topics := []events.Topic{{Name: ghostTopic}}
+	group := []string{"readers"}
+	long := startChild(t, childConfig{Addr: addr, Groups: group, Topics: topics, Session: time.Minute})
+	startChild(t, childConfig{Addr: addr, Groups: group, Topics: topics, Session: time.Minute})
+	eventually(t, 30*time.Second, "two members share the partitions", func() bool {
+		return slices.Equal(shares(t, addr, group)["readers"], []int{6, 6})
+	})
+	long.kill()
+	eventually(t, 15*time.Second, "the other member owns all 12 partitions", func() bool {
+		return slices.Equal(shares(t, addr, group)["readers"], []int{12})
+	})
+}
+
 // This is the fault that ghosts.go works around. When it fails, kfake is mended and ghosts.go can go.
 func TestKfakeAloneKeepsGhosts(t *testing.T) {
 	t.Parallel()

@@ -28,6 +28,7 @@ type childConfig struct {
 	DataDir string
 	Topics  []events.Topic
 	Groups  []string // set: be a consumer of Topics in each of these groups instead of a broker
+	Session time.Duration
 }
 
 func TestMain(m *testing.M) {
@@ -59,7 +60,8 @@ func runChild(cfg childConfig) error {
 func consumeUntil(ctx context.Context, cfg childConfig) {
 	var members sync.WaitGroup
 	for _, group := range cfg.Groups {
-		cl, err := kgo.NewClient(append(memberOpts(cfg.Addr, group), kgo.ConsumeTopics(cfg.Topics[0].Name))...)
+		cl, err := kgo.NewClient(append(memberOpts(cfg.Addr, group),
+			kgo.ConsumeTopics(cfg.Topics[0].Name), kgo.SessionTimeout(max(cfg.Session, shortSession)))...)
 		if err != nil {
 			panic(err)
 		}
@@ -72,10 +74,13 @@ func consumeUntil(ctx context.Context, cfg childConfig) {
 	members.Wait()
 }
 
-// memberOpts are those of a classic consumer, as daprd's is, with the shortest session that kfake takes.
+// shortSession is the shortest session timeout that kfake takes.
+const shortSession = 6 * time.Second
+
+// memberOpts are those of a classic consumer, as daprd's is.
 func memberOpts(addr, group string) []kgo.Opt {
 	return []kgo.Opt{kgo.SeedBrokers(addr), kgo.ConsumerGroup(group), kgo.Balancers(kgo.RangeBalancer()),
-		kgo.SessionTimeout(6 * time.Second), kgo.HeartbeatInterval(500 * time.Millisecond)}
+		kgo.SessionTimeout(shortSession), kgo.HeartbeatInterval(500 * time.Millisecond)}
 }
 
 // process is a child of the test, killed at its end.

@@ -14,8 +14,8 @@ import (
 // ghostGrace; the rest is slack for a machine that stands still.
 const forgetAfter = time.Minute
 
-// tracker knows, from the requests that pass, which connection each group member last spoke on and whether it is
-// waiting for the answer to a JoinGroup there. kfake knows the second and not the first.
+// tracker knows, from the requests that pass, which connection each group member last spoke on and what it asked there.
+// kfake knows the second and not the first.
 type tracker struct {
 	mu      sync.Mutex
 	groups  map[string]time.Time // the last JoinGroup
@@ -27,9 +27,16 @@ type tracker struct {
 type memberKey struct{ group, id string }
 
 type memberSeen struct {
-	conn    *conn
-	joining bool // its last request was a JoinGroup
-	at      time.Time
+	conn *conn
+	last kmsg.Key // what it asked last
+	at   time.Time
+}
+
+// memberState is what the tracker can tell about a member. The zero value is: nothing, leave it to kfake.
+type memberState struct {
+	last  kmsg.Key      // what it asked last
+	since time.Duration // how long ago that was; when its connection is gone, how long it is
+	gone  bool
 }
 
 func newTracker() *tracker {
@@ -96,10 +103,9 @@ func (c *conn) member(request kmsg.Request, clientID string) {
 		return // the broker's own, on a member's behalf
 	}
 	var key memberKey
-	joining := false
 	switch r := request.(type) {
 	case *kmsg.JoinGroupRequest:
-		key, joining = memberKey{r.Group, r.MemberID}, true
+		key = memberKey{r.Group, r.MemberID}
 	case *kmsg.SyncGroupRequest:
 		key = memberKey{r.Group, r.MemberID}
 	case *kmsg.HeartbeatRequest:
@@ -109,15 +115,15 @@ func (c *conn) member(request kmsg.Request, clientID string) {
 	default:
 		return
 	}
-	t := c.track
+	last := kmsg.Key(request.Key())
+	t, now := c.track, time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	now := time.Now()
-	if joining {
+	if last == kmsg.JoinGroup {
 		t.groups[key.group] = now
 	}
 	if key.id != "" { // a first JoinGroup has no id yet: kfake makes one and notes the client's address with it
-		t.members[key] = memberSeen{conn: c, joining: joining, at: now}
+		t.members[key] = memberSeen{conn: c, last: last, at: now}
 	}
 }
 
@@ -128,27 +134,26 @@ func (t *tracker) joined() []string {
 	return slices.Sorted(maps.Keys(t.groups))
 }
 
-// joining tells how long a member has been waiting for the answer to a JoinGroup, or how long it is gone when its
-// connection closed meanwhile. Both are zero for a member that got its answer: kfake's own session timer watches it.
-// host is the address that kfake has for the member.
-func (t *tracker) joining(group, id, host string, now time.Time) (waiting, gone time.Duration) {
+// state tells about a member of a group. host is the address that kfake has for it.
+func (t *tracker) state(group, id, host string, now time.Time) memberState {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	m, seen := t.members[memberKey{group, id}]
-	switch {
-	case seen && !m.joining:
-		return 0, 0
-	case seen && m.conn.goneAt.IsZero():
-		return now.Sub(m.at), 0
-	case seen:
-		return 0, now.Sub(m.conn.goneAt)
-	case t.open[host] != nil: // still in its first JoinGroup, the one without an id; it has no timer that could run out
-		return 0, 0
+	if seen {
+		if m.conn.goneAt.IsZero() {
+			return memberState{last: m.last, since: now.Sub(m.at)}
+		}
+		return memberState{last: m.last, since: now.Sub(m.conn.goneAt), gone: true}
 	}
+	// It has not asked anything with its id, so all it did is a first JoinGroup, the one without an id.
+	if t.open[host] != nil {
+		return memberState{}
+	}
+	since := forgetAfter
 	if at, known := t.closed[host]; known {
-		return 0, now.Sub(at)
+		since = now.Sub(at)
 	}
-	return 0, forgetAfter
+	return memberState{last: kmsg.JoinGroup, since: since, gone: true}
 }
 
 // prune drops what is no longer needed; members are those that group has now.

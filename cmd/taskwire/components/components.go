@@ -126,7 +126,7 @@ func write(out string, docs []*document) (resourcesDir, configFile string, err e
 	if err != nil {
 		return "", "", err
 	}
-	defer os.RemoveAll(fresh)
+	defer func() { _ = os.RemoveAll(fresh) }() // what is left after an error
 	configured := false
 	for _, d := range docs {
 		raw, err := d.encode()

@@ -105,7 +105,7 @@ func (p placeholders) document(body map[string]any) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return filled.(map[string]any), nil //nolint:errcheck,forcetypeassert // fill keeps a map a map
+	return filled.(map[string]any), nil // fill makes a map of a map
 }
 
 func (p placeholders) fill(v any) (any, error) {

@@ -1,6 +1,7 @@
 package daprtest
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net"
@@ -43,7 +44,7 @@ type App struct {
 // /healthz, see SetHealthy.
 func NewApp(t testing.TB, answer func(Request) Answer) *App {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

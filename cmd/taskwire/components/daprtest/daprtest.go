@@ -87,12 +87,12 @@ type Options struct {
 
 // Sidecar is a running daprd.
 type Sidecar struct {
-	cmd      *exec.Cmd
-	addr     string
-	exited   chan struct{}
-	mu       sync.Mutex
-	log      bytes.Buffer
-	internal string
+	cmd       *exec.Cmd
+	addr      string
+	exited    chan struct{}
+	mu        sync.Mutex
+	log       bytes.Buffer
+	resources string
 }
 
 // Start renders the resources and starts a daprd with them. It does not wait: see WaitReady.
@@ -119,10 +119,10 @@ func Start(t testing.TB, o Options) *Sidecar {
 	}
 	change(t, o.Changes, resources, config)
 	ports := freePorts(t, 4)
-	s := &Sidecar{addr: fmt.Sprintf("127.0.0.1:%d", ports[0]), internal: fmt.Sprintf("127.0.0.1:%d", ports[2]), exited: make(chan struct{})}
+	s := &Sidecar{addr: fmt.Sprintf("127.0.0.1:%d", ports[0]), resources: resources, exited: make(chan struct{})}
 	args := components.Sidecar{App: o.App, AppPort: o.Port, HTTPPort: ports[0], GRPCPort: ports[1], InternalPort: ports[2],
 		MetricsPort: ports[3], ResourcesDir: resources, ConfigFile: config, ShutdownSeconds: o.Shutdown}.Args()
-	s.cmd = exec.Command(Daprd(t), append(dropFlags(args, o.DropFlags), o.Args...)...)
+	s.cmd = exec.CommandContext(context.Background(), Daprd(t), append(dropFlags(args, o.DropFlags), o.Args...)...)
 	s.cmd.Env = append(append(os.Environ(), "POD_NAME="+o.App+"-0"), o.Env...)
 	pipe, err := s.cmd.StdoutPipe()
 	if err != nil {
@@ -182,6 +182,9 @@ func (s *Sidecar) Exited() <-chan struct{} { return s.exited }
 
 // Addr is host:port of the sidecar's HTTP API.
 func (s *Sidecar) Addr() string { return s.addr }
+
+// Resources is the folder that the sidecar has its resources from.
+func (s *Sidecar) Resources() string { return s.resources }
 
 // Log is what the sidecar has written so far.
 func (s *Sidecar) Log() string {
@@ -268,7 +271,7 @@ func freePorts(t testing.TB, n int) []int {
 	t.Helper()
 	var ports []int
 	for range n {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		ln, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
