@@ -22,8 +22,8 @@ const (
 	// drainTime is how long output is still read after a process has ended: a descendant that left its group may
 	// hold the pipe open for ever.
 	drainTime = 500 * time.Millisecond
-	// gateScript waits for a line on descriptor 3 before it becomes the program, and gives up if the other end is closed.
-	gateScript = `read -r go <&3 || exit 1; exec 3<&-; exec "$@"`
+	// gateScript waits for a line on its input before it becomes the program, and gives up if the other end is closed.
+	gateScript = `read -r go || exit 1; exec "$@" </dev/null`
 )
 
 // starter starts processes from one thread that lives as long as the supervisor: Pdeathsig fires when the thread
@@ -82,7 +82,7 @@ func (s *starter) start(c Command, deathSignal syscall.Signal, line func([]byte)
 	cmd := exec.Command("/bin/sh", append([]string{"-c", gateScript, "gate", c.Path}, c.Args...)...) //nolint:noctx // Stop ends it, with its whole tree
 	cmd.Env, cmd.Dir = c.Env, c.Dir
 	cmd.Stdout, cmd.Stderr = outW, outW
-	cmd.ExtraFiles = []*os.File{gateR}
+	cmd.Stdin, cmd.ExtraFiles = gateR, c.ExtraFiles
 	cmd.SysProcAttr = &syscall.SysProcAttr{}
 	if c.Attr != nil {
 		attr := *c.Attr

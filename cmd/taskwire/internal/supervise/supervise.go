@@ -16,6 +16,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -74,7 +75,10 @@ type Command struct {
 	Args []string // without the program's name
 	Env  []string
 	Dir  string
-	Attr *syscall.SysProcAttr // credentials, where the part runs as another user
+	// Attr holds the credentials where the part runs as another user.
+	Attr *syscall.SysProcAttr
+	// ExtraFiles become its descriptors 3 and on.
+	ExtraFiles []*os.File
 }
 
 // Kind is what happened to a part.
