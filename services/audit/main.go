@@ -34,8 +34,9 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Stdout); err != nil {
+	err := run(ctx, os.Stdout)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "audit:", err)
 		os.Exit(1)
 	}
@@ -59,7 +60,7 @@ func run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer sidecar.Close()
+	defer func() { _ = sidecar.Close() }() // nothing is left to do with it
 	secret, err := secrets.Load(ctx, sidecar, cfg.Base, app, tel.Log)
 	if err != nil {
 		return err
@@ -105,7 +106,7 @@ func run(ctx context.Context, out io.Writer) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		if err := postgres.Migrate(ctx, secret[secretMigrate], tel.Log, store.Migrations()); err != nil {
-			return ignoreEnd(ctx, err)
+			return err
 		}
 		migrated.Store(true)
 		tel.Log.InfoContext(ctx, "audit log is open", "checkpoint_key", log.VerifierKey())
@@ -119,7 +120,10 @@ func run(ctx context.Context, out io.Writer) error {
 		defer stopAppending()
 		return httpx.Serve(ctx, cfg.AppAddr, deliveries.Handler(), tel.Log, cfg.ShutdownTimeout)
 	})
-	return group.Wait()
+	if err := group.Wait(); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil // it was told to stop while it waited for the database
 }
 
 // keySet fetches the task API's public keys through Dapr.
@@ -128,12 +132,4 @@ func keySet(sidecar *dapr.Client) func(ctx context.Context) ([]byte, error) {
 		_, keys, err := sidecar.Invoke(ctx, "task-api", "GET", "/internal/jwks", nil)
 		return keys, err
 	}
-}
-
-// ignoreEnd is nil where err only says that the service is told to stop.
-func ignoreEnd(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
 }

@@ -28,8 +28,9 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Stdout); err != nil {
+	err := run(ctx, os.Stdout)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "websocket:", err)
 		os.Exit(1)
 	}
@@ -57,7 +58,7 @@ func run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer sidecar.Close()
+	defer func() { _ = sidecar.Close() }() // nothing is left to do with it
 	tasks := taskapi.New(sidecar)
 
 	// Domain: the hub gives changes to users, the pool holds their connections.

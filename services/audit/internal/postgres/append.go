@@ -90,7 +90,7 @@ func withoutKnown(ctx context.Context, tx *sql.Tx, entries []*domain.Entry) ([]*
 	if err != nil {
 		return nil, fmt.Errorf("append entries: look for duplicates: %w", err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // rows.Err says what went wrong
 	known := map[string]bool{}
 	for rows.Next() {
 		var id string

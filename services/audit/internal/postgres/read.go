@@ -169,7 +169,7 @@ func readHashes(ctx context.Context, q queryer, indexes []int64) (map[int64]tlog
 	if err != nil {
 		return nil, fmt.Errorf("read stored hashes: %w", err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // rows.Err says what went wrong
 	for rows.Next() {
 		var index int64
 		var hash []byte

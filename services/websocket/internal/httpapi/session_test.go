@@ -85,7 +85,7 @@ func TestWhoMayOpenAConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if got := resp.Header.Get("Content-Type"); resp.StatusCode != 400 || !strings.HasPrefix(got, "application/problem+json") {
+	if got := resp.Header.Get("Content-Type"); resp.StatusCode != http.StatusBadRequest || !strings.HasPrefix(got, "application/problem+json") {
 		t.Errorf("plain GET: got %d %s, want 400 application/problem+json", resp.StatusCode, got)
 	}
 }

@@ -114,7 +114,7 @@ func (c *Conn) Authenticated(expires time.Time) {
 
 // Finish gives everything of a connection back.
 func (c *Conn) Finish() {
-	c.ws.Close()
+	_ = c.ws.Close() // it may be closed already
 	c.mu.Lock()
 	c.over = true
 	if c.cut != nil {
