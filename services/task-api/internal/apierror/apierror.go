@@ -1,0 +1,70 @@
+// Package apierror turns the errors of this service into those that the HTTP sides answer with. It is the one place
+// where an error gets its status.
+package apierror
+
+import (
+	"errors"
+	"time"
+
+	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/platform/httpx"
+	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
+	"github.com/taskwire/taskwire/services/task-api/internal/domain"
+	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
+)
+
+// retrySoon is for what is over in a moment: a request that runs, a turn at hashing.
+const retrySoon = time.Second
+
+// fixed are the errors that always have the same answer.
+var fixed = []struct {
+	err    error
+	answer httpx.Error
+}{
+	{domain.ErrNotFound, httpx.Error{Code: httpx.CodeNotFound, Message: "There is no such task."}},
+	{domain.ErrStale, httpx.Error{Code: httpx.CodePreconditionFailed, Message: "The task has changed since you read it. Read it again."}},
+	{domain.ErrSeriesEnded, httpx.Error{Code: httpx.CodeConflict, Message: "The series has ended: its task was deleted."}},
+	{domain.ErrNotRecurring, httpx.Error{Code: httpx.CodeUnprocessable, Message: "The task does not recur, so there is nothing to skip to."}},
+	{domain.ErrAlreadyDone, httpx.Error{Code: httpx.CodeConflict, Message: "The task is completed, so it cannot be skipped."}},
+	{domain.ErrRestoreWindow, httpx.Error{Code: httpx.CodeGone, Message: "The task was deleted more than 30 days ago and cannot be restored."}},
+	{postgres.ErrKeyReused, httpx.Error{Code: httpx.CodeUnprocessable, Message: "The Idempotency-Key was used for another request. Use a new key for a new request."}},
+	{postgres.ErrKeyRunning, httpx.Error{Code: httpx.CodeConflict, Message: "The first request with this Idempotency-Key is still running.", RetryAfter: retrySoon}},
+	{postgres.ErrTooOld, httpx.Error{Code: httpx.CodeGone, Message: "The changes since then are not kept any more. Start over with /api/v1/sync?since=0."}},
+	{postgres.ErrNoUser, httpx.Error{Code: httpx.CodeUnauthorized, Message: "The account does not exist any more."}},
+	{accounts.ErrNoUser, httpx.Error{Code: httpx.CodeUnauthorized, Message: "The account does not exist any more."}},
+	{accounts.ErrWrong, httpx.Error{Code: httpx.CodeUnauthorized, Message: "E-mail or password is wrong."}},
+	{accounts.ErrRefused, httpx.Error{Code: httpx.CodeUnauthorized, Message: "The refresh token is not valid. Log in again."}},
+	{accounts.ErrEmailTaken, httpx.Error{Code: httpx.CodeConflict, Message: "There is an account with this e-mail."}},
+	{accounts.ErrBusy, httpx.Error{Code: httpx.CodeUnavailable, Message: "Too many log-ins at once. Try again.", RetryAfter: retrySoon}},
+}
+
+// Of returns what err is answered with; an error that is none of ours stays as it is.
+func Of(err error) error {
+	var invalid *domain.Invalid
+	var event *events.ValidationError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &invalid):
+		code := httpx.CodeUnprocessable
+		if invalid.Malformed {
+			code = httpx.CodeInvalid
+		}
+		fields := make([]httpx.FieldError, len(invalid.Fields))
+		for i, f := range invalid.Fields {
+			fields[i] = httpx.FieldError(f)
+		}
+		return &httpx.Error{Code: code, Message: invalid.Error() + ".", Fields: fields}
+	case errors.As(err, &event):
+		e := httpx.Unprocessable(event.Field, event.Reason)
+		e.Err = err
+		return e
+	}
+	for _, f := range fixed {
+		if errors.Is(err, f.err) {
+			answer := f.answer
+			return &answer
+		}
+	}
+	return err
+}

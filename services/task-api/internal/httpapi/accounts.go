@@ -1,0 +1,153 @@
+package httpapi
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/taskwire/taskwire/pkg/platform/auth"
+	"github.com/taskwire/taskwire/pkg/platform/httpx"
+	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
+)
+
+// limits are the rate limits of the routes that anybody may call.
+type limits struct{ address, account, accountEverywhere, refresh *accounts.Limiter }
+
+func newLimits(now func() time.Time) limits {
+	return limits{
+		address:           accounts.NewLimiter(accounts.PerAddress, now),
+		account:           accounts.NewLimiter(accounts.PerAccount, now),
+		accountEverywhere: accounts.NewLimiter(accounts.PerAccountEverywhere, now),
+		refresh:           accounts.NewLimiter(accounts.PerAddressRefresh, now),
+	}
+}
+
+func allow(l *accounts.Limiter, key string) error {
+	if wait, ok := l.Allow(key); !ok {
+		return httpx.TooManyRequests("Too many attempts. Wait and try again.", max(wait, time.Second))
+	}
+	return nil
+}
+
+// register handles POST /auth/register.
+func (h *handlers) register(c *gin.Context) error {
+	var body struct {
+		Email    string `json:"email"`
+		Password string `json:"password"`
+		Name     string `json:"name"`
+		Timezone string `json:"timezone"`
+	}
+	if err := allow(h.limits.address, c.ClientIP()); err != nil {
+		return err
+	}
+	if err := httpx.DecodeJSON(c, &body); err != nil {
+		return err
+	}
+	s, err := h.Accounts.Register(c.Request.Context(), accounts.Registration(body))
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusCreated, s)
+	return nil
+}
+
+// login handles POST /auth/login. An unknown e-mail and a wrong password are the same 401 after the same work.
+func (h *handlers) login(c *gin.Context) error {
+	var body struct {
+		Email    string `json:"email"`
+		Password string `json:"password"`
+	}
+	if err := allow(h.limits.address, c.ClientIP()); err != nil {
+		return err
+	}
+	if err := httpx.DecodeJSON(c, &body); err != nil {
+		return err
+	}
+	account := strings.ToLower(strings.TrimSpace(body.Email))
+	if err := allow(h.limits.account, c.ClientIP()+" "+account); err != nil {
+		return err
+	}
+	if err := allow(h.limits.accountEverywhere, account); err != nil {
+		return err
+	}
+	s, err := h.Accounts.Login(c.Request.Context(), body.Email, body.Password)
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, s)
+	return nil
+}
+
+type refreshBody struct {
+	RefreshToken string `json:"refresh_token"`
+}
+
+// refresh handles POST /auth/refresh: the refresh token is used up and its successor is in the answer.
+func (h *handlers) refresh(c *gin.Context) error {
+	var body refreshBody
+	if err := allow(h.limits.refresh, c.ClientIP()); err != nil {
+		return err
+	}
+	if err := httpx.DecodeJSON(c, &body); err != nil {
+		return err
+	}
+	s, err := h.Accounts.Refresh(c.Request.Context(), body.RefreshToken)
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, s)
+	return nil
+}
+
+// logout handles POST /auth/logout. It is 204 whatever the token was, so that a repetition is harmless.
+func (h *handlers) logout(c *gin.Context) error {
+	var body refreshBody
+	if err := allow(h.limits.refresh, c.ClientIP()); err != nil {
+		return err
+	}
+	if err := httpx.DecodeJSON(c, &body); err != nil {
+		return err
+	}
+	if err := h.Accounts.Logout(c.Request.Context(), body.RefreshToken); err != nil {
+		return err
+	}
+	c.Status(http.StatusNoContent)
+	return nil
+}
+
+// getMe handles GET /me.
+func (h *handlers) getMe(c *gin.Context) error {
+	u, err := h.Accounts.User(c.Request.Context(), auth.UserID(c))
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, u)
+	return nil
+}
+
+// patchMe handles PATCH /me, a JSON Merge Patch of name and timezone.
+func (h *handlers) patchMe(c *gin.Context) error {
+	var body struct {
+		Name     httpx.Optional[string] `json:"name"`
+		Timezone httpx.Optional[string] `json:"timezone"`
+	}
+	if err := httpx.DecodeJSON(c, &body); err != nil {
+		return err
+	}
+	var p accounts.Profile
+	if body.Name.Set { // null removes the name
+		p.Name = &body.Name.Value
+	}
+	if body.Timezone.Set {
+		if p.Timezone = &body.Timezone.Value; body.Timezone.Null {
+			return httpx.Unprocessable("timezone", "must not be null")
+		}
+	}
+	u, err := h.Accounts.Update(c.Request.Context(), auth.UserID(c), p)
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, u)
+	return nil
+}

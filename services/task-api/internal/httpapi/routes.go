@@ -1,0 +1,108 @@
+// Package httpapi is the public side of the task API: one table of routes, and a file for each behaviour.
+//
+// Promises: a request is refused by the name of what is wrong with it, in the path, the query, a header or the body;
+// nothing in it is ignored. A user reaches its own tasks only: another user's id is 404, as one that never was. A write
+// is answered 2xx after it was committed, with its events.
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/platform/auth"
+	"github.com/taskwire/taskwire/pkg/platform/httpx"
+	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
+	"github.com/taskwire/taskwire/services/task-api/internal/apierror"
+	"github.com/taskwire/taskwire/services/task-api/internal/domain"
+	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
+)
+
+// Tasks is what the handlers need of the store.
+type Tasks interface {
+	Create(ctx context.Context, r postgres.CreateRequest) (events.TaskData, bool, error)
+	Get(ctx context.Context, userID, taskID string) (domain.Task, error)
+	Change(ctx context.Context, r postgres.ChangeRequest) (domain.Task, error)
+	Skip(ctx context.Context, userID, taskID string, ifMatch *postgres.Versions) (domain.Task, error)
+	List(ctx context.Context, userID string, q domain.Query) ([]domain.Task, *domain.Place, error)
+	Sync(ctx context.Context, userID string, since int64, limit int) (postgres.SyncPage, error)
+	Tags(ctx context.Context, userID string) ([]postgres.TagCount, error)
+	Stats(ctx context.Context, userID string) (postgres.Stats, error)
+}
+
+// Config is what the routes need.
+type Config struct {
+	Tasks     Tasks
+	Accounts  *accounts.Service
+	Verifier  *auth.Verifier
+	JWKS      func() []byte
+	CursorKey []byte
+	OpenAPI   []byte // the API document
+	Now       func() time.Time
+}
+
+// access is who may call a route.
+type access string
+
+const (
+	public access = "public" // anybody
+	user   access = "user"   // whoever has an access token, for what is his
+)
+
+type route struct {
+	method, path string
+	access       access
+	handle       func(h *handlers, c *gin.Context) error
+}
+
+// routes is every route of the public side but health and metrics.
+var routes = []route{
+	{http.MethodPost, "/api/v1/auth/register", public, (*handlers).register},
+	{http.MethodPost, "/api/v1/auth/login", public, (*handlers).login},
+	{http.MethodPost, "/api/v1/auth/refresh", public, (*handlers).refresh},
+	{http.MethodPost, "/api/v1/auth/logout", public, (*handlers).logout},
+	{http.MethodGet, "/api/v1/me", user, (*handlers).getMe},
+	{http.MethodPatch, "/api/v1/me", user, (*handlers).patchMe},
+
+	{http.MethodPost, "/api/v1/tasks", user, (*handlers).createTask},
+	{http.MethodGet, "/api/v1/tasks", user, (*handlers).listTasks},
+	{http.MethodGet, "/api/v1/tasks/:id", user, (*handlers).getTask},
+	{http.MethodPut, "/api/v1/tasks/:id", user, (*handlers).replaceTask},
+	{http.MethodPatch, "/api/v1/tasks/:id", user, (*handlers).patchTask},
+	{http.MethodDelete, "/api/v1/tasks/:id", user, (*handlers).deleteTask},
+	{http.MethodPost, "/api/v1/tasks/:id/complete", user, (*handlers).completeTask},
+	{http.MethodPost, "/api/v1/tasks/:id/reopen", user, (*handlers).reopenTask},
+	{http.MethodPost, "/api/v1/tasks/:id/restore", user, (*handlers).restoreTask},
+	{http.MethodPost, "/api/v1/tasks/:id/skip", user, (*handlers).skipTask},
+
+	{http.MethodGet, "/api/v1/tags", user, (*handlers).listTags},
+	{http.MethodGet, "/api/v1/stats", user, (*handlers).getStats},
+	{http.MethodGet, "/api/v1/sync", user, (*handlers).sync},
+
+	{http.MethodGet, "/api/v1/openapi.json", public, (*handlers).openAPI},
+	{http.MethodGet, "/.well-known/jwks.json", public, (*handlers).jwks},
+	{http.MethodGet, "/", public, (*handlers).page},
+	{http.MethodGet, "/docs", public, (*handlers).page},
+	{http.MethodGet, "/docs/:file", public, (*handlers).page},
+}
+
+type handlers struct {
+	Config
+	limits  limits
+	cursors cursors
+}
+
+// Register adds the routes to an engine.
+func Register(engine gin.IRouter, cfg Config) {
+	h := &handlers{Config: cfg, limits: newLimits(cfg.Now), cursors: cursors{cfg.CursorKey}}
+	signedIn := auth.Middleware(cfg.Verifier)
+	for _, r := range routes {
+		chain := []gin.HandlerFunc{httpx.Wrap(func(c *gin.Context) error { return apierror.Of(r.handle(h, c)) })}
+		if r.access == user {
+			chain = append([]gin.HandlerFunc{signedIn}, chain...)
+		}
+		engine.Handle(r.method, r.path, chain...)
+	}
+}

@@ -1,0 +1,47 @@
+package httpapi
+
+import (
+	"errors"
+	"math"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/taskwire/taskwire/pkg/platform/auth"
+	"github.com/taskwire/taskwire/services/task-api/internal/domain"
+	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
+)
+
+// tombstone is what sync says of a deleted task.
+type tombstone struct {
+	ID        string     `json:"id"`
+	DeletedAt *time.Time `json:"deleted_at"`
+	Version   int64      `json:"version"`
+	Seq       int64      `json:"seq"`
+}
+
+// sync handles GET /sync: every task that changed after since, as it is now, in the order of the changes. The client
+// goes on with next_since while has_more is true; then it has everything.
+func (h *handlers) sync(c *gin.Context) error {
+	p := newParameters(c.Request.URL.RawQuery)
+	since := p.integer("since", math.MinInt64+1, math.MaxInt64, 0)
+	limit := p.integer("limit", 1, domain.MaxSyncLimit, domain.DefaultSyncLimit)
+	if err := p.end(); err != nil {
+		return err
+	}
+	page, err := h.Tasks.Sync(c.Request.Context(), auth.UserID(c), since, int(limit))
+	if errors.Is(err, postgres.ErrTooOld) {
+		c.Header("Link", `</api/v1/sync?since=0>; rel="start"`)
+	}
+	if err != nil {
+		return err
+	}
+	items := make([]any, len(page.Tasks))
+	for i, t := range page.Tasks {
+		if items[i] = t.TaskData; t.DeletedAt != nil {
+			items[i] = tombstone{t.ID, t.DeletedAt, t.Version, t.Seq}
+		}
+	}
+	c.JSON(http.StatusOK, gin.H{"items": items, "next_since": page.Next, "has_more": page.HasMore})
+	return nil
+}

@@ -1,0 +1,156 @@
+package httpapi
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/platform/auth"
+	"github.com/taskwire/taskwire/pkg/platform/httpx"
+	"github.com/taskwire/taskwire/services/task-api/internal/domain"
+	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
+)
+
+// createTask handles POST /tasks. With an Idempotency-Key a repetition is answered as the first request was, and makes
+// nothing.
+func (h *handlers) createTask(c *gin.Context) error {
+	fields, members, err := readFields(c)
+	if err != nil {
+		return err
+	}
+	key, err := idempotencyKey(c, members)
+	if err != nil {
+		return err
+	}
+	t, replayed, err := h.Tasks.Create(c.Request.Context(), postgres.CreateRequest{UserID: auth.UserID(c), Fields: fields, Key: key})
+	if err != nil {
+		return err
+	}
+	if replayed {
+		c.Header("Idempotency-Replayed", "true")
+	}
+	c.Header("Location", "/api/v1/tasks/"+t.ID)
+	return respond(c, http.StatusCreated, t)
+}
+
+// getTask handles GET /tasks/:id. With If-None-Match of its version it is 304.
+func (h *handlers) getTask(c *gin.Context) error {
+	id, err := taskID(c)
+	if err != nil {
+		return err
+	}
+	t, err := h.Tasks.Get(c.Request.Context(), auth.UserID(c), id)
+	if err != nil {
+		return err
+	}
+	if noneMatch(c, t.Version) {
+		c.Header("ETag", etag(t.Version))
+		c.Status(http.StatusNotModified)
+		return nil
+	}
+	return respond(c, http.StatusOK, t.TaskData)
+}
+
+// replaceTask handles PUT /tasks/:id: what is left out takes its default.
+func (h *handlers) replaceTask(c *gin.Context) error { return h.write(c, domain.Replace) }
+
+// patchTask handles PATCH /tasks/:id, a JSON Merge Patch (RFC 7396).
+func (h *handlers) patchTask(c *gin.Context) error { return h.write(c, domain.Patch) }
+
+func (h *handlers) write(c *gin.Context, apply func(domain.Task, domain.Fields, domain.Defaults) (domain.Task, error)) error {
+	fields, _, err := readFields(c)
+	if err != nil {
+		return err
+	}
+	t, err := h.change(c, false, func(t domain.Task, d domain.Defaults) (domain.Task, error) { return apply(t, fields, d) })
+	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, t.TaskData)
+}
+
+// deleteTask handles DELETE /tasks/:id. A deleted task is 204 again, so that a repetition is harmless.
+func (h *handlers) deleteTask(c *gin.Context) error {
+	if _, err := h.change(c, true, lifecycle(domain.Delete)); err != nil {
+		return err
+	}
+	c.Status(http.StatusNoContent)
+	return nil
+}
+
+// change changes the task of the path, at the version that If-Match asks for.
+func (h *handlers) change(c *gin.Context, deleted bool, apply func(domain.Task, domain.Defaults) (domain.Task, error)) (domain.Task, error) {
+	id, err := taskID(c)
+	if err != nil {
+		return domain.Task{}, err
+	}
+	versions, err := ifMatch(c)
+	if err != nil {
+		return domain.Task{}, err
+	}
+	return h.Tasks.Change(c.Request.Context(), postgres.ChangeRequest{
+		UserID: auth.UserID(c), TaskID: id, IfMatch: versions, Deleted: deleted, Apply: apply,
+	})
+}
+
+// respond answers with a task and its ETag.
+func respond(c *gin.Context, status int, t events.TaskData) error {
+	c.Header("ETag", etag(t.Version))
+	c.JSON(status, t)
+	return nil
+}
+
+// taskID reads the id of the path. What is no id is the id of no task.
+func taskID(c *gin.Context) (string, error) {
+	id, err := uuid.Parse(c.Param("id"))
+	if err != nil || len(c.Param("id")) != len(uuid.Nil.String()) {
+		return "", domain.ErrNotFound
+	}
+	return id.String(), nil
+}
+
+// readFields reads the body of a task, also as its members.
+func readFields(c *gin.Context) (domain.Fields, map[string]json.RawMessage, error) {
+	var members map[string]json.RawMessage
+	if err := httpx.DecodeJSON(c, &members); err != nil {
+		return domain.Fields{}, nil, err
+	}
+	if members == nil {
+		return domain.Fields{}, nil, httpx.Invalid("", "The body must be an object.")
+	}
+	fields, err := domain.ParseFields(members)
+	return fields, members, err
+}
+
+// maxKeyLength bounds an Idempotency-Key: a UUID and a prefix fit several times.
+const maxKeyLength = 255
+
+// idempotencyKey reads the header of draft-ietf-httpapi-idempotency-key-header, as a structured string ("…") or bare.
+// The hash is of the members, so that the order they are written in does not matter.
+func idempotencyKey(c *gin.Context, members map[string]json.RawMessage) (*postgres.IdempotencyKey, error) {
+	values := c.Request.Header.Values("Idempotency-Key")
+	if len(values) == 0 {
+		return nil, nil
+	}
+	key := values[0]
+	if n := len(key); n >= 2 && key[0] == '"' && key[n-1] == '"' {
+		key = key[1 : n-1]
+	}
+	if len(values) > 1 || key == "" || len(key) > maxKeyLength {
+		return nil, httpx.Invalid("Idempotency-Key", fmt.Sprintf("must be one key of 1 to %d characters", maxKeyLength))
+	}
+	for i := range len(key) {
+		if key[i] < 0x20 || key[i] > 0x7e {
+			return nil, httpx.Invalid("Idempotency-Key", "must have printable ASCII characters only")
+		}
+	}
+	body, err := json.Marshal(members) // sorts the names
+	if err != nil {
+		return nil, fmt.Errorf("hash request: %w", err)
+	}
+	return &postgres.IdempotencyKey{Key: key, Hash: sha256.Sum256(append([]byte("POST /tasks\n"), body...))}, nil
+}

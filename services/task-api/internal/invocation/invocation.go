@@ -1,0 +1,193 @@
+// Package invocation is the Dapr side of the task API: what the other services ask of it, through their sidecars and
+// ours. The token of the sidecar stands before every route; the public port knows none of them.
+//
+//	POST /internal/successors   the recurrence engine: make the task that follows a completed one (idempotent)
+//	GET  /internal/changes      the WebSocket service: a user's changes after a seq, without a gap
+//	POST /internal/heads        the WebSocket service: the newest seq of each of many users
+//	GET  /internal/jwks         everybody: the keys of access tokens (RFC 7517)
+package invocation
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/platform/httpx"
+	"github.com/taskwire/taskwire/services/task-api/internal/apierror"
+	"github.com/taskwire/taskwire/services/task-api/internal/domain"
+	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
+)
+
+const (
+	// engine is who successors are made by, in their events.
+	engine = "recurring-task"
+	// maxUsers bounds one question for heads.
+	maxUsers = 1000
+	// maxChanges bounds one page of changes: of usual tasks a page is half a megabyte, of the largest ones some
+	// tens of megabytes. defaultChanges is for whoever does not say.
+	maxChanges, defaultChanges = 500, 100
+)
+
+// Store is what the routes need of the store.
+type Store interface {
+	CreateSuccessor(ctx context.Context, r postgres.SuccessorRequest) (domain.Task, bool, error)
+	Changes(ctx context.Context, userID string, since int64, limit int) (postgres.ChangePage, error)
+	Heads(ctx context.Context, userIDs []string) (map[string]int64, error)
+}
+
+// Server takes service invocations.
+type Server interface {
+	Invoke(method, path string, h func(*gin.Context) error)
+}
+
+type handlers struct {
+	store Store
+	jwks  func() []byte
+}
+
+// Register adds the routes.
+func Register(s Server, store Store, jwks func() []byte) {
+	h := &handlers{store, jwks}
+	for _, r := range []struct {
+		method, path string
+		handle       func(*gin.Context) error
+	}{
+		{http.MethodPost, "/internal/successors", h.successors},
+		{http.MethodGet, "/internal/changes", h.changes},
+		{http.MethodPost, "/internal/heads", h.heads},
+		{http.MethodGet, "/internal/jwks", h.keys},
+	} {
+		s.Invoke(r.method, r.path, func(c *gin.Context) error { return apierror.Of(r.handle(c)) })
+	}
+}
+
+// successor is the body of POST /internal/successors. task_id, series_id, occurrence_no and task_data are of the
+// completed task; due_date, due_at and remind_at are of the one to make.
+type successor struct {
+	EventID      string             `json:"event_id"`
+	UserID       string             `json:"user_id"`
+	TaskID       string             `json:"task_id"`
+	SeriesID     string             `json:"series_id"`
+	OccurrenceNo int                `json:"occurrence_no"`
+	DueDate      string             `json:"due_date"`
+	DueAt        *time.Time         `json:"due_at"`
+	Timezone     string             `json:"timezone"`
+	RemindAt     *time.Time         `json:"remind_at"`
+	Recurrence   *events.Recurrence `json:"recurrence"`
+	TaskData     events.TaskData    `json:"task_data"`
+}
+
+// successors makes the task that follows a completed one: 201 with the task, 200 when it was there, 404 when the
+// completed task is not, 409 when its series has ended, 422 when no task can be made of what was asked.
+func (h *handlers) successors(c *gin.Context) error {
+	body, err := io.ReadAll(c.Request.Body) // bounded by the server
+	if err != nil {
+		return err
+	}
+	var s successor
+	// Not strict: a newer version of the caller may say more, also in task_data.
+	if err := json.Unmarshal(body, &s); err != nil {
+		return &httpx.Error{Code: httpx.CodeInvalid, Message: "The body is not a request for a successor.", Err: err}
+	}
+	for field, id := range map[string]string{"user_id": s.UserID, "task_id": s.TaskID, "series_id": s.SeriesID} {
+		if uuid.Validate(id) != nil {
+			return httpx.Unprocessable(field, "must be a UUID")
+		}
+	}
+	done := s.TaskData
+	if done.ID != s.TaskID || done.UserID != s.UserID {
+		return httpx.Unprocessable("task_data", "must be the completed task")
+	}
+	done.SeriesID, done.OccurrenceNo, done.Recurrence = s.SeriesID, s.OccurrenceNo, s.Recurrence
+	if s.Timezone != "" {
+		done.Timezone = s.Timezone
+	}
+	t, isNew, err := h.store.CreateSuccessor(c.Request.Context(), postgres.SuccessorRequest{
+		Completed: done, Next: domain.Next{DueDate: s.DueDate, DueAt: s.DueAt, RemindAt: s.RemindAt}, Actor: engine, Causation: s.EventID,
+	})
+	if err != nil {
+		return err
+	}
+	status := http.StatusOK
+	if isNew {
+		status = http.StatusCreated
+	}
+	c.JSON(status, t.TaskData)
+	return nil
+}
+
+// changes answers with a user's changes after since: 410 when some of them are not kept any more.
+func (h *handlers) changes(c *gin.Context) error {
+	userID := c.Query("user_id")
+	if uuid.Validate(userID) != nil {
+		return httpx.Invalid("user_id", "must be a UUID")
+	}
+	since, err := number(c, "since", 0, math.MaxInt64, 0)
+	if err != nil {
+		return err
+	}
+	limit, err := number(c, "limit", 1, maxChanges, defaultChanges)
+	if err != nil {
+		return err
+	}
+	page, err := h.store.Changes(c.Request.Context(), userID, since, int(limit))
+	if err != nil {
+		if errors.Is(err, postgres.ErrNoUser) {
+			return httpx.NotFound("There is no such user.")
+		}
+		return err
+	}
+	c.JSON(http.StatusOK, gin.H{"items": page.Items, "head": page.Head, "oldest": page.Oldest, "has_more": page.HasMore})
+	return nil
+}
+
+// heads answers with the newest seq of each user that exists.
+func (h *handlers) heads(c *gin.Context) error {
+	var body struct {
+		UserIDs []string `json:"user_ids"`
+	}
+	if err := httpx.DecodeJSON(c, &body); err != nil {
+		return err
+	}
+	if len(body.UserIDs) > maxUsers {
+		return httpx.Invalid("user_ids", fmt.Sprintf("must be at most %d", maxUsers))
+	}
+	for _, id := range body.UserIDs {
+		if uuid.Validate(id) != nil {
+			return httpx.Invalid("user_ids", "must be UUIDs")
+		}
+	}
+	heads, err := h.store.Heads(c.Request.Context(), body.UserIDs)
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, gin.H{"heads": heads})
+	return nil
+}
+
+// keys answers with the public keys of access tokens.
+func (h *handlers) keys(c *gin.Context) error {
+	c.Data(http.StatusOK, "application/jwk-set+json", h.jwks())
+	return nil
+}
+
+func number(c *gin.Context, name string, lo, hi, otherwise int64) (int64, error) {
+	text, ok := c.GetQuery(name)
+	if !ok {
+		return otherwise, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < lo || n > hi {
+		return 0, httpx.Invalid(name, fmt.Sprintf("must be a whole number from %d to %d", lo, hi))
+	}
+	return n, nil
+}
