@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
@@ -120,7 +122,7 @@ func (p *params) eventTypes() []string {
 		return nil
 	}
 	for _, t := range given {
-		if t == "" || strings.ContainsFunc(t, func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') }) {
+		if t == "" || !utf8.ValidString(t) || strings.ContainsFunc(t, unicode.IsControl) {
 			p.fail("event_type", "is not an event type")
 			return nil
 		}

@@ -1,11 +1,13 @@
 // Package subscriber takes the deliveries of the audit service.
 //
 // Promises: a delivery is acknowledged only when its event is in the log; the same event again is acknowledged and adds
-// nothing. An event that the log can never hold is dead-lettered; for any other failure it is delivered again.
+// nothing. An event whose type this version does not know is recorded like any other: a log keeps what it does not
+// understand. An event that the log can never hold is dead-lettered; for any other failure it is delivered again.
 package subscriber
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -35,7 +37,24 @@ func New(a Appender, now func() time.Time, log *slog.Logger) *Subscriber {
 
 // Subscribe registers the service's subscriptions.
 func (s *Subscriber) Subscribe(server *subscribe.Server) {
-	subscribe.Handle(server, events.TopicTaskEvents, events.DecodeTaskEvent, s.onTaskEvent)
+	subscribe.Handle(server, events.TopicTaskEvents, decode, s.onTaskEvent)
+}
+
+// decode reads an event, of a type that is known or not.
+func decode(raw []byte) (events.TaskEvent, error) {
+	ev, err := events.DecodeTaskEvent(raw)
+	if !errors.Is(err, events.ErrUnknownType) {
+		return ev, err
+	}
+	var more struct {
+		TaskVersion int64  `json:"task_version"`
+		Seq         int64  `json:"seq"`
+		Actor       string `json:"actor"`
+	}
+	if json.Unmarshal(raw, &more) == nil { // where a later version has other types for them, they stay unknown
+		ev.TaskVersion, ev.Seq, ev.Actor = more.TaskVersion, more.Seq, more.Actor
+	}
+	return ev, nil
 }
 
 // onTaskEvent puts one event into the log, as the bytes that came.

@@ -220,6 +220,18 @@ func TestTheOriginalFormIsRecorded(t *testing.T) {
 	}
 }
 
+func TestAnEventTypeOfTheFutureIsRecorded(t *testing.T) {
+	r := onPostgres(t)
+	_, raw := event(t, 5, "x")
+	raw = bytes.Replace(raw, []byte(`"event_type":"updated"`), []byte(`"event_type":"shared"`), 1)
+	if got := r.deliver(raw); got != "SUCCESS" {
+		t.Errorf("delivery: got %s, want SUCCESS", got)
+	}
+	if all := r.entries(); len(all) != 1 || all[0].EventType != "shared" || all[0].TaskVersion != 5 || all[0].Actor == "" {
+		t.Errorf("entries: got %+v, want one of type shared and version 5", all)
+	}
+}
+
 func TestAnEventThatCannotBeRecordedIsDeadLetteredAndTheNextOneIsNot(t *testing.T) {
 	r := onPostgres(t)
 	_, good := event(t, 1, "x")

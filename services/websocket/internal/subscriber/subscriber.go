@@ -2,11 +2,14 @@
 // event.
 //
 // Promises: a delivery is acknowledged as soon as the hub has it; no delivery waits for a connection. Nothing is asked
-// for again: what a replica misses, the hub reads from the task API.
+// for again: what a replica misses, the hub reads from the task API. An event type that this version does not know is
+// passed on: it has its place in the sequence, and the page may know it.
 package subscriber
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/platform/subscribe"
@@ -20,10 +23,21 @@ type Hub interface {
 
 // Subscribe registers the service's subscriptions.
 func Subscribe(server *subscribe.Server, hub Hub) {
-	subscribe.Handle(server, events.TopicTaskUpdates, events.DecodeTaskUpdateEvent,
+	subscribe.Handle(server, events.TopicTaskUpdates, decodeUpdate,
 		func(_ context.Context, ev events.TaskUpdateEvent, _ subscribe.Delivery) error { return hub.Update(ev) })
 	subscribe.Handle(server, events.TopicNotifications, events.DecodeNotificationEvent,
 		func(_ context.Context, ev events.NotificationEvent, _ subscribe.Delivery) error {
 			return hub.Notify(ev)
 		})
+}
+
+func decodeUpdate(raw []byte) (events.TaskUpdateEvent, error) {
+	ev, err := events.DecodeTaskUpdateEvent(raw)
+	if errors.Is(err, events.ErrUnknownType) {
+		var known events.TaskUpdateEvent
+		if json.Unmarshal(raw, &known) == nil {
+			return known, nil
+		}
+	}
+	return ev, err
 }

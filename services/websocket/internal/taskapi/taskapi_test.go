@@ -46,6 +46,14 @@ func TestChanges(t *testing.T) {
 	}
 }
 
+func TestAChangeThatCannotBeReadEndsThePage(t *testing.T) {
+	a := &answer{body: `{"items":[{"seq":1},{"seq":2,"task_data":"of another shape"},{"seq":3}],"head":3}`}
+	got, err := New(a).Changes(context.Background(), "u", 0, 200)
+	if err != nil || len(got.Items) != 1 || got.Head != 3 {
+		t.Errorf("Changes: got %+v (%v), want the first change and head 3", got, err)
+	}
+}
+
 func TestChangesThatArePruned(t *testing.T) {
 	for status, pruned := range map[int]bool{410: true, 400: false, 404: false, 500: false, 503: false} {
 		a := &answer{err: fmt.Errorf("invoke: %w", &dapr.InvokeError{AppID: "task-api", Status: status})}
