@@ -36,84 +36,88 @@ type Verifier interface {
 type session struct {
 	*handler
 	conn    *socket.Conn
-	userID  string // "" until a token was accepted
-	refused int    // bad tokens since then
+	begun   bool // the first frame came
+	userID  string
+	member  *hub.Member // nil: not let in
+	refused int         // bad tokens since the last good one
 }
 
-// run serves the connection until it ends.
+// run serves the connection until it ends. A connection that was refused is read too, until the peer has answered the
+// close frame.
 func (s *session) run() {
 	defer s.conn.Finish()
 	patience := time.AfterFunc(s.AuthWait, func() { s.conn.Close(wire.Close(wire.AuthTimeout)) })
 	defer patience.Stop()
-	first, err := s.read()
-	patience.Stop()
-	if err != nil {
-		return
-	}
-	member := s.begin(first)
-	if member != nil {
-		defer s.Hub.Leave(member)
-	}
-	for { // a connection that was refused is read too, until the peer has answered the close frame
-		frame, err := s.read()
-		if err != nil {
-			return
-		}
-		s.handle(frame)
-	}
-}
-
-// read returns the client's next frame that is one of the protocol.
-func (s *session) read() (wire.ClientFrame, error) {
 	for {
 		data, err := s.conn.Read()
 		if err != nil {
-			return wire.ClientFrame{}, err
+			break
 		}
-		frame, err := wire.ParseClient(data)
-		if err == nil {
-			return frame, nil
-		}
-		var bad *wire.FrameError
-		note := ""
-		if errors.As(err, &bad) {
-			note = bad.Reason
-		}
-		s.conn.Close(wire.Close(wire.BadFrame).With(note))
+		patience.Stop()
+		apart(func() { s.handle(data) })
+	}
+	if s.member != nil {
+		s.Hub.Leave(s.member)
 	}
 }
 
-// begin handles the first frame. It returns nil where the connection was refused.
-func (s *session) begin(frame wire.ClientFrame) *hub.Member {
+// apart runs f on a stack of its own and waits for it. Decoding and checking a token need a deep stack for a moment; the
+// goroutine that reads would keep it for as long as the connection is open.
+func apart(f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	<-done
+}
+
+// handle handles one frame.
+func (s *session) handle(data []byte) {
+	frame, err := wire.ParseClient(data)
+	if err != nil {
+		closing := wire.Close(wire.BadFrame)
+		var bad *wire.FrameError
+		if errors.As(err, &bad) {
+			closing = closing.With(bad.Reason)
+		}
+		s.conn.Close(closing)
+		return
+	}
+	switch {
+	case !s.begun:
+		s.begun = true
+		s.begin(frame)
+	case frame.Type == wire.TypePing:
+		s.conn.Say(wire.Pong())
+	case s.member != nil:
+		s.renew(frame)
+	}
+}
+
+// begin lets the client in, by its first frame.
+func (s *session) begin(frame wire.ClientFrame) {
 	if frame.Type != wire.TypeAuth {
 		s.conn.Close(wire.Close(wire.Unauthenticated).With("The first frame is auth."))
-		return nil
+		return
 	}
 	id, err := s.verify(frame.Token)
 	if err != nil {
 		s.conn.Close(wire.Close(codeOf(err)))
-		return nil
-	}
-	s.userID = id.UserID
-	s.conn.Authenticated(id.ExpiresAt)
-	member, err := s.Hub.Join(id.UserID, frame.Since, s.conn)
-	if err != nil {
-		s.conn.Close(wire.Close(wire.TooManyConnections))
-		return nil
-	}
-	s.Log.Debug("connected", "user_id", id.UserID, "connection_id", s.conn.ID)
-	return member
-}
-
-// handle handles a later frame.
-func (s *session) handle(frame wire.ClientFrame) {
-	if frame.Type == wire.TypePing {
-		s.conn.Say(wire.Pong())
 		return
 	}
-	if s.userID == "" {
-		return // refused already
+	s.conn.Authenticated(id.ExpiresAt)
+	s.userID = id.UserID
+	s.member, err = s.Hub.Join(id.UserID, frame.Since, s.conn)
+	if err != nil {
+		s.conn.Close(wire.Close(wire.TooManyConnections))
+		return
 	}
+	s.Log.Debug("connected", "user_id", id.UserID, "connection_id", s.conn.ID)
+}
+
+// renew takes a newer token of the same user.
+func (s *session) renew(frame wire.ClientFrame) {
 	id, err := s.verify(frame.Token)
 	switch {
 	case err != nil && codeOf(err) == wire.Unavailable:
