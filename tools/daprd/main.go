@@ -81,17 +81,7 @@ func run(args []string) error {
 
 func serve(ctx context.Context, opts *options.Options, components *registry.Options, log logger.Logger) error {
 	health := healthz.New()
-	provider, err := security.New(ctx, security.Options{
-		SentryAddress:           opts.SentryAddress,
-		ControlPlaneTrustDomain: opts.ControlPlaneTrustDomain,
-		ControlPlaneNamespace:   opts.ControlPlaneNamespace,
-		TrustAnchors:            opts.TrustAnchors,
-		AppID:                   opts.AppID,
-		MTLSEnabled:             opts.EnableMTLS,
-		Mode:                    modes.DaprMode(opts.Mode),
-		Healthz:                 health,
-		JwtAudiences:            opts.SentryRequestJwtAudiences,
-	})
+	provider, err := security.New(ctx, securityOptions(opts, health))
 	if err != nil {
 		return err
 	}
@@ -111,8 +101,22 @@ func serve(ctx context.Context, opts *options.Options, components *registry.Opti
 	).Run(ctx)
 }
 
-// config hands every flag on; a field left out here would be a flag that is silently ignored, which
-// config_test.go guards against.
+// securityOptions and config hand every flag on; a field left out there would be a flag that is silently ignored,
+// which config_test.go guards against.
+func securityOptions(o *options.Options, health healthz.Healthz) security.Options {
+	return security.Options{
+		SentryAddress:           o.SentryAddress,
+		ControlPlaneTrustDomain: o.ControlPlaneTrustDomain,
+		ControlPlaneNamespace:   o.ControlPlaneNamespace,
+		TrustAnchors:            o.TrustAnchors,
+		AppID:                   o.AppID,
+		MTLSEnabled:             o.EnableMTLS,
+		Mode:                    modes.DaprMode(o.Mode),
+		Healthz:                 health,
+		JwtAudiences:            o.SentryRequestJwtAudiences,
+	}
+}
+
 func config(o *options.Options, components *registry.Options, handler security.Handler, health healthz.Healthz, log logger.Logger) *runtime.Config {
 	return &runtime.Config{
 		AppID:                         o.AppID,
