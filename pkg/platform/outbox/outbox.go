@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"sync/atomic"
 
+	"go.opentelemetry.io/otel/propagation"
 	"gorm.io/gorm"
 )
 
@@ -40,15 +41,21 @@ func New(db *gorm.DB, log *slog.Logger) *Outbox {
 	return &Outbox{db: db, log: log, wake: make(chan struct{}, 1)}
 }
 
-// Tx is a transaction that can add events. It is not safe for concurrent use.
+// Tx is a transaction that can add events. It is not safe for concurrent use, and ends when InTx's function returns.
 type Tx struct {
 	*gorm.DB
 	msgs []Message
+	err  error // of the first bad message
 }
 
 // Add buffers an event. The buffer is written in one statement at the end of the transaction, in the order of the
-// calls; a message that lacks a field fails the transaction then.
-func (tx *Tx) Add(m Message) { tx.msgs = append(tx.msgs, m) }
+// calls. A message that lacks a field fails the transaction. An empty TraceParent takes the trace of InTx's context.
+func (tx *Tx) Add(m Message) {
+	if tx.err == nil {
+		tx.err = m.check()
+	}
+	tx.msgs = append(tx.msgs, m)
+}
 
 // InTx runs fn in a transaction, writes the events it added, commits, and wakes the relay. An error of fn, of the
 // write or of the commit is returned and nothing is committed; but where the connection is lost during the commit,
@@ -81,38 +88,68 @@ func (o *Outbox) InTx(ctx context.Context, fn func(tx *Tx) error) error {
 	return nil
 }
 
+// insertRows gives out ids in the order of its arrays.
 const insertRows = `
-	INSERT INTO outbox (bucket, topic, key, event_id, type, subject, data, trace_parent)
-	SELECT bucket, topic, key, event_id, type, subject, data, trace_parent
-	FROM unnest($1::smallint[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[])
-		WITH ORDINALITY AS m (bucket, topic, key, event_id, type, subject, data, trace_parent, ord)
-	ORDER BY ord`
+	INSERT INTO outbox (bucket, topic, key, event_id, type, subject, trace_parent, data)
+	SELECT bucket, topic, key, event_id, type, subject, trace_parent, data
+	FROM unnest($1::smallint[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::bytea[])
+		WITH ORDINALITY AS m (bucket, topic, key, event_id, type, subject, trace_parent, data, n)
+	ORDER BY n`
 
 // flush writes the buffered events and returns the mask of their buckets.
 func (tx *Tx) flush(ctx context.Context) (mask uint64, err error) {
+	if tx.err != nil {
+		return 0, tx.err
+	}
+	parent := ""
+	if len(tx.msgs) > 0 {
+		parent = traceParent(ctx)
+	}
 	for start := 0; start < len(tx.msgs); start += flushRows {
 		chunk := tx.msgs[start:min(start+flushRows, len(tx.msgs))]
-		bucket := make([]int16, len(chunk))
-		cols := make([][]string, 7)
-		for i := range cols {
-			cols[i] = make([]string, len(chunk))
-		}
+		c := newColumns(len(chunk))
 		for i, m := range chunk {
-			if err := m.check(); err != nil {
-				return 0, err
+			if m.TraceParent == "" {
+				m.TraceParent = parent
 			}
-			b := bucketOf(m.Key)
-			bucket[i], mask = int16(b), mask|1<<b
-			for c, v := range []string{m.Topic, m.Key, m.EventID, m.Type, m.Subject, string(m.Data), m.TraceParent} {
-				cols[c][i] = v
-			}
+			mask |= c.set(i, m)
 		}
-		_, err := tx.Statement.ConnPool.ExecContext(ctx, insertRows, bucket, cols[0], cols[1], cols[2], cols[3], cols[4], cols[5], cols[6])
+		// Past gorm's statement building, which takes arrays apart.
+		_, err := tx.Statement.ConnPool.ExecContext(ctx, insertRows,
+			c.bucket, c.topic, c.key, c.id, c.kind, c.subject, c.parent, c.data)
 		if err != nil {
 			return 0, fmt.Errorf("write %d events to the outbox: %w", len(chunk), err)
 		}
 	}
 	return mask, nil
+}
+
+// columns are messages turned on their side, for unnest: one statement text for any number of rows.
+type columns struct {
+	bucket                                []int16
+	topic, key, id, kind, subject, parent []string
+	data                                  [][]byte
+}
+
+func newColumns(n int) columns {
+	text := make([]string, 6*n)
+	cut := func(i int) []string { return text[i*n : (i+1)*n : (i+1)*n] }
+	return columns{
+		bucket: make([]int16, n), data: make([][]byte, n),
+		topic: cut(0), key: cut(1), id: cut(2), kind: cut(3), subject: cut(4), parent: cut(5),
+	}
+}
+
+func (c columns) set(i int, m Message) (mask uint64) {
+	c.bucket[i], c.data[i] = bucketOf(m.Key), m.Data
+	c.topic[i], c.key[i], c.id[i], c.kind[i], c.subject[i], c.parent[i] = m.Topic, m.Key, m.EventID, m.Type, m.Subject, m.TraceParent
+	return 1 << c.bucket[i]
+}
+
+func traceParent(ctx context.Context) string {
+	carrier := propagation.MapCarrier{}
+	propagation.TraceContext{}.Inject(ctx, carrier)
+	return carrier["traceparent"]
 }
 
 func (o *Outbox) signal(mask uint64) {
@@ -125,9 +162,6 @@ func (o *Outbox) signal(mask uint64) {
 	default: // a wake is pending already, and will see the mask
 	}
 }
-
-// take returns those of the given buckets that have unseen commits, and forgets them.
-func (o *Outbox) take(of uint64) uint64 { return o.dirty.And(^of) & of }
 
 // Wake is signalled after commits that wrote events; several may share one signal.
 func (o *Outbox) Wake() <-chan struct{} { return o.wake }

@@ -2,33 +2,51 @@ package outbox
 
 // row is one outbox row.
 type row struct {
-	id int64
+	bucket int16
+	id     int64
 	Message
 }
 
-// wave takes from rows, which are in id order, what may be published now, by topic, and returns what is left. A row
-// may go when no earlier row of its key was held back, when its subject is not in the wave on that topic yet, and
-// while the topic's bulk is below both bounds. A topic's first row always fits, however large.
-func wave(rows []row, blocked map[string]bool, maxRows, maxBytes int) (bulks map[string][]row, rest []row) {
+// lineKey is what keeps its order and is held back together: one key's events on one topic. An empty key stands for
+// the whole topic.
+type lineKey struct{ topic, key string }
+
+func (r row) line() lineKey { return lineKey{r.Topic, r.Key} }
+
+// limits of one bulk.
+type limits struct {
+	rows  func(topic string) int
+	bytes int
+	alone func(row) bool // it goes with no other
+}
+
+// wave takes from rows, which are in id order, what may be published now, by topic, and returns what is left for the
+// next wave. A row may go when no earlier row of its line waits, when its subject is not in the topic's bulk yet, and
+// while the bulk is below both limits; a topic's first row always fits, however large. Rows that skip answers true for
+// are dropped: they stay in the table.
+func wave(rows []row, skip func(row) bool, limit limits) (bulks map[string][]row, rest []row) {
 	type subject struct{ topic, id string }
 	bulks = map[string][]row{}
 	bytes := map[string]int{}
-	inWave := map[subject]bool{}
-	held := map[string]bool{} // keys that wait for the next wave
+	present := map[subject]bool{}
+	waits := map[lineKey]bool{}
+	closed := map[string]bool{} // topics whose bulk has an event that goes alone
 	for _, r := range rows {
-		if blocked[r.Key] {
-			continue // stays in the table for the next fetch
+		if skip(r) {
+			continue
 		}
-		s := subject{r.Topic, r.Subject}
-		full := len(bulks[r.Topic]) >= maxRows || (len(bulks[r.Topic]) > 0 && bytes[r.Topic]+len(r.Data) > maxBytes)
-		if held[r.Key] || inWave[s] || full {
-			held[r.Key] = true
+		bulk, s := bulks[r.Topic], subject{r.Topic, r.Subject}
+		alone := limit.alone(r)
+		full := len(bulk) > 0 && (alone || closed[r.Topic] || len(bulk) >= limit.rows(r.Topic) || bytes[r.Topic]+len(r.Data) > limit.bytes)
+		if full || present[s] || waits[r.line()] {
+			waits[r.line()] = true
 			rest = append(rest, r)
 			continue
 		}
-		inWave[s] = true
+		present[s] = true
+		closed[r.Topic] = alone
 		bytes[r.Topic] += len(r.Data)
-		bulks[r.Topic] = append(bulks[r.Topic], r)
+		bulks[r.Topic] = append(bulk, r)
 	}
 	return bulks, rest
 }

@@ -22,25 +22,23 @@ const (
 	// defaultPublishTimeout is above what the Dapr client takes for all its attempts: it ends a publisher that hangs.
 	defaultPublishTimeout = 45 * time.Second
 	defaultMaxBatch       = 200     // events a bulk: beyond about 100 a larger one gains little
-	defaultMaxBatchBytes  = 2 << 20 // half of gRPC's 4 MiB, for what base64 and the envelopes add
-	defaultConcurrency    = 4       // bulks in flight, over disjoint keys
+	defaultMaxBatchBytes  = 2 << 20 // half of gRPC's 4 MiB, for what the envelopes add
+	defaultConcurrency    = 4       // workers, over disjoint keys, each with one bulk a topic in flight
 )
 
 const (
 	balanceInterval = time.Second // between two looks at who shares the work
-	reconnectDelay  = 500 * time.Millisecond
-	firstBackoff    = 100 * time.Millisecond
-	maxBackoff      = 2 * time.Second
+	// settleInterval is the same while buckets move, so that they are without a relay for a moment only.
+	settleInterval = 50 * time.Millisecond
+	reconnectDelay = 500 * time.Millisecond
 	// stopGrace is how long a bulk in flight may go on after the relay was told to stop.
 	stopGrace = 5 * time.Second
-	// fetchPerBucket bounds what a worker holds in memory: with 64 buckets at most 4,096 events.
-	fetchPerBucket = 64
 )
 
 // RelayConfig sets up a relay. Zero values take the named defaults.
 type RelayConfig struct {
 	DB             *gorm.DB
-	URL            string // for the relay's own connection, which holds its leases; default: DB's
+	URL            string // for the relay's own connections; default: what DB was opened with
 	Outbox         *Outbox
 	Publisher      Publisher
 	Log            *slog.Logger
@@ -57,18 +55,22 @@ type RelayConfig struct {
 type Relay struct {
 	cfg     RelayConfig
 	metrics *metrics
-	leases  *leases
-	held    atomic.Uint64 // what the workers may touch; a copy of leases.held
+	store   *store
+	leases  *leases       // keepLeases' own
+	held    atomic.Uint64 // the buckets that workers may begin with: leases.held without those being given back
 	workers []*worker
 }
 
-// NewRelay checks the configuration.
+// NewRelay checks the configuration. It does not dial.
 func NewRelay(cfg RelayConfig) (*Relay, error) {
 	if cfg.DB == nil || cfg.Outbox == nil || cfg.Publisher == nil || cfg.Log == nil || cfg.Registerer == nil {
 		return nil, errors.New("outbox: a relay needs DB, Outbox, Publisher, Log and Registerer")
 	}
 	if cfg.URL == "" {
 		cfg.URL = postgres.URL(cfg.DB)
+	}
+	if _, err := postgres.ConnConfig(cfg.URL, ""); err != nil {
+		return nil, fmt.Errorf("outbox: %w", err)
 	}
 	if cfg.Name == "" {
 		cfg.Name = "taskwire-relay"
@@ -78,12 +80,13 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 	setDefault(&cfg.MaxBatch, defaultMaxBatch)
 	setDefault(&cfg.MaxBatchBytes, defaultMaxBatchBytes)
 	setDefault(&cfg.Concurrency, defaultConcurrency)
+	cfg.Concurrency = min(cfg.Concurrency, buckets)
 	m, err := newMetrics(cfg.Registerer)
 	if err != nil {
 		return nil, fmt.Errorf("outbox: %w", err)
 	}
 	r := &Relay{cfg: cfg, metrics: m}
-	for i := range min(cfg.Concurrency, buckets) {
+	for i := range cfg.Concurrency {
 		r.workers = append(r.workers, newWorker(r, i))
 	}
 	return r, nil
@@ -98,65 +101,91 @@ func setDefault[T time.Duration | int](v *T, value T) {
 // Run relays until ctx ends; a bulk in flight then has a short grace to end. It outlasts a publisher and a database
 // that are away for any time, and returns nil.
 func (r *Relay) Run(ctx context.Context) error {
+	if err := r.open(ctx); err != nil {
+		return err
+	}
+	defer r.close() // only when no worker publishes any more
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { r.measure(ctx); return nil })
-	group.Go(func() error { r.fanWakes(ctx); return nil })
 	group.Go(func() error { r.keepLeases(ctx); return nil })
+	group.Go(func() error { r.fanWakes(ctx); return nil })
+	group.Go(func() error { r.poll(ctx); return nil })
+	group.Go(func() error { r.measure(ctx); return nil })
 	for _, w := range r.workers {
 		group.Go(func() error { w.run(ctx); return nil })
 	}
-	err := group.Wait()
-	if r.leases != nil { // only now: no worker publishes any more
-		r.leases.close()
-		r.leases = nil
-	}
-	return err
+	return group.Wait()
 }
 
-// RunOnce takes its share of the buckets, relays what is in them until nothing is left or something fails, and gives
-// them back. It returns how many events were published.
+// RunOnce takes its share of the buckets, relays what is in them until nothing is left that may go, and gives them back.
+// It returns how many events were published, and the failures of those that were not.
 func (r *Relay) RunOnce(ctx context.Context) (published int, err error) {
-	if r.leases, err = openLeases(ctx, r.cfg.URL, r.cfg.Name); err != nil {
+	if err := r.open(ctx); err != nil {
+		return 0, err
+	}
+	defer r.close()
+	if _, err := r.balance(ctx); err != nil {
 		return 0, fmt.Errorf("outbox: %w", err)
 	}
-	defer func() {
-		r.leases.close()
-		r.leases = nil
-		r.held.Store(0)
-	}()
-	if err := r.leases.balance(ctx, func(int) bool { return true }); err != nil {
-		return 0, fmt.Errorf("outbox: %w", err)
-	}
-	r.held.Store(r.leases.held)
 	for _, w := range r.workers {
-		for {
-			got, err := w.pass(ctx, w.mine&r.held.Load())
-			published += got.published
-			if err != nil {
-				return published, err
-			}
-			if got.published+got.parked == 0 {
-				break
-			}
-		}
+		got, failed := w.drain(ctx, w.mine)
+		published += got.published
+		err = errors.Join(err, failed, got.failed)
 	}
-	return published, nil
+	return published, err
 }
 
-// fanWakes hands a wake to the workers whose buckets have commits.
+func (r *Relay) open(ctx context.Context) (err error) {
+	// One connection for each worker, one for the polling and one for the counting.
+	if r.store, err = openStore(ctx, r.cfg.URL, r.cfg.Name, len(r.workers)+2); err != nil {
+		return fmt.Errorf("outbox: %w", err)
+	}
+	return nil
+}
+
+func (r *Relay) close() {
+	r.dropLeases()
+	r.store.close()
+}
+
+// fanWakes hands the news of commits to the workers whose buckets they are in.
 func (r *Relay) fanWakes(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-r.cfg.Outbox.Wake():
-			dirty := r.cfg.Outbox.dirty.Load()
-			for _, w := range r.workers {
-				if dirty&w.mine != 0 {
-					w.poke()
-				}
-			}
+			r.poke(r.cfg.Outbox.dirty.Swap(0) & r.held.Load())
 		}
+	}
+}
+
+func (r *Relay) poke(mask uint64) {
+	for _, w := range r.workers {
+		w.poke(mask)
+	}
+}
+
+// poll finds what nobody here was told of: commits of other replicas, and events whose rest after a failure is over.
+func (r *Relay) poll(ctx context.Context) {
+	tick := time.NewTicker(r.cfg.PollInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		mask := r.held.Load()
+		for _, w := range r.workers {
+			mask &^= w.inFlight.Load() | w.dirty.Load() // these are looked at anyway
+		}
+		call, cancel := context.WithTimeout(ctx, storeTimeout)
+		filled, err := r.store.filled(call, mask)
+		cancel()
+		if err != nil && ctx.Err() == nil {
+			r.complain(ctx, err)
+		}
+		r.poke(filled)
 	}
 }
 
@@ -164,65 +193,59 @@ func (r *Relay) fanWakes(ctx context.Context) {
 func (r *Relay) keepLeases(ctx context.Context) {
 	lost := false
 	for ctx.Err() == nil {
-		err := r.balance(ctx)
-		if err == nil {
-			if lost {
-				r.cfg.Log.InfoContext(ctx, "the outbox relay has its database session back")
-				lost = false
-			}
-			pause(ctx, balanceInterval)
-			continue
-		}
-		r.held.Store(0)
-		if r.leases != nil {
-			r.leases.close()
-			r.leases = nil
-		}
-		if !lost && ctx.Err() == nil {
+		settled, err := r.balance(ctx)
+		switch {
+		case err == nil && lost:
+			r.cfg.Log.InfoContext(ctx, "the outbox relay has its database session back")
+			lost = false
+		case err != nil && !lost && ctx.Err() == nil:
 			r.cfg.Log.WarnContext(ctx, "the outbox relay has no database session; events wait in the outbox", "error", err.Error())
 			lost = true
 		}
-		pause(ctx, reconnectDelay)
+		switch {
+		case err != nil:
+			pause(ctx, reconnectDelay)
+		case settled:
+			pause(ctx, balanceInterval)
+		default:
+			pause(ctx, settleInterval)
+		}
 	}
 }
 
-func (r *Relay) balance(ctx context.Context) (err error) {
+// balance looks once at who shares the work and moves buckets. After an error this relay holds none.
+func (r *Relay) balance(ctx context.Context) (settled bool, err error) {
 	if r.leases == nil {
 		if r.leases, err = openLeases(ctx, r.cfg.URL, r.cfg.Name); err != nil {
-			return err
+			return false, err
 		}
 	}
-	before := r.leases.held
-	err = r.leases.balance(ctx, r.withdraw)
+	usable, settled, err := r.leases.balance(ctx, r.release)
 	if err != nil {
-		return err
+		r.dropLeases()
+		return false, err
 	}
-	if now := r.leases.held; now != before {
-		r.held.Store(now)
-		r.cfg.Log.DebugContext(ctx, "outbox buckets balanced", "held", bits.OnesCount64(now))
-		for _, w := range r.workers {
-			w.poke()
-		}
+	if before := r.held.Swap(usable); before != usable {
+		r.cfg.Log.DebugContext(ctx, "outbox buckets moved", "held", bits.OnesCount64(usable))
+		r.poke(usable &^ before)
 	}
-	return nil
+	return settled, nil
 }
 
-// withdraw takes a bucket from its worker, if the worker is not in the middle of a pass.
-func (r *Relay) withdraw(bucket int) bool {
-	w := r.workers[bucket%len(r.workers)]
-	if !w.busy.TryLock() {
-		return false
+func (r *Relay) dropLeases() {
+	r.held.Store(0)
+	if r.leases != nil {
+		r.leases.close()
+		r.leases = nil
 	}
-	defer w.busy.Unlock()
-	r.held.And(^(uint64(1) << bucket))
-	return true
 }
 
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
+// release stops the workers from beginning with the buckets of mask, and answers those they are not busy with.
+func (r *Relay) release(mask uint64) (idle uint64) {
+	r.held.And(^mask)
+	idle = mask
+	for _, w := range r.workers {
+		idle &^= w.inFlight.Load()
 	}
+	return idle
 }

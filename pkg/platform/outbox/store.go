@@ -3,8 +3,169 @@ package outbox
 import (
 	"context"
 	"fmt"
-	"math/bits"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/taskwire/taskwire/pkg/platform/postgres"
 )
+
+const (
+	// fetchRows and fetchBytes bound what one worker holds in memory, shared out among its buckets.
+	fetchRows  = 1024
+	fetchBytes = 8 << 20
+	// minPerBucket: a fetch is worth its round trip.
+	minPerBucket = 16
+	// storeTimeout bounds each of the relay's statements. All touch few rows.
+	storeTimeout = 5 * time.Second
+)
+
+// store is the relay's side of the table. Its connections are its own: requests cannot starve the relay, nor the relay
+// them, and the planner can be told what it cannot know.
+type store struct{ pool *pgxpool.Pool }
+
+func openStore(ctx context.Context, url, name string, conns int) (*store, error) {
+	conn, err := postgres.ConnConfig(url, name)
+	if err != nil {
+		return nil, err
+	}
+	for param, value := range map[string]string{
+		// A queue's statistics are always wrong: it was empty or full when they were taken. The one right plan walks
+		// the index in order.
+		"enable_seqscan": "off", "enable_bitmapscan": "off", "enable_sort": "off",
+		"plan_cache_mode": "force_generic_plan", "jit": "off",
+		"statement_timeout": fmt.Sprint(storeTimeout.Milliseconds()),
+	} {
+		conn.RuntimeParams[param] = value
+	}
+	cfg, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, err
+	}
+	cfg.ConnConfig = conn
+	cfg.MaxConns = int32(conns)
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &store{pool: pool}, nil
+}
+
+func (s *store) close() { s.pool.Close() }
+
+// listBuckets expands a mask.
+func listBuckets(mask uint64) []int16 {
+	var all []int16
+	for b := int16(0); b < buckets; b++ {
+		if mask&(1<<b) != 0 {
+			all = append(all, b)
+		}
+	}
+	return all
+}
+
+// filled answers which of the buckets have rows.
+func (s *store) filled(ctx context.Context, mask uint64) (uint64, error) {
+	if mask == 0 {
+		return 0, nil
+	}
+	rows, err := s.pool.Query(ctx, `
+		SELECT b FROM unnest($1::smallint[]) AS b
+		WHERE EXISTS (SELECT FROM outbox WHERE bucket = b)`, listBuckets(mask))
+	if err != nil {
+		return 0, fmt.Errorf("look for events: %w", err)
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowTo[int16])
+	if err != nil {
+		return 0, fmt.Errorf("look for events: %w", err)
+	}
+	var filled uint64
+	for _, b := range found {
+		filled |= 1 << b
+	}
+	return filled, nil
+}
+
+// fetchSQL reads, of each bucket, the oldest rows up to a number and a size, but none of a resting topic or line. It
+// begins at the oldest row there is: a row that was numbered early and committed late is found, which a reader that
+// keeps a high-water mark would skip.
+const fetchSQL = `
+	SELECT o.bucket, o.id, o.topic, o.key, o.event_id::text, o.type, o.subject, o.trace_parent, o.data
+	FROM unnest($1::smallint[]) AS b (bucket)
+	CROSS JOIN LATERAL (
+		SELECT *, sum(octet_length(data)) OVER (ORDER BY id) AS upto
+		FROM (
+			SELECT * FROM outbox
+			WHERE outbox.bucket = b.bucket
+				AND outbox.topic <> ALL ($3::text[])
+				AND (outbox.topic, outbox.key) NOT IN (SELECT * FROM unnest($4::text[], $5::text[]))
+			ORDER BY outbox.id LIMIT $2
+		) AS oldest
+	) AS o
+	WHERE o.upto - octet_length(o.data) < $6`
+
+const deleteSQL = `
+	DELETE FROM outbox USING unnest($1::smallint[], $2::bigint[]) AS gone (bucket, id)
+	WHERE outbox.bucket = gone.bucket AND outbox.id = gone.id`
+
+// exchange deletes what was published and fetches what is next, in one round trip and one transaction. rows are in id
+// order; more tells the buckets that may have further rows.
+func (s *store) exchange(ctx context.Context, published []row, mask uint64, resting func() ([]string, []lineKey)) (rows []row, more uint64, err error) {
+	batch := &pgx.Batch{}
+	if len(published) > 0 {
+		bucket, id := places(published)
+		batch.Queue(deleteSQL, bucket, id)
+	}
+	if wanted := listBuckets(mask); len(wanted) > 0 {
+		topics, lines := resting()
+		lineTopics, lineKeys := make([]string, len(lines)), make([]string, len(lines))
+		for i, l := range lines {
+			lineTopics[i], lineKeys[i] = l.topic, l.key
+		}
+		perBucket, bytesPerBucket := max(minPerBucket, fetchRows/len(wanted)), fetchBytes/len(wanted)
+		batch.Queue(fetchSQL, wanted, perBucket, topics, lineTopics, lineKeys, bytesPerBucket).Query(func(rs pgx.Rows) (err error) {
+			rows, more, err = collect(rs, perBucket, bytesPerBucket)
+			return err
+		})
+	}
+	if batch.Len() == 0 {
+		return nil, 0, nil
+	}
+	if err := s.pool.SendBatch(ctx, batch).Close(); err != nil {
+		return nil, 0, fmt.Errorf("delete %d published events and fetch the next: %w", len(published), err)
+	}
+	return rows, more, nil
+}
+
+func collect(rs pgx.Rows, perBucket, bytesPerBucket int) (rows []row, more uint64, err error) {
+	var count, bytes [buckets]int
+	for rs.Next() {
+		var r row
+		err := rs.Scan(&r.bucket, &r.id, &r.Topic, &r.Key, &r.EventID, &r.Type, &r.Subject, &r.TraceParent, &r.Data)
+		if err != nil {
+			return nil, 0, err
+		}
+		count[r.bucket]++
+		bytes[r.bucket] += len(r.Data)
+		if count[r.bucket] >= perBucket || bytes[r.bucket] >= bytesPerBucket {
+			more |= 1 << r.bucket
+		}
+		rows = append(rows, r)
+	}
+	// The oldest first over all buckets, so that none waits for another's backlog.
+	slices.SortFunc(rows, func(a, b row) int { return int(a.id - b.id) })
+	return rows, more, rs.Err()
+}
+
+func places(rows []row) (bucket []int16, id []int64) {
+	bucket, id = make([]int16, len(rows)), make([]int64, len(rows))
+	for i, r := range rows {
+		bucket[i], id[i] = r.bucket, r.id
+	}
+	return bucket, id
+}
 
 // refusal is an event that the broker can never take.
 type refusal struct {
@@ -12,77 +173,41 @@ type refusal struct {
 	err error
 }
 
-const fetchRows = `
-	SELECT o.id, o.topic, o.key, o.event_id::text, o.type, o.subject, o.data, o.trace_parent
-	FROM unnest($1::smallint[]) AS b (bucket)
-	CROSS JOIN LATERAL (
-		SELECT * FROM outbox WHERE outbox.bucket = b.bucket ORDER BY outbox.id LIMIT $2
-	) AS o
-	ORDER BY o.id`
-
-// fetch reads the oldest events of the given buckets. It always begins at the oldest row there is: a row that was
-// numbered early and committed late is found, which a high-water mark would skip.
-func (r *Relay) fetch(ctx context.Context, which uint64) ([]row, error) {
-	if which == 0 {
-		return nil, nil
-	}
-	wanted := make([]int16, 0, bits.OnesCount64(which))
-	for b := range buckets {
-		if which&(1<<b) != 0 {
-			wanted = append(wanted, int16(b))
-		}
-	}
-	rs, err := r.cfg.DB.Statement.ConnPool.QueryContext(ctx, fetchRows, wanted, fetchPerBucket)
-	if err != nil {
-		return nil, fmt.Errorf("fetch from the outbox: %w", err)
-	}
-	defer func() { _ = rs.Close() }()
-	var rows []row
-	for rs.Next() {
-		var x row
-		if err := rs.Scan(&x.id, &x.Topic, &x.Key, &x.EventID, &x.Type, &x.Subject, &x.Data, &x.TraceParent); err != nil {
-			return nil, fmt.Errorf("fetch from the outbox: %w", err)
-		}
-		rows = append(rows, x)
-	}
-	if err := rs.Err(); err != nil {
-		return nil, fmt.Errorf("fetch from the outbox: %w", err)
-	}
-	return rows, nil
-}
-
-func (r *Relay) remove(ctx context.Context, ids []int64) error {
-	if len(ids) == 0 {
-		return nil
-	}
-	if _, err := r.cfg.DB.Statement.ConnPool.ExecContext(ctx, `DELETE FROM outbox WHERE id = ANY($1)`, ids); err != nil {
-		return fmt.Errorf("delete %d published events from the outbox: %w", len(ids), err)
-	}
-	return nil
-}
-
-const parkRows = `
-	WITH refused AS (SELECT * FROM unnest($1::bigint[], $2::text[]) AS r (id, reason)),
-	gone AS (DELETE FROM outbox USING refused WHERE outbox.id = refused.id RETURNING outbox.*, refused.reason)
-	INSERT INTO outbox_parked (id, topic, key, event_id, type, subject, data, trace_parent, created_at, reason)
-	SELECT id, topic, key, event_id, type, subject, data, trace_parent, created_at, reason FROM gone`
+const parkSQL = `
+	WITH refused AS (SELECT * FROM unnest($1::smallint[], $2::bigint[], $3::text[]) AS r (bucket, id, reason)),
+	gone AS (
+		DELETE FROM outbox USING refused WHERE outbox.bucket = refused.bucket AND outbox.id = refused.id
+		RETURNING outbox.*, refused.reason
+	)
+	INSERT INTO outbox_parked (id, topic, key, event_id, type, subject, trace_parent, data, created_at, reason)
+	SELECT id, topic, key, event_id, type, subject, trace_parent, data, created_at, reason FROM gone`
 
 // park moves refused events out of the way in one statement, so that each is in exactly one of the two tables.
-func (r *Relay) park(ctx context.Context, refused []refusal) error {
-	if len(refused) == 0 {
-		return nil
-	}
-	ids, reasons := make([]int64, len(refused)), make([]string, len(refused))
+func (s *store) park(ctx context.Context, refused []refusal) error {
+	rows, reasons := make([]row, len(refused)), make([]string, len(refused))
 	for i, x := range refused {
-		ids[i], reasons[i] = x.id, x.err.Error()
+		rows[i], reasons[i] = x.row, x.err.Error()
 	}
-	if _, err := r.cfg.DB.Statement.ConnPool.ExecContext(ctx, parkRows, ids, reasons); err != nil {
+	bucket, id := places(rows)
+	if _, err := s.pool.Exec(ctx, parkSQL, bucket, id, reasons); err != nil {
 		return fmt.Errorf("park %d refused events: %w", len(refused), err)
 	}
-	for _, x := range refused {
-		r.metrics.parked.WithLabelValues(x.Topic).Inc()
-		r.cfg.Log.ErrorContext(ctx, "an event was refused by the broker and is parked in outbox_parked",
-			"event_id", x.EventID, "task_id", x.Subject, "user_id", x.Key, "topic", x.Topic, "reason", x.err.Error())
-	}
 	return nil
+}
+
+// counts of the whole table, whoever holds the buckets.
+type counts struct {
+	backlog, parked int64
+	oldest          float64 // seconds
+}
+
+func (s *store) count(ctx context.Context) (c counts, err error) {
+	err = s.pool.QueryRow(ctx, `
+		SELECT (SELECT count(*) FROM outbox),
+			(SELECT count(*) FROM outbox_parked),
+			COALESCE(EXTRACT(epoch FROM clock_timestamp() - (
+				SELECT min(head.created_at) FROM generate_series(0, 63) AS b (bucket)
+				CROSS JOIN LATERAL (SELECT created_at FROM outbox WHERE outbox.bucket = b.bucket::smallint ORDER BY id LIMIT 1) AS head
+			)), 0)::float8`).Scan(&c.backlog, &c.parked, &c.oldest)
+	return c, err
 }

@@ -4,175 +4,200 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // worker relays the buckets that leave its number when divided by the number of workers: no two workers ever hold
-// events of one key.
+// events of one key. All its state is its own goroutine's, but for the atomics.
 type worker struct {
-	relay *Relay
-	mine  uint64
-	wake  chan struct{}
-	busy  sync.Mutex // held during a pass: a bucket is given back only between two
+	relay    *Relay
+	mine     uint64
+	wake     chan struct{}
+	dirty    atomic.Uint64 // buckets to look at
+	inFlight atomic.Uint64 // buckets whose events it handles now; they must not be given back
+	holds    *holds
+	acked    []row // published and not yet deleted
 }
 
-// result is what a pass did.
-type result struct{ published, parked, failed int }
-
 func newWorker(r *Relay, n int) *worker {
-	w := &worker{relay: r, wake: make(chan struct{}, 1)}
-	for b := n; b < buckets; b += min(r.cfg.Concurrency, buckets) {
+	w := &worker{relay: r, wake: make(chan struct{}, 1), holds: newHolds(r.cfg.MaxBatch)}
+	for b := n; b < buckets; b += r.cfg.Concurrency {
 		w.mine |= 1 << b
 	}
 	return w
 }
 
-func (w *worker) poke() {
+// poke asks the worker to look at those of the buckets that are its own.
+func (w *worker) poke(mask uint64) {
+	if mask &= w.mine; mask == 0 {
+		return
+	}
+	w.dirty.Or(mask)
 	select {
 	case w.wake <- struct{}{}:
 	default:
 	}
 }
 
-// run passes over the worker's buckets: over those with commits of this process when woken, over all at each poll,
-// and again at once while there is something to send.
+// run drains what it is poked at until ctx ends.
 func (w *worker) run(ctx context.Context) {
-	backoff := firstBackoff
-	poll := time.NewTicker(w.relay.cfg.PollInterval)
-	defer poll.Stop()
-	all := true
+	var database rest
 	for {
-		which := w.mine
-		dirty := w.relay.cfg.Outbox.take(w.mine)
-		if !all {
-			which = dirty
-		}
-		got, err := w.pass(ctx, which&w.relay.held.Load())
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err != nil || (got.failed > 0 && got.published == 0):
-			w.relay.complain(ctx, err, got)
-			pause(ctx, backoff/2+rand.N(backoff/2))
-			backoff, all = min(2*backoff, maxBackoff), true
-			continue
-		case got.published+got.parked > 0:
-			backoff, all = firstBackoff, true
-			continue
-		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-w.wake:
-			all = false
-		case <-poll.C:
-			all = true
 		}
+		which := w.dirty.Swap(0)
+		if _, err := w.drain(ctx, which); err != nil && ctx.Err() == nil {
+			w.relay.complain(ctx, err)
+			database.longer(time.Now())
+			pause(ctx, time.Until(database.until))
+			w.poke(which)
+			continue
+		}
+		database = rest{}
 	}
 }
 
-// pass relays what is in the given buckets now, at most fetchPerBucket events of each. It goes on for a grace when ctx
-// ends in the middle, so that what is published is also deleted.
-func (w *worker) pass(ctx context.Context, which uint64) (got result, err error) {
-	if which == 0 {
-		return got, nil
-	}
-	w.busy.Lock()
-	defer w.busy.Unlock()
-	which &= w.relay.held.Load() // a bucket may have been given back meanwhile
-	rows, err := w.relay.fetch(ctx, which)
-	if err != nil || len(rows) == 0 {
-		return got, err
-	}
-	ctx, cancel := graceful(ctx, stopGrace)
-	defer cancel()
-	blocked := map[string]bool{}
-	for len(rows) > 0 && ctx.Err() == nil {
-		var bulks map[string][]row
-		bulks, rows = wave(rows, blocked, w.relay.cfg.MaxBatch, w.relay.cfg.MaxBatchBytes)
-		sent, err := w.relay.send(ctx, bulks, blocked)
-		got.published, got.parked, got.failed = got.published+sent.published, got.parked+sent.parked, got.failed+sent.failed
+// outcome of a drain.
+type outcome struct {
+	published, parked int
+	failed            error // the first failure of a publish: those events rest
+}
+
+// drain relays what is in the given buckets until nothing is left that may go now. An error is one of the database; the
+// failures of publishing are in the outcome.
+func (w *worker) drain(ctx context.Context, which uint64) (got outcome, err error) {
+	defer w.inFlight.Store(0)
+	for ctx.Err() == nil {
+		which = w.claim(which)
+		if which == 0 {
+			break
+		}
+		resting := func() ([]string, []lineKey) { return w.holds.list(time.Now()) }
+		call, cancel := context.WithTimeout(ctx, storeTimeout)
+		rows, more, err := w.relay.store.exchange(call, w.acked, which, resting)
+		cancel()
 		if err != nil {
 			return got, err
 		}
+		w.acked = w.acked[:0]
+		if err := w.sendRows(ctx, rows, &got); err != nil {
+			return got, err
+		}
+		which = more | w.dirty.Swap(0)
 	}
-	return got, nil
+	return got, w.flush(ctx)
 }
 
-// send publishes one wave, then deletes what the broker acknowledged and parks what it refuses. The key of an event
-// that failed is added to blocked. An error is one of the database.
-func (r *Relay) send(ctx context.Context, bulks map[string][]row, blocked map[string]bool) (got result, err error) {
-	var acked []int64
-	var refused []refusal
-	for topic, bulk := range bulks {
-		failed := r.publish(ctx, topic, bulk)
-		for _, row := range bulk {
-			switch err := failed[row.EventID]; {
-			case err == nil:
-				acked = append(acked, row.id)
-			case errors.Is(err, ErrRefused):
-				refused = append(refused, refusal{row, err})
-			default:
-				got.failed++
-				blocked[row.Key] = true
+// claim answers those of the buckets that this relay holds and marks them as being handled. The mark comes first: who
+// gives buckets back takes them out of held and then looks at the marks.
+func (w *worker) claim(which uint64) uint64 {
+	var acked uint64
+	for _, r := range w.acked {
+		acked |= 1 << r.bucket
+	}
+	w.inFlight.Store(which | acked)
+	which &= w.relay.held.Load()
+	w.inFlight.Store(which | acked)
+	return which
+}
+
+// sendRows publishes fetched rows wave by wave. It ends early when ctx does: what was fetched and not sent stays in the
+// table. A bulk in flight has a grace to end, so that what is published is also deleted.
+func (w *worker) sendRows(ctx context.Context, rows []row, got *outcome) error {
+	limit := limits{rows: w.holds.bulkRows, bytes: w.relay.cfg.MaxBatchBytes, alone: w.holds.alone}
+	// What failed in one wave is not overtaken by its later rows in the next, even when its rest is over by then.
+	behind := map[lineKey]bool{}
+	for len(rows) > 0 && ctx.Err() == nil {
+		now, held := time.Now(), w.relay.held.Load()
+		skip := func(x row) bool {
+			return held&(1<<x.bucket) == 0 || w.holds.skip(x, now) || behind[x.line()] || behind[lineKey{topic: x.Topic}]
+		}
+		var bulks map[string][]row
+		bulks, rows = wave(rows, skip, limit)
+		if len(bulks) == 0 {
+			continue
+		}
+		call, cancel := graceful(ctx, stopGrace)
+		results := w.relay.sendAll(call, bulks)
+		cancel()
+		for _, s := range results {
+			w.settle(ctx, s, got, behind)
+			if err := w.park(ctx, s.refused, got); err != nil {
+				return err
+			}
+		}
+		if len(rows) > 0 { // a crash repeats one wave, not all of them
+			if err := w.flush(ctx); err != nil {
+				return err
 			}
 		}
 	}
-	if err := r.remove(ctx, acked); err != nil {
-		return got, err
-	}
-	got.published = len(acked)
-	if err := r.park(ctx, refused); err != nil {
-		return got, err
-	}
-	got.parked = len(refused)
-	return got, nil
+	return nil
 }
 
-// publish sends one bulk and returns what failed, by event id. A bulk that is refused as a whole is sent again one by
-// one, to find the event that is refused.
-func (r *Relay) publish(ctx context.Context, topic string, bulk []row) map[string]error {
-	msgs := make([]Message, len(bulk))
-	for i, row := range bulk {
-		msgs[i] = row.Message
+// settle takes note of what became of a bulk.
+func (w *worker) settle(ctx context.Context, s *sent, got *outcome, behind map[lineKey]bool) {
+	now := time.Now()
+	w.acked = append(w.acked, s.acked...)
+	got.published += len(s.acked)
+	w.relay.metrics.published.WithLabelValues(s.topic).Add(float64(len(s.acked)))
+	for _, row := range s.acked {
+		w.holds.lineSent(row.line())
 	}
-	begin := time.Now()
-	call, cancel := context.WithTimeout(ctx, r.cfg.PublishTimeout)
-	failed, err := r.cfg.Publisher.PublishBulk(call, topic, msgs)
-	cancel()
-	r.metrics.publishSeconds.WithLabelValues(topic).Observe(time.Since(begin).Seconds())
-	if err == nil {
-		r.metrics.published.WithLabelValues(topic).Add(float64(len(msgs) - len(failed)))
-		r.firstError(topic, failed)
-		return failed
+	if s.err != nil {
+		err := fmt.Errorf("publish to %s: %w", s.topic, s.err)
+		got.failed = errors.Join(got.failed, err)
+		w.relay.complain(ctx, err)
 	}
-	if errors.Is(err, ErrRefused) && len(bulk) > 1 {
-		failed = map[string]error{}
-		for i := range bulk {
-			for id, err := range r.publish(ctx, topic, bulk[i:i+1]) {
-				failed[id] = err
-			}
+	if s.whole {
+		behind[lineKey{topic: s.topic}] = true
+		w.holds.bulkFailed(s.topic, s.bulk, now)
+		return
+	}
+	w.holds.bulkSent(s.topic)
+	for _, row := range s.failed {
+		if line := row.line(); !behind[line] { // one failure of a line, however many of its rows
+			behind[line] = true
+			w.holds.add(line, now)
 		}
-		return failed
 	}
-	failed = make(map[string]error, len(msgs))
-	for _, m := range msgs {
-		failed[m.EventID] = err
-	}
-	r.firstError(topic, failed)
-	return failed
 }
 
-// firstError remembers why events of this topic failed, for the one line that complain writes.
-func (r *Relay) firstError(topic string, failed map[string]error) {
-	for _, err := range failed {
-		if !errors.Is(err, ErrRefused) {
-			r.metrics.lastError.Store(fmt.Sprintf("topic %s: %v", topic, err))
-			return
-		}
+func (w *worker) park(ctx context.Context, refused []refusal, got *outcome) error {
+	if len(refused) == 0 {
+		return nil
 	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	if err := w.relay.store.park(ctx, refused); err != nil {
+		return err
+	}
+	got.parked += len(refused)
+	for _, x := range refused {
+		w.holds.lineSent(x.line())
+		w.relay.metrics.parked.WithLabelValues(x.Topic).Inc()
+		w.relay.cfg.Log.ErrorContext(ctx, "the broker refused an event: it is parked in outbox_parked",
+			"event_id", x.EventID, "task_id", x.Subject, "user_id", x.Key, "topic", x.Topic, "reason", x.err.Error())
+	}
+	return nil
+}
+
+// flush deletes what was published, also while stopping.
+func (w *worker) flush(ctx context.Context) error {
+	if len(w.acked) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	if _, _, err := w.relay.store.exchange(ctx, w.acked, 0, nil); err != nil {
+		return err
+	}
+	w.acked = w.acked[:0]
+	return nil
 }
 
 // graceful is ctx, but it ends only d after ctx does.
@@ -183,4 +208,13 @@ func graceful(ctx context.Context, d time.Duration) (context.Context, context.Ca
 		context.AfterFunc(out, func() { timer.Stop() })
 	})
 	return out, func() { stop(); cancel() }
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
 }
