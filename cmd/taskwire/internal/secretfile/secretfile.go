@@ -1,12 +1,9 @@
-// Package secretfile makes the secrets of a data folder once and keeps them: keys, passwords, tokens.
+// Package secretfile makes and keeps the secrets of the apps, one file an app, in the form in which Dapr's
+// secretstores.local.file (multiValued) and the services' SECRETS_FILE read them: {"SECRET":{"KEY":"VALUE"}}.
 //
-// It promises:
-//   - The folder has mode 0700 and each file 0600; one that others can read is refused, not used.
-//   - What was made stays: a start never replaces a secret, and a file that cannot be understood is named and kept.
-//   - A file is replaced as a whole (runstate.WriteFile): a crash leaves the old or the new one.
-//
-// base.json holds what is made; APP.json is what one app and its sidecar read, written anew at each start because
-// addresses change. Only an app's own file is ever named to it.
+// Promises: a secret is made once, from crypto/rand, and stays; the addresses around the passwords follow the server;
+// a file is readable by its owner alone (0600 in a folder of 0700) and one that others may read is refused; a file
+// that is damaged is an error that names it, and is kept as it is.
 package secretfile
 
 import (
@@ -19,8 +16,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -28,121 +27,209 @@ import (
 )
 
 const (
-	// secretBytes is the entropy of a password or token: 256 bits, beyond guessing.
-	secretBytes = 32
-	// auditOrigin names the audit log in its checkpoints.
-	auditOrigin = "taskwire-audit"
-	baseFile    = "base.json"
+	// passwordBytes is 256 bits, like the other keys.
+	passwordBytes = 32
+	// cursorKeyBytes is what the task API encrypts its list cursors with.
+	cursorKeyBytes = 32
+	// auditSigner is the name in the audit log's signatures. Verifiers know the log by it.
+	auditSigner = "taskwire-audit"
+	// othersMayRead are the permissions that nobody but the owner may have.
+	othersMayRead = 0o077
 )
 
-// Base is what is made once for a data folder.
-type Base struct {
-	TokenSigningKey      string            `json:"token_signing_key"`      // PEM, PKCS8, Ed25519
-	CursorKey            string            `json:"cursor_key"`             // hex
-	CheckpointSigningKey string            `json:"checkpoint_signing_key"` // golang.org/x/mod/sumdb/note signer
-	Passwords            map[string]string `json:"passwords"`              // by database role
-	AppTokens            map[string]string `json:"app_tokens"`             // what an app asks of its sidecar, by app
-	DaprTokens           map[string]string `json:"dapr_tokens"`            // what a sidecar asks of its app, by app
+// Apps are the app ids that have a file.
+var Apps = []string{"task-api", "recurring-task", "audit", "notification", "websocket"}
 
-	dir string
+// value is one secret: either a generated string, or a database role's password inside an address.
+type value struct {
+	secret, key string
+	role        string                 // set: the value is that role's database address
+	make        func() (string, error) // of a value that is not an address
+	check       func(string) error
 }
 
-// Open reads the secrets of a folder, which it makes when missing, and adds what is missing for the given roles and
-// apps.
-func Open(dir string, roles, apps []string) (*Base, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("secrets: %w", err)
-	}
-	if err := private(dir); err != nil {
+// wanted is what each app's file holds.
+var wanted = map[string][]value{
+	"task-api": {
+		{secret: "task-api", key: "database-url", role: "tasks_app"},
+		{secret: "task-api", key: "migrate-url", role: "tasks_owner"},
+		{secret: "task-api", key: "token-signing-key", make: newSigningKey, check: checkSigningKey},
+		{secret: "task-api", key: "cursor-key", make: newCursorKey, check: checkCursorKey},
+	},
+	"audit": {
+		{secret: "audit", key: "database-url", role: "audit_app"},
+		{secret: "audit", key: "migrate-url", role: "audit_owner"},
+		{secret: "audit", key: "checkpoint-signing-key", make: newNoteKey, check: checkNoteKey},
+	},
+	"notification": {
+		{secret: "notification", key: "database-url", role: "notifications_app"},
+		{secret: "notification", key: "migrate-url", role: "notifications_owner"},
+	},
+	// The sidecar's state store takes its address from this secret (dapr-components/statestore.yaml).
+	"recurring-task": {{secret: "statestore", key: "connection-string", role: "dapr_state"}},
+	"websocket":      nil,
+}
+
+// Set is the secrets of all apps.
+type Set struct {
+	dir       string
+	passwords map[string]string // by role
+	values    map[string]string // by app/secret/key, those that are no addresses
+	Made      bool              // something was made that was not there before
+}
+
+// Path is the file of an app.
+func Path(dir, app string) string { return filepath.Join(dir, app+".json") }
+
+// Load reads the files in dir and makes what is missing, in memory; Write puts it on disk.
+func Load(dir string) (*Set, error) {
+	s := &Set{dir: dir, passwords: map[string]string{}, values: map[string]string{}}
+	if err := checkMode(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	b := &Base{dir: dir}
-	raw, err := os.ReadFile(filepath.Join(dir, baseFile))
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		return nil, fmt.Errorf("secrets: %w", err)
-	default:
-		path := filepath.Join(dir, baseFile)
-		if err := private(path); err != nil {
+	for _, app := range Apps {
+		file, err := readFile(Path(dir, app))
+		if err != nil {
 			return nil, err
 		}
-		if err := json.Unmarshal(raw, b); err != nil {
-			return nil, fmt.Errorf("%s is damaged (%w). It holds the keys and passwords of this data folder and is left as it is: restore it from a backup, or start with another data folder", path, err)
+		for _, v := range wanted[app] {
+			if err := s.take(app, v, file); err != nil {
+				return nil, fmt.Errorf("%s: %s, %s: %w. The file is left as it is; move it away to have new secrets made", Path(dir, app), v.secret, v.key, err)
+			}
 		}
 	}
-	if err := b.complete(roles, apps); err != nil {
-		return nil, fmt.Errorf("secrets: %w", err)
-	}
-	return b, b.write(baseFile, b)
+	return s, nil
 }
 
-// private refuses what others than the owner can read.
-func private(path string) error {
+// take keeps the value that is in the file, or makes it.
+func (s *Set) take(app string, v value, file map[string]map[string]string) error {
+	have, ok := file[v.secret][v.key]
+	switch {
+	case ok && v.role != "":
+		password, err := passwordOf(have)
+		if err != nil {
+			return err
+		}
+		s.passwords[v.role] = password
+	case ok:
+		if err := v.check(have); err != nil {
+			return err
+		}
+		s.values[app+"/"+v.secret+"/"+v.key] = have
+	case v.role != "":
+		s.passwords[v.role], s.Made = newPassword(), true
+	default:
+		made, err := v.make()
+		if err != nil {
+			return fmt.Errorf("make it: %w", err)
+		}
+		s.values[app+"/"+v.secret+"/"+v.key], s.Made = made, true
+	}
+	return nil
+}
+
+// Password is a database role's password.
+func (s *Set) Password(role string) (string, error) {
+	p, ok := s.passwords[role]
+	if !ok {
+		return "", fmt.Errorf("no app has a password for role %s", role)
+	}
+	return p, nil
+}
+
+// Write writes all files. address makes a role's database address from its password.
+func (s *Set) Write(address func(role, password string) (string, error)) error {
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return fmt.Errorf("make the folder of secrets: %w", err)
+	}
+	for _, app := range Apps {
+		file := map[string]map[string]string{app: {}}
+		for _, v := range wanted[app] {
+			if file[v.secret] == nil {
+				file[v.secret] = map[string]string{}
+			}
+			file[v.secret][v.key] = s.values[app+"/"+v.secret+"/"+v.key]
+			if v.role == "" {
+				continue
+			}
+			addr, err := address(v.role, s.passwords[v.role])
+			if err != nil {
+				return err
+			}
+			file[v.secret][v.key] = addr
+		}
+		raw, err := json.MarshalIndent(file, "", "  ")
+		if err != nil {
+			return err
+		}
+		if err := runstate.WriteFile(Path(s.dir, app), append(raw, '\n'), 0o600); err != nil {
+			return fmt.Errorf("write secrets of %s: %w", app, err)
+		}
+	}
+	return nil
+}
+
+// readFile reads one app's file; an empty map where there is none.
+func readFile(path string) (map[string]map[string]string, error) {
+	if err := checkMode(path); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read secrets: %w", err)
+	}
+	var file map[string]map[string]string
+	if err := json.Unmarshal(raw, &file); err != nil {
+		// The text of a JSON error can quote what is in the file.
+		return nil, fmt.Errorf(`%s is damaged: it is not JSON of the form {"SECRET":{"KEY":"VALUE"}}. The file is left as it is; move it away to have new secrets made`, path)
+	}
+	return file, nil
+}
+
+func checkMode(path string) error {
 	info, err := os.Stat(path)
 	if err != nil {
 		return fmt.Errorf("secrets: %w", err)
 	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return fmt.Errorf("%s can be read by others (mode %04o) and holds secrets: run chmod go= %s, and change the secrets if somebody may have read them", path, mode, path)
+	if mode := info.Mode().Perm(); mode&othersMayRead != 0 {
+		return fmt.Errorf("%s can be read by others (mode %04o). Run: chmod go= %s", path, mode, path)
 	}
 	return nil
 }
 
-// complete makes what is missing.
-func (b *Base) complete(roles, apps []string) (err error) {
-	if b.TokenSigningKey == "" {
-		if b.TokenSigningKey, err = newSigningKey(); err != nil {
-			return err
-		}
+// passwordOf takes the password out of an address. Errors do not repeat the address.
+func passwordOf(address string) (string, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.User == nil {
+		return "", errors.New("not an address of a database with a password")
 	}
-	if b.CursorKey == "" {
-		b.CursorKey = random()
+	password, ok := u.User.Password()
+	if !ok || password == "" {
+		return "", errors.New("not an address of a database with a password")
 	}
-	if b.CheckpointSigningKey == "" {
-		if b.CheckpointSigningKey, _, err = note.GenerateKey(rand.Reader, auditOrigin); err != nil {
-			return fmt.Errorf("make the checkpoint key: %w", err)
-		}
-	}
-	fill := func(m *map[string]string, names []string) {
-		if *m == nil {
-			*m = map[string]string{}
-		}
-		for _, n := range names {
-			if (*m)[n] == "" {
-				(*m)[n] = random()
-			}
-		}
-	}
-	fill(&b.Passwords, roles)
-	fill(&b.AppTokens, apps)
-	fill(&b.DaprTokens, apps)
-	return nil
+	return password, nil
 }
 
-// Password is a role's password.
-func (b *Base) Password(role string) (string, error) {
-	if p := b.Passwords[role]; p != "" {
-		return p, nil
-	}
-	return "", fmt.Errorf("there is no password for the role %s", role)
+// NewToken is a random token for an app and its sidecar.
+func NewToken() string { return newPassword() }
+
+func newPassword() string {
+	raw := make([]byte, passwordBytes)
+	_, _ = rand.Read(raw) // it never fails: the program ends first
+	return hex.EncodeToString(raw)
 }
 
-// AppFile is the path of an app's file.
-func (b *Base) AppFile(app string) string { return filepath.Join(b.dir, app+".json") }
-
-// WriteApp writes an app's file: secret name → key → value, as Dapr's local file store reads it.
-func (b *Base) WriteApp(app string, secrets map[string]map[string]string) error {
-	return b.write(app+".json", secrets)
+func newCursorKey() (string, error) {
+	raw := make([]byte, cursorKeyBytes)
+	_, err := rand.Read(raw)
+	return hex.EncodeToString(raw), err
 }
 
-func (b *Base) write(name string, content any) error {
-	raw, err := json.MarshalIndent(content, "", "  ")
-	if err != nil {
-		return fmt.Errorf("secrets: %w", err)
-	}
-	if err := runstate.WriteFile(filepath.Join(b.dir, name), append(raw, '\n'), 0o600); err != nil {
-		return fmt.Errorf("secrets: %w", err)
+func checkCursorKey(s string) error {
+	if raw, err := hex.DecodeString(s); err != nil || len(raw) != cursorKeyBytes {
+		return fmt.Errorf("not %d bytes in hexadecimal", cursorKeyBytes)
 	}
 	return nil
 }
@@ -150,17 +237,35 @@ func (b *Base) write(name string, content any) error {
 func newSigningKey() (string, error) {
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
-		return "", fmt.Errorf("make the token key: %w", err)
+		return "", err
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		return "", fmt.Errorf("make the token key: %w", err)
+		return "", err
 	}
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), nil
 }
 
-func random() string {
-	b := make([]byte, secretBytes)
-	_, _ = rand.Read(b) // never fails (crypto/rand)
-	return hex.EncodeToString(b)
+func checkSigningKey(s string) error {
+	block, _ := pem.Decode([]byte(s))
+	if block == nil || block.Type != "PRIVATE KEY" {
+		return errors.New("not a PEM block PRIVATE KEY")
+	}
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if _, ok := key.(ed25519.PrivateKey); err != nil || !ok {
+		return errors.New("not an Ed25519 key in PKCS#8 form")
+	}
+	return nil
+}
+
+func newNoteKey() (string, error) {
+	signer, _, err := note.GenerateKey(rand.Reader, auditSigner)
+	return signer, err
+}
+
+func checkNoteKey(s string) error {
+	if signer, err := note.NewSigner(s); err != nil || !strings.HasPrefix(signer.Name(), auditSigner) {
+		return errors.New("not a note signer key of " + auditSigner)
+	}
+	return nil
 }

@@ -1,81 +1,155 @@
 package secretfile
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"testing"
-
-	"golang.org/x/mod/sumdb/note"
-
-	"github.com/taskwire/taskwire/pkg/platform/auth"
 )
 
-func TestSecretsAreMadeOnceAndOnlyTheOwnerCanReadThem(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "secrets")
-	first, err := Open(dir, []string{"tasks_app"}, []string{"audit"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := first.WriteApp("audit", map[string]map[string]string{"audit": {"k": "v"}}); err != nil {
-		t.Fatal(err)
-	}
-	for path, want := range map[string]os.FileMode{dir: 0o700, filepath.Join(dir, baseFile): 0o600, first.AppFile("audit"): 0o600} {
-		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != want {
-			t.Errorf("%s: got %v, %v, want %o", path, info.Mode(), err, want)
-		}
-	}
-	second, err := Open(dir, []string{"tasks_app", "audit_app"}, []string{"audit"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if second.Passwords["audit_app"] == "" {
-		t.Error("a role that came later has no password")
-	}
-	delete(second.Passwords, "audit_app")
-	if !reflect.DeepEqual(first, second) {
-		t.Error("a second start changed a secret")
-	}
-	if _, err := auth.NewSigner(first.TokenSigningKey); err != nil {
-		t.Errorf("token key: %v", err)
-	}
-	if s, err := note.NewSigner(first.CheckpointSigningKey); err != nil || s.Name() != auditOrigin {
-		t.Errorf("checkpoint key: %v", err)
+func address(host string) func(role, password string) (string, error) {
+	return func(role, password string) (string, error) {
+		return "postgres://" + role + ":" + password + "@" + host + "/db", nil
 	}
 }
 
-func TestAFileThatOthersCanReadIsRefused(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "secrets")
-	if _, err := Open(dir, nil, nil); err != nil {
+func made(t *testing.T) (dir string, set *Set) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "secrets")
+	set, err := Load(dir)
+	if err != nil {
 		t.Fatal(err)
 	}
-	for path, good := range map[string]os.FileMode{dir: 0o700, filepath.Join(dir, baseFile): 0o600} {
-		if err := os.Chmod(path, good|0o040); err != nil {
+	if err := set.Write(address("127.0.0.1:1")); err != nil {
+		t.Fatal(err)
+	}
+	return dir, set
+}
+
+func read(t *testing.T, path string) map[string]map[string]string {
+	t.Helper()
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file map[string]map[string]string
+	if err := json.Unmarshal(raw, &file); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestSecretsAreMadeOnceAndOnlyTheAddressFollowsTheServer(t *testing.T) {
+	dir, first := made(t)
+	if !first.Made {
+		t.Error("Made: got false for new secrets")
+	}
+	before := read(t, Path(dir, "task-api"))["task-api"]
+	second, err := Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second.Made {
+		t.Error("Made: got true for secrets that were there")
+	}
+	if err := second.Write(address("127.0.0.1:2")); err != nil {
+		t.Fatal(err)
+	}
+	after := read(t, Path(dir, "task-api"))["task-api"]
+	for _, key := range []string{"token-signing-key", "cursor-key"} {
+		if before[key] == "" || before[key] != after[key] {
+			t.Errorf("%s changed", key)
+		}
+	}
+	if want := strings.Replace(before["database-url"], ":1/", ":2/", 1); after["database-url"] != want {
+		t.Error("database-url: only the port should have changed")
+	}
+}
+
+func TestEachFileHasItsAppsSecretsAndNobodyElseMayReadIt(t *testing.T) {
+	dir, set := made(t)
+	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("folder: got %v, %v, want mode 0700", info.Mode(), err)
+	}
+	seen := map[string]string{}
+	for app, keys := range map[string]map[string][]string{
+		"task-api":       {"task-api": {"database-url", "migrate-url", "token-signing-key", "cursor-key"}},
+		"audit":          {"audit": {"database-url", "migrate-url", "checkpoint-signing-key"}},
+		"notification":   {"notification": {"database-url", "migrate-url"}},
+		"recurring-task": {"recurring-task": {}, "statestore": {"connection-string"}},
+		"websocket":      {"websocket": {}},
+	} {
+		info, err := os.Stat(Path(dir, app))
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: got %v, %v, want mode 0600", app, info, err)
+		}
+		file := read(t, Path(dir, app))
+		if len(file) != len(keys) {
+			t.Errorf("%s: got %d secrets, want %d", app, len(file), len(keys))
+		}
+		for secret, want := range keys {
+			if len(file[secret]) != len(want) {
+				t.Errorf("%s: secret %s has %d keys, want %v", app, secret, len(file[secret]), want)
+			}
+			for _, key := range want {
+				v := file[secret][key]
+				if v == "" || seen[v] != "" {
+					t.Errorf("%s: %s is empty or that of %s", app, key, seen[v])
+				}
+				seen[v] = app
+			}
+		}
+	}
+	if p, err := set.Password("dapr_state"); err != nil || len(p) != 2*passwordBytes {
+		t.Errorf("password of dapr_state: got %d characters, %v", len(p), err)
+	}
+	if _, err := set.Password("nobody"); err == nil {
+		t.Error("a role that no app has: got a password")
+	}
+}
+
+func TestAFileThatOthersMayReadIsRefused(t *testing.T) {
+	dir, _ := made(t)
+	for path, mode := range map[string]os.FileMode{Path(dir, "audit"): 0o640, Path(dir, "task-api"): 0o604, dir: 0o750} {
+		before, _ := os.Stat(path)
+		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Open(dir, nil, nil); err == nil || !strings.Contains(err.Error(), "chmod go= "+path) {
-			t.Errorf("%s readable by the group: got %v", path, err)
+		if _, err := Load(dir); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "chmod") {
+			t.Errorf("%s with mode %o: got %v, want an error that names it and says what to do", path, mode, err)
 		}
-		if err := os.Chmod(path, good); err != nil {
+		if err := os.Chmod(path, before.Mode().Perm()); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-func TestADamagedFileIsNamedAndKept(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "secrets")
-	if _, err := Open(dir, nil, nil); err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(dir, baseFile)
-	if err := os.WriteFile(path, []byte("{half"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Open(dir, nil, nil); err == nil || !strings.Contains(err.Error(), path) {
-		t.Errorf("got %v, want an error that names %s", err, path)
-	}
-	if raw, _ := os.ReadFile(path); string(raw) != "{half" {
-		t.Errorf("the file became %q", raw)
+func TestADamagedFileIsNamedKeptAndNotQuoted(t *testing.T) {
+	for name, tc := range map[string]struct{ app, content string }{
+		"not JSON":           {"audit", `{"audit":{"database-url":"postgres://u:S3CRET@h/d"`},
+		"another form":       {"audit", `{"audit":"S3CRET"}`},
+		"no address":         {"audit", `{"audit":{"database-url":"S3CRET"}}`},
+		"no password":        {"audit", `{"audit":{"migrate-url":"postgres://S3CRET@h/d"}}`},
+		"a bad signing key":  {"task-api", `{"task-api":{"token-signing-key":"S3CRET"}}`},
+		"a short cursor key": {"task-api", `{"task-api":{"cursor-key":"abcd"}}`},
+		"a bad audit key":    {"audit", `{"audit":{"checkpoint-signing-key":"PRIVATE+KEY+S3CRET"}}`},
+		"no state store":     {"recurring-task", `{"statestore":{"connection-string":"host=S3CRET"}}`},
+		"empty":              {"websocket", ``},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, _ := made(t)
+			path := Path(dir, tc.app)
+			if err := os.WriteFile(path, []byte(tc.content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := Load(dir)
+			if err == nil || !strings.Contains(err.Error(), path) || strings.Contains(err.Error(), "S3CRET") {
+				t.Errorf("Load: got %v, want an error that names the file and does not quote it", err)
+			}
+			if raw, err := os.ReadFile(path); err != nil || string(raw) != tc.content {
+				t.Errorf("the file was changed: %q, %v", raw, err)
+			}
+		})
 	}
 }

@@ -1,0 +1,135 @@
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/taskwire/taskwire/cmd/taskwire/internal/logfile"
+	"github.com/taskwire/taskwire/cmd/taskwire/stack"
+)
+
+// upLog is the part name under which the output of a detached up is kept.
+const upLog = "up"
+
+// reportFD is the descriptor on which a detached up tells its starter how it gets on.
+const reportFD = 3
+
+// outcome is the report's last line; those before it are progress, as text.
+type outcome struct {
+	Ready  string `json:"ready,omitempty"`
+	Failed string `json:"failed,omitempty"`
+}
+
+// outcomeMark begins the line of an outcome; no line of progress begins so.
+const outcomeMark = "="
+
+// detach starts another up in a session of its own, shows its progress and returns when it is ready or has failed. If
+// ctx is done before that, it is stopped again.
+func detach(ctx context.Context, f upFlags, data, bin string, out io.Writer) error {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("detach: %w", err)
+	}
+	defer r.Close()
+	log, err := os.OpenFile(stack.LogPath(data, upLog), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		w.Close()
+		return fmt.Errorf("detach: %w", err)
+	}
+	defer log.Close()
+	args := []string{"up", "--no-build", "--port", strconv.Itoa(f.port), "--data", data, "--report-fd", strconv.Itoa(reportFD)}
+	if f.verbose {
+		args = append(args, "--verbose")
+	}
+	// The one that was built: this one may be a temporary file of `go run`.
+	cmd := exec.Command(filepath.Join(bin, "taskwire"), args...) //nolint:noctx // it is to outlive this process
+	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = log, log, []*os.File{w}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	err = cmd.Start()
+	w.Close()
+	if err != nil {
+		return fmt.Errorf("detach: %w", err)
+	}
+	stop := context.AfterFunc(ctx, func() { _ = cmd.Process.Signal(syscall.SIGTERM) }) // it reports, or its end is seen
+	defer stop()
+	for lines := bufio.NewScanner(r); lines.Scan(); {
+		raw, ok := strings.CutPrefix(lines.Text(), outcomeMark)
+		if !ok {
+			fmt.Fprintln(out, lines.Text())
+			continue
+		}
+		var o outcome
+		if err := json.Unmarshal([]byte(raw), &o); err != nil {
+			return fmt.Errorf("detach: %w", err)
+		}
+		if o.Ready != "" {
+			fmt.Fprintf(out, "  in the background: taskwire status, taskwire logs task-api, taskwire down (make status, logs, down)\n")
+			return cmd.Process.Release()
+		}
+		_ = cmd.Wait() // its report says why
+		return errors.New(o.Failed)
+	}
+	err = cmd.Wait()
+	if ctx.Err() != nil {
+		return errors.New("interrupted; everything has stopped")
+	}
+	return fmt.Errorf("it ended before it was ready (%w); its output is in %s", err, stack.LogPath(data, upLog))
+}
+
+// report is the other end: what a detached up tells its starter. A nil report tells nothing.
+type report struct{ w *os.File }
+
+func newReport(fd int) *report {
+	if fd == 0 {
+		return nil
+	}
+	syscall.CloseOnExec(fd)
+	return &report{os.NewFile(uintptr(fd), "report")}
+}
+
+// redirect opens the log that takes the terminal's place.
+func (r *report) redirect(data string) (*logfile.File, error) {
+	if err := os.MkdirAll(filepath.Dir(stack.LogPath(data, upLog)), 0o755); err != nil {
+		return nil, err
+	}
+	return logfile.Open(stack.LogPath(data, upLog))
+}
+
+// Write passes on the lines that are no part's log: these have the part's name and a bar in front.
+func (r *report) Write(p []byte) (int, error) {
+	if r.w != nil && !bytes.Contains(p, []byte(" | ")) {
+		_, _ = r.w.Write(p) // the starter is gone: nobody waits any more
+	}
+	return len(p), nil
+}
+
+func (r *report) ready(url string) { r.end(outcome{Ready: url}) }
+
+// failed reports err and returns it.
+func (r *report) failed(err error) error {
+	r.end(outcome{Failed: err.Error()})
+	return err
+}
+
+func (r *report) end(o outcome) {
+	if r == nil || r.w == nil {
+		return
+	}
+	raw, err := json.Marshal(o)
+	if err == nil {
+		_, _ = fmt.Fprintf(r.w, "%s%s\n", outcomeMark, raw) // the starter is gone: nobody waits any more
+	}
+	r.w.Close()
+	r.w = nil
+}

@@ -1,0 +1,197 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/taskwire/taskwire/cmd/taskwire/build"
+	"github.com/taskwire/taskwire/cmd/taskwire/internal/console"
+	"github.com/taskwire/taskwire/cmd/taskwire/internal/runstate"
+	"github.com/taskwire/taskwire/cmd/taskwire/stack"
+)
+
+// upFlags are the flags of `taskwire up`.
+type upFlags struct {
+	port     int
+	data     string
+	daprd    string
+	detach   bool
+	noBuild  bool
+	verbose  bool
+	reportFD int // set by a detaching up for the one it starts: where progress is told
+}
+
+func upCommand() *cobra.Command {
+	var f upFlags
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Build what is missing, start everything, print the address",
+		Long: "Starts Postgres (DATABASE_URL if set, else a private one), a Kafka-protocol broker (KAFKA_BROKERS if set, else an own\n" +
+			"one), the services with a Dapr sidecar each, and the gateway; waits until all are ready and prints the address.\n" +
+			"Ctrl-C stops all of it in order, a second Ctrl-C at once. The data stays in the data folder.",
+		Example: "  taskwire up                                # http://localhost:8080\n" +
+			"  taskwire up --port 8090 --data /tmp/other  # a second one beside it\n" +
+			"  taskwire up --detach                       # in the background; then status, logs, down\n" +
+			"  DATABASE_URL=postgres://me:secret@db/postgres KAFKA_BROKERS=kafka:9092 taskwire up",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runUp(cmd.Context(), f, cmd.OutOrStdout())
+		},
+	}
+	dataFlag(cmd, &f.data)
+	cmd.Flags().IntVar(&f.port, "port", defaultPort, "port of the gateway; 0 takes a free one")
+	cmd.Flags().BoolVarP(&f.detach, "detach", "d", false, "return when everything is ready, and leave it running")
+	cmd.Flags().BoolVar(&f.noBuild, "no-build", false, "run the programs as they were built last")
+	cmd.Flags().StringVar(&f.daprd, "daprd", "", "an installed daprd, 1.18 or later, to use instead of building one (or TASKWIRE_DAPRD)")
+	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "show every line of every log")
+	cmd.Flags().IntVar(&f.reportFD, "report-fd", 0, "")
+	_ = cmd.Flags().MarkHidden("report-fd") // it fails only for a flag that is not there
+	return cmd
+}
+
+func runUp(ctx context.Context, f upFlags, out io.Writer) error {
+	root, err := findRoot()
+	if err != nil {
+		return err
+	}
+	data, err := findData(f.data)
+	if err != nil {
+		return err
+	}
+	bin := filepath.Join(root, dataFolder, "bin")
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var running atomic.Pointer[stack.Stack]
+	defer onSignals(cancel, func() {
+		if s := running.Load(); s != nil {
+			s.Hurry()
+		}
+	})()
+
+	cfg := stack.Config{
+		Root: root, Data: data, BinDir: bin, Port: f.port, DatabaseURL: os.Getenv("DATABASE_URL"), Kafka: os.Getenv("KAFKA_BROKERS"),
+		Out: out, Color: wantsColour(out), Verbose: f.verbose, Durable: true,
+	}
+	report := newReport(f.reportFD)
+	if report != nil {
+		log, err := report.redirect(data)
+		if err != nil {
+			return report.failed(err)
+		}
+		defer log.Close()
+		cfg.Out = io.MultiWriter(log, report)
+	}
+	s, err := stack.New(cfg)
+	if err != nil {
+		return report.failed(explainHeld(data, err))
+	}
+	if f.detach {
+		s.Close() // it was only asked whether it could start: that is better known before minutes of building
+	}
+	if !f.noBuild {
+		if err := build.All(ctx, build.Config{Root: root, BinDir: bin, Out: out, TTY: isTerminal(out), Daprd: f.daprd}); err != nil {
+			s.Close()
+			return err
+		}
+	}
+	if f.detach {
+		return detach(ctx, f, data, bin, out)
+	}
+	running.Store(s)
+	con := console.New(cfg.Out, cfg.Color)
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		select {
+		case <-s.Ready():
+			announce(con, s.URL(), f, report != nil)
+			report.ready(s.URL())
+		case <-ctx.Done():
+		}
+	}()
+	err = s.Run(ctx)
+	cancel()
+	<-told
+	if err != nil {
+		return report.failed(err)
+	}
+	con.Text("Everything has stopped. The data is in %s.", data)
+	return nil
+}
+
+// announce prints the address and how to go on.
+func announce(con *console.Console, url string, f upFlags, detached bool) {
+	con.Text("")
+	con.Headline("Taskwire is ready: %s", url)
+	con.Text("  the API: %s/docs   a tour: README.md, or make tour%s", url, makePort(f.port))
+	if !detached {
+		con.Text("  in another terminal: taskwire status, taskwire logs task-api -f   stop: Ctrl-C")
+	}
+	con.Text("")
+}
+
+func makePort(port int) string {
+	if port == defaultPort {
+		return ""
+	}
+	return fmt.Sprintf(" PORT=%d", port)
+}
+
+// explainHeld adds the address and what to do to the error of a data folder in use.
+func explainHeld(data string, err error) error {
+	var held *runstate.HeldError
+	if !errors.As(err, &held) {
+		return err
+	}
+	at := ""
+	if s, e := runstate.Load(data); e == nil && s != nil && s.Supervisor.PID == held.PID {
+		at = " at " + s.URL
+	}
+	return fmt.Errorf("%w%s. Stop it with `taskwire down --data %s` (make down), or use another data folder: --data DIR (make up DATA=DIR)", err, at, data)
+}
+
+// onSignals calls first at the first SIGINT, SIGTERM or SIGHUP, and again at each further one. The returned function
+// ends it.
+func onSignals(first context.CancelFunc, again func()) (stop func()) {
+	ch := make(chan os.Signal, 4)
+	// SIGPIPE is taken so that a terminal or pipe that goes away does not end the supervisor before its parts.
+	signal.Notify(ch, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
+	ended, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		told := false
+		for {
+			select {
+			case <-ended:
+				return
+			case sig := <-ch:
+				switch {
+				case sig == syscall.SIGPIPE:
+				case !told:
+					told = true
+					first()
+				case sig != syscall.SIGHUP: // a closing terminal sends it more than once
+					again()
+				}
+			}
+		}
+	}()
+	return func() {
+		signal.Stop(ch)
+		close(ended)
+		<-done
+	}
+}
+
+// waitTimeout bounds how long `down` waits beyond the stack's own limit.
+const waitTimeout = 25 * time.Second

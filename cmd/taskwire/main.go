@@ -1,0 +1,11 @@
+// Command taskwire is the operator's tool: it builds Taskwire, runs the whole of it on one machine, and looks into what
+// runs. `taskwire help` lists the commands.
+package main
+
+import (
+	"os"
+
+	"github.com/taskwire/taskwire/cmd/taskwire/internal/cli"
+)
+
+func main() { os.Exit(cli.Main(os.Args[1:], os.Stdout, os.Stderr)) }
