@@ -29,16 +29,10 @@ type Config struct {
 	TrustedProxies []string
 }
 
-// NewEngine makes the public engine: trace, metrics, access log at debug, recovery, headers and the body limit, and
-// problem documents for unknown routes and methods. Without a logger it logs nothing. It panics on a bad configuration, which only a programmer makes.
+// NewEngine makes the public engine: Middleware before every handler, and problem documents for unknown routes and
+// methods. It panics on a bad configuration, which only a programmer makes.
 func NewEngine(cfg Config) *gin.Engine {
 	gin.SetMode(gin.ReleaseMode)
-	if cfg.BodyLimit <= 0 {
-		cfg.BodyLimit = defaultBodyLimit
-	}
-	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.DiscardHandler)
-	}
 	engine := gin.New()
 	engine.ContextWithFallback = true
 	engine.HandleMethodNotAllowed = true
@@ -46,12 +40,24 @@ func NewEngine(cfg Config) *gin.Engine {
 	if err := engine.SetTrustedProxies(cfg.TrustedProxies); err != nil {
 		panic(fmt.Sprintf("httpx: trusted proxies: %v", err))
 	}
-	engine.Use(observe(cfg), recovery, protect(cfg.BodyLimit))
+	engine.Use(Middleware(cfg)...)
 	engine.NoRoute(Wrap(func(*gin.Context) error { return NotFound("There is nothing at this address.") }))
 	engine.NoMethod(Wrap(func(c *gin.Context) error {
 		return &Error{Code: CodeMethodNotAllowed, Message: c.Request.Method + " is not a method of this address."}
 	}))
 	return engine
+}
+
+// Middleware is what stands before every handler: trace, metrics, access log at debug, recovery, headers and the body
+// limit. Without a logger it logs nothing.
+func Middleware(cfg Config) []gin.HandlerFunc {
+	if cfg.BodyLimit <= 0 {
+		cfg.BodyLimit = defaultBodyLimit
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	return []gin.HandlerFunc{observe(cfg), recovery, protect(cfg.BodyLimit)}
 }
 
 // observe gives a request its trace and counts it.

@@ -1,24 +1,44 @@
-// Package subscribe is a service's Dapr side.
 package subscribe
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/subtle"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/taskwire/taskwire/pkg/platform/httpx"
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
 )
 
 // ErrPoison is wrapped by a handler's error when the event can never succeed: it is dead-lettered at once.
 var ErrPoison = errors.New("poison event")
 
-// MaxAttempts is how often one event may fail for a reason that is not transient, in this process.
+// MaxAttempts is how often one event may fail for a reason that is not transient, in this process. The next such
+// failure dead-letters it. At daprd's one attempt a second it is enough for a race to pass.
 const MaxAttempts = 10
+
+const (
+	tokenHeader = "dapr-api-token" //nolint:gosec // the header's name, not a token
+
+	// defaultBodyLimit is what Kafka takes by default; an event has at most half of it (events.MaxEventBytes).
+	defaultBodyLimit = 1 << 20
+	// defaultHandlerTimeout: a handler that takes longer keeps other replicas from joining the consumer group.
+	defaultHandlerTimeout = 10 * time.Second
+	// deadLetterTimeout, after the handler's 10 s, ends before the 15 s after which daprd gives a delivery up and sends
+	// it again (dapr-components/resiliency.yaml).
+	deadLetterTimeout = 4 * time.Second
+	// healthTimeout bounds Config.Health. daprd waits half a second for it, Kubernetes a second or two.
+	healthTimeout = 2 * time.Second
+)
 
 // Publisher is the Dapr client's part that sends a dead letter.
 type Publisher interface {
@@ -27,14 +47,22 @@ type Publisher interface {
 
 // Config is what a Server needs.
 type Config struct {
-	Token          string
-	Log            *slog.Logger
-	Registerer     prometheus.Registerer
-	DeadLetter     Publisher
-	Consumer       string
-	BodyLimit      int64
+	// Token is the app API token that daprd sends. Without one every request is refused and GET /healthz answers 503.
+	Token string
+	// Log may be nil.
+	Log *slog.Logger
+	// Registerer may be nil.
+	Registerer prometheus.Registerer
+	// DeadLetter publishes dead letters. Without one an event that should be dead-lettered is asked for again.
+	DeadLetter Publisher
+	// Consumer is the service's name, for its dead letters.
+	Consumer string
+	// BodyLimit is the largest body that is read, in bytes; default 1 MiB.
+	BodyLimit int64
+	// HandlerTimeout ends the context of a handler; default 10 s.
 	HandlerTimeout time.Duration
-	Health         func(ctx context.Context) error
+	// Health says whether deliveries can be taken, for GET /healthz; nil means always.
+	Health func(ctx context.Context) error
 }
 
 // Delivery is one delivery as it came.
@@ -42,24 +70,172 @@ type Delivery struct {
 	Raw          []byte // the event's own JSON as received, byte for byte
 	Topic        string
 	CloudEventID string
-	TraceParent  string
+	TraceParent  string // of the CloudEvent, when it is well-formed
 }
 
 // Server is the Dapr side's engine.
-type Server struct{ engine *gin.Engine }
-
-// New makes a server.
-func New(cfg Config) *Server { return &Server{engine: gin.New()} }
-
-// Handle takes the deliveries of topic at POST /events/<topic>.
-func Handle[E any](s *Server, topic string, decode func([]byte) (E, error), fn func(ctx context.Context, e E, d Delivery) error) {
+type Server struct {
+	cfg      Config
+	engine   *gin.Engine
+	invoked  *gin.RouterGroup
+	metrics  *metrics
+	attempts *attempts
+	token    [sha256.Size]byte
+	refused  atomic.Bool // a request without the token has been logged
+	sick     atomic.Bool // the last health check failed
 }
 
-// Binding takes the calls of the input binding at POST /<name>.
-func (s *Server) Binding(name string, fn func(ctx context.Context) error) {}
+// New makes a server. Zero values of cfg take the defaults.
+func New(cfg Config) *Server {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.BodyLimit <= 0 {
+		cfg.BodyLimit = defaultBodyLimit
+	}
+	if cfg.HandlerTimeout <= 0 {
+		cfg.HandlerTimeout = defaultHandlerTimeout
+	}
+	if cfg.Token == "" {
+		cfg.Log.Error("the app API token is empty: every delivery will be refused")
+	}
+	gin.SetMode(gin.ReleaseMode)
+	s := &Server{
+		cfg:      cfg,
+		engine:   gin.New(),
+		metrics:  newMetrics(cfg.Registerer),
+		attempts: newAttempts(maxRemembered),
+		token:    sha256.Sum256([]byte(cfg.Token)),
+	}
+	s.engine.ContextWithFallback = true
+	s.engine.RedirectTrailingSlash = false
+	_ = s.engine.SetTrustedProxies(nil) // no header is believed; nil cannot fail
+	s.engine.Use(s.authenticate)
+	public := httpx.Middleware(httpx.Config{Service: cfg.Consumer, Log: cfg.Log, Registerer: cfg.Registerer, BodyLimit: cfg.BodyLimit})
+	s.invoked = s.engine.Group("", public...)
+	s.engine.NoRoute(append(public, httpx.Wrap(func(*gin.Context) error {
+		return httpx.Unavailable("This version has nothing at this address.", time.Second, nil)
+	}))...)
+	s.engine.GET(healthPath, s.health)
+	// What daprd asks at its start. Subscriptions are declared in YAML, and there is nothing to configure.
+	s.engine.GET("/dapr/subscribe", func(c *gin.Context) { c.Data(http.StatusOK, contentTypeJSON, []byte("[]")) })
+	s.engine.GET("/dapr/config", func(c *gin.Context) { c.Data(http.StatusOK, contentTypeJSON, []byte("{}")) })
+	return s
+}
 
-// Invoke takes service invocations.
-func (s *Server) Invoke(method, path string, h func(*gin.Context) error) {}
+const (
+	healthPath      = "/healthz"
+	contentTypeJSON = "application/json"
+)
 
 // Handler is the server's HTTP handler.
 func (s *Server) Handler() http.Handler { return s.engine }
+
+// Invoke takes service invocations. The handler's errors are answered as on the public side, with httpx.Wrap.
+func (s *Server) Invoke(method, path string, h func(*gin.Context) error) {
+	s.invoked.Handle(method, path, httpx.Wrap(func(c *gin.Context) error {
+		ctx, cancel := context.WithTimeout(c.Request.Context(), s.cfg.HandlerTimeout)
+		defer cancel()
+		c.Request = c.Request.WithContext(ctx)
+		return h(c)
+	}))
+}
+
+// Binding takes the calls of the input binding at POST /<name>, and tells daprd that it does. An error or a panic is
+// logged and answered 500; whether the call is made again is up to the binding.
+func (s *Server) Binding(name string, fn func(ctx context.Context) error) {
+	path := "/" + name
+	s.metrics.prepare(name)
+	s.engine.OPTIONS(path, func(c *gin.Context) { c.Status(http.StatusOK) })
+	s.engine.POST(path, func(c *gin.Context) {
+		begin := time.Now()
+		ctx, cancel := context.WithTimeout(c.Request.Context(), s.cfg.HandlerTimeout)
+		defer cancel()
+		err := guarded(func() error { return fn(ctx) })
+		if err == nil {
+			s.metrics.observe(name, outcomeSuccess, time.Since(begin))
+			c.Status(http.StatusOK)
+			return
+		}
+		s.metrics.observe(name, outcomeRetry, time.Since(begin))
+		s.cfg.Log.ErrorContext(ctx, "binding failed", append([]any{"binding", name}, errorAttrs(err)...)...)
+		c.Status(http.StatusInternalServerError)
+	})
+}
+
+// authenticate lets nobody but the sidecar pass, GET /healthz excepted.
+func (s *Server) authenticate(c *gin.Context) {
+	if c.Request.Method == http.MethodGet && c.Request.URL.Path == healthPath {
+		return
+	}
+	got := sha256.Sum256([]byte(c.GetHeader(tokenHeader))) // of equal length, so that the length of the token does not show
+	if subtle.ConstantTimeCompare(got[:], s.token[:]) == 1 && s.cfg.Token != "" {
+		return
+	}
+	s.metrics.unauthorized.Inc()
+	level := slog.LevelDebug
+	if !s.refused.Swap(true) { // once, because a sidecar with another token asks again and again
+		level = slog.LevelWarn
+	}
+	s.cfg.Log.Log(c.Request.Context(), level, "a request without the app API token was refused", "method", c.Request.Method)
+	c.Header("Content-Type", "application/problem+json")
+	c.AbortWithStatusJSON(http.StatusUnauthorized, httpx.Problem{
+		Type: "urn:taskwire:problem:unauthorized", Title: "Unauthorized", Status: http.StatusUnauthorized,
+		Detail: "The app API token is missing or wrong.",
+	})
+}
+
+// health answers whether deliveries can be taken. Why not is in the log, once for each change.
+func (s *Server) health(c *gin.Context) {
+	ctx, cancel := context.WithTimeout(c.Request.Context(), healthTimeout)
+	defer cancel()
+	err := guarded(func() error {
+		switch {
+		case s.cfg.Token == "":
+			return errors.New("the app API token is empty")
+		case s.cfg.Health == nil:
+			return nil
+		}
+		return s.cfg.Health(ctx)
+	})
+	if was := s.sick.Swap(err != nil); was != (err != nil) {
+		if err != nil {
+			s.cfg.Log.WarnContext(ctx, "deliveries cannot be taken", errorAttrs(err)...)
+		} else {
+			s.cfg.Log.InfoContext(ctx, "deliveries can be taken again")
+		}
+	}
+	if err != nil {
+		c.JSON(http.StatusServiceUnavailable, gin.H{"status": "unavailable"})
+		return
+	}
+	c.JSON(http.StatusOK, gin.H{"status": "ok"})
+}
+
+// panicError is a panic as an error.
+type panicError struct {
+	value any
+	stack []byte
+}
+
+func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
+
+// guarded runs fn and returns its panic as an error.
+func guarded(fn func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &panicError{value: p, stack: debug.Stack()}
+		}
+	}()
+	return fn()
+}
+
+// errorAttrs are err for a log line, a panic with its stack.
+func errorAttrs(err error) []any {
+	attrs := []any{"error", err.Error()}
+	var p *panicError
+	if errors.As(err, &p) {
+		attrs = append(attrs, "stack", string(p.stack))
+	}
+	return attrs
+}
