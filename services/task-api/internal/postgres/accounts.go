@@ -102,7 +102,7 @@ func (s *Store) Rotate(ctx context.Context, hash [sha256.Size]byte, decide func(
 	return s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		// The family is the lock: what a token may do depends on what became of its successors.
 		var rows []struct {
-			userRow
+			User      userRow `gorm:"embedded"`
 			FamilyID  string
 			Dead      bool
 			ExpiresAt time.Time
@@ -117,7 +117,7 @@ func (s *Store) Rotate(ctx context.Context, hash [sha256.Size]byte, decide func(
 			return accounts.ErrRefused
 		}
 		family := rows[0]
-		stored := accounts.Stored{User: family.user(), Dead: family.Dead, ExpiresAt: family.ExpiresAt}
+		stored := accounts.Stored{User: family.User.user(), Dead: family.Dead, ExpiresAt: family.ExpiresAt}
 		err = tx.Raw(`SELECT t.rotated_at, t.sealed, EXISTS (SELECT FROM refresh_tokens n
 				WHERE n.family_id = t.family_id AND n.rotated_at > t.rotated_at) AS successor_used
 			FROM refresh_tokens t WHERE t.hash = ?`, hash[:]).Row().Scan(&stored.RotatedAt, &stored.Sealed, &stored.SuccessorUsed)
@@ -141,8 +141,8 @@ func rotate(tx *gorm.DB, hash []byte, familyID string, r accounts.Rotation) erro
 	case r.Sealed != nil:
 		err = tx.Exec(`WITH used AS (UPDATE refresh_tokens SET rotated_at = ?, sealed = ? WHERE hash = ?),
 				alive AS (UPDATE refresh_families SET expires_at = ? WHERE id = ?)
-			INSERT INTO refresh_tokens (hash, family_id, issued_at) VALUES (?, ?, ?)`,
-			r.At, r.Sealed, hash, r.ExpiresAt, familyID, r.Next[:], familyID, r.At).Error
+			INSERT INTO refresh_tokens (family_id, hash, issued_at) VALUES (?, ?, ?)`, // gorm takes bytes behind ( for a list
+			r.At, r.Sealed, hash, r.ExpiresAt, familyID, familyID, r.Next[:], r.At).Error
 	}
 	if err != nil {
 		return fmt.Errorf("rotate refresh token: %w", err)

@@ -37,7 +37,7 @@ func (s *Store) List(ctx context.Context, userID string, q domain.Query) ([]doma
 		tx = tx.Where("("+key+", id) "+beyond+" (CAST(? AS "+order.typ+"), CAST(? AS uuid))", q.After.Key, q.After.ID)
 	}
 	var rows []struct {
-		taskRow
+		Row     taskRow `gorm:"embedded"`
 		SortKey string
 	}
 	err := tx.Select("*, CAST(" + key + " AS text) AS sort_key").Order(key + direction + ", id" + direction).Limit(q.Limit + 1).Find(&rows).Error
@@ -48,11 +48,11 @@ func (s *Store) List(ctx context.Context, userID string, q domain.Query) ([]doma
 	if len(rows) > q.Limit {
 		rows = rows[:q.Limit]
 		last := rows[q.Limit-1]
-		end = &domain.Place{Key: last.SortKey, ID: last.ID}
+		end = &domain.Place{Key: last.SortKey, ID: last.Row.ID}
 	}
 	list := make([]domain.Task, len(rows))
 	for i, r := range rows {
-		list[i] = r.task()
+		list[i] = r.Row.task()
 	}
 	return list, end, nil
 }

@@ -1,0 +1,158 @@
+package postgres
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/services/task-api/internal/domain"
+)
+
+// titles lists all pages of a query.
+func (f *fixture) titles(userID string, q domain.Query) []string {
+	f.t.Helper()
+	if q.Limit == 0 {
+		q.Limit = 2
+	}
+	if q.Sort == "" {
+		q.Sort = domain.SortCreatedAt
+	}
+	var out []string
+	for {
+		list, end, err := f.List(ctx(), userID, q)
+		if err != nil {
+			f.t.Fatalf("List(%+v): %v", q, err)
+		}
+		for _, task := range list {
+			out = append(out, task.Title)
+		}
+		if end == nil {
+			return out
+		}
+		if len(list) != q.Limit || len(out) > 100 {
+			f.t.Fatalf("List(%+v): got a page of %d with more to come", q, len(list))
+		}
+		q.After = end
+	}
+}
+
+func (f *fixture) listed() (user string) {
+	user = f.user()
+	for _, body := range []string{
+		`{"title":"b","priority":"low","position":3,"tags":["x","y"],"due_at":"2030-01-02T00:00:00Z"}`,
+		`{"title":"A","priority":"urgent","position":-1,"tags":["x"],"due_date":"2030-01-01","description":"50% of_it"}`,
+		`{"title":"c","position":2.5,"status":"in_progress"}`,
+		`{"title":"D","priority":"high","position":10,"tags":["Z"],"due_at":"2020-01-01T00:00:00Z"}`,
+		`{"title":"é","position":11,"status":"completed","due_at":"2020-01-01T00:00:00Z"}`,
+	} {
+		f.create(user, body)
+	}
+	gone := f.create(user, `{"title":"gone","tags":["x"]}`)
+	f.change(user, gone.ID, domain.Delete)
+	f.create(f.user(), `{"title":"another user's","tags":["x"]}`)
+	return user
+}
+
+func TestListSortsInPages(t *testing.T) {
+	f := newFixture(t)
+	user := f.listed()
+	for _, tc := range []struct {
+		sort domain.Sort
+		desc bool
+		want string
+	}{
+		{domain.SortCreatedAt, false, "b A c D é"},
+		{domain.SortCreatedAt, true, "é D c A b"},
+		{domain.SortUpdatedAt, true, "é D c A b"},
+		{domain.SortPriority, false, "b c é D A"},
+		{domain.SortPriority, true, "A D é c b"},
+		{domain.SortTitle, false, "A b c D é"},
+		{domain.SortPosition, false, "A c b D é"},
+		{domain.SortDue, false, "D é A b c"},
+		{domain.SortDue, true, "b A é D c"},
+	} {
+		for _, limit := range []int{1, 2, 3, 200} {
+			if got := strings.Join(f.titles(user, domain.Query{Sort: tc.sort, Descending: tc.desc, Limit: limit}), " "); got != tc.want {
+				t.Errorf("sort %s desc %v in pages of %d: got %q, want %q", tc.sort, tc.desc, limit, got, tc.want)
+			}
+		}
+	}
+}
+
+func TestListFilters(t *testing.T) {
+	f := newFixture(t)
+	user := f.listed()
+	at := func(s string) *time.Time { t, _ := time.Parse(time.RFC3339, s); return &t }
+	yes, no := true, false
+	for name, tc := range map[string]struct {
+		q    domain.Query
+		want string
+	}{
+		"status":             {domain.Query{Statuses: []events.Status{"in_progress", "completed"}}, "c é"},
+		"priority":           {domain.Query{Priorities: []events.Priority{"urgent", "high"}}, "A D"},
+		"tag":                {domain.Query{Tags: []string{"x"}}, "b A"},
+		"tags":               {domain.Query{Tags: []string{"x", "y"}}, "b"},
+		"due before":         {domain.Query{DueBefore: at("2030-01-02T00:00:00Z")}, "A D é"},
+		"due after":          {domain.Query{DueAfter: at("2030-01-02T00:00:00Z")}, "b"},
+		"due between":        {domain.Query{DueAfter: at("2029-01-01T00:00:00Z"), DueBefore: at("2030-01-02T00:00:00Z")}, "A"},
+		"overdue":            {domain.Query{Overdue: &yes}, "D"},
+		"not overdue":        {domain.Query{Overdue: &no}, "b A c é"},
+		"search title":       {domain.Query{Search: "É"}, "é"},
+		"search description": {domain.Query{Search: "0% OF_"}, "A"},
+		"search tag":         {domain.Query{Search: "z"}, "D"},
+		"search literally":   {domain.Query{Search: "5_"}, ""},
+		"all at once":        {domain.Query{Tags: []string{"x"}, Priorities: []events.Priority{"urgent"}, Search: "a", Statuses: []events.Status{"pending"}, Overdue: &no}, "A"},
+		"updated since":      {domain.Query{UpdatedSince: at("2099-01-01T00:00:00Z")}, ""},
+	} {
+		if got := strings.Join(f.titles(user, tc.q), " "); got != tc.want {
+			t.Errorf("%s: got %q, want %q", name, got, tc.want)
+		}
+	}
+}
+
+func TestPagesStayStableWhileTasksChange(t *testing.T) {
+	f := newFixture(t)
+	user := f.user()
+	var ids []string
+	for i := range 10 {
+		ids = append(ids, f.create(user, fmt.Sprintf(`{"title":"t%d"}`, i)).ID)
+	}
+	q := domain.Query{Sort: domain.SortCreatedAt, Limit: 3}
+	var got []string
+	for i := 0; ; i++ {
+		list, end, err := f.List(ctx(), user, q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, task := range list {
+			got = append(got, task.ID)
+		}
+		f.patch(user, ids[i], fmt.Sprintf(`{"title":"changed%d"}`, i)) // on a page that was read
+		f.change(user, ids[9-i], domain.Delete)                        // on a page to come
+		if q.After = end; end == nil {
+			break
+		}
+	}
+	if want := ids[:len(got)]; len(got) < 6 || !slices.Equal(got, want) {
+		t.Errorf("got %d tasks %v, want each once and in order: %v", len(got), got, want)
+	}
+}
+
+func TestTagsAndStatsCount(t *testing.T) {
+	f := newFixture(t)
+	user := f.listed()
+	tags, err := f.Tags(ctx(), user)
+	if want := []TagCount{{"x", 2}, {"Z", 1}, {"y", 1}}; err != nil || !slices.Equal(tags, want) {
+		t.Errorf("Tags: got %v %v, want %v", tags, err, want)
+	}
+	s, err := f.Stats(ctx(), user)
+	if err != nil || s.Total != 5 || s.ByStatus["pending"] != 3 || s.ByStatus["cancelled"] != 0 || s.ByPriority["medium"] != 1 || s.Overdue != 1 {
+		t.Errorf("Stats: got %+v %v", s, err)
+	}
+	if tags, err := f.Tags(ctx(), f.user()); err != nil || tags == nil || len(tags) != 0 {
+		t.Errorf("Tags of a new user: got %v %v, want an empty list", tags, err)
+	}
+}
