@@ -23,7 +23,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-const resources = "../../dapr-components"
+// resources is a link to the repository's folder: Go's test cache notices changes only to files below the module.
+const resources = "testdata/dapr-components"
 
 // documents are the Dapr resources of the repository, those of Kubernetes and the local overrides.
 func documents(t *testing.T) []map[string]any {

@@ -10,7 +10,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-const source = "../../../dapr-components"
+// source is a link to the repository's folder: Go's test cache notices changes only to files below the module.
+const source = "testdata/dapr-components"
 
 func rendered(t *testing.T, app string) (resources map[string]map[string]any, config map[string]any) {
 	t.Helper()

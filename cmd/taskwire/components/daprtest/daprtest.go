@@ -54,7 +54,8 @@ func isFile(path string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// Source is the repository's dapr-components folder.
+// Source is the repository's dapr-components folder, by a link below this module: Go's test cache notices changes only
+// to files there.
 func Source(t testing.TB) string {
 	t.Helper()
 	dir, err := os.Getwd()
@@ -62,8 +63,10 @@ func Source(t testing.TB) string {
 		t.Fatal(err)
 	}
 	for ; ; dir = filepath.Dir(dir) {
-		if path := filepath.Join(dir, "dapr-components"); isFile(filepath.Join(path, "kafka-pubsub.yaml")) {
-			return path
+		for _, below := range []string{"", "components", "cmd/taskwire/components"} {
+			if path := filepath.Join(dir, below, "testdata", "dapr-components"); isFile(filepath.Join(path, "kafka-pubsub.yaml")) {
+				return path
+			}
 		}
 		if dir == filepath.Dir(dir) {
 			t.Fatal("no dapr-components folder above the test")
