@@ -1,0 +1,121 @@
+package httpapi
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"testing"
+
+	"github.com/taskwire/taskwire/pkg/events"
+)
+
+type page struct {
+	Items      []events.TaskData `json:"items"`
+	NextCursor string            `json:"next_cursor"`
+}
+
+// all reads every page of a query.
+func (c *client) all(query string) []string {
+	c.t.Helper()
+	var titles []string
+	cursor := ""
+	for {
+		var p page
+		c.want(http.StatusOK, &p, "GET", "/api/v1/tasks?"+query+"&cursor="+url.QueryEscape(cursor), "")
+		for _, task := range p.Items {
+			titles = append(titles, task.Title)
+		}
+		if cursor = p.NextCursor; cursor == "" {
+			return titles
+		}
+	}
+}
+
+func TestCursorsGoOnWithTheSameListOnly(t *testing.T) {
+	r := newRig(t)
+	c, other := r.user(), r.user()
+	for i := range 7 {
+		c.create(fmt.Sprintf(`{"title":"t%d","priority":"high"}`, i))
+		other.create(`{"title":"x","priority":"high"}`)
+	}
+	if got := c.all("limit=3"); !slices.Equal(got, []string{"t6", "t5", "t4", "t3", "t2", "t1", "t0"}) {
+		t.Errorf("list: got %v, want the newest first", got)
+	}
+	var p page
+	c.want(http.StatusOK, &p, "GET", "/api/v1/tasks?limit=2&priority=high,low&sort=title", "")
+	cursor := "&cursor=" + p.NextCursor
+	c.want(http.StatusOK, nil, "GET", "/api/v1/tasks?priority=low&priority=high&sort=title&limit=5"+cursor, "")
+	c.wantProblem(http.StatusBadRequest, "cursor", "GET", "/api/v1/tasks?priority=high,low&sort=-title"+cursor, "")
+	c.wantProblem(http.StatusBadRequest, "cursor", "GET", "/api/v1/tasks?priority=high&sort=title"+cursor, "")
+	other.wantProblem(http.StatusBadRequest, "cursor", "GET", "/api/v1/tasks?priority=high,low&sort=title"+cursor, "")
+	for i := range len(p.NextCursor) {
+		forged := []byte(p.NextCursor)
+		if forged[i] = 'A'; p.NextCursor[i] == 'A' {
+			forged[i] = 'B'
+		}
+		if a := c.do("GET", "/api/v1/tasks?priority=high,low&sort=title&cursor="+string(forged), ""); a.status != http.StatusBadRequest && i < len(p.NextCursor)-1 {
+			t.Errorf("cursor with character %d changed: got %d, want 400", i, a.status)
+		}
+	}
+	empty := r.user()
+	if a := empty.want(http.StatusOK, nil, "GET", "/api/v1/tasks", ""); a.body != `{"items":[],"next_cursor":""}` {
+		t.Errorf("an empty list: got %s", a.body)
+	}
+}
+
+func TestFiltersComeFromTheQuery(t *testing.T) {
+	c := newRig(t).user()
+	c.create(`{"title":"a","due_date":"2030-01-10","tags":["x","y"]}`)
+	c.create(`{"title":"b","due_at":"2020-01-01T00:00:00Z","tags":["x"],"description":"needle"}`)
+	c.create(`{"title":"c","status":"in_progress"}`)
+	for query, want := range map[string][]string{
+		"status=in_progress":                      {"c"},
+		"status=pending,in_progress&sort=title":   {"a", "b", "c"},
+		"tag=x&tag=y":                             {"a"},
+		"q=NEEDLE":                                {"b"},
+		"overdue=true":                            {"b"},
+		"due_before=2030-01-10&sort=due":          {"b"},
+		"due_after=2025-01-01T00:00:00%2B02:00":   {"a"},
+		"updated_since=2999-01-01":                nil,
+		"tag=x&q=needle&overdue=true&sort=-title": {"b"},
+	} {
+		if got := c.all(query); !slices.Equal(got, want) {
+			t.Errorf("%s: got %v, want %v", query, got, want)
+		}
+	}
+}
+
+func TestSyncOverHTTP(t *testing.T) {
+	c := newRig(t).user()
+	first, second := c.create(`{"title":"a"}`), c.create(`{"title":"b"}`)
+	c.want(http.StatusNoContent, nil, "DELETE", "/api/v1/tasks/"+first.ID, "")
+	var got struct {
+		Items     []map[string]any `json:"items"`
+		NextSince int64            `json:"next_since"`
+		HasMore   bool             `json:"has_more"`
+	}
+	c.want(http.StatusOK, &got, "GET", "/api/v1/sync?since=0&limit=1", "")
+	if len(got.Items) != 1 || got.Items[0]["id"] != second.ID || got.NextSince != 2 || !got.HasMore {
+		t.Errorf("first page: got %+v", got)
+	}
+	got.Items = nil
+	c.want(http.StatusOK, &got, "GET", "/api/v1/sync?since=2", "")
+	if len(got.Items) != 1 || len(got.Items[0]) != 4 || got.Items[0]["id"] != first.ID || got.Items[0]["deleted_at"] == nil || got.Items[0]["seq"] != 3.0 || got.NextSince != 3 || got.HasMore {
+		t.Errorf("second page: got %+v, want a tombstone of four fields", got)
+	}
+	if a := c.want(http.StatusOK, nil, "GET", "/api/v1/sync?since=3", ""); a.body != `{"has_more":false,"items":[],"next_since":3}` {
+		t.Errorf("nothing new: got %s", a.body)
+	}
+	var stats struct {
+		Total    int64            `json:"total"`
+		ByStatus map[string]int64 `json:"by_status"`
+	}
+	c.want(http.StatusOK, &stats, "GET", "/api/v1/stats", "")
+	if stats.Total != 1 || stats.ByStatus["pending"] != 1 {
+		t.Errorf("stats: got %+v", stats)
+	}
+	if a := c.want(http.StatusOK, nil, "GET", "/api/v1/tags", ""); a.body != `{"items":[]}` {
+		t.Errorf("tags: got %s", a.body)
+	}
+}

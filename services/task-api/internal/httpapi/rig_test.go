@@ -1,0 +1,199 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/platform/auth"
+	"github.com/taskwire/taskwire/pkg/platform/httpx"
+	"github.com/taskwire/taskwire/pkg/platform/outbox"
+	"github.com/taskwire/taskwire/pkg/platform/pgtest"
+	pg "github.com/taskwire/taskwire/pkg/platform/postgres"
+	"github.com/taskwire/taskwire/services/task-api/api"
+	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
+	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
+	"github.com/taskwire/taskwire/services/task-api/internal/publish"
+)
+
+// rig is the public side over a fresh database.
+type rig struct {
+	t      testing.TB
+	engine *gin.Engine
+	server *httptest.Server
+	db     *pgtest.DB
+	store  *postgres.Store
+	signer *auth.Signer
+}
+
+func newRig(t testing.TB) *rig {
+	t.Helper()
+	db := pgtest.New(t, "tasks", pg.Set{Name: "tasks", FS: postgres.Migrations()}, pg.Set{Name: "outbox", FS: outbox.Migrations})
+	log := slog.New(slog.DiscardHandler)
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := auth.NewSigner(string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hasher, err := accounts.NewHasher()
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, err := api.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{t: t, db: db, signer: signer}
+	r.store = postgres.New(db.Gorm, outbox.New(db.Gorm, log), publish.New(log), time.Now)
+	r.engine = httpx.NewEngine(httpx.Config{Service: "task-api", Log: log, Registerer: prometheus.NewRegistry(), TrustedProxies: []string{"127.0.0.1"}})
+	Register(r.engine, Config{
+		Tasks: r.store, Accounts: accounts.New(r.store, hasher, signer, log, time.Now),
+		Verifier: auth.NewVerifier(func(context.Context) ([]byte, error) { return signer.JWKS(), nil }, log),
+		JWKS:     signer.JWKS, CursorKey: bytes.Repeat([]byte{7}, 32), OpenAPI: document, Now: time.Now,
+	})
+	r.server = httptest.NewServer(r.engine)
+	t.Cleanup(r.server.Close)
+	return r
+}
+
+// client acts as one user.
+type client struct {
+	*rig
+	token string
+	id    string
+}
+
+// user makes an account without the work of hashing a password.
+func (r *rig) user() *client {
+	r.t.Helper()
+	id := uuid.NewString()
+	u := accounts.User{ID: id, Email: id + "@example.com", Timezone: "Europe/London", Role: "user", CreatedAt: time.Now()}
+	login := accounts.Login{FamilyID: uuid.NewString(), UserID: id, Hash: [32]byte([]byte(id)[:32]), At: time.Now(), ExpiresAt: time.Now().Add(time.Hour)}
+	if err := r.store.CreateUser(context.Background(), u, "none", login); err != nil {
+		r.t.Fatal(err)
+	}
+	token, _, err := r.signer.Sign(id, "user", time.Now())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return &client{r, token, id}
+}
+
+// answer is what came back.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// do sends a request; headers are pairs.
+func (c *client) do(method, path, body string, headers ...string) answer {
+	c.t.Helper()
+	var reader io.Reader
+	if body != "" {
+		reader = strings.NewReader(body)
+	}
+	req, err := http.NewRequest(method, c.server.URL+path, reader)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		c.t.Fatalf("%s %s: %v", method, path, err)
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil {
+		c.t.Fatalf("%s %s: %v", method, path, err)
+	}
+	return answer{resp.StatusCode, resp.Header, string(raw)}
+}
+
+// want sends a request, checks the status and decodes the answer into out, which may be nil.
+func (c *client) want(status int, out any, method, path, body string, headers ...string) answer {
+	c.t.Helper()
+	a := c.do(method, path, body, headers...)
+	if a.status != status {
+		c.t.Fatalf("%s %s %s: got %d %s, want %d", method, path, body, a.status, a.body, status)
+	}
+	if out != nil {
+		if err := json.Unmarshal([]byte(a.body), out); err != nil {
+			c.t.Fatalf("%s %s: %v in %s", method, path, err, a.body)
+		}
+	}
+	return a
+}
+
+// wantProblem checks for a problem document with the status that names the field ("" for none).
+func (c *client) wantProblem(status int, field, method, path, body string, headers ...string) answer {
+	c.t.Helper()
+	a := c.do(method, path, body, headers...)
+	what := fmt.Sprintf("%s %s %.100s %v", method, path, body, headers)
+	if a.status != status || a.header.Get("Content-Type") != "application/problem+json" {
+		c.t.Errorf("%s: got %d %s, want %d and a problem document", what, a.status, a.body, status)
+		return a
+	}
+	var p httpx.Problem
+	if err := json.Unmarshal([]byte(a.body), &p); err != nil || p.Status != status || p.Type == "" || p.Title == "" {
+		c.t.Errorf("%s: got the document %s", what, a.body)
+	}
+	if field == "" {
+		return a
+	}
+	for _, f := range p.Errors {
+		if f.Field == field {
+			return a
+		}
+	}
+	c.t.Errorf("%s: got %s, want one that names %q", what, a.body, field)
+	return a
+}
+
+func (c *client) create(body string) events.TaskData {
+	c.t.Helper()
+	var task events.TaskData
+	c.want(http.StatusCreated, &task, http.MethodPost, "/api/v1/tasks", body)
+	return task
+}
+
+// count asks the database.
+func (r *rig) count(sql string, args ...any) int64 {
+	r.t.Helper()
+	var n int64
+	if err := r.db.Gorm.Raw(sql, args...).Scan(&n).Error; err != nil {
+		r.t.Fatal(err)
+	}
+	return n
+}

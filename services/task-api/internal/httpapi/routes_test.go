@@ -1,0 +1,217 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/taskwire/taskwire/services/task-api/api"
+)
+
+var parameter = regexp.MustCompile(`:(\w+)`)
+
+// TestTheDocumentHasTheRoutesAndNoOthers holds the API document against the routes, both ways.
+func TestTheDocumentHasTheRoutesAndNoOthers(t *testing.T) {
+	raw, err := api.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc struct {
+		OpenAPI string
+		Paths   map[string]map[string]json.RawMessage
+	}
+	if err := json.Unmarshal(raw, &doc); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(doc.OpenAPI, "3.1.") {
+		t.Errorf("openapi: got %q, want 3.1", doc.OpenAPI)
+	}
+	documented := map[string]string{}
+	for path, item := range doc.Paths {
+		for method, op := range item {
+			var o struct {
+				Service  string           `json:"x-service"`
+				Security *json.RawMessage `json:"security"`
+				ID       string           `json:"operationId"`
+				Summary  string
+				Tags     []string
+				Answers  map[string]any `json:"responses"`
+			}
+			if method == "parameters" {
+				continue
+			}
+			if err := json.Unmarshal(op, &o); err != nil {
+				t.Fatalf("%s %s: %v", method, path, err)
+			}
+			name := strings.ToUpper(method) + " " + path
+			if o.Service == "" || o.ID == "" || o.Summary == "" || len(o.Tags) != 1 || len(o.Answers) == 0 {
+				t.Errorf("%s: wants x-service, operationId, summary, one tag and responses", name)
+			}
+			if o.Service == "task-api" {
+				documented[name] = string(user)
+				if o.Security != nil {
+					documented[name] = string(public)
+				}
+			}
+		}
+	}
+	for _, r := range routes {
+		name := r.method + " " + parameter.ReplaceAllString(r.path, "{$1}")
+		if access, ok := documented[name]; !ok {
+			t.Errorf("%s is a route, but not in openapi.yaml", name)
+		} else if access != string(r.access) {
+			t.Errorf("%s: got access %s in openapi.yaml, want %s", name, access, r.access)
+		}
+		delete(documented, name)
+	}
+	for name := range documented {
+		t.Errorf("%s is in openapi.yaml as the task API's, but no route", name)
+	}
+}
+
+// TestEveryReferenceInTheDocumentLeadsSomewhere also finds schemas that nothing uses.
+func TestEveryReferenceInTheDocumentLeadsSomewhere(t *testing.T) {
+	raw, err := api.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc map[string]any
+	if err := json.Unmarshal(raw, &doc); err != nil {
+		t.Fatal(err)
+	}
+	used := map[string]bool{}
+	for _, m := range regexp.MustCompile(`"\$ref":"#/([^"]+)"`).FindAllStringSubmatch(strings.ReplaceAll(string(raw), `": "`, `":"`), -1) {
+		used[m[1]] = true
+		var node any = doc
+		for part := range strings.SplitSeq(m[1], "/") {
+			object, _ := node.(map[string]any)
+			if node = object[part]; node == nil {
+				t.Errorf("#/%s leads nowhere", m[1])
+				break
+			}
+		}
+	}
+	if len(used) < 20 {
+		t.Fatalf("found %d references, want many", len(used))
+	}
+	for kind, group := range doc["components"].(map[string]any) {
+		for name := range group.(map[string]any) {
+			if kind != "securitySchemes" && !used["components/"+kind+"/"+name] {
+				t.Errorf("components/%s/%s is not used", kind, name)
+			}
+		}
+	}
+}
+
+func TestEveryRouteThatIsNotPublicWantsAToken(t *testing.T) {
+	r := newRig(t)
+	id := r.user().create(`{"title":"t"}`).ID
+	expired, _, err := r.signer.Sign(id, "user", time.Now().Add(-time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, route := range routes {
+		path := strings.ReplaceAll(route.path, ":id", id)
+		for name, token := range map[string]string{"no token": "", "no such token": "x.y.z", "an expired token": expired} {
+			c := &client{rig: r, token: token}
+			a := c.do(route.method, path, "{}")
+			if got := a.status == http.StatusUnauthorized && strings.Contains(a.body, "access token"); got != (route.access == user) {
+				t.Errorf("%s %s with %s: got %d %s for a route that is %s", route.method, path, name, a.status, a.body, route.access)
+			}
+		}
+	}
+}
+
+// TestAnotherUsersTaskIsNotFoundOnEveryRoute goes over the table: a route with an id that is added later is in it.
+func TestAnotherUsersTaskIsNotFoundOnEveryRoute(t *testing.T) {
+	r := newRig(t)
+	owner, other := r.user(), r.user()
+	task := owner.create(`{"title":"t","due_date":"2030-01-01","recurrence":{"rrule":"FREQ=DAILY"}}`)
+	gone := owner.create(`{"title":"gone"}`)
+	owner.want(http.StatusNoContent, nil, "DELETE", "/api/v1/tasks/"+gone.ID, "")
+	bodies := map[string]string{http.MethodPut: `{"title":"mine"}`, http.MethodPatch: `{"title":"mine"}`}
+	tested := 0
+	for _, route := range routes {
+		if !strings.Contains(route.path, ":id") {
+			continue
+		}
+		tested++
+		for _, id := range []string{task.ID, gone.ID, "01890a5d-ac96-774b-bcce-b302099a8057"} {
+			path := strings.ReplaceAll(route.path, ":id", id)
+			other.wantProblem(http.StatusNotFound, "", route.method, path, bodies[route.method])
+			other.wantProblem(http.StatusNotFound, "", route.method, path, bodies[route.method], "If-Match", `"v1"`)
+		}
+	}
+	if tested < 8 {
+		t.Errorf("tested %d routes with an id, want all", tested)
+	}
+	for _, path := range []string{"/api/v1/tasks", "/api/v1/sync", "/api/v1/tags", "/api/v1/stats"} {
+		if a := other.want(http.StatusOK, nil, "GET", path, ""); strings.Contains(a.body, task.ID) || strings.Contains(a.body, `"total":1`) {
+			t.Errorf("GET %s: got another user's task: %s", path, a.body)
+		}
+	}
+	if n := r.count(`SELECT count(*) FROM outbox WHERE key = ?`, other.id); n != 0 {
+		t.Errorf("outbox: got %d events of the other user, want none", n)
+	}
+}
+
+func TestAnAccountThatIsGoneIsToldSo(t *testing.T) {
+	r := newRig(t)
+	c := r.user()
+	if err := r.db.Gorm.Exec(`DELETE FROM users WHERE id = ?`, c.id).Error; err != nil {
+		t.Fatal(err)
+	}
+	c.wantProblem(http.StatusUnauthorized, "", "GET", "/api/v1/me", "")
+	c.wantProblem(http.StatusUnauthorized, "", "POST", "/api/v1/tasks", `{"title":"t"}`)
+	c.wantProblem(http.StatusUnauthorized, "", "GET", "/api/v1/sync", "")
+}
+
+func TestThePagesNeedNothingFromElsewhere(t *testing.T) {
+	r := newRig(t)
+	nobody := &client{rig: r}
+	elsewhere := regexp.MustCompile(`(?i)(src|href)="(https?:)?//|@import|url\(`)
+	for path, want := range map[string][]string{
+		"/":               {"/docs", "/api/v1/openapi.json"},
+		"/docs":           {"/docs/docs.js", "/docs/style.css", "/api/v1/openapi.json"},
+		"/docs/docs.js":   {"/api/v1/openapi.json"},
+		"/docs/style.css": {"body"},
+	} {
+		a := nobody.want(http.StatusOK, nil, "GET", path, "")
+		for _, text := range want {
+			if !strings.Contains(a.body, text) {
+				t.Errorf("GET %s: got no %q", path, text)
+			}
+		}
+		if elsewhere.MatchString(a.body) || strings.Contains(a.body, "innerHTML") {
+			t.Errorf("GET %s loads from elsewhere, or takes text as HTML", path)
+		}
+		if policy := a.header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") {
+			t.Errorf("GET %s: got policy %q", path, policy)
+		}
+	}
+	nobody.wantProblem(http.StatusNotFound, "", "GET", "/docs/other.js", "")
+	var keys struct{ Keys []map[string]any }
+	nobody.want(http.StatusOK, &keys, "GET", "/.well-known/jwks.json", "")
+	if len(keys.Keys) != 1 || keys.Keys[0]["kty"] != "OKP" {
+		t.Errorf("jwks: got %v", keys)
+	}
+	if a := nobody.want(http.StatusOK, nil, "GET", "/api/v1/openapi.json", ""); a.header.Get("Content-Type") != "application/json" {
+		t.Errorf("openapi: got type %s", a.header.Get("Content-Type"))
+	}
+}
+
+func TestDaprsRoutesAreUnknownOnThePublicSide(t *testing.T) {
+	c := newRig(t).user()
+	for _, path := range []string{"/internal/successors", "/internal/changes", "/internal/heads", "/internal/jwks", "/events/task-events"} {
+		for _, method := range []string{"GET", "POST"} {
+			c.wantProblem(http.StatusNotFound, "", method, path, "")
+		}
+	}
+	if slices.ContainsFunc(routes, func(r route) bool { return strings.HasPrefix(r.path, "/internal") }) {
+		t.Error("routes.go has a route of the Dapr side")
+	}
+}
