@@ -1,0 +1,423 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/pem"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/platform/config"
+	"github.com/taskwire/taskwire/pkg/platform/pgtest"
+	"go.uber.org/goleak"
+)
+
+const appToken = "the token of the sidecar"
+
+// service is run on a database of its own, behind a proxy, without a sidecar.
+type service struct {
+	t           *testing.T
+	public, app string
+	db          *pgtest.DB
+	proxy       *proxy
+	log         *lockedBuffer
+	stop        func() error
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// start starts the service; with away its database is not there yet.
+func start(t *testing.T, away bool) *service {
+	t.Helper()
+	s := &service{t: t, db: pgtest.New(t, "tasks"), log: &lockedBuffer{}}
+	s.proxy = newProxy(t, address(t, s.db.AppURL))
+	if away {
+		s.proxy.cut()
+	}
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "secrets.json")
+	secret, err := json.Marshal(map[string]map[string]string{appID: {
+		secretDatabase: s.through(s.db.AppURL), secretMigrate: s.through(s.db.OwnerURL),
+		secretSigning:   string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})),
+		secretCursorKey: hex.EncodeToString(make([]byte, cursorKeyBytes)),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, secret, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg := settings{Base: config.Base{
+		HTTPAddr: "127.0.0.1:0", AppAddr: "127.0.0.1:0", DaprHTTPPort: unusedPort(t), DaprGRPCPort: unusedPort(t),
+		DaprPubSub: "kafka-pubsub", AppAPIToken: appToken, SecretStore: "kubernetes-secrets", SecretsFile: file,
+		LogLevel: "debug", ShutdownTimeout: 5 * time.Second,
+	}, DatabaseConns: 8}
+	ctx, cancel := context.WithCancel(context.Background())
+	addresses, ended := make(chan [2]net.Addr, 1), make(chan error, 1)
+	go func() {
+		ended <- run(ctx, cfg, s.log, func(public, app net.Addr) { addresses <- [2]net.Addr{public, app} })
+	}()
+	select {
+	case a := <-addresses:
+		s.public, s.app = "http://"+a[0].String(), "http://"+a[1].String()
+	case err := <-ended:
+		t.Fatalf("run: %v", err)
+	}
+	s.stop = sync.OnceValue(func() error {
+		cancel()
+		return <-ended
+	})
+	t.Cleanup(func() {
+		if err := s.stop(); err != nil {
+			t.Errorf("run: %v", err)
+		}
+		http.DefaultClient.CloseIdleConnections()
+		if t.Failed() {
+			t.Logf("log of the service:\n%s", s.log)
+		}
+	})
+	return s
+}
+
+func address(t *testing.T, databaseURL string) string {
+	t.Helper()
+	u, err := url.Parse(databaseURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.Host
+}
+
+func (s *service) through(databaseURL string) string {
+	return strings.Replace(databaseURL, address(s.t, databaseURL), s.proxy.listener.Addr().String(), 1)
+}
+
+func unusedPort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// call sends a request; headers are pairs.
+func (s *service) call(method, address, body string, headers ...string) (int, http.Header, string) {
+	s.t.Helper()
+	req, err := http.NewRequest(method, address, strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	for i := 0; i+1 < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		s.t.Fatalf("%s %s: %v", method, address, err)
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil {
+		s.t.Fatalf("%s %s: %v", method, address, err)
+	}
+	return resp.StatusCode, resp.Header, string(raw)
+}
+
+// await polls until the address answers with the status.
+func (s *service) await(status int, address string) (body string) {
+	s.t.Helper()
+	got := 0
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if got, _, body = s.call("GET", address, ""); got == status {
+			return body
+		}
+	}
+	s.t.Fatalf("GET %s: got %d %s for a minute, want %d", address, got, body, status)
+	return ""
+}
+
+// register makes an account and returns the header that speaks for it, and its id.
+func (s *service) register(email string) (token, id string) {
+	s.t.Helper()
+	s.await(http.StatusUnauthorized, s.public+"/api/v1/tasks") // it is past its start
+	status, _, body := s.call("POST", s.public+"/api/v1/auth/register", `{"email":"`+email+`","password":"correct horse"}`)
+	var session struct {
+		AccessToken string `json:"access_token"`
+		User        struct{ ID string }
+	}
+	if err := json.Unmarshal([]byte(body), &session); err != nil || status != http.StatusCreated {
+		s.t.Fatalf("register: got %d %s", status, body)
+	}
+	return "Bearer " + session.AccessToken, session.User.ID
+}
+
+func (s *service) count(sql string) (n int64) {
+	s.t.Helper()
+	if err := s.db.Gorm.Raw(sql).Scan(&n).Error; err != nil {
+		s.t.Fatal(err)
+	}
+	return n
+}
+
+func TestMain(m *testing.M) {
+	// What is left is the test server, which ends with the process.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("os/exec.(*Cmd).Start.func2"),
+		goleak.IgnoreAnyFunction("github.com/taskwire/taskwire/pkg/platform/localpg.(*Plan).start.func1"))
+}
+
+func TestWithoutASidecarWritesGoOnAndTheOutboxHoldsTheEvents(t *testing.T) {
+	t.Parallel()
+	s := start(t, false)
+	token, _ := s.register("a@example.com")
+	for range 3 {
+		if status, _, body := s.call("POST", s.public+"/api/v1/tasks", `{"title":"t"}`, "Authorization", token); status != http.StatusCreated {
+			t.Errorf("create: got %d %s, want 201", status, body)
+		}
+	}
+	body := s.await(http.StatusServiceUnavailable, s.public+"/readyz")
+	if !strings.Contains(body, `"sidecar":"unavailable"`) || !strings.Contains(body, `"database":"ok"`) || !strings.Contains(body, `"migrations":"ok"`) {
+		t.Errorf("readyz: got %s, want the sidecar named", body)
+	}
+	if status, _, body := s.call("GET", s.public+"/healthz", ""); status != http.StatusOK {
+		t.Errorf("healthz: got %d %s", status, body)
+	}
+	if status, _, body := s.call("GET", s.app+"/healthz", ""); status != http.StatusOK {
+		t.Errorf("healthz of the Dapr side: got %d %s, want 200: deliveries do not need the sidecar's word", status, body)
+	}
+	if n := s.count(`SELECT count(*) FROM outbox`); n != 6 {
+		t.Errorf("outbox: got %d events, want 6", n)
+	}
+	if err := s.stop(); err != nil {
+		t.Errorf("stop: got %v", err)
+	}
+	if log := s.log.String(); strings.Contains(log, "panic") || strings.Contains(log, `"level":"ERROR"`) {
+		t.Errorf("log: got an error or a panic:\n%s", log)
+	}
+}
+
+func TestTheServiceStartsBeforeItsDatabaseAndOutlivesIt(t *testing.T) {
+	t.Parallel()
+	s := start(t, true)
+	status, header, body := s.call("GET", s.public+"/api/v1/tasks", "")
+	if status != http.StatusServiceUnavailable || header.Get("Retry-After") == "" {
+		t.Errorf("before the database: got %d with Retry-After %q %s, want 503", status, header.Get("Retry-After"), body)
+	}
+	s.await(http.StatusServiceUnavailable, s.app+"/healthz")
+	s.proxy.mend()
+	token, _ := s.register("a@example.com")
+	s.await(http.StatusOK, s.app+"/healthz")
+	s.proxy.cut()
+	var task events.TaskData
+	for _, r := range []struct{ method, path, body string }{
+		{"POST", "/api/v1/tasks", `{"title":"t"}`},
+		{"GET", "/api/v1/tasks", ""},
+		{"GET", "/api/v1/sync", ""},
+		{"GET", "/api/v1/me", ""},
+		{"POST", "/api/v1/tasks/01890a5d-ac96-774b-bcce-b302099a8057/complete", ""},
+		{"POST", "/api/v1/auth/login", `{"email":"a@example.com","password":"correct horse"}`},
+		{"POST", "/api/v1/auth/register", `{"email":"b@example.com","password":"correct horse"}`},
+	} {
+		status, header, body := s.call(r.method, s.public+r.path, r.body, "Authorization", token)
+		if status != http.StatusServiceUnavailable || header.Get("Retry-After") == "" {
+			t.Errorf("%s %s without the database: got %d with Retry-After %q %s, want 503", r.method, r.path, status, header.Get("Retry-After"), body)
+		}
+	}
+	if body := s.await(http.StatusServiceUnavailable, s.public+"/readyz"); !strings.Contains(body, `"database":"unavailable"`) {
+		t.Errorf("readyz: got %s, want the database named", body)
+	}
+	s.proxy.mend()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		status, _, body := s.call("POST", s.public+"/api/v1/tasks", `{"title":"t"}`, "Authorization", token)
+		if status == http.StatusCreated {
+			if err := json.Unmarshal([]byte(body), &task); err != nil || task.Seq != 1 {
+				t.Errorf("create: got %s %v, want the first change of the user", body, err)
+			}
+			break
+		}
+		if status != http.StatusServiceUnavailable || time.Now().After(deadline) {
+			t.Fatalf("create: got %d %s, want 503 and then 201", status, body)
+		}
+	}
+}
+
+// TestALostCommitIsNeverAnsweredAsDoneAndIsSafeToRepeat loses the answer to a COMMIT: the write is done, and nobody here
+// knows.
+func TestALostCommitIsNeverAnsweredAsDoneAndIsSafeToRepeat(t *testing.T) {
+	t.Parallel()
+	s := start(t, false)
+	token, _ := s.register("a@example.com")
+	s.proxy.loseNext.Store(true)
+	create := func() (int, string) {
+		status, _, body := s.call("POST", s.public+"/api/v1/tasks", `{"title":"t"}`, "Authorization", token, "Idempotency-Key", "k")
+		return status, body
+	}
+	if status, body := create(); status != http.StatusServiceUnavailable {
+		t.Fatalf("create with the answer to its commit lost: got %d %s, want 503", status, body)
+	}
+	var task events.TaskData
+	status, body := create()
+	if err := json.Unmarshal([]byte(body), &task); err != nil || status != http.StatusCreated || task.Seq != 1 {
+		t.Errorf("repeated: got %d %s, want the task that was made", status, body)
+	}
+	if tasks, sent := s.count(`SELECT count(*) FROM tasks`), s.count(`SELECT count(*) FROM outbox`); tasks != 1 || sent != 2 {
+		t.Errorf("got %d tasks and %d events, want 1 and 2", tasks, sent)
+	}
+	s.proxy.loseNext.Store(true)
+	complete := s.public + "/api/v1/tasks/" + task.ID + "/complete"
+	if status, _, body := s.call("POST", complete, "", "Authorization", token); status != http.StatusServiceUnavailable {
+		t.Fatalf("complete with the answer to its commit lost: got %d %s, want 503", status, body)
+	}
+	if status, _, body := s.call("POST", complete, "", "Authorization", token); status != http.StatusOK || !strings.Contains(body, `"version":2`) {
+		t.Errorf("repeated: got %d %s, want version 2", status, body)
+	}
+	if n := s.count(`SELECT count(*) FROM outbox WHERE data LIKE '%"event_type":"completed"%'`); n != 2 {
+		t.Errorf("completed events: got %d, want one on each of the two topics", n)
+	}
+}
+
+func TestTheDaprSideServesTheOtherServices(t *testing.T) {
+	t.Parallel()
+	s := start(t, false)
+	token, id := s.register("a@example.com")
+	app := func(method, path, body string, headers ...string) (int, string) {
+		status, _, answer := s.call(method, s.app+path, body, append([]string{"dapr-api-token", appToken}, headers...)...)
+		return status, answer
+	}
+	_, _, body := s.call("POST", s.public+"/api/v1/tasks", `{"title":"Water","due_date":"2030-03-01","recurrence":{"rrule":"FREQ=WEEKLY"}}`, "Authorization", token)
+	var task events.TaskData
+	if err := json.Unmarshal([]byte(body), &task); err != nil {
+		t.Fatal(err)
+	}
+	_, _, completed := s.call("POST", s.public+"/api/v1/tasks/"+task.ID+"/complete", "", "Authorization", token)
+	request := func(change func(map[string]any)) string {
+		var data map[string]any
+		if err := json.Unmarshal([]byte(completed), &data); err != nil {
+			t.Fatal(err)
+		}
+		r := map[string]any{
+			"event_id": "01890a5d-ac96-774b-bcce-b302099a8057", "user_id": id, "task_id": task.ID, "series_id": task.SeriesID, "occurrence_no": 1,
+			"due_date": "2030-03-08", "timezone": "UTC", "recurrence": data["recurrence"], "task_data": data, "of_the_future": true,
+		}
+		if change != nil {
+			change(r)
+		}
+		raw, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(raw)
+	}
+	for _, want := range []int{http.StatusCreated, http.StatusOK, http.StatusOK} {
+		status, body := app("POST", "/internal/successors", request(nil))
+		var next events.TaskData
+		if err := json.Unmarshal([]byte(body), &next); err != nil || status != want || next.DueDate != "2030-03-08" || next.OccurrenceNo != 2 || next.Title != "Water" {
+			t.Errorf("successors: got %d %s, want %d and the successor", status, body, want)
+		}
+	}
+	for name, tc := range map[string]struct {
+		want   int
+		change func(map[string]any)
+	}{
+		"another task":      {404, func(r map[string]any) { r["occurrence_no"] = 7 }},
+		"no due date":       {422, func(r map[string]any) { r["due_date"] = "" }},
+		"no id":             {422, func(r map[string]any) { r["series_id"] = "x" }},
+		"another task_data": {422, func(r map[string]any) { r["task_data"] = map[string]any{} }},
+	} {
+		if name == "no due date" { // only a new occurrence is looked at so closely
+			s.exec(`DELETE FROM tasks WHERE occurrence_no = 2`)
+		}
+		if status, body := app("POST", "/internal/successors", request(tc.change)); status != tc.want || !strings.Contains(body, `"title"`) {
+			t.Errorf("successors with %s: got %d %s, want %d", name, status, body, tc.want)
+		}
+	}
+	if status, body := app("POST", "/internal/successors", `{`); status != http.StatusBadRequest {
+		t.Errorf("successors with a broken body: got %d %s", status, body)
+	}
+	s.call("DELETE", s.public+"/api/v1/tasks/"+task.ID, "", "Authorization", token)
+	s.exec(`DELETE FROM tasks WHERE occurrence_no = 2`)
+	if status, body := app("POST", "/internal/successors", request(nil)); status != http.StatusConflict {
+		t.Errorf("successors of a deleted task: got %d %s, want 409", status, body)
+	}
+
+	var changes struct {
+		Items   []events.TaskUpdateEvent
+		Head    int64
+		Oldest  *int64
+		HasMore bool `json:"has_more"`
+	}
+	status, body := app("GET", "/internal/changes?user_id="+id+"&since=1&limit=2", "")
+	if err := json.Unmarshal([]byte(body), &changes); err != nil || status != 200 || len(changes.Items) != 2 || changes.Items[0].Seq != 2 || changes.Head != 4 || !changes.HasMore || *changes.Oldest != 0 {
+		t.Errorf("changes: got %d %s", status, body)
+	}
+	s.exec(`DELETE FROM changes WHERE seq < 3`)
+	s.exec(`UPDATE heads SET changes_from = 3`)
+	for path, want := range map[string]int{
+		"/internal/changes?user_id=" + id + "&since=1":                   http.StatusGone,
+		"/internal/changes?user_id=" + id + "&since=2":                   http.StatusOK,
+		"/internal/changes?user_id=" + id + "&since=-1":                  http.StatusBadRequest,
+		"/internal/changes?user_id=" + id + "&limit=501":                 http.StatusBadRequest,
+		"/internal/changes?user_id=x":                                    http.StatusBadRequest,
+		"/internal/changes?user_id=01890a5d-ac96-774b-bcce-b302099a8057": http.StatusNotFound,
+		"/internal/jwks": http.StatusOK,
+	} {
+		if status, body := app("GET", path, ""); status != want {
+			t.Errorf("GET %s: got %d %s, want %d", path, status, body, want)
+		}
+	}
+	if status, body := app("POST", "/internal/heads", `{"user_ids":["`+id+`","01890a5d-ac96-774b-bcce-b302099a8057"]}`); status != 200 || body != `{"heads":{"`+id+`":4}}` {
+		t.Errorf("heads: got %d %s", status, body)
+	}
+	if status, body := app("POST", "/internal/heads", `{"user_ids":["x"]}`); status != http.StatusBadRequest {
+		t.Errorf("heads of no id: got %d %s", status, body)
+	}
+	for _, path := range []string{"/internal/jwks", "/internal/changes?user_id=" + id} {
+		if status, _, body := s.call("GET", s.app+path, "", "dapr-api-token", "wrong", "Authorization", token); status != http.StatusUnauthorized {
+			t.Errorf("GET %s without the sidecar's token: got %d %s, want 401", path, status, body)
+		}
+	}
+}
+
+func (s *service) exec(sql string) {
+	s.t.Helper()
+	if err := s.db.Gorm.Exec(sql).Error; err != nil {
+		s.t.Fatal(err)
+	}
+}
