@@ -53,8 +53,6 @@ func run(ctx context.Context, rounds int, arm time.Duration) error {
 	defer os.RemoveAll(data)
 	cfg := stack.Config{
 		Root: root, BinDir: bin, Data: data, Durable: true, Out: io.Discard, Log: slog.New(slog.DiscardHandler),
-		// The bench is one address with many accounts; the limits against guessing passwords are not what it measures.
-		Env: map[string]string{"RATE_LIMITS": "off"},
 	}
 	fmt.Println("start")
 	for _, kind := range []string{"first, makes the data folder", "warm"} {

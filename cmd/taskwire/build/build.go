@@ -141,7 +141,7 @@ func daprdStamp(ctx context.Context, dir string) (string, error) {
 	}
 	h := sha256.New()
 	for _, f := range files {
-		if strings.HasSuffix(f, "_test.go") {
+		if ext := filepath.Ext(f); (ext != ".go" && ext != ".mod" && ext != ".sum") || strings.HasSuffix(f, "_test.go") {
 			continue
 		}
 		raw, err := os.ReadFile(f)
