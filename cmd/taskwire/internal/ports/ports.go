@@ -132,7 +132,17 @@ func bind(family int, addr syscall.Sockaddr) (int, error) {
 			return 0, os.NewSyscallError("setsockopt", err)
 		}
 	}
-	if err := syscall.Bind(fd, addr); err != nil {
+	err = syscall.Bind(fd, addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		// Connections of a process that has just ended linger in TIME_WAIT and hold the port against a plain bind, for a
+		// minute. With SO_REUSEADDR only a socket that still lives does.
+		if err := syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1); err != nil {
+			syscall.Close(fd)
+			return 0, os.NewSyscallError("setsockopt", err)
+		}
+		err = syscall.Bind(fd, addr)
+	}
+	if err != nil {
 		syscall.Close(fd)
 		return 0, os.NewSyscallError("bind", err)
 	}

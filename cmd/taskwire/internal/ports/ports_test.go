@@ -84,3 +84,27 @@ func TestTheHolderOfAPortIsNamed(t *testing.T) {
 		t.Errorf("Holder: got %q, want it to have %q", got, want)
 	}
 }
+
+func TestAPortWithLingeringConnectionsOfAnEndedProcessIsFree(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.Close() // who closes first keeps the connection in TIME_WAIT
+	if _, err := client.Read(make([]byte, 1)); err == nil {
+		t.Fatal("read from a closed connection: got nil")
+	}
+	client.Close()
+	l.Close()
+	if port := l.Addr().(*net.TCPAddr).Port; Taken(port) {
+		t.Errorf("port %d counts as taken", port)
+	}
+}
