@@ -35,8 +35,9 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Stdout)
+	told := ctx.Err() != nil && errors.Is(err, context.Canceled) // to stop, while it was starting
 	stop()
-	if err != nil {
+	if err != nil && !told {
 		fmt.Fprintln(os.Stderr, "audit:", err)
 		os.Exit(1)
 	}

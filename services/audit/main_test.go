@@ -147,7 +147,7 @@ func TestTheServiceWithoutItsSidecar(t *testing.T) {
 	s.wants("http://"+s.app+"/healthz", http.StatusOK) // migrated: it can take deliveries
 	s.wants("http://"+s.public+"/readyz", http.StatusServiceUnavailable, `sidecar`)
 	s.wants("http://"+s.public+"/metrics", http.StatusOK, "audit_appended_total 0")
-	s.wants("http://"+s.public+"/api/v1/audit", http.StatusUnauthorized, "application", "401")
+	s.wants("http://"+s.public+"/api/v1/audit", http.StatusUnauthorized, "trace_id")
 
 	now := time.Now().UTC()
 	user, task := uuid.NewString(), uuid.NewString()

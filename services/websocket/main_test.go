@@ -139,7 +139,13 @@ func (s *service) wants(url string, status int, parts ...string) {
 
 func (s *service) deliver(topic, data string) (int, string) {
 	s.t.Helper()
-	body := fmt.Sprintf(`{"specversion":"1.0","id":%q,"source":"x","type":"x","data":%s}`, uuid.NewString(), data)
+	var id struct {
+		EventID string `json:"event_id"`
+	}
+	if err := json.Unmarshal([]byte(data), &id); err != nil {
+		s.t.Fatal(err)
+	}
+	body := fmt.Sprintf(`{"specversion":"1.0","id":%q,"source":"x","type":"x","data":%s}`, id.EventID, data)
 	status, answer, err := s.call(http.MethodPost, "http://"+s.app+"/events/"+topic, []byte(body), appToken)
 	if err != nil {
 		s.t.Fatal(err)

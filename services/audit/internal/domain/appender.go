@@ -17,7 +17,7 @@ const (
 )
 
 // ErrStopped is returned for a delivery that the appender can no longer take: it will be delivered again.
-var ErrStopped = errors.New("audit log is shutting down")
+var ErrStopped = fmt.Errorf("audit log is shutting down: %w", context.Canceled) // nothing is wrong with the event
 
 // Writer stores entries.
 type Writer interface {

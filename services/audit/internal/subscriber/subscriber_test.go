@@ -86,8 +86,14 @@ func onPostgres(t *testing.T) *rig {
 // deliver makes the sidecar's request and returns its outcome: SUCCESS, RETRY or DROP.
 func (r *rig) deliver(data []byte) string {
 	r.t.Helper()
+	var id struct {
+		EventID string `json:"event_id"`
+	}
+	if err := json.Unmarshal(data, &id); err != nil {
+		r.t.Fatal(err)
+	}
 	envelope := fmt.Appendf(nil, `{"specversion":"1.0","id":%q,"source":"task-api","type":"TaskEvent","datacontenttype":"application/json","topic":"task-events","pubsubname":"kafka-pubsub","data":%s}`,
-		uuid.NewString(), data)
+		id.EventID, data)
 	req := httptest.NewRequest(http.MethodPost, "/events/"+events.TopicTaskEvents, bytes.NewReader(envelope))
 	req.Header.Set("Content-Type", "application/cloudevents+json")
 	req.Header.Set("dapr-api-token", appToken)

@@ -2,13 +2,10 @@ package hub_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"reflect"
 	"slices"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,100 +15,7 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/services/websocket/internal/hub"
 	"github.com/taskwire/taskwire/services/websocket/internal/hubtest"
-	"github.com/taskwire/taskwire/services/websocket/internal/wire"
 )
-
-// page is a client in memory. It shows what it was sent as "welcome 3", "4", "resync gap_too_large 9", "note n".
-type page struct {
-	mu     sync.Mutex
-	got    []string
-	held   []string
-	open   bool
-	queued int // frames that count against the bound until taken
-	bound  int // 0: none
-	waker  hub.Waker
-	closed *wire.Closing
-}
-
-func (p *page) Open(seq int64) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.open = true
-	p.got = append(append(p.got, fmt.Sprint("welcome ", seq)), p.held...)
-	p.held = nil
-}
-
-func (p *page) Push(f *wire.Frame) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.bound > 0 && p.queued >= p.bound {
-		return false
-	}
-	p.queued++
-	if p.open {
-		p.got = append(p.got, show(f))
-	} else {
-		p.held = append(p.held, show(f))
-	}
-	return true
-}
-
-func (p *page) Room(w hub.Waker) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.bound == 0 || p.queued < p.bound/2 {
-		return true
-	}
-	p.waker = w
-	return false
-}
-
-func (p *page) Close(c wire.Closing) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.closed = &c
-}
-
-// take empties the queue, as a writer does.
-func (p *page) take() {
-	p.mu.Lock()
-	p.queued = 0
-	w := p.waker
-	p.waker = nil
-	p.mu.Unlock()
-	if w != nil {
-		w.Wake()
-	}
-}
-
-func (p *page) seen() []string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.Clone(p.got)
-}
-
-// show reads a frame's text, which the library keeps to itself.
-func show(f *wire.Frame) string {
-	var m struct {
-		Type           string
-		Seq            int64
-		EventID        string `json:"event_id"`
-		NotificationID string `json:"notification_id"`
-		Reason         string
-	}
-	if err := json.Unmarshal(reflect.ValueOf(f.Prepared).Elem().FieldByName("data").Bytes(), &m); err != nil {
-		return err.Error()
-	}
-	switch {
-	case m.Type == "event" && m.Seq == 0:
-		return "event " + m.EventID
-	case m.Type == "event":
-		return fmt.Sprint(m.Seq)
-	case m.Type == "notification":
-		return "note " + m.NotificationID
-	}
-	return fmt.Sprint(m.Type, " ", m.Reason, " ", m.Seq)
-}
 
 // limits are the service's, with a small replay bound.
 func limits() hub.Limits {

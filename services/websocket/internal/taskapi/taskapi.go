@@ -49,15 +49,21 @@ func (c *Client) Changes(ctx context.Context, userID string, since int64, limit 
 	if err := c.call(ctx, http.MethodGet, "/internal/changes?"+query.Encode(), nil, &answer); err != nil {
 		return hub.Changes{}, err
 	}
-	got := hub.Changes{Items: make([]events.TaskUpdateEvent, 0, len(answer.Items)), Head: answer.Head}
-	for _, raw := range answer.Items {
+	return hub.Changes{Items: readable(answer.Items), Head: answer.Head}, nil
+}
+
+// readable decodes changes up to the first one that cannot be read. It does not validate: events.Decode… refuses what
+// comes from the future.
+func readable(raws []json.RawMessage) []events.TaskUpdateEvent {
+	items := make([]events.TaskUpdateEvent, 0, len(raws))
+	for _, raw := range raws {
 		var ev events.TaskUpdateEvent
-		if json.Unmarshal(raw, &ev) != nil { // not events.Decode…: that refuses types of the future
-			break
+		if json.Unmarshal(raw, &ev) != nil {
+			return items
 		}
-		got.Items = append(got.Items, ev)
+		items = append(items, ev)
 	}
-	return got, nil
+	return items
 }
 
 // Heads implements hub.Source.
