@@ -21,7 +21,7 @@ func TestAJoinThatMeetsTheLastLeaveIsNotForgotten(t *testing.T) {
 	h := hub.New(hub.Config{Source: s, Log: slog.New(slog.DiscardHandler), Metrics: hub.NewMetrics(prometheus.NewRegistry()), Limits: limits()})
 	defer h.Close()
 	_, last := join(t, h, 0)
-	for i := range 60_000 {
+	for i := range 15_000 {
 		at, leaving := int64(s.Len("u")), last
 		p := &page{}
 		var ready atomic.Bool
