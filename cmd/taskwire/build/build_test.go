@@ -92,7 +92,7 @@ func TestTwoBuildsIntoOneFolderWaitForOneAnother(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			unlock, err := lock(bin)
+			unlock, err := lock(Config{BinDir: bin})
 			if err != nil {
 				t.Error(err)
 				return
@@ -129,5 +129,38 @@ func TestMessagesAreToldFromPackages(t *testing.T) {
 		if got := isPackage(line); got != want {
 			t.Errorf("isPackage(%q): got %v", line, got)
 		}
+	}
+}
+
+func TestAProgramIsInstalledAsAWholeAndOnlyWhenItChanged(t *testing.T) {
+	dir := t.TempDir()
+	from, to := filepath.Join(dir, "from"), filepath.Join(dir, "to")
+	write(t, from, "one", 0o644)
+	inode := func() os.FileInfo {
+		t.Helper()
+		if err := install(from, to); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(to)
+		if err != nil || info.Mode().Perm() != 0o755 {
+			t.Fatalf("got %v, %v, want mode 0755", info, err)
+		}
+		return info
+	}
+	first := inode()
+	if again := inode(); !os.SameFile(first, again) {
+		t.Error("a program that is current was installed again")
+	}
+	running, err := os.Open(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer running.Close()
+	write(t, from, "another", 0o644)
+	if os.SameFile(first, inode()) {
+		t.Error("the file of a running program was written to")
+	}
+	if raw, err := os.ReadFile(to); err != nil || string(raw) != "another" {
+		t.Errorf("got %q, %v", raw, err)
 	}
 }

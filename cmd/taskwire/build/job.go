@@ -50,7 +50,7 @@ func (j job) run(ctx context.Context) error {
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("build: run go: %w", err)
 	}
-	p := &progress{cfg: j.cfg, what: j.what, total: total, begin: time.Now()}
+	p := &progress{cfg: j.cfg, what: j.what, going: "building", gone: "built", total: total, begin: time.Now()}
 	stop := p.show()
 	var said []string
 	for lines := bufio.NewScanner(stderr); lines.Scan(); {
@@ -71,13 +71,16 @@ func (j job) run(ctx context.Context) error {
 	return nil
 }
 
+// staleFormat prints the packages that have to be compiled: Go calls those in its cache stale too.
+const staleFormat = `{{if and .Stale (ne .StaleReason "not installed but available in build cache")}}{{.ImportPath}}{{end}}`
+
 // stale counts the packages that are not in Go's cache. It also fetches the modules that are missing.
 func (j job) stale(ctx context.Context) (int, error) {
-	cmd := goCommand(ctx, j.dir, append(append([]string{"list", "-deps", "-f", "{{if .Stale}}{{.ImportPath}}{{end}}"}, j.flags...), j.pkgs...)...)
+	cmd := goCommand(ctx, j.dir, append(append([]string{"list", "-deps", "-f", staleFormat}, j.flags...), j.pkgs...)...)
 	cmd.Env = append(cmd.Env, j.env...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	p := &progress{cfg: j.cfg, what: "modules of " + j.what, begin: time.Now()}
+	p := &progress{cfg: j.cfg, what: "the modules of " + j.what, going: "fetching", gone: "have", begin: time.Now()}
 	stop := p.show()
 	err := cmd.Run()
 	stop(err == nil)

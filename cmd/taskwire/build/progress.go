@@ -9,11 +9,12 @@ import (
 // progress shows how far a job is: on a terminal one line that changes, elsewhere a line now and then. A job that is
 // done within quiet says nothing.
 type progress struct {
-	cfg   Config
-	what  string
-	total int // packages to compile; 0: unknown
-	begin time.Time
-	done  atomic.Int64
+	cfg         Config
+	what        string
+	going, gone string // the verbs
+	total       int    // packages to compile; 0: unknown
+	begin       time.Time
+	done        atomic.Int64
 }
 
 // show starts to show and returns what ends it.
@@ -28,13 +29,13 @@ func (p *progress) show() (stop func(ok bool)) {
 			select {
 			case ok := <-ended:
 				if spoke && ok {
-					p.print("built", true)
+					p.print(p.gone, true)
 				} else if spoke && p.cfg.TTY {
 					fmt.Fprintln(p.cfg.Out)
 				}
 				return
 			case <-timer.C:
-				p.print("building", false)
+				p.print(p.going, false)
 				spoke = true
 				if p.cfg.TTY {
 					timer.Reset(200 * time.Millisecond)

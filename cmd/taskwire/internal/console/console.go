@@ -52,10 +52,10 @@ func (c *Console) Names(names ...string) {
 }
 
 // Log writes a part's line if it is at least as important as least. Text that does not say how important it is (a
-// panic's trace) is always written.
+// panic's trace) is always written; warnings that belong to every start are not, unless least is Debug.
 func (c *Console) Log(part string, raw []byte, least Level) {
 	l := Parse(raw)
-	if l.Level != Plain && l.Level < least {
+	if l.Level != Plain && (l.Level < least || least > Debug && expected(l.Text)) {
 		return
 	}
 	if l.Time.IsZero() {

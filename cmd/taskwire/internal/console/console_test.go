@@ -50,6 +50,7 @@ func TestWithoutColourThereIsNoEscapeSequenceAndUnimportantLinesAreLeftOut(t *te
 	c.Log("b", []byte(`{"level":"INFO","msg":"quiet"}`), Warn)
 	c.Log("b", []byte(`{"level":"ERROR","msg":"loud"}`), Warn)
 	c.Log("b", []byte(`stack trace`), Warn)
+	c.Log("b", []byte(`{"level":"warning","msg":"mTLS is disabled. quiet too"}`), Warn)
 	c.Done("b ready", 1200*time.Millisecond)
 	got := out.String()
 	if strings.Contains(got, "\x1b") || strings.Contains(got, "quiet") {

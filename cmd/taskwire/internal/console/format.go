@@ -36,6 +36,23 @@ var hidden = map[string]bool{"app_id": true, "instance": true, "type": true, "ve
 // postgresLine is a severity behind Postgres' log_line_prefix: none, or its default '%m [%p] '.
 var postgresLine = regexp.MustCompile(`^(?:(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+) (\S+) \[\d+\] )?([A-Z]+): {1,2}(.*)$`)
 
+// expectedTexts begin warnings that every local start has and that mean nothing: of daprd about what it is told to do
+// without, of Postgres about clients (the readiness question among them) that come a moment too early or too late.
+var expectedTexts = []string{
+	"mTLS is disabled.", "Actor runtime disabled:", "No scheduler host addresses provided.",
+	"Secrets configuration added for 'kubernetes', but no matching", "Skipping programmatic ",
+	"the database system is starting up", "the database system is shutting down",
+}
+
+func expected(text string) bool {
+	for _, e := range expectedTexts {
+		if strings.HasPrefix(text, e) {
+			return true
+		}
+	}
+	return false
+}
+
 var postgresLevels = map[string]Level{
 	"LOG": Info, "INFO": Info, "NOTICE": Info, "DETAIL": Info, "HINT": Info, "CONTEXT": Info, "STATEMENT": Info,
 	"WARNING": Warn, "ERROR": Error, "FATAL": Error, "PANIC": Error,

@@ -140,6 +140,8 @@ func (p *Part) once(stop <-chan struct{}) error {
 		return proc.reason()
 	case <-stop:
 	}
+	cancel() // a part that ends is not asked whether it is ready
+	watch.Wait()
 	kind := Stopped
 	if !p.end(proc) {
 		kind = Killed
