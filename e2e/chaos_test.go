@@ -35,10 +35,26 @@ func TestNothingIsLostWhenAPartIsKilled(t *testing.T) {
 		t.Run(part, func(t *testing.T) {
 			u := newUser(t, shared.URL())
 			page := openBrowser(t, u, 0)
+			before := restarts(t, part)
 			h := writeWhileKilling(t, u, part)
 			h.check(t, u, page)
+			if after := restarts(t, part); after == before {
+				t.Errorf("%s was not restarted: nothing was tested", part)
+			}
 		})
 	}
+}
+
+// restarts is how often the supervisor has started a part again.
+func restarts(t *testing.T, part string) int {
+	t.Helper()
+	for _, p := range shared.Status() {
+		if p.Name == part {
+			return p.Restarts
+		}
+	}
+	t.Fatalf("there is no part %q", part)
+	return 0
 }
 
 // history is what the writers were told: every version that was answered 2xx, and the recurring tasks they completed.
