@@ -15,6 +15,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,6 +60,8 @@ type Config struct {
 	Topics  []events.Topic // made when missing
 	Log     *slog.Logger   // slog.Default when nil
 	NoSync  bool           // acknowledge before fsync: survives kill -9 of the broker, not a power cut; for tests
+
+	rebalanceLimit time.Duration // another one than the constant, for tests
 }
 
 // Run serves until ctx is done, then writes its state and returns nil. ready, which may be nil, is called once with
@@ -112,7 +115,8 @@ func Run(ctx context.Context, cfg Config, ready func(addr string)) (err error) {
 	defer keepers.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	ghosts := ghosts{cluster: cluster, client: client, track: track, log: log}
+	ghosts := ghosts{cluster: cluster, client: client, track: track, log: log, waits: map[string]joinPhase{},
+		limit: cmp.Or(cfg.rebalanceLimit, rebalanceLimit)}
 	trimmer := trimmer{cluster: cluster, client: client, topics: cfg.Topics, log: log, bounds: bounds{keepBytes, maxBytes}}
 	keepers.Go(func() { ghosts.run(ctx) })
 	keepers.Go(func() { trimmer.run(ctx) })

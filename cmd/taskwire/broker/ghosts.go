@@ -12,15 +12,20 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Two faults of kfake's group coordinator (groups.go of the version in go.mod) keep partitions from live consumers:
+// Three faults of kfake's group coordinator (groups.go of the version in go.mod) keep partitions from live consumers:
 //
 //   - A member that waits for the answer to its JoinGroup has no session timer; reply starts it, but returns before
 //     when the connection is gone. Such a ghost stays in the group for good and its share of the partitions is read by
 //     nobody. Its connection tells: it is closed, and the last that came on it was the JoinGroup. The ghost is taken
 //     out with a LeaveGroup.
+//
 //   - A member that joins again keeps the timer of its last heartbeat, so when the others need longer than its session
 //     timeout it is removed without an answer and hangs until its own read timeout. While its connection is open a
 //     heartbeat is sent on its behalf, which sets the timer anew.
+//
+//   - A group waits for its members to join for as long as their rebalance timeout says, 60 s; but each JoinGroup begins
+//     that time anew, and daprd sends one every 30 s. A member that cannot join, because it is in the middle of a delivery
+//     that fails again and again, then keeps the others out for ever. It is taken out after rebalanceLimit.
 //
 // Other members whose connection is gone are taken out too, sooner than their session would end: on one machine nothing
 // but a dead process closes a connection for longer than it takes to make a new one.
@@ -38,6 +43,9 @@ const (
 	nudgeAfter = 2 * time.Second
 	// nudgeFor is Kafka's and daprd's rebalance timeout, after which no JoinGroup is waiting any more.
 	nudgeFor = time.Minute
+	// rebalanceLimit is longer than the 15 s for which a sidecar waits for its app. Whoever loses its partitions in the
+	// middle of a delivery is no worse off than with Kafka, which allows it 60 s: the event is delivered again.
+	rebalanceLimit = 20 * time.Second
 	// kfake's names for the states in which a group waits for its members to join, and to sync.
 	preparing  = "PreparingRebalance"
 	completing = "CompletingRebalance"
@@ -49,6 +57,14 @@ type ghosts struct {
 	client  *kgo.Client
 	track   *tracker
 	log     *slog.Logger
+	limit   time.Duration        // rebalanceLimit; shorter in tests
+	waits   map[string]joinPhase // of the groups that wait for their members to join
+}
+
+// joinPhase is since when a group waits for its members to join, and in which generation.
+type joinPhase struct {
+	generation int32
+	since      time.Time
 }
 
 // run sweeps until ctx is done.
@@ -70,6 +86,7 @@ func (g *ghosts) sweep(ctx context.Context) {
 		now := time.Now()
 		members := map[string]bool{}
 		if info := g.cluster.GroupInfo(group); info != nil {
+			g.note(info, now)
 			for i := range info.Members {
 				m := &info.Members[i]
 				members[m.MemberID] = true
@@ -79,6 +96,17 @@ func (g *ghosts) sweep(ctx context.Context) {
 			}
 		}
 		g.track.prune(group, members, now)
+	}
+}
+
+// note keeps since when a group waits for its members to join.
+func (g *ghosts) note(info *kfake.GroupInfo, now time.Time) {
+	if info.State != preparing {
+		delete(g.waits, info.Group)
+		return
+	}
+	if phase, ok := g.waits[info.Group]; !ok || phase.generation != info.Epoch {
+		g.waits[info.Group] = joinPhase{info.Epoch, now}
 	}
 }
 
@@ -94,7 +122,16 @@ func (g *ghosts) look(ctx context.Context, info *kfake.GroupInfo, m *kfake.Group
 		g.log.Info("removing a member that died", "group", info.Group, "member", m.MemberID, "joining", joining,
 			"partitions", m.NumAssigned(), "gone_ms", state.since.Milliseconds())
 		return g.leave(ctx, info.Group, m)
-	case !state.gone && joining && state.since >= nudgeAfter && state.since < nudgeFor && info.State == preparing:
+	case state.gone || info.State != preparing:
+		return nil
+	}
+	waited := now.Sub(g.waits[info.Group].since)
+	switch {
+	case waited >= g.limit && state.known && (!joining || state.since > waited+time.Second): // a JoinGroup from before does not count
+		g.log.Warn("removing a member that keeps its group from sharing out the partitions", "group", info.Group,
+			"member", m.MemberID, "waited_ms", waited.Milliseconds())
+		return g.leave(ctx, info.Group, m)
+	case joining && state.since >= nudgeAfter && state.since < nudgeFor:
 		return g.heartbeat(ctx, info, m)
 	}
 	return nil

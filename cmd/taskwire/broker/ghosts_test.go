@@ -218,3 +218,53 @@ func TestAMemberThatWaitsLongForTheOthersIsNotDropped(t *testing.T) {
 			kerr.ErrorForCode(resp.ErrorCode), resp.Generation, generation+1)
 	}
 }
+
+func TestAMemberThatCannotJoinDoesNotKeepTheOthersOut(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	addr, _ := start(t, Config{Topics: []events.Topic{{Name: ghostTopic, Partitions: 1}}, rebalanceLimit: 3 * time.Second})
+	get := func(answer <-chan *kmsg.JoinGroupResponse) *kmsg.JoinGroupResponse {
+		t.Helper()
+		select {
+		case resp := <-answer:
+			return resp
+		case <-ctx.Done():
+			t.Fatal("a JoinGroup got no answer")
+			return nil
+		}
+	}
+	stuck, other := newClient(t, addr), newClient(t, addr)
+	stuckID, otherID := get(joining(ctx, stuck, "", "")).MemberID, get(joining(ctx, other, "", "")).MemberID
+	generation := get(joining(ctx, stuck, stuckID, "a")).Generation
+
+	// One member sends heartbeats and does not join again; the other joins, and again when it has waited a while, as
+	// daprd does after 30 s.
+	beats := make(chan struct{})
+	go func() {
+		defer close(beats)
+		for ctx.Err() == nil {
+			req := kmsg.NewPtrHeartbeatRequest()
+			req.Group, req.MemberID, req.Generation = "readers", stuckID, generation
+			_, _ = req.RequestWith(ctx, stuck)
+			time.Sleep(500 * time.Millisecond)
+		}
+	}()
+	defer func() { cancel(); <-beats }()
+	for {
+		again, stop := context.WithTimeout(ctx, 2*time.Second)
+		select {
+		case resp := <-joining(again, newClient(t, addr), otherID, "a"):
+			stop()
+			if resp.ErrorCode != 0 || resp.Generation != generation+1 {
+				t.Errorf("JoinGroup = %v, generation %d, want success and %d", kerr.ErrorForCode(resp.ErrorCode), resp.Generation, generation+1)
+			}
+			return
+		case <-again.Done():
+			stop()
+		}
+		if ctx.Err() != nil {
+			t.Fatal("the other member got no answer to its JoinGroup")
+		}
+	}
+}

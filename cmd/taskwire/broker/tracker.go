@@ -37,6 +37,7 @@ type memberState struct {
 	last  kmsg.Key      // what it asked last
 	since time.Duration // how long ago that was; when its connection is gone, how long it is
 	gone  bool
+	known bool // whether it has asked anything with its id
 }
 
 func newTracker() *tracker {
@@ -141,9 +142,9 @@ func (t *tracker) state(group, id, host string, now time.Time) memberState {
 	m, seen := t.members[memberKey{group, id}]
 	if seen {
 		if m.conn.goneAt.IsZero() {
-			return memberState{last: m.last, since: now.Sub(m.at)}
+			return memberState{last: m.last, since: now.Sub(m.at), known: true}
 		}
-		return memberState{last: m.last, since: now.Sub(m.conn.goneAt), gone: true}
+		return memberState{last: m.last, since: now.Sub(m.conn.goneAt), gone: true, known: true}
 	}
 	// It has not asked anything with its id, so all it did is a first JoinGroup, the one without an id.
 	if t.open[host] != nil {
