@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // programs are what All builds besides daprd: name of the binary → package, from the repository's root.
@@ -32,6 +33,8 @@ const (
 	// oldestDaprd is the first version whose behaviour the component files rely on.
 	oldestDaprd = "1.18"
 	stampFile   = ".daprd-stamp"
+	// lockPoll is how often a build looks whether another one into the same folder has ended.
+	lockPoll = 50 * time.Millisecond
 )
 
 // ErrRegistry is wrapped when a build fails because Go's module registry cannot be reached.
@@ -57,7 +60,7 @@ func All(ctx context.Context, cfg Config) error {
 
 // Services builds the tool and the services.
 func Services(ctx context.Context, cfg Config) error {
-	unlock, err := lock(cfg)
+	unlock, err := lock(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -119,7 +122,7 @@ func install(from, to string) (err error) {
 
 // Daprd builds daprd, or puts a link to the installed one into BinDir.
 func Daprd(ctx context.Context, cfg Config) error {
-	unlock, err := lock(cfg)
+	unlock, err := lock(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -242,7 +245,7 @@ func isOwn(path, target string) bool {
 }
 
 // lock makes the folder and takes its build lock.
-func lock(cfg Config) (unlock func(), err error) {
+func lock(ctx context.Context, cfg Config) (unlock func(), err error) {
 	dir := cfg.BinDir
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("build: %w", err)
@@ -252,11 +255,15 @@ func lock(cfg Config) (unlock func(), err error) {
 		return nil, fmt.Errorf("build: %w", err)
 	}
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		if cfg.Out != nil {
-			fmt.Fprintf(cfg.Out, "waiting for another build into %s\n", dir)
-		}
-		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
+	if errors.Is(err, syscall.EWOULDBLOCK) && cfg.Out != nil {
+		fmt.Fprintf(cfg.Out, "waiting for another build into %s\n", dir)
+	}
+	for errors.Is(err, syscall.EWOULDBLOCK) && ctx.Err() == nil {
+		time.Sleep(lockPoll)
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	}
+	if err == nil {
+		err = ctx.Err()
 	}
 	if err != nil {
 		f.Close()

@@ -92,7 +92,7 @@ func TestTwoBuildsIntoOneFolderWaitForOneAnother(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			unlock, err := lock(Config{BinDir: bin})
+			unlock, err := lock(t.Context(), Config{BinDir: bin})
 			if err != nil {
 				t.Error(err)
 				return
