@@ -71,7 +71,7 @@ func observe(cfg Config) gin.HandlerFunc {
 		if route == "" {
 			route = "none"
 		}
-		ctx := otel.GetTextMapPropagator().Extract(c.Request.Context(), propagation.HeaderCarrier(c.Request.Header))
+		ctx := propagation.TraceContext{}.Extract(c.Request.Context(), propagation.HeaderCarrier(c.Request.Header))
 		if !trace.SpanContextFromContext(ctx).IsValid() {
 			ctx = trace.ContextWithSpanContext(ctx, newTrace())
 		}

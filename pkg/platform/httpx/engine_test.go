@@ -3,8 +3,6 @@ package httpx
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -12,10 +10,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/gin-gonic/gin"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -28,96 +24,6 @@ func do(t *testing.T, h http.Handler, method, target string, header http.Header)
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	return w
-}
-
-func problemOf(t *testing.T, w *httptest.ResponseRecorder) Problem {
-	t.Helper()
-	if ct := w.Header().Get("Content-Type"); ct != "application/problem+json" {
-		t.Errorf("got content type %q, want a problem document; body %s", ct, w.Body)
-	}
-	var p Problem
-	dec := json.NewDecoder(w.Body)
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&p); err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-func TestOneMapFromErrorToStatus(t *testing.T) {
-	secret := errors.New("pq: password of role tasks_app is hunter2")
-	for _, tc := range []struct {
-		name       string
-		err        error
-		status     int
-		kind       string
-		detail     string
-		retryAfter string
-	}{
-		{"invalid", Invalid("title", "must not be empty."), 400, "invalid", "title: must not be empty.", ""},
-		{"unprocessable", Unprocessable("due_at", "is in the past."), 422, "unprocessable", "due_at: is in the past.", ""},
-		{"unauthorized", Unauthorized("The token has expired."), 401, "unauthorized", "The token has expired.", ""},
-		{"forbidden", Forbidden(""), 403, "forbidden", "You are not allowed to do this.", ""},
-		{"not found", NotFound("No such task."), 404, "not-found", "No such task.", ""},
-		{"conflict", Conflict("Still running."), 409, "conflict", "Still running.", ""},
-		{"gone", Gone("Too old."), 410, "gone", "Too old.", ""},
-		{"precondition", PreconditionFailed("Stale."), 412, "precondition-failed", "Stale.", ""},
-		{"too many", TooManyRequests("Slow down.", 1500*time.Millisecond), 429, "too-many-requests", "Slow down.", "2"},
-		{"unavailable", Unavailable("Keys.", 0, secret), 503, "unavailable", "Keys.", "1"},
-		{"internal", Internal(secret), 500, "internal", kinds[CodeInternal].detail, ""},
-		{"internal with a message", &Error{Code: CodeInternal, Message: secret.Error()}, 500, "internal", kinds[CodeInternal].detail, ""},
-		{"any other error", fmt.Errorf("lock task: %w", secret), 500, "internal", kinds[CodeInternal].detail, ""},
-		{"wrapped", fmt.Errorf("complete: %w", NotFound("No such task.")), 404, "not-found", "No such task.", ""},
-		{"our own deadline", fmt.Errorf("query: %w", context.DeadlineExceeded), 503, "unavailable", kinds[CodeUnavailable].detail, "1"},
-		{"database shutting down", &pgconn.PgError{Code: "57P01", Message: "hunter2"}, 503, "unavailable", kinds[CodeUnavailable].detail, "1"},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			var log bytes.Buffer
-			e := NewEngine(Config{Log: slog.New(slog.NewJSONHandler(&log, nil))})
-			e.GET("/x/:id", Wrap(func(*gin.Context) error { return tc.err }))
-			w := do(t, e, "GET", "/x/1", nil)
-			p := problemOf(t, w)
-			if w.Code != tc.status || p.Status != tc.status || p.Type != "urn:taskwire:problem:"+tc.kind || p.Detail != tc.detail || p.Title != http.StatusText(tc.status) {
-				t.Errorf("got %d %+v, want %d %s %q", w.Code, p, tc.status, tc.kind, tc.detail)
-			}
-			if len(p.TraceID) != 32 || w.Header().Get("X-Trace-Id") != p.TraceID {
-				t.Errorf("got trace id %q and header %q", p.TraceID, w.Header().Get("X-Trace-Id"))
-			}
-			if got := w.Header().Get("Retry-After"); got != tc.retryAfter {
-				t.Errorf("got Retry-After %q, want %q", got, tc.retryAfter)
-			}
-			if (tc.status == 401) != (w.Header().Get("WWW-Authenticate") != "") {
-				t.Errorf("got WWW-Authenticate %q", w.Header().Get("WWW-Authenticate"))
-			}
-			if strings.Contains(fmt.Sprint(p), "hunter2") {
-				t.Errorf("internal text reached the client: %+v", p)
-			}
-			if logged := strings.Count(log.String(), "\n"); logged != btoi(tc.status >= 500) {
-				t.Errorf("got %d log lines for a %d: %s", logged, tc.status, log.String())
-			}
-		})
-	}
-}
-
-func btoi(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-func TestAPanicIsA500AndALogLineWithItsStack(t *testing.T) {
-	var log bytes.Buffer
-	e := NewEngine(Config{Log: slog.New(slog.NewJSONHandler(&log, nil))})
-	e.GET("/x", Wrap(func(*gin.Context) error { panic("hunter2") }))
-	w := do(t, e, "GET", "/x", nil)
-	p := problemOf(t, w)
-	if w.Code != 500 || strings.Contains(fmt.Sprint(p), "hunter2") {
-		t.Errorf("got %d %+v", w.Code, p)
-	}
-	if !strings.Contains(log.String(), "hunter2") || !strings.Contains(log.String(), "engine_test.go") {
-		t.Errorf("the log has no reason or no stack: %s", log.String())
-	}
 }
 
 func TestAnAbortedAnswerStaysAborted(t *testing.T) {
@@ -133,7 +39,8 @@ func TestAnAbortedAnswerStaysAborted(t *testing.T) {
 
 func TestAClientThatLeftIsNeitherAnErrorNorAnswered(t *testing.T) {
 	var log bytes.Buffer
-	e := NewEngine(Config{Log: slog.New(slog.NewJSONHandler(&log, nil))})
+	reg := prometheus.NewRegistry()
+	e := NewEngine(Config{Log: slog.New(slog.NewJSONHandler(&log, nil)), Registerer: reg})
 	e.GET("/x", Wrap(func(c *gin.Context) error { return fmt.Errorf("query: %w", c.Request.Context().Err()) }))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -141,6 +48,10 @@ func TestAClientThatLeftIsNeitherAnErrorNorAnswered(t *testing.T) {
 	e.ServeHTTP(w, httptest.NewRequestWithContext(ctx, "GET", "/x", nil))
 	if w.Body.Len() > 0 || log.Len() > 0 {
 		t.Errorf("got body %s and log %s, want none", w.Body, log.String())
+	}
+	Health(e, nil, reg)
+	if text := do(t, e, "GET", "/metrics", nil).Body.String(); !strings.Contains(text, `route="/x",status="499"`) {
+		t.Errorf("it does not count as 499:\n%s", text)
 	}
 }
 
@@ -195,8 +106,8 @@ func TestMetricsCarryTheRouteAndTwoEnginesShareARegistry(t *testing.T) {
 	text := do(t, public, "GET", "/metrics", nil).Body.String()
 	for _, want := range []string{
 		`http_requests_total{method="GET",route="/tasks/:id",status="204"} 1`,
-		`http_requests_total{method="GET",route="unmatched",status="404"} 1`,
-		`http_requests_total{method="other",route="unmatched",status="405"} 1`,
+		`http_requests_total{method="GET",route="none",status="404"} 1`,
+		`http_requests_total{method="other",route="none",status="405"} 1`,
 		`http_requests_total{method="POST",route="/events/:topic",status="200"} 1`,
 		`http_request_duration_seconds_count{method="GET",route="/tasks/:id"} 1`,
 	} {
@@ -209,43 +120,6 @@ func TestMetricsCarryTheRouteAndTwoEnginesShareARegistry(t *testing.T) {
 	}
 }
 
-func TestReadinessSaysWhichCheckFailedAndNotWhy(t *testing.T) {
-	var log bytes.Buffer
-	e := NewEngine(Config{Log: slog.New(slog.NewJSONHandler(&log, nil))})
-	calls := 0
-	failing := errors.New("dial tcp 10.0.0.7:5432: hunter2")
-	Health(e, map[string]func(context.Context) error{
-		"database": func(context.Context) error { calls++; return failing },
-		"sidecar":  func(context.Context) error { return nil },
-	}, nil)
-	for range 3 {
-		w := do(t, e, "GET", "/readyz", nil)
-		if want := `{"checks":{"database":"failed","sidecar":"ok"},"status":"not_ready"}`; w.Code != 503 || w.Body.String() != want {
-			t.Errorf("got %d %s, want 503 %s", w.Code, w.Body, want)
-		}
-	}
-	if calls != 1 {
-		t.Errorf("got %d checks for three requests at once, want 1", calls)
-	}
-	if strings.Count(log.String(), "hunter2") != 1 {
-		t.Errorf("want the reason in the log once: %s", log.String())
-	}
-	if w := do(t, e, "GET", "/healthz", nil); w.Code != 200 {
-		t.Errorf("/healthz: got %d, want 200 whatever the database does", w.Code)
-	}
-	if w := do(t, e, "GET", "/metrics", nil); w.Code != 404 {
-		t.Errorf("/metrics without a registry: got %d", w.Code)
-	}
-}
-
-func TestReadinessOfAServiceWithoutDependencies(t *testing.T) {
-	e := NewEngine(Config{})
-	Health(e, nil, nil)
-	if w := do(t, e, "GET", "/readyz", nil); w.Code != 200 || !strings.Contains(w.Body.String(), `"ready"`) {
-		t.Errorf("got %d %s", w.Code, w.Body)
-	}
-}
-
 func TestSecurityHeadersAreOnEveryAnswerAndAHandlerMaySetItsOwnCaching(t *testing.T) {
 	e := NewEngine(Config{})
 	e.GET("/page", func(c *gin.Context) { c.Header("Cache-Control", "public"); _, _ = io.WriteString(c.Writer, "x") })
@@ -253,6 +127,47 @@ func TestSecurityHeadersAreOnEveryAnswerAndAHandlerMaySetItsOwnCaching(t *testin
 		h := do(t, e, "GET", path, nil).Header()
 		if h.Get("X-Content-Type-Options") != "nosniff" || h.Get("X-Frame-Options") != "DENY" || h.Get("Cache-Control") != cache {
 			t.Errorf("%s: got headers %v", path, h)
+		}
+	}
+}
+
+func TestABodyAboveTheLimitIs413WithAndWithoutContentLength(t *testing.T) {
+	e := NewEngine(Config{BodyLimit: 100})
+	e.POST("/decode", Wrap(func(c *gin.Context) error {
+		var body map[string]any
+		if err := DecodeJSON(c, &body); err != nil {
+			return err
+		}
+		c.Status(http.StatusNoContent)
+		return nil
+	}))
+	e.POST("/read", Wrap(func(c *gin.Context) error {
+		_, err := io.ReadAll(c.Request.Body)
+		c.Status(http.StatusNoContent)
+		return err
+	}))
+	srv := httptest.NewServer(e)
+	defer srv.Close()
+	fits, large := `{"a":"`+strings.Repeat("x", 92)+`"}`, `{"a":"`+strings.Repeat("x", 93)+`"}`
+	for _, path := range []string{"/decode", "/read"} {
+		for name, tc := range map[string]struct {
+			body   io.Reader
+			status int
+		}{
+			"fits, with Content-Length":  {strings.NewReader(fits), 204},
+			"fits, chunked":              {struct{ io.Reader }{strings.NewReader(fits)}, 204},
+			"large, with Content-Length": {strings.NewReader(large), 413},
+			"large, chunked":             {struct{ io.Reader }{strings.NewReader(large)}, 413},
+		} {
+			resp, err := srv.Client().Post(srv.URL+path, "application/json", tc.body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, _ := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			if resp.StatusCode != tc.status || (tc.status == 413 && !strings.Contains(string(body), "too-large")) {
+				t.Errorf("%s %s: got %d %s, want %d", path, name, resp.StatusCode, body, tc.status)
+			}
 		}
 	}
 }

@@ -52,8 +52,8 @@ var kinds = map[Code]struct {
 	CodeUnavailable:        {http.StatusServiceUnavailable, "unavailable", "Unavailable"},
 }
 
-// retryUnavailable is what a client is told to wait for a database or sidecar that is away: a restart takes some
-// seconds, and clients that all come back at once within them would be turned away again.
+// retryUnavailable is what a client is told to wait for a database or sidecar that is away, and for a 429 or 503 that
+// names no time: a restart takes some seconds, and clients that all come back at once within them would be turned away again.
 const retryUnavailable = 2 * time.Second
 
 // FieldError names one field and what is wrong with it.
@@ -130,21 +130,26 @@ func Unavailable(msg string, retryAfter time.Duration, err error) *Error {
 	return &Error{Code: CodeUnavailable, Message: msg, RetryAfter: retryAfter, Err: err}
 }
 
+// internalDetail is all that a client learns of a 500.
+const internalDetail = "Something went wrong on our side."
+
 // Internal is a 500; err is logged and never reaches the client.
 func Internal(err error) *Error {
-	return &Error{Code: CodeInternal, Message: "Something went wrong on our side.", Err: err}
+	return &Error{Code: CodeInternal, Message: internalDetail, Err: err}
 }
 
-// classify is the Error that err is answered with.
+// classify is the Error that err is answered with. An error that says itself that it passes, as those of package dapr
+// do when the sidecar or the other app is away, is 503.
 func classify(err error) *Error {
 	var known *Error
 	var tooLarge *http.MaxBytesError
+	var passing interface{ Transient() bool }
 	switch {
 	case errors.As(err, &known):
 		return known
 	case errors.As(err, &tooLarge):
 		return &Error{Code: CodeTooLarge, Message: "The body is larger than this service takes.", Err: err}
-	case postgres.IsUnavailable(err) || errors.Is(err, context.DeadlineExceeded):
+	case postgres.IsUnavailable(err), errors.Is(err, context.DeadlineExceeded), errors.As(err, &passing) && passing.Transient():
 		return Unavailable("The service cannot do this at the moment. Try again.", retryUnavailable, err)
 	}
 	return Internal(err)

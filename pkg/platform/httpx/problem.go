@@ -30,8 +30,12 @@ func Wrap(h func(*gin.Context) error) gin.HandlerFunc {
 	return func(c *gin.Context) { WriteError(c, h(c)) }
 }
 
+// statusClientGone is what a request counts as whose client left before its answer; nobody reads it (nginx's number).
+const statusClientGone = 499
+
 // WriteError answers with the problem document of err and ends the chain; nil does nothing. What is the service's own
-// fault is logged here, once. A client that has gone gets nothing, and is no error of ours.
+// fault is logged here, once. A client that has gone gets nothing, and is no error of ours. When a part of the answer is
+// sent already the connection is cut, because a body that ended in the usual way would look whole.
 func WriteError(c *gin.Context, err error) {
 	if err == nil {
 		return
@@ -39,32 +43,38 @@ func WriteError(c *gin.Context, err error) {
 	ctx := c.Request.Context()
 	c.Abort()
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		c.Status(statusClientGone)
 		return
 	}
 	e := classify(err)
 	kind := kinds[e.Code]
 	logError(c, e, kind.status)
-	if c.Writer.Written() { // too late for a document; the client sees a body that ends early
-		return
+	if c.Writer.Written() {
+		panic(http.ErrAbortHandler)
 	}
-	if e.RetryAfter > 0 {
-		c.Header("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
-	}
-	if e.Code == CodeUnauthorized {
+	detail, wait := e.Message, e.RetryAfter
+	switch e.Code {
+	case CodeInternal:
+		detail = internalDetail // also where a program made an Error of it with a text of its own
+	case CodeUnauthorized:
 		c.Header("WWW-Authenticate", "Bearer")
+	case CodeUnavailable, CodeTooManyRequests:
+		if wait <= 0 {
+			wait = retryUnavailable
+		}
+	default:
+	}
+	if wait > 0 {
+		c.Header("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
 	}
 	c.Header("Content-Type", "application/problem+json")
 	c.JSON(kind.status, Problem{
 		Type: "urn:taskwire:problem:" + kind.slug, Title: kind.title, Status: kind.status,
-		Detail: e.Message, Errors: e.Fields, TraceID: traceID(ctx),
+		Detail: detail, Errors: e.Fields, TraceID: traceID(ctx),
 	})
 }
 
 func logError(c *gin.Context, e *Error, status int) {
-	log, ok := c.Value(logKey).(*slog.Logger)
-	if !ok {
-		log = slog.Default()
-	}
 	level := slog.LevelDebug
 	switch {
 	case status == http.StatusServiceUnavailable:
@@ -72,7 +82,15 @@ func logError(c *gin.Context, e *Error, status int) {
 	case status >= http.StatusInternalServerError:
 		level = slog.LevelError
 	}
-	log.Log(c.Request.Context(), level, "request failed", "method", c.Request.Method, "route", c.FullPath(), "status", status, "error", e.Error())
+	logOf(c).Log(c.Request.Context(), level, "request failed", "method", c.Request.Method, "route", c.FullPath(), "status", status, "error", e.Error())
+}
+
+// logOf is the engine's logger, or the process's on a route without Middleware.
+func logOf(c *gin.Context) *slog.Logger {
+	if log, ok := c.Value(logKey).(*slog.Logger); ok {
+		return log
+	}
+	return slog.Default()
 }
 
 func traceID(ctx context.Context) string {
