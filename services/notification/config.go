@@ -9,6 +9,12 @@ import (
 // appID is the service's name on the bus, in the secret store and in its metrics.
 const appID = "notification"
 
+// The secrets of the service.
+const (
+	secretDatabase = "database-url" // as the runtime role
+	secretMigrate  = "migrate-url"  // as the owner
+)
+
 // settings is what the service is told by its environment; there is nothing of its own yet.
 type settings struct{ config.Base }
 
@@ -18,6 +24,8 @@ const (
 	inboxRetention = 8 * 24 * time.Hour
 	// pruneInterval is between two looks for ids that may be forgotten.
 	pruneInterval = time.Hour
+	// retryMigrating is what a client is told to wait while the database is made ready.
+	retryMigrating = 2 * time.Second
 	// sidecarGrace is how long the sidecar may take to start before its absence is worth a line.
 	sidecarGrace = 10 * time.Second
 	// sidecarPoll is between two looks for it.

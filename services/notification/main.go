@@ -1,4 +1,4 @@
-// Notification delivers reminders when they are due and keeps each user's notifications.
+// Command notification delivers reminders when they are due and keeps each user's notifications.
 //
 // run reads top to bottom and shows all that runs. The service starts without its database and without its sidecar:
 // /readyz says what is missing, and work begins when it is there.
@@ -66,16 +66,16 @@ func run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := secret.Require("database-url", "migrate-url"); err != nil {
+	if err := secret.Require(secretDatabase, secretMigrate); err != nil {
 		return err
 	}
-	db, err := postgres.Open(ctx, postgres.Config{URL: secret["database-url"], AppName: appID})
+	db, err := postgres.Open(ctx, postgres.Config{URL: secret[secretDatabase], AppName: appID})
 	if err != nil {
 		return err
 	}
 	defer postgres.Close(db)
 	schema := newSchema(db, func(ctx context.Context) error {
-		return postgres.Migrate(ctx, secret["migrate-url"], log, store.Migrations()...)
+		return postgres.Migrate(ctx, secret[secretMigrate], log, store.Migrations()...)
 	})
 
 	events := outbox.New(db, log)
@@ -84,7 +84,7 @@ func run(ctx context.Context, out io.Writer) error {
 	engine := domain.NewEngine(data, time.Now, log, metrics)
 	mailbox := domain.NewMailbox(data, time.Now, engine.Wake)
 	relay, err := outbox.NewRelay(outbox.RelayConfig{
-		DB: db, URL: secret["database-url"], Outbox: events, Publisher: sidecar, Log: log, Registerer: metrics, Name: appID + "-relay",
+		DB: db, URL: secret[secretDatabase], Outbox: events, Publisher: sidecar, Log: log, Registerer: metrics, Name: appID + "-relay",
 	})
 	if err != nil {
 		return err
@@ -96,6 +96,7 @@ func run(ctx context.Context, out io.Writer) error {
 	}, log)
 	public := httpx.NewEngine(httpx.Config{Service: appID, Log: log, Registerer: metrics})
 	httpx.Health(public, map[string]func(context.Context) error{"database": schema.Ready, "sidecar": sidecar.Ready}, metrics)
+	public.Use(schema.guard)
 	httpapi.Routes(public, mailbox, auth.Middleware(tokens))
 
 	deliveries := subscribe.New(subscribe.Config{

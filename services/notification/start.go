@@ -6,8 +6,10 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/gin-gonic/gin"
 	"gorm.io/gorm"
 
+	"github.com/taskwire/taskwire/pkg/platform/httpx"
 	"github.com/taskwire/taskwire/pkg/platform/postgres"
 )
 
@@ -45,6 +47,15 @@ func (s *schema) then(ctx context.Context, fn func() error) func() error {
 		case <-s.done:
 			return fn()
 		}
+	}
+}
+
+// guard answers 503 while the tables are not there yet.
+func (s *schema) guard(c *gin.Context) {
+	select {
+	case <-s.done:
+	default:
+		httpx.WriteError(c, httpx.Unavailable("The service is starting. Try again.", retryMigrating, errMigrating))
 	}
 }
 
