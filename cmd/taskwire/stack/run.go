@@ -70,7 +70,7 @@ func (s *Stack) once(ctx context.Context) (err error) {
 	defer func() {
 		s.plan.ports.ReleaseAll()
 		stopErr := s.stop(sup)
-		release() // Postgres' folder
+		release()                                             // Postgres' folder
 		if ctx.Err() != nil && !errors.Is(err, errPortLost) { // it was told to stop; whatever failed then is no matter
 			err = nil
 		}

@@ -1,0 +1,128 @@
+package cli
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/taskwire/taskwire/cmd/taskwire/internal/runstate"
+)
+
+func call(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code = Main(args, &out, &errs)
+	return code, out.String(), errs.String()
+}
+
+func TestATakenPortIsNamedWithItsHolderAndWhatToDo(t *testing.T) {
+	for _, addr := range []string{"127.0.0.1:0", ":0"} {
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		port := l.Addr().(*net.TCPAddr).Port
+		code, _, errs := call(t, "up", "--data", t.TempDir(), "--port", fmt.Sprint(port))
+		l.Close()
+		for _, want := range []string{fmt.Sprintf("port %d is taken", port), fmt.Sprintf("(pid %d)", os.Getpid()), "--port P", "make up PORT=P"} {
+			if code == 0 || !strings.Contains(errs, want) {
+				t.Errorf("up on a taken port: got %d %q, want it to have %q", code, errs, want)
+			}
+		}
+	}
+}
+
+func TestADamagedDataFolderSaysWhatIsWrongAndIsKept(t *testing.T) {
+	for file, mode := range map[string]os.FileMode{
+		"run/state.json": 0o644, "secrets/task-api.json": 0o600, "secrets/audit.json": 0o644,
+	} {
+		data := t.TempDir()
+		path := filepath.Join(data, file)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("{nonsense"), mode); err != nil {
+			t.Fatal(err)
+		}
+		code, _, errs := call(t, "up", "--data", data, "--port", "0")
+		if code == 0 || !strings.Contains(errs, path) || strings.Count(errs, "\n") != 1 {
+			t.Errorf("up with a damaged %s: got %d %q, want one line that names it", file, code, errs)
+		}
+		if raw, err := os.ReadFile(path); err != nil || string(raw) != "{nonsense" {
+			t.Errorf("%s was changed: %q, %v", file, raw, err)
+		}
+		if lock, err := runstate.Acquire(data); err != nil {
+			t.Errorf("the folder is still locked after the error: %v", err)
+		} else {
+			lock.Release() //nolint:errcheck // the test ends
+		}
+	}
+}
+
+func TestDamagedServerDataSaysWhatIsWrongAndIsKept(t *testing.T) {
+	root := newRepo(t)
+	for _, file := range []string{"postgres/cluster/PG_VERSION", "broker/topics.json"} {
+		data := t.TempDir()
+		path := filepath.Join(data, file)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("nonsense"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, ok := run(t, root, "up", "--no-build", "--port", "0", "--data", data)
+		if ok || !strings.Contains(out, "damaged") || !strings.Contains(out, filepath.Dir(path)) {
+			t.Errorf("up with a damaged %s: got success %v, %q", file, ok, out)
+		}
+		if raw, err := os.ReadFile(path); err != nil || string(raw) != "nonsense" {
+			t.Errorf("%s was changed: %q, %v", file, raw, err)
+		}
+	}
+}
+
+func TestOutsideTheRepositoryTheErrorSaysWhere(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, args := range [][]string{{"up"}, {"status"}, {"down"}, {"logs", "audit"}, {"build"}} {
+		code, _, errs := call(t, args...)
+		if code == 0 || !strings.Contains(errs, "go.work") {
+			t.Errorf("%v: got %d %q", args, code, errs)
+		}
+	}
+}
+
+func TestWrongArgumentsAreNamed(t *testing.T) {
+	for want, args := range map[string][]string{
+		`unknown flag: --prot`:    {"up", "--prot", "1"},
+		`port 99999`:              {"up", "--port", "99999", "--data", t.TempDir()},
+		`unknown command "strat"`: {"strat"},
+		`--only "x"`:              {"build", "--only", "x"},
+		`which part's log`:        {"logs", "--data", t.TempDir()},
+		`upstream task-api`:       {"gateway"},
+		`"data" not set`:          {"broker"},
+		`nothing runs on`:         {"status", "--data", t.TempDir()},
+	} {
+		code, _, errs := call(t, args...)
+		if code == 0 || !strings.Contains(errs, want) || !strings.HasPrefix(errs, "taskwire: ") {
+			t.Errorf("taskwire %v: got %d %q, want it to have %q", args, code, errs, want)
+		}
+	}
+}
+
+func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
+	for _, cmd := range newRoot().Commands() {
+		if cmd.Short == "" || cmd.Example == "" {
+			t.Errorf("taskwire %s has no help or no example", cmd.Name())
+		}
+		code, out, _ := call(t, cmd.Name(), "--help")
+		if code != 0 || !strings.Contains(out, "Examples:") {
+			t.Errorf("taskwire %s --help: got %d %q", cmd.Name(), code, out)
+		}
+	}
+	if code, out, _ := call(t, "version"); code != 0 || !strings.Contains(out, "go1.") {
+		t.Errorf("version: got %d %q", code, out)
+	}
+}
