@@ -1,4 +1,4 @@
-// Recurring-task gives a completed occurrence of a recurring task its successor.
+// Command recurring-task gives a completed occurrence of a recurring task its successor.
 //
 // run reads top to bottom and shows all that runs. The service has no database and no secrets; it starts without its
 // sidecar, /readyz says so, and deliveries begin when it is there.
