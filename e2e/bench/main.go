@@ -30,8 +30,9 @@ func main() {
 	seconds := flag.Int("seconds", 5, "length of one arm of a round")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, *rounds, time.Duration(*seconds)*time.Second); err != nil {
+	err := run(ctx, *rounds, time.Duration(*seconds)*time.Second)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}

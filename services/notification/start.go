@@ -30,7 +30,7 @@ func newSchema(db *gorm.DB, migrate func(ctx context.Context) error) *schema {
 func (s *schema) Run(ctx context.Context) error {
 	if err := s.migrate(ctx); err != nil {
 		if ctx.Err() != nil {
-			return nil // stopped while it waited
+			return nil //nolint:nilerr // stopped while it waited
 		}
 		return err
 	}
@@ -102,7 +102,7 @@ func prune(ctx context.Context, ids pruner, log *slog.Logger) error {
 	for {
 		switch n, err := ids.Prune(ctx, inboxRetention); {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // it was told to stop
 		case err != nil:
 			log.WarnContext(ctx, "old event ids cannot be forgotten, trying again later", "error", err.Error())
 		case n > 0:

@@ -36,11 +36,11 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	cfg, err := config.Load[settings]()
 	if err == nil {
 		err = run(ctx, cfg, os.Stdout, nil)
 	}
+	stop()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", appID, err)
 		os.Exit(1)
@@ -95,7 +95,7 @@ func run(ctx context.Context, cfg settings, out io.Writer, listening func(public
 	if err != nil {
 		return err
 	}
-	defer pg.Close(db) //nolint:errcheck // nothing is left to do with it
+	defer pg.Close(db) // nothing is left to do with it
 	box := outbox.New(db, log)
 	relay, err := outbox.NewRelay(outbox.RelayConfig{DB: db, URL: secret[secretDatabase], Outbox: box, Publisher: sidecar, Log: log, Registerer: metrics, Name: appID + "-relay"})
 	if err != nil {
@@ -144,7 +144,7 @@ func run(ctx context.Context, cfg settings, out io.Writer, listening func(public
 		sets := []pg.Set{{Name: "tasks", FS: postgres.Migrations()}, {Name: "outbox", FS: outbox.Migrations}}
 		if err := pg.Migrate(ctx, secret[secretMigrate], log, sets...); err != nil {
 			if ctx.Err() != nil {
-				return nil // stopped while the database was away
+				return nil //nolint:nilerr // stopped while the database was away
 			}
 			return err
 		}

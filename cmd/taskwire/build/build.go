@@ -109,7 +109,7 @@ func install(from, to string) (err error) {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(dst.Name()) //nolint:errcheck // gone when the rename succeeded
+	defer os.Remove(dst.Name()) // gone when the rename succeeded
 	_, err = io.Copy(dst, src)
 	if err = errors.Join(err, dst.Chmod(0o755), dst.Close()); err != nil {
 		return err

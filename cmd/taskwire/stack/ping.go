@@ -45,7 +45,7 @@ func pingPostgres(url string) func(context.Context) error {
 		if err != nil {
 			return err
 		}
-		defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // it was only asked
+		defer conn.Close(context.WithoutCancel(ctx)) // it was only asked
 		return conn.Ping(ctx)
 	}
 }

@@ -44,7 +44,7 @@ func NewSigner(pemPKCS8 string) (*Signer, error) {
 		if !ok {
 			return nil, fmt.Errorf("token signing key: a %T instead of an Ed25519 key", parsed)
 		}
-		public := newJWK(key.Public().(ed25519.PublicKey)) //nolint:errcheck // the type is fixed by crypto/ed25519
+		public := newJWK(key.Public().(ed25519.PublicKey)) // the type is fixed by crypto/ed25519
 		if s.key == nil {
 			s.key, s.kid = key, public.Kid
 		}

@@ -116,7 +116,7 @@ func recovery(c *gin.Context) {
 	defer func() {
 		switch p := recover(); p {
 		case nil:
-		case http.ErrAbortHandler: //nolint:errorlint // net/http compares it the same way
+		case http.ErrAbortHandler: // net/http compares it the same way
 			panic(p)
 		default:
 			WriteError(c, Internal(fmt.Errorf("panic: %v\n%s", p, debug.Stack())))

@@ -30,7 +30,7 @@ func TestAnAbortedAnswerStaysAborted(t *testing.T) {
 	e := NewEngine(Config{})
 	e.GET("/x", func(*gin.Context) { panic(http.ErrAbortHandler) })
 	defer func() {
-		if p := recover(); p != http.ErrAbortHandler {
+		if p := recover(); p != http.ErrAbortHandler { //nolint:errorlint // net/http compares it the same way
 			t.Errorf("got panic %v, want http.ErrAbortHandler", p)
 		}
 	}()

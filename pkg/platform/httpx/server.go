@@ -59,6 +59,6 @@ func ServeListener(ctx context.Context, l net.Listener, h http.Handler, log *slo
 	if err != nil {
 		err = fmt.Errorf("shut down %s: requests were cut after %s: %w", l.Addr(), shutdownTimeout, errors.Join(err, srv.Close()))
 	}
-	<-ended
+	<-ended //nolint:errcheck // ErrServerClosed
 	return err
 }

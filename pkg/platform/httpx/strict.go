@@ -188,7 +188,7 @@ var fieldCache sync.Map // reflect.Type → map[string]reflect.Type
 // fieldsOf is what a struct takes, by the exact name in JSON.
 func fieldsOf(t reflect.Type) map[string]reflect.Type {
 	if m, ok := fieldCache.Load(t); ok {
-		return m.(map[string]reflect.Type) //nolint:errcheck,forcetypeassert // only this function stores
+		return m.(map[string]reflect.Type) // only this function stores
 	}
 	m := map[string]reflect.Type{}
 	for _, f := range reflect.VisibleFields(t) {

@@ -177,7 +177,7 @@ func (a account) canWalk(dir string) bool {
 }
 
 func (a account) command(path string, args ...string) *exec.Cmd {
-	cmd := exec.Command(path, args...)
+	cmd := exec.Command(path, args...) //nolint:noctx // a server is asked to stop, never cut off
 	cmd.Env, cmd.Dir, cmd.SysProcAttr = childEnv(), "/", a.attr()
 	return cmd
 }

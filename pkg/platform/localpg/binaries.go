@@ -138,7 +138,7 @@ func probe(ctx context.Context, dir string) (binaries, error) {
 		return binaries{}, err
 	}
 	if major < minMajor {
-		return binaries{}, fmt.Errorf("Postgres %d is too old: %d or later is needed", major, minMajor)
+		return binaries{}, fmt.Errorf("the installed Postgres %d is too old: %d or later is needed", major, minMajor)
 	}
 	return binaries{dir: dir, major: major}, nil
 }

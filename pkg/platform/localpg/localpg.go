@@ -113,7 +113,7 @@ func (p *Plan) Command(ctx context.Context) (*exec.Cmd, error) {
 	if err := endRemains(ctx, p.cluster, p.cfg.progress); err != nil {
 		return nil, fmt.Errorf("local postgres in %s: %w", p.cfg.DataDir, err)
 	}
-	cmd := exec.Command(p.Path, p.Args...)
+	cmd := exec.Command(p.Path, p.Args...) //nolint:noctx // a server is asked to stop, never cut off
 	cmd.Env, cmd.Dir, cmd.SysProcAttr, cmd.ExtraFiles = p.Env, p.Dir, p.SysProcAttr, p.ExtraFiles
 	cmd.WaitDelay = outputDelay
 	return cmd, nil
@@ -187,7 +187,7 @@ func childEnv() []string {
 }
 
 func freePort() (int, error) {
-	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	l, err := net.Listen("tcp4", "127.0.0.1:0") //nolint:noctx // binds and returns
 	if err != nil {
 		return 0, fmt.Errorf("find a free port: %w", err)
 	}

@@ -62,7 +62,7 @@ func titles() map[int]string {
 		}
 		return all
 	}
-	out, _ := exec.Command("ps", "-axww", "-o", "pid=,command=").Output()
+	out, _ := exec.Command("ps", "-axww", "-o", "pid=,command=").Output() //nolint:noctx // takes milliseconds
 	for line := range strings.Lines(string(out)) {
 		id, title, _ := strings.Cut(strings.TrimSpace(line), " ")
 		if pid, err := strconv.Atoi(id); err == nil {

@@ -89,7 +89,7 @@ func (s *Server) awaitReady(ctx context.Context) error {
 			if strings.Contains(text, "could not bind") || strings.Contains(text, "could not create any TCP/IP sockets") {
 				return fmt.Errorf("%w: %s", errPortTaken, text)
 			}
-			return fmt.Errorf("the server ended (%v), the folder was left as it is: %s", s.err, text)
+			return fmt.Errorf("the server ended (%w), the folder was left as it is: %s", s.err, text)
 		case <-ctx.Done():
 			return fmt.Errorf("the server does not answer: %w: %s", err, s.tail.String())
 		case <-time.After(startPoll):

@@ -73,8 +73,8 @@ func boolInt(b bool) int {
 func TestHoldsGrowUpToTheirBoundAndEndWithASuccess(t *testing.T) {
 	h, now := newHolds(200), time.Now()
 	line := lineKey{"tasks", "ann"}
-	for _, want := range []time.Duration{100, 200, 400, 800, 1600, 2000, 2000} {
-		want *= time.Millisecond
+	for _, ms := range []int{100, 200, 400, 800, 1600, 2000, 2000} {
+		want := time.Duration(ms) * time.Millisecond
 		h.add(line, now)
 		if got := h.by[line].until.Sub(now); got < want/2 || got >= want {
 			t.Errorf("rest = %s, want in [%s, %s)", got, want/2, want)

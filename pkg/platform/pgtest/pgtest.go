@@ -13,7 +13,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"net/url"
@@ -179,7 +178,7 @@ func makeTemplate(ctx context.Context, conn *pgx.Conn, admin, name, role string,
 			return fmt.Errorf("%s: %w", sql, err)
 		}
 	}
-	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
+	quiet := slog.New(slog.DiscardHandler)
 	if err := postgres.Migrate(ctx, address(admin, name, role+"_owner"), quiet, sets...); err != nil {
 		return err
 	}

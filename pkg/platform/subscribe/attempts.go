@@ -37,12 +37,12 @@ func (a *attempts) fail(key string, strike bool) (failures, strikes int) {
 	} else {
 		if a.order.Len() >= a.limit {
 			oldest := a.order.Back()
-			delete(a.byKey, a.order.Remove(oldest).(*record).key) //nolint:errcheck,forcetypeassert // only records are in it
+			delete(a.byKey, a.order.Remove(oldest).(*record).key) // only records are in it
 		}
 		el = a.order.PushFront(&record{key: key})
 		a.byKey[key] = el
 	}
-	r := el.Value.(*record) //nolint:errcheck,forcetypeassert // only records are in it
+	r := el.Value.(*record) // only records are in it
 	r.failures++
 	if strike {
 		r.strikes++

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"strings"
 
@@ -39,7 +38,7 @@ func readBody(r io.Reader, limit int64) ([]byte, error) {
 	if err != nil || int64(len(body)) <= limit {
 		return body, err
 	}
-	var sum hash.Hash = sha256.New()
+	sum := sha256.New()
 	sum.Write(body)
 	rest, err := io.Copy(sum, io.LimitReader(r, maxDrain))
 	if err != nil {

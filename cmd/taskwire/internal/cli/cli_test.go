@@ -55,7 +55,7 @@ func answerReady(addr string) {
 		os.Exit(1)
 	}
 	fmt.Printf(`{"time":%q,"level":"INFO","msg":"listening","addr":%q}`+"\n", time.Now().Format(time.RFC3339Nano), addr)
-	go http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })) //nolint:errcheck // it ends with the process
+	go http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })) // it ends with the process
 	<-stop
 }
 

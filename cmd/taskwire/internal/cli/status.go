@@ -116,7 +116,7 @@ func printStatus(out io.Writer, r statusReport) {
 		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%d\t%s\t%s\n", p.Name, pid, p.Port, ready, p.Restarts, memory, time.Since(p.Since).Round(time.Second))
 	}
 	fmt.Fprintf(w, "all\t\t\t\t\t%s\t\n", mebibytes(total))
-	w.Flush() //nolint:errcheck // as Fprintf above: nobody is left to tell
+	w.Flush() // as Fprintf above: nobody is left to tell
 }
 
 func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }

@@ -40,7 +40,7 @@ func EnsureDatabases(ctx context.Context, adminURL string, password func(role st
 	if err != nil {
 		return fmt.Errorf("read what the role may do: %w", err)
 	}
-	if !super && !(role && db) {
+	if may := super || role && db; !may {
 		return fmt.Errorf("the role %q may not create roles and databases: DATABASE_URL has to name a superuser, or a role with CREATEROLE and CREATEDB", conn.Config().User)
 	}
 	for _, d := range Databases() {

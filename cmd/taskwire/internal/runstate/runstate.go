@@ -179,7 +179,7 @@ func WriteFile(path string, content []byte, mode fs.FileMode) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(tmp.Name()) //nolint:errcheck // gone when the rename succeeded
+	defer os.Remove(tmp.Name()) // gone when the rename succeeded
 	_, err = tmp.Write(content)
 	if err = errors.Join(err, tmp.Chmod(mode), tmp.Sync(), tmp.Close()); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)

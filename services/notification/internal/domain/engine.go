@@ -84,7 +84,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		wait, err := e.round(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // it was told to stop
 		case err != nil:
 			e.failures.Inc()
 			if backoff == 0 {

@@ -1,7 +1,6 @@
 package postgres_test
 
 import (
-	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -173,6 +172,6 @@ func TestTheDatabaseRefusesAScheduledReminderWithoutItsTimes(t *testing.T) {
 		t.Error("inserted, want a check to fail")
 	}
 	if err := w.db.Gorm.Exec(`DROP TABLE reminders`).Error; err == nil {
-		t.Error(fmt.Sprint("the service's role dropped a table"))
+		t.Error("the service's role dropped a table")
 	}
 }

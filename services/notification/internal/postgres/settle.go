@@ -113,12 +113,11 @@ func preferencesOf(ctx context.Context, tx *gorm.DB, due []domain.Due) (byUser, 
 
 // batch is what one transaction writes.
 type batch struct {
-	decisions     []domain.Decision
-	reminders     []string // task ids that are delivered
-	snoozes       []string // ids of notifications that came again
-	held          []string // task ids
-	heldUntil     []time.Time
-	notifications map[string]bool // their ids, each once
+	decisions []domain.Decision
+	reminders []string // task ids that are delivered
+	snoozes   []string // ids of notifications that came again
+	held      []string // task ids
+	heldUntil []time.Time
 }
 
 func (b *batch) add(d domain.Due, decision domain.Decision) {

@@ -40,12 +40,6 @@ func (c *clock) now() time.Time {
 	return c.at
 }
 
-func (c *clock) add(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
-
 func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	db := pgtest.New(t, "tasks", pg.Set{Name: "tasks", FS: Migrations()}, pg.Set{Name: "outbox", FS: outbox.Migrations})
