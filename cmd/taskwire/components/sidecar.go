@@ -7,7 +7,7 @@ import "strconv"
 //
 // They are not to stop deliveries later. daprd 1.18 would end the subscriptions and start them again when the app is
 // back, and when a delivery was being retried meanwhile, the end of the old subscription can come after the start of the
-// new one and takes it with it: the topic is then not read any more until the sidecar restarts (docs/adr/0014). An app
+// new one and takes it with it: the topic is then not read any more until the sidecar restarts (docs/adr/0010). An app
 // that is away costs one refused connection a second for each partition instead.
 const (
 	probeSeconds     = 1 // how soon after its app a sidecar is ready; the default is 5

@@ -44,7 +44,7 @@ const (
 	// readyTimeout is short: readiness is asked every few seconds, and the sidecar is on the same machine.
 	readyTimeout = 2 * time.Second
 
-	tokenHeader = "dapr-api-token" //nolint:gosec // the header's name, not a token
+	tokenHeader = "dapr-api-token" // the header's name, not a token
 )
 
 // Config says where the sidecar is and how hard to try. Zero values take the defaults.
@@ -203,7 +203,7 @@ func (c *Client) do(ctx context.Context, call, component string, attempt func(ct
 			Multiplier:          2,
 			MaxInterval:         maxBackoff,
 		}),
-		backoff.WithMaxTries(uint(c.cfg.Attempts)), //nolint:gosec // a small positive number
+		backoff.WithMaxTries(uint(c.cfg.Attempts)), // a small positive number
 		backoff.WithMaxElapsedTime(0),              // the attempts and the caller's context are the bound
 		backoff.WithNotify(func(err error, wait time.Duration) {
 			c.cfg.Log.DebugContext(ctx, "dapr call failed, trying again",

@@ -133,7 +133,7 @@ func escapedUnit(body []byte, i int) int64 {
 	if err != nil {
 		return -1
 	}
-	return int64(r) //nolint:gosec // 16 bits
+	return int64(r) // 16 bits
 }
 
 // Optional tells an absent field from null and from a value, for PATCH. The zero value is absent.

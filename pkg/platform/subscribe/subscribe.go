@@ -27,7 +27,7 @@ var ErrPoison = errors.New("poison event")
 const MaxAttempts = 10
 
 const (
-	tokenHeader = "dapr-api-token" //nolint:gosec // the header's name, not a token
+	tokenHeader = "dapr-api-token" // the header's name, not a token
 
 	// defaultBodyLimit is what Kafka takes by default; an event has at most half of it (events.MaxEventBytes).
 	defaultBodyLimit = 1 << 20

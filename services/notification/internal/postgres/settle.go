@@ -214,7 +214,7 @@ func (b *batch) insertDeliveries(ctx context.Context, tx *gorm.DB, fresh map[str
 	for _, d := range b.decisions {
 		if v := d.Delivery; v != nil && fresh[d.Notification.ID] {
 			ids, channels, states, lastErrors = append(ids, d.Notification.ID), append(channels, v.Channel), append(states, v.State), append(lastErrors, v.LastError)
-			attempts, at = append(attempts, int32(v.Attempts)), append(at, v.At) //nolint:gosec // one attempt
+			attempts, at = append(attempts, int32(v.Attempts)), append(at, v.At) // one attempt
 		}
 	}
 	if len(ids) == 0 {

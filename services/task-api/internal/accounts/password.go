@@ -103,7 +103,7 @@ func (h *Hasher) Check(ctx context.Context, hash, password string) (bool, error)
 		return false, err
 	}
 	defer release()
-	got := argon2.IDKey(normal(password), salt, uint32(passes), uint32(memory), threads, uint32(len(want))) //nolint:gosec // our own hash
+	got := argon2.IDKey(normal(password), salt, uint32(passes), uint32(memory), threads, uint32(len(want))) // our own hash
 	return subtle.ConstantTimeCompare(got, want) == 1 && exists, nil
 }
 

@@ -66,5 +66,5 @@ func claim(tx *gorm.DB, userID string, key IdempotencyKey) (answer events.TaskDa
 // running, which is true and passes.
 func lockKey(userID, key string) int64 {
 	sum := sha256.Sum256([]byte("idempotency\x00" + userID + "\x00" + key))
-	return int64(binary.BigEndian.Uint64(sum[:8])) //nolint:gosec // the bits matter, not the sign
+	return int64(binary.BigEndian.Uint64(sum[:8])) // the bits matter, not the sign
 }
