@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,6 +19,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/platform/logtest"
 	"github.com/taskwire/taskwire/pkg/platform/pgtest"
 )
 
@@ -30,28 +30,11 @@ const (
 	patience = time.Minute
 )
 
-// service is run in this process, without a sidecar.
-type service struct {
+// running is run in this process, without a sidecar.
+type running struct {
 	t           *testing.T
 	public, app string
-	log         *buffer
-}
-
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
+	log         *logtest.Buffer
 }
 
 func freeAddr(t *testing.T) string {
@@ -65,7 +48,7 @@ func freeAddr(t *testing.T) string {
 }
 
 // start runs the service with its secrets from the mounted copy and checks at the end that it stops cleanly.
-func start(t *testing.T, databaseURL, migrateURL string) *service {
+func start(t *testing.T, databaseURL, migrateURL string) *running {
 	t.Helper()
 	skey, _, err := note.GenerateKey(rand.Reader, "taskwire-audit")
 	if err != nil {
@@ -79,7 +62,7 @@ func start(t *testing.T, databaseURL, migrateURL string) *service {
 	if err := os.WriteFile(file, secrets, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := &service{t: t, public: freeAddr(t), app: freeAddr(t), log: &buffer{}}
+	s := &running{t: t, public: freeAddr(t), app: freeAddr(t), log: &logtest.Buffer{}}
 	for name, value := range map[string]string{
 		"HTTP_ADDR": s.public, "APP_ADDR": s.app, "APP_API_TOKEN": appToken, "SECRETS_FILE": file, "SHUTDOWN_TIMEOUT": "10s",
 		"DAPR_HTTP_PORT": port(freeAddr(t)), "DAPR_GRPC_PORT": port(freeAddr(t)), // nobody is there
@@ -105,7 +88,7 @@ func start(t *testing.T, databaseURL, migrateURL string) *service {
 
 func port(addr string) string { return addr[strings.LastIndex(addr, ":")+1:] }
 
-func (s *service) call(method, url string, body []byte, header map[string]string) (int, string, error) {
+func (s *running) call(method, url string, body []byte, header map[string]string) (int, string, error) {
 	req, err := http.NewRequest(method, url, bytes.NewReader(body))
 	if err != nil {
 		return 0, "", err
@@ -123,7 +106,7 @@ func (s *service) call(method, url string, body []byte, header map[string]string
 }
 
 // wants polls until a GET is answered with the status and a body that holds all of parts.
-func (s *service) wants(url string, status int, parts ...string) {
+func (s *running) wants(url string, status int, parts ...string) {
 	s.t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) { // a pause between polls
 		got, body, err := s.call(http.MethodGet, url, nil, nil)

@@ -24,10 +24,4 @@ const (
 	inboxRetention = 8 * 24 * time.Hour
 	// pruneInterval is between two looks for ids that may be forgotten.
 	pruneInterval = time.Hour
-	// retryMigrating is what a client is told to wait while the database is made ready.
-	retryMigrating = 2 * time.Second
-	// sidecarGrace is how long the sidecar may take to start before its absence is worth a line.
-	sidecarGrace = 10 * time.Second
-	// sidecarPoll is between two looks for it.
-	sidecarPoll = time.Second
 )

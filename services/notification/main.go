@@ -6,41 +6,27 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/taskwire/taskwire/pkg/platform/auth"
 	"github.com/taskwire/taskwire/pkg/platform/config"
-	"github.com/taskwire/taskwire/pkg/platform/dapr"
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
 	"github.com/taskwire/taskwire/pkg/platform/inbox"
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
 	"github.com/taskwire/taskwire/pkg/platform/postgres"
-	"github.com/taskwire/taskwire/pkg/platform/secrets"
+	"github.com/taskwire/taskwire/pkg/platform/service"
 	"github.com/taskwire/taskwire/pkg/platform/subscribe"
-	"github.com/taskwire/taskwire/pkg/platform/telemetry"
 	"github.com/taskwire/taskwire/services/notification/internal/domain"
 	"github.com/taskwire/taskwire/services/notification/internal/httpapi"
 	store "github.com/taskwire/taskwire/services/notification/internal/postgres"
 	"github.com/taskwire/taskwire/services/notification/internal/subscriber"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Stdout)
-	stop()
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", appID, err)
-		os.Exit(1)
-	}
-}
+func main() { service.Main(appID, run) }
 
 // run is the service, until ctx is done.
 func run(ctx context.Context, out io.Writer) error {
@@ -48,26 +34,14 @@ func run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	tel, err := telemetry.Start(ctx, appID, cfg.LogLevel, cfg.OTLPEndpoint, out)
+	base, err := service.Start(ctx, appID, cfg.Base, out)
 	if err != nil {
 		return err
 	}
-	defer shutdown(tel, cfg.ShutdownTimeout)
-	log, metrics := tel.Log, tel.Registry
-
-	sidecar, err := dapr.New(dapr.Config{
-		HTTPPort: cfg.DaprHTTPPort, GRPCPort: cfg.DaprGRPCPort, PubSub: cfg.DaprPubSub, StateStore: cfg.DaprStateStore,
-		APIToken: cfg.DaprAPIToken, Log: log,
-	})
+	defer base.Close()
+	log, metrics, sidecar := base.Log, base.Metrics, base.Sidecar
+	secret, err := base.Secrets(ctx, secretDatabase, secretMigrate)
 	if err != nil {
-		return err
-	}
-	defer sidecar.Close()
-	secret, err := secrets.Load(ctx, sidecar, cfg.Base, appID, log)
-	if err != nil {
-		return err
-	}
-	if err := secret.Require(secretDatabase, secretMigrate); err != nil {
 		return err
 	}
 	db, err := postgres.Open(ctx, postgres.Config{URL: secret[secretDatabase], AppName: appID})
@@ -75,7 +49,7 @@ func run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	defer postgres.Close(db)
-	schema := newSchema(db, func(ctx context.Context) error {
+	schema := service.NewSchema(db, func(ctx context.Context) error {
 		return postgres.Migrate(ctx, secret[secretMigrate], log, store.Migrations()...)
 	})
 
@@ -97,7 +71,7 @@ func run(ctx context.Context, out io.Writer) error {
 	}, log)
 	public := httpx.NewEngine(httpx.Config{Service: appID, Log: log, Registerer: metrics})
 	httpx.Health(public, map[string]func(context.Context) error{"database": schema.Ready, "sidecar": sidecar.Ready}, metrics)
-	public.Use(schema.guard)
+	public.Use(schema.Guard)
 	httpapi.Routes(public, mailbox, auth.Middleware(tokens))
 
 	deliveries := subscribe.New(subscribe.Config{
@@ -107,23 +81,17 @@ func run(ctx context.Context, out io.Writer) error {
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return httpx.Serve(ctx, cfg.HTTPAddr, public, log, cfg.ShutdownTimeout) })
-	group.Go(func() error { return reportSidecar(ctx, sidecar, log) })
+	group.Go(func() error {
+		return base.AwaitSidecar(ctx, "reminders are delivered to the list, events wait in the outbox")
+	})
 	group.Go(func() error { return schema.Run(ctx) })
 	// What follows works on the tables: it begins when they are there. Until then the sidecar finds the port closed, and
 	// delivers nothing.
-	group.Go(schema.then(ctx, func() error {
+	group.Go(schema.Then(ctx, func(ctx context.Context) error {
 		return httpx.Serve(ctx, cfg.AppAddr, deliveries.Handler(), log, cfg.ShutdownTimeout)
 	}))
-	group.Go(schema.then(ctx, func() error { return engine.Run(ctx) }))
-	group.Go(schema.then(ctx, func() error { return relay.Run(ctx) }))
-	group.Go(schema.then(ctx, func() error { return prune(ctx, received, log) }))
+	group.Go(schema.Then(ctx, engine.Run))
+	group.Go(schema.Then(ctx, relay.Run))
+	group.Go(schema.Then(ctx, func(ctx context.Context) error { return prune(ctx, received, log) }))
 	return group.Wait()
-}
-
-func shutdown(tel *telemetry.Telemetry, timeout time.Duration) {
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
-	defer cancel()
-	if err := tel.Shutdown(ctx); err != nil {
-		tel.Log.Warn("telemetry was not sent in full", "error", err.Error())
-	}
 }

@@ -1,10 +1,6 @@
 package main
 
-import (
-	"time"
-
-	"github.com/taskwire/taskwire/pkg/platform/config"
-)
+import "github.com/taskwire/taskwire/pkg/platform/config"
 
 // appID is the service's name on the bus, in the secret store and in its metrics.
 const appID = "task-api"
@@ -27,13 +23,5 @@ type settings struct {
 	DatabaseConns int `env:"DATABASE_CONNS" envDefault:"16"`
 }
 
-const (
-	// cursorKeyBytes is the length of an HMAC-SHA-256 key that is worth the name.
-	cursorKeyBytes = 32
-	// retryMigrating is what a client is told to wait while the database is made ready.
-	retryMigrating = 2 * time.Second
-	// sidecarGrace is how long the sidecar may take to start before its absence is worth a line.
-	sidecarGrace = 10 * time.Second
-	// sidecarPoll is between two looks for it.
-	sidecarPoll = time.Second
-)
+// cursorKeyBytes is the length of an HMAC-SHA-256 key that is worth the name.
+const cursorKeyBytes = 32

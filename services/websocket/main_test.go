@@ -24,6 +24,7 @@ import (
 
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/platform/auth"
+	"github.com/taskwire/taskwire/pkg/platform/logtest"
 	"github.com/taskwire/taskwire/services/websocket/internal/hubtest"
 )
 
@@ -34,27 +35,10 @@ const (
 	patience = time.Minute
 )
 
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
-
-type service struct {
+type running struct {
 	t           *testing.T
 	public, app string
-	log         *buffer
+	log         *logtest.Buffer
 	stop        func()
 }
 
@@ -71,9 +55,9 @@ func freeAddr(t *testing.T) string {
 func port(addr string) string { return addr[strings.LastIndex(addr, ":")+1:] }
 
 // start runs the service with its sidecar's HTTP side at sidecar, and checks at the end that it stops cleanly.
-func start(t *testing.T, sidecar string) *service {
+func start(t *testing.T, sidecar string) *running {
 	t.Helper()
-	s := &service{t: t, public: freeAddr(t), app: freeAddr(t), log: &buffer{}}
+	s := &running{t: t, public: freeAddr(t), app: freeAddr(t), log: &logtest.Buffer{}}
 	for name, value := range map[string]string{
 		"HTTP_ADDR": s.public, "APP_ADDR": s.app, "APP_API_TOKEN": appToken, "SHUTDOWN_TIMEOUT": "10s",
 		"DAPR_HTTP_PORT": port(sidecar), "DAPR_GRPC_PORT": port(freeAddr(t)), // nobody is at the gRPC side
@@ -101,7 +85,7 @@ func start(t *testing.T, sidecar string) *service {
 	return s
 }
 
-func (s *service) call(method, url string, body []byte, token string) (int, string, error) {
+func (s *running) call(method, url string, body []byte, token string) (int, string, error) {
 	req, err := http.NewRequest(method, url, bytes.NewReader(body))
 	if err != nil {
 		return 0, "", err
@@ -120,7 +104,7 @@ func (s *service) call(method, url string, body []byte, token string) (int, stri
 }
 
 // wants polls until a GET is answered with the status and a body that holds all of parts.
-func (s *service) wants(url string, status int, parts ...string) {
+func (s *running) wants(url string, status int, parts ...string) {
 	s.t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) { // a pause between polls
 		got, body, err := s.call(http.MethodGet, url, nil, "")
@@ -137,7 +121,7 @@ func (s *service) wants(url string, status int, parts ...string) {
 	}
 }
 
-func (s *service) deliver(topic, data string) (int, string) {
+func (s *running) deliver(topic, data string) (int, string) {
 	s.t.Helper()
 	var id struct {
 		EventID string `json:"event_id"`

@@ -12,12 +12,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/taskwire/taskwire/pkg/platform/logtest"
 )
 
 // secret stands in for what must reach the log and never a client.
@@ -142,7 +143,7 @@ func TestAnErrorInTheMiddleOfAnAnswerCutsIt(t *testing.T) {
 		"panic": func(*gin.Context) error { panic(secret) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			var log syncBuffer
+			var log logtest.Buffer
 			e := NewEngine(Config{Log: slog.New(slog.NewJSONHandler(&log, nil))})
 			e.GET("/x", Wrap(func(c *gin.Context) error {
 				_, _ = io.WriteString(c.Writer, `{"items":[`)
@@ -180,21 +181,4 @@ func problemOf(t *testing.T, w *httptest.ResponseRecorder) Problem {
 		t.Fatal(err)
 	}
 	return p
-}
-
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/taskwire/taskwire/pkg/platform/logtest"
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
 )
 
@@ -325,7 +326,7 @@ func TestAPublishThatHangsIsTimedOutAndTriedAgain(t *testing.T) {
 
 func TestABrokerThatIsAwayLosesNothingAndIsReportedNowAndThen(t *testing.T) {
 	w, b := newWorld(t), &broker{}
-	var log syncBuffer
+	var log logtest.Buffer
 	var calls atomic.Int32
 	b.set(func(context.Context, string, []outbox.Message) (map[string]error, error) {
 		calls.Add(1)
@@ -448,22 +449,4 @@ func metric(t *testing.T, reg *prometheus.Registry, name string) (sum float64) {
 		}
 	}
 	return sum
-}
-
-// syncBuffer is a bytes.Buffer for several goroutines.
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }

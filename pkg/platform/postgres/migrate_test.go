@@ -1,7 +1,6 @@
 package postgres_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io/fs"
@@ -15,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/taskwire/taskwire/pkg/platform/localpg"
+	"github.com/taskwire/taskwire/pkg/platform/logtest"
 	"github.com/taskwire/taskwire/pkg/platform/pgtest"
 	"github.com/taskwire/taskwire/pkg/platform/postgres"
 )
@@ -28,23 +28,6 @@ func files(pairs ...string) fs.FS {
 }
 
 var quiet = slog.New(slog.DiscardHandler)
-
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
 
 func scan[T any](t *testing.T, url, sql string) (got T) {
 	t.Helper()
@@ -168,7 +151,7 @@ func TestMigrateWaitsForTheServerAndSaysSo(t *testing.T) {
 	if err := s.Stop(ctx); err != nil {
 		t.Fatal(err)
 	}
-	var log syncBuffer
+	var log logtest.Buffer
 	done := make(chan error, 1)
 	go func() {
 		done <- postgres.Migrate(ctx, address, slog.New(slog.NewTextHandler(&log, nil)),
@@ -224,7 +207,7 @@ func TestAMigrationThatCannotGetItsTableTriesAgain(t *testing.T) {
 	if _, err := holder.Exec(t.Context(), "BEGIN; SELECT * FROM a"); err != nil {
 		t.Fatal(err)
 	}
-	var log syncBuffer
+	var log logtest.Buffer
 	done := make(chan error, 1)
 	go func() {
 		done <- postgres.Migrate(t.Context(), pg.OwnerURL, slog.New(slog.NewTextHandler(&log, nil)), set(2))

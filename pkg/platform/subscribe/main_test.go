@@ -1,7 +1,6 @@
 package subscribe
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/platform/logtest"
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
 	"github.com/taskwire/taskwire/pkg/platform/telemetry"
 )
@@ -66,14 +66,14 @@ type rig struct {
 	t       testing.TB
 	server  *Server
 	letters *letters
-	log     *buffer
+	log     *logtest.Buffer
 	reg     *prometheus.Registry
 	handle  func(ctx context.Context, e events.ReminderEvent, d Delivery) error
 }
 
 func newRig(t testing.TB, edit func(*Config)) *rig {
 	t.Helper()
-	r := &rig{t: t, letters: &letters{}, log: &buffer{}, reg: prometheus.NewRegistry()}
+	r := &rig{t: t, letters: &letters{}, log: &logtest.Buffer{}, reg: prometheus.NewRegistry()}
 	cfg := Config{Token: token, Log: telemetry.NewLogger(r.log, slog.LevelDebug), Registerer: r.reg, DeadLetter: r.letters, Consumer: "notification"}
 	if edit != nil {
 		edit(&cfg)
@@ -176,20 +176,3 @@ func envelope(id, data, more string) string {
 func usual() string { return envelope(eventID, reminder(""), "") }
 
 var errBoom = errors.New("boom")
-
-type buffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}

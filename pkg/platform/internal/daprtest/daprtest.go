@@ -9,7 +9,6 @@
 package daprtest
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -21,6 +20,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/taskwire/taskwire/pkg/platform/logtest"
 )
 
 const (
@@ -54,13 +55,13 @@ type Sidecar struct {
 	mu   sync.Mutex
 	cmd  *exec.Cmd
 	done chan struct{} // closed when cmd has ended
-	log  *syncBuffer
+	log  *logtest.Buffer
 }
 
 // Start runs a sidecar until the test ends.
 func Start(t testing.TB, cfg Config) *Sidecar {
 	t.Helper()
-	s := &Sidecar{t: t, cfg: cfg, dir: t.TempDir(), log: &syncBuffer{}}
+	s := &Sidecar{t: t, cfg: cfg, dir: t.TempDir(), log: &logtest.Buffer{}}
 	resources := filepath.Join(s.dir, "resources")
 	if err := os.MkdirAll(resources, 0o700); err != nil {
 		t.Fatal(err)
@@ -216,20 +217,3 @@ func freePorts(t testing.TB, n int) []int {
 
 // FreePort is a port that nothing listens on.
 func FreePort(t testing.TB) int { return freePorts(t, 1)[0] }
-
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
