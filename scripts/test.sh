@@ -25,16 +25,27 @@ run() { "$bin/gotestsum" --format pkgname-and-test-fails --format-hide-empty-pkg
 # daprd's own tests, outside the workspace, with the flags of its build so that nothing is compiled twice.
 sidecar() { (cd tools/daprd && GOWORK=off CGO_ENABLED=0 "$bin/gotestsum" --format pkgname-and-test-fails -- -trimpath ./...); }
 
-failed=0
+# part NAME COMMAND…: runs a part of the tests and keeps a line for the closing summary.
+failed=0 summary=()
+said=$(mktemp)
+trap 'rm -f "$said"' EXIT
+part() {
+  local name=$1 mark=ok; shift
+  printf '\n== %s\n' "$name"
+  "$@" 2>&1 | tee "$said" || { mark=FAIL; failed=1; }
+  summary+=("$(printf '%-6s%-34s%s' "$mark" "$name" "$(grep '^DONE ' "$said" | tail -n 1 | cut -d' ' -f2-)")")
+}
+
 case $what in
   some) run ${3:+-run "$3"} "${2:-./...}"; exit ;;
-  unit) run $(unit) || failed=1
-        sidecar || failed=1 ;;
-  e2e)  run -p 1 ./e2e/... || failed=1 ;;
-  all)  run $(unit) || failed=1
-        sidecar || failed=1
-        run -p 1 ./e2e/... || failed=1 ;;
+  unit|all|e2e) ;;
   *) echo "test.sh all|unit|e2e|some" >&2; exit 2 ;;
 esac
+if [ "$what" != e2e ]; then
+  part "unit, store and contract" run $(unit)
+  part "daprd" sidecar
+fi
+[ "$what" = unit ] || part "whole stack" run -p 1 ./e2e/...
+printf '\n'; printf '%s\n' "${summary[@]}"
 [ -n "$race" ] || echo "note: without the race detector (no C compiler)"
 exit $failed
