@@ -50,7 +50,7 @@ test-some: daprd tools ## Some tests: PKG=./services/audit/... RUN=Append
 tour: taskwire ## Run the README's tour word for word against a running `make up` (PORT=)
 	@./scripts/tour.sh $(if $(PORT),http://localhost:$(PORT))
 lint: tools ## Run the linters, the import-direction rules among them
-	@./scripts/each.sh "lint" $(BIN)/golangci-lint run --config $(CURDIR)/.golangci.yml ./... -- $(MODULES)
+	@./scripts/each.sh "lint" $(BIN)/golangci-lint run --allow-parallel-runners --config $(CURDIR)/.golangci.yml ./... -- $(MODULES)
 fmt: ## Format all Go files
 	@gofmt -l -w $$(git ls-files '*.go')
 fmt-check:
