@@ -10,6 +10,7 @@ import (
 type Sort string
 
 // The orders of a list. SortDue puts tasks without a due date last, in both directions. SortTitle ignores case.
+// SortRelevance, of a search only, puts what fits best first, or the newest where very many tasks are found.
 const (
 	SortCreatedAt Sort = "created_at"
 	SortUpdatedAt Sort = "updated_at"
@@ -17,11 +18,12 @@ const (
 	SortPriority  Sort = "priority"
 	SortTitle     Sort = "title"
 	SortPosition  Sort = "position"
+	SortRelevance Sort = "relevance"
 )
 
 // Sorts returns every order.
 func Sorts() []Sort {
-	return []Sort{SortCreatedAt, SortUpdatedAt, SortDue, SortPriority, SortTitle, SortPosition}
+	return []Sort{SortCreatedAt, SortUpdatedAt, SortDue, SortPriority, SortTitle, SortPosition, SortRelevance}
 }
 
 // Page sizes of a list: DefaultLimit fills a screen, MaxLimit bounds the answer to some hundred kilobytes of usual
@@ -36,7 +38,7 @@ type Query struct {
 	Statuses            []events.Status   // any of them
 	Priorities          []events.Priority // any of them
 	Tags                []string          // all of them
-	Search              string            // in title, description or a tag, whatever the case
+	Search              string            // words that words of title, tags and description begin with
 	DueBefore, DueAfter *time.Time        // due < DueBefore, due >= DueAfter
 	Overdue             *bool             // open and due before now
 	UpdatedSince        *time.Time        // updated_at >= UpdatedSince

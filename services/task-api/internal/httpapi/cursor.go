@@ -37,7 +37,7 @@ func (k cursors) make(userID string, q domain.Query, at *domain.Place) (string, 
 // read returns the place of a cursor that was made for this user and query.
 func (k cursors) read(userID string, q domain.Query, cursor string) (*domain.Place, error) {
 	refused := httpx.Invalid("cursor", "is not a cursor of this list: the filters and the order must stay the same from page to page")
-	raw, err := base64.RawURLEncoding.DecodeString(cursor)
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
 	if err != nil || len(raw) <= macBytes {
 		return nil, refused
 	}

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -54,7 +55,7 @@ func TestCursorsGoOnWithTheSameListOnly(t *testing.T) {
 		if forged[i] = 'A'; p.NextCursor[i] == 'A' {
 			forged[i] = 'B'
 		}
-		if a := c.do("GET", "/api/v1/tasks?priority=high,low&sort=title&cursor="+string(forged), ""); a.status != http.StatusBadRequest && i < len(p.NextCursor)-1 {
+		if a := c.do("GET", "/api/v1/tasks?priority=high,low&sort=title&cursor="+string(forged), ""); a.status != http.StatusBadRequest {
 			t.Errorf("cursor with character %d changed: got %d, want 400", i, a.status)
 		}
 	}
@@ -82,6 +83,66 @@ func TestFiltersComeFromTheQuery(t *testing.T) {
 	} {
 		if got := c.all(query); !slices.Equal(got, want) {
 			t.Errorf("%s: got %v, want %v", query, got, want)
+		}
+	}
+}
+
+func TestSearchOverHTTP(t *testing.T) {
+	c := newRig(t).user()
+	c.create(`{"title":"plans","description":"for the garden"}`)
+	c.create(`{"title":"garden"}`)
+	c.create(`{"title":"Garden, again"}`)
+	for query, want := range map[string][]string{
+		"q=gard&limit=1":                        {"Garden, again", "garden", "plans"},
+		"q=gard&limit=2&sort=relevance":         {"Garden, again", "garden", "plans"},
+		"q=gard&limit=2&sort=created_at":        {"plans", "garden", "Garden, again"},
+		"q=again%20garden":                      {"Garden, again"},
+		"q=" + url.QueryEscape(`ga'&|!:*\(<->`): {"Garden, again", "garden", "plans"},
+	} {
+		if got := c.all(query); !slices.Equal(got, want) {
+			t.Errorf("%s: got %v, want %v", query, got, want)
+		}
+	}
+	for query, field := range map[string]string{
+		"q=": "q", "q=%20": "q", "q=...": "q", "q=%27%27%20%26": "q", "q=%00": "q", "q=%ff": "q", "q=a&q=b": "q",
+		"q=a+b+c+d+e+f+g+h+i+j+k+l+m+n+o+p+q": "q",
+		"sort=relevance":                      "sort",
+		"q=a&sort=-relevance":                 "sort",
+	} {
+		c.wantProblem(http.StatusBadRequest, field, "GET", "/api/v1/tasks?"+query, "")
+	}
+}
+
+// TestACursorOfAnotherListIsRefused: another user's, another query's, one cut short, and one with any bit changed.
+func TestACursorOfAnotherListIsRefused(t *testing.T) {
+	r := newRig(t)
+	c, other := r.user(), r.user()
+	for _, who := range []*client{c, other} {
+		for range 3 {
+			who.create(`{"title":"same"}`)
+		}
+	}
+	for _, query := range []string{"", "q=same&", "sort=due&", "status=pending&"} {
+		var p page
+		path := "/api/v1/tasks?" + query + "limit=1"
+		c.want(http.StatusOK, &p, "GET", path, "")
+		c.want(http.StatusOK, nil, "GET", path+"&cursor="+p.NextCursor, "")
+		other.wantProblem(http.StatusBadRequest, "cursor", "GET", path+"&cursor="+p.NextCursor, "")
+		for _, more := range []string{"&priority=low", "&overdue=false", "&tag=x", "&due_before=2030-01-01", "&updated_since=2020-01-01"} {
+			c.wantProblem(http.StatusBadRequest, "cursor", "GET", path+more+"&cursor="+p.NextCursor, "")
+		}
+		raw, err := base64.RawURLEncoding.DecodeString(p.NextCursor)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range raw {
+			cut := base64.RawURLEncoding.EncodeToString(raw[:i])
+			if cut != "" {
+				c.wantProblem(http.StatusBadRequest, "cursor", "GET", path+"&cursor="+cut, "")
+			}
+			flipped := slices.Clone(raw)
+			flipped[i] ^= 1 << (i % 8)
+			c.wantProblem(http.StatusBadRequest, "cursor", "GET", path+"&cursor="+base64.RawURLEncoding.EncodeToString(flipped), "")
 		}
 	}
 }

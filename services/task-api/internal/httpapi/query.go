@@ -158,15 +158,28 @@ func readQuery(raw string) (q domain.Query, cursor string, err error) {
 		if message != "" {
 			p.refuse("q", message)
 		}
+		switch words := len(domain.SearchWords(search)); {
+		case words == 0:
+			p.refuse("q", "must have a letter, a digit or a symbol: punctuation is not searched")
+		case words > domain.MaxSearchWords:
+			p.refuse("q", fmt.Sprintf("must have at most %d words", domain.MaxSearchWords))
+		}
 		q.Search = search
 	}
 	q.DueBefore, q.DueAfter, q.UpdatedSince = p.instant("due_before"), p.instant("due_after"), p.instant("updated_since")
 	q.Overdue = p.boolean("overdue")
 	q.Sort, q.Descending = domain.SortCreatedAt, true // the newest first
+	if q.Search != "" {
+		q.Sort, q.Descending = domain.SortRelevance, false
+	}
 	if text, ok := p.one("sort"); ok {
 		name, descending := strings.CutPrefix(text, "-")
-		if q.Sort, q.Descending = domain.Sort(name), descending; !slices.Contains(domain.Sorts(), q.Sort) {
+		q.Sort, q.Descending = domain.Sort(name), descending
+		switch {
+		case !slices.Contains(domain.Sorts(), q.Sort):
 			p.refuse("sort", fmt.Sprintf("must be one of %v, with - in front for descending", domain.Sorts()))
+		case q.Sort == domain.SortRelevance && (descending || q.Search == ""):
+			p.refuse("sort", "relevance is an order of a search (q) only, the best first")
 		}
 	}
 	q.Limit = int(p.integer("limit", 1, domain.MaxLimit, domain.DefaultLimit))

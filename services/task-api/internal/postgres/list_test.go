@@ -101,9 +101,10 @@ func TestListFilters(t *testing.T) {
 		"overdue":            {domain.Query{Overdue: &yes}, "D"},
 		"not overdue":        {domain.Query{Overdue: &no}, "b A c é"},
 		"search title":       {domain.Query{Search: "É"}, "é"},
-		"search description": {domain.Query{Search: "0% OF_"}, "A"},
+		"search description": {domain.Query{Search: "50% OF_"}, "A"},
 		"search tag":         {domain.Query{Search: "z"}, "D"},
-		"search literally":   {domain.Query{Search: "5_"}, ""},
+		"search beginnings":  {domain.Query{Search: "5 i"}, "A"},
+		"search every word":  {domain.Query{Search: "50 missing"}, ""},
 		"all at once":        {domain.Query{Tags: []string{"x"}, Priorities: []events.Priority{"urgent"}, Search: "a", Statuses: []events.Status{"pending"}, Overdue: &no}, "A"},
 		"updated since":      {domain.Query{UpdatedSince: at("2099-01-01T00:00:00Z")}, ""},
 	} {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/taskwire/taskwire/pkg/events"
@@ -33,6 +34,9 @@ type taskRow struct {
 	CreatedAt, UpdatedAt   time.Time
 	CompletedAt, DeletedAt *time.Time
 }
+
+// taskColumns are those of taskRow. The column search is not read: it is larger than all else in a row.
+var taskColumns = "id, user_id, created_at, " + strings.Join(columns, ", ")
 
 // TableName implements gorm's Tabler.
 func (taskRow) TableName() string { return "tasks" }

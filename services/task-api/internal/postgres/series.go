@@ -85,7 +85,7 @@ func (s *Store) insertSuccessor(ctx context.Context, tx *outbox.Tx, done domain.
 // occurrence reads one occurrence of a series, a tombstone too, or returns domain.ErrNotFound.
 func occurrence(tx *gorm.DB, seriesID string, no int) (domain.Task, error) {
 	var rows []taskRow
-	if err := tx.Where("series_id = ? AND occurrence_no = ?", seriesID, no).Limit(1).Find(&rows).Error; err != nil {
+	if err := tx.Select(taskColumns).Where("series_id = ? AND occurrence_no = ?", seriesID, no).Limit(1).Find(&rows).Error; err != nil {
 		return domain.Task{}, fmt.Errorf("read occurrence %d of series %s: %w", no, seriesID, err)
 	}
 	if len(rows) == 0 {

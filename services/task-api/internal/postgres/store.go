@@ -47,11 +47,12 @@ type Store struct {
 	outbox *outbox.Outbox
 	events *publish.Publisher
 	now    func() time.Time
+	bounds bounds
 }
 
 // New makes a store over a handle of the runtime role.
 func New(db *gorm.DB, box *outbox.Outbox, events *publish.Publisher, now func() time.Time) *Store {
-	return &Store{db: db, outbox: box, events: events, now: now}
+	return &Store{db: db, outbox: box, events: events, now: now, bounds: usualBounds}
 }
 
 // head is a user's row in heads, with what a write needs to know of the user.
@@ -76,7 +77,7 @@ func nextSeq(tx *gorm.DB, userID string) (head, error) {
 // find reads one of the user's tasks, tombstones too.
 func find(tx *gorm.DB, userID, taskID string) (domain.Task, error) {
 	var rows []taskRow
-	if err := tx.Where("id = ? AND user_id = ?", taskID, userID).Limit(1).Find(&rows).Error; err != nil {
+	if err := tx.Select(taskColumns).Where("id = ? AND user_id = ?", taskID, userID).Limit(1).Find(&rows).Error; err != nil {
 		return domain.Task{}, fmt.Errorf("read task %s: %w", taskID, err)
 	}
 	if len(rows) == 0 {

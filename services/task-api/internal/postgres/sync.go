@@ -41,7 +41,7 @@ func (s *Store) Sync(ctx context.Context, userID string, since int64, limit int)
 			return ErrTooOld
 		}
 		var rows []taskRow
-		if err := tx.Where("user_id = ? AND seq > ?", userID, from).Order("seq").Limit(limit + 1).Find(&rows).Error; err != nil {
+		if err := tx.Select(taskColumns).Where("user_id = ? AND seq > ?", userID, from).Order("seq").Limit(limit + 1).Find(&rows).Error; err != nil {
 			return err
 		}
 		if page.Next = user.Seq; len(rows) > limit {

@@ -1,0 +1,59 @@
+package postgres
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/services/task-api/internal/domain"
+)
+
+// TestListsReadTheSameFromEveryIndex compares every filter with every order, read from a window, from what an index
+// finds and by a walk, with what Go says of all tasks.
+func TestListsReadTheSameFromEveryIndex(t *testing.T) {
+	f := newFixture(t)
+	user, other := f.user(), f.user()
+	f.fill(user, 400)
+	f.fill(other, 100)
+	f.exec(`UPDATE tasks SET status = 'in_progress', tags = '["rare''\\ tag"]', completed_at = NULL WHERE user_id = ? AND title LIKE '%77'`, user)
+	f.exec(`UPDATE tasks SET deleted_at = ? WHERE user_id = ? AND title LIKE '%3'`, f.now(), user)
+	yes, no := true, false
+	at := func(s string) *time.Time { t, _ := time.Parse(time.DateOnly, s); return &t }
+	queries := map[string]domain.Query{
+		"none":           {},
+		"rare tag":       {Tags: []string{`rare'\ tag`}},
+		"tags":           {Tags: []string{"home", "later"}},
+		"rare status":    {Statuses: []events.Status{"in_progress"}},
+		"two statuses":   {Statuses: []events.Status{"completed", "in_progress"}},
+		"priority":       {Priorities: []events.Priority{"urgent", "low"}},
+		"rare word":      {Search: "77"},
+		"many words":     {Search: "task"},
+		"word and tag":   {Search: "det wor", Tags: []string{"home"}},
+		"overdue":        {Overdue: &yes},
+		"not overdue":    {Overdue: &no},
+		"due between":    {DueAfter: at("2026-10-01"), DueBefore: at("2027-03-01")},
+		"due never":      {DueBefore: at("2020-01-01")},
+		"updated":        {UpdatedSince: at("2026-02-01")},
+		"all at once":    {Overdue: &yes, Statuses: []events.Status{"pending"}, Priorities: []events.Priority{"medium", "high"}, Search: "task", DueAfter: at("2026-06-02")},
+		"nothing at all": {Tags: []string{"no such tag"}, Overdue: &yes, UpdatedSince: at("2026-01-01")},
+	}
+	for name, q := range queries {
+		want := f.expected(user, q)
+		for _, b := range []bounds{usualBounds, {window: 20, found: 1000}, {window: 20, found: 3}} {
+			f.bounds = b
+			for _, sort := range domain.Sorts() {
+				if sort == domain.SortRelevance && q.Search == "" {
+					continue
+				}
+				for _, descending := range []bool{false, true} {
+					q.Sort, q.Descending, q.Limit = sort, descending && sort != domain.SortRelevance, 70
+					got := f.ids(user, q)
+					if slices.Sort(got); !slices.Equal(got, want) {
+						t.Errorf("%s by %s (descending %v), bounds %v: got %d tasks, want %d", name, sort, descending, b, len(got), len(want))
+					}
+				}
+			}
+		}
+	}
+}

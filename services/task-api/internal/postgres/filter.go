@@ -1,0 +1,160 @@
+package postgres
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/services/task-api/internal/domain"
+	"gorm.io/gorm"
+)
+
+// listing is one page being read.
+type listing struct {
+	*Store
+	db   *gorm.DB
+	user string
+	q    domain.Query
+	now  time.Time
+}
+
+// filtered reports whether a task can be left out.
+func (l *listing) filtered() bool {
+	q := l.q
+	return len(q.Statuses)+len(q.Priorities)+len(q.Tags) > 0 || q.Search != "" ||
+		q.DueBefore != nil || q.DueAfter != nil || q.UpdatedSince != nil || q.Overdue != nil
+}
+
+// openNow are the statuses that can be overdue.
+var openNow = []events.Status{events.StatusPending, events.StatusInProgress}
+
+// filter adds the conditions of the query.
+func (l *listing) filter(tx *gorm.DB) *gorm.DB {
+	q := l.q
+	if len(q.Statuses) > 0 {
+		tx = tx.Where("status IN ?", q.Statuses)
+	}
+	if len(q.Priorities) > 0 {
+		tx = tx.Where("priority IN ?", ranks(q.Priorities))
+	}
+	if len(q.Tags) > 0 {
+		tx = tx.Where("tags @> ?", tagList(q.Tags))
+	}
+	if q.Search != "" {
+		tx = tx.Where("search @@ "+wordsSQL, l.user, q.Search)
+	}
+	if q.UpdatedSince != nil {
+		tx = tx.Where("updated_at >= ?", *q.UpdatedSince)
+	}
+	if q.Overdue != nil {
+		condition := "(due_instant < ? AND status IN ?)"
+		if !*q.Overdue {
+			condition = "coalesce(due_instant < ? AND status IN ?, false) = false"
+		}
+		tx = tx.Where(condition, l.now, openNow)
+	}
+	return l.dueBetween(tx)
+}
+
+func (l *listing) dueBetween(tx *gorm.DB) *gorm.DB {
+	if l.q.DueBefore != nil {
+		tx = tx.Where("due_instant < ?", *l.q.DueBefore)
+	}
+	if l.q.DueAfter != nil {
+		tx = tx.Where("due_instant >= ?", *l.q.DueAfter)
+	}
+	return tx
+}
+
+// indexed is what each filter that has an index finds, the most telling first.
+func (l *listing) indexed() (sources []func() *gorm.DB) {
+	q, overdue := l.q, l.q.Overdue != nil && *l.q.Overdue
+	if l.hasTerms() {
+		sources = append(sources, l.termed)
+	}
+	if q.DueBefore != nil || q.DueAfter != nil || overdue {
+		sources = append(sources, func() *gorm.DB {
+			tx := l.dueBetween(l.own(l.db.Table("tasks")))
+			if overdue {
+				tx = tx.Where("due_instant < ?", l.now)
+			}
+			return tx
+		})
+	}
+	if q.UpdatedSince != nil {
+		sources = append(sources, func() *gorm.DB {
+			return l.own(l.db.Table("tasks")).Where("updated_at >= ?", *q.UpdatedSince)
+		})
+	}
+	return sources
+}
+
+// wordsSQL is the words of a search as a tsquery, of a user and a text. Text without a word finds nothing: no term of
+// a task is a lone full stop.
+const wordsSQL = `CAST(coalesce(search_query(CAST(? AS uuid), ?), '''.''') AS tsquery)`
+
+func (l *listing) hasTerms() bool {
+	q := l.q
+	return q.Search != "" || len(q.Tags)+len(q.Statuses)+len(q.Priorities) > 0 || (q.Overdue != nil && *q.Overdue)
+}
+
+// termed is the tasks that have the words, tags, statuses and priorities of the query, by the index tasks_search. The
+// terms are the user's own, so there is no condition on the user that another index would serve; who reads from this
+// adds one.
+func (l *listing) termed() *gorm.DB {
+	var groups []string
+	for _, tag := range l.q.Tags {
+		groups = append(groups, anyOf(l.user, "#", tag))
+	}
+	if len(l.q.Statuses) > 0 {
+		groups = append(groups, anyOf(l.user, "=", l.q.Statuses...))
+	}
+	if l.q.Overdue != nil && *l.q.Overdue {
+		groups = append(groups, anyOf(l.user, "=", openNow...))
+	}
+	if len(l.q.Priorities) > 0 {
+		groups = append(groups, anyOf(l.user, "!", strs(ranks(l.q.Priorities))...))
+	}
+	tx := l.db.Table("tasks").Where("deleted_at IS NULL")
+	if terms := strings.Join(groups, " & "); terms != "" {
+		tx = tx.Where("search @@ CAST(? AS tsquery)", terms)
+	}
+	if l.q.Search != "" {
+		tx = tx.Where("search @@ "+wordsSQL, l.user, l.q.Search)
+	}
+	return tx
+}
+
+// searchKeyLen is how much of the user's id makes a term the user's; see search_key in the migrations.
+const searchKeyLen = 8
+
+// termQuote takes every character of a term as it is.
+var termQuote = strings.NewReplacer(`\`, `\\`, `'`, `''`)
+
+// anyOf is a tsquery for one of the values; task_search in the migrations says how a task has them.
+func anyOf[S ~string](user, kind string, values ...S) string {
+	own := user[len(user)-searchKeyLen:]
+	terms := make([]string, len(values))
+	for i, v := range values {
+		terms[i] = "'" + own + kind + termQuote.Replace(string(v)) + "'"
+	}
+	return "(" + strings.Join(terms, " | ") + ")"
+}
+
+func ranks(list []events.Priority) []int {
+	out := make([]int, len(list))
+	for i, p := range list {
+		out[i] = slices.Index(events.Priorities(), p) + 1
+	}
+	return out
+}
+
+func strs(list []int) []string {
+	out := make([]string, len(list))
+	for i, n := range list {
+		out[i] = strconv.Itoa(n)
+	}
+	return out
+}
