@@ -92,8 +92,8 @@ func (l *listing) indexed() (sources []func() *gorm.DB) {
 }
 
 // wordsSQL is the words of a search as a tsquery, of a user and a text. Text without a word finds nothing: no term of
-// a task is a lone full stop.
-const wordsSQL = `CAST(coalesce(search_query(CAST(? AS uuid), ?), '''.''') AS tsquery)`
+// a task is a lone full stop. A subquery, because it is worked out once and not for each row.
+const wordsSQL = `(SELECT CAST(coalesce(search_query(CAST(? AS uuid), ?), '''.''') AS tsquery))`
 
 func (l *listing) hasTerms() bool {
 	q := l.q

@@ -31,7 +31,7 @@ func TestTheSearchMigrationTakesTheTasksThatAreThere(t *testing.T) {
 	f := &fixture{New(db.Gorm, outbox.New(db.Gorm, log), publish.New(log), c.now), t, db.Gorm, c, db}
 	user := f.user()
 	const old = `INSERT INTO tasks (id, user_id, title, description, status, priority, tags, timezone, position, version, seq, created_at, updated_at)
-		SELECT gen_random_uuid(), ?, 'old ' || i, '', 'pending', 2, '[]', 'UTC', i, 1, i, now(), now() FROM generate_series(?, ?) AS i`
+		SELECT gen_random_uuid(), ?, 'old ' || i, '', 'pending', 2, '[]', 'UTC', i, 1, i, now(), now() FROM generate_series(CAST(? AS integer), CAST(? AS integer)) AS i`
 	f.exec(old, user, 1, 5000)
 	f.slow(`SET ROLE tasks_owner; ALTER TABLE tasks ADD COLUMN search tsvector`) // half way
 	if err := pg.Migrate(ctx(), db.OwnerURL, log, pg.Set{Name: "tasks", FS: Migrations()}); err != nil {
