@@ -7,8 +7,10 @@ import (
 	"net/url"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
 )
 
 type page struct {
@@ -179,4 +181,43 @@ func TestSyncOverHTTP(t *testing.T) {
 	if a := c.want(http.StatusOK, nil, "GET", "/api/v1/tags", ""); a.body != `{"items":[]}` {
 		t.Errorf("tags: got %s", a.body)
 	}
+}
+
+// TestSyncStartsOverWhereTombstonesAreGone: 410 with the address to start at, and a snapshot in pages that goes on
+// although it is below the purge.
+func TestSyncStartsOverWhereTombstonesAreGone(t *testing.T) {
+	c := newRig(t).user()
+	gone := c.create(`{"title":"gone"}`)
+	for i := range 4 {
+		c.create(fmt.Sprintf(`{"title":"t%d"}`, i))
+	}
+	c.want(http.StatusNoContent, nil, "DELETE", "/api/v1/tasks/"+gone.ID, "")
+	if err := c.db.Gorm.Exec(`UPDATE tasks SET deleted_at = ? WHERE id = ?`, time.Now().Add(-postgres.TombstoneRetention-time.Hour), gone.ID).Error; err != nil {
+		t.Fatal(err)
+	}
+	if err := c.store.Maintain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	a := c.wantProblem(http.StatusGone, "", "GET", "/api/v1/sync?since=3", "")
+	if got := a.header.Get("Link"); got != `</api/v1/sync?since=0>; rel="start"` {
+		t.Errorf("410: got the link %q", got)
+	}
+	var known []string
+	for since, more := int64(0), true; more; {
+		var got struct {
+			Items     []events.TaskData `json:"items"`
+			NextSince int64             `json:"next_since"`
+			HasMore   bool              `json:"has_more"`
+		}
+		c.want(http.StatusOK, &got, "GET", fmt.Sprintf("/api/v1/sync?limit=1&since=%d", since), "")
+		for _, task := range got.Items {
+			known = append(known, task.Title)
+		}
+		since, more = got.NextSince, got.HasMore
+	}
+	if !slices.Equal(known, []string{"t0", "t1", "t2", "t3"}) {
+		t.Errorf("a snapshot in pages of one: got %v", known)
+	}
+	c.want(http.StatusOK, nil, "GET", "/api/v1/sync?since=6", "")
+	c.wantProblem(http.StatusGone, "", "GET", "/api/v1/sync?since=7", "")
 }
