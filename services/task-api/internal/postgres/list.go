@@ -41,6 +41,7 @@ const undated = "infinity"
 type listed struct {
 	Row     taskRow `gorm:"embedded"`
 	SortKey string
+	Found   int64 // of a search: how many tasks the index found
 }
 
 // List returns a page of the user's tasks, and the place it ends at when there are more.
