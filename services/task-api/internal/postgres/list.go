@@ -111,7 +111,7 @@ func (l *listing) segment(seg segment, after *domain.Place, n int) ([]listed, er
 	if !l.filtered() {
 		return l.page(l.ordered(seg, after), seg, nil, n)
 	}
-	window := l.inOrder(l.ordered(seg, after), seg).Limit(l.bounds.window)
+	window := limited(l.inOrder(l.ordered(seg, after), seg), l.bounds.window)
 	rows, err := l.page(window, seg, nil, n)
 	if err != nil || len(rows) == n {
 		return rows, err
@@ -177,13 +177,13 @@ func (l *listing) page(source *gorm.DB, seg segment, after *domain.Place, n int)
 	}
 	tx := l.db.Table("(?) AS tasks", source)
 	tx = l.filter(l.beyond(l.own(tx), seg, after))
-	err = l.inOrder(tx.Select(taskColumns+", "+key+" AS sort_key"), typed).Limit(n).Find(&rows).Error
+	err = limited(l.inOrder(tx.Select(taskColumns+", "+key+" AS sort_key"), typed), n).Find(&rows).Error
 	return rows, err
 }
 
-// count counts the rows of a source up to limit.
-func (l *listing) count(source *gorm.DB, limit int) (n int64, err error) {
-	err = l.db.Raw("SELECT count(*) FROM (?) AS few", source.Select("1").Limit(limit)).Scan(&n).Error
+// count counts the rows of a source up to most.
+func (l *listing) count(source *gorm.DB, most int) (n int64, err error) {
+	err = l.db.Raw("SELECT count(*) FROM (?) AS few", limited(source.Select("1"), most)).Scan(&n).Error
 	return n, err
 }
 
@@ -196,7 +196,7 @@ func (l *listing) telling() (*gorm.DB, error) {
 			return nil, err
 		}
 		if n <= int64(l.bounds.found) {
-			return source().Limit(fence), nil
+			return limited(source(), fence), nil
 		}
 	}
 	return nil, nil

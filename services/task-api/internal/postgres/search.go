@@ -50,9 +50,9 @@ func (l *listing) rankedFew() ([]listed, bool, error) {
 
 // ranked reads one task more than the page from the first tasks that the terms find, the best first.
 func (l *listing) ranked(first int) (rows []listed, err error) {
-	found := l.db.Table("(?) AS tasks", l.termed().Select("*").Limit(first)).Select("*, count(*) OVER () AS found, "+rank+" AS place", l.user, l.q.Search)
+	found := l.db.Table("(?) AS tasks", limited(l.termed().Select("*"), first)).Select("*, count(*) OVER () AS found, "+rank+" AS place", l.user, l.q.Search)
 	place := segment{key: "place", typ: "real"}
 	tx := l.filter(l.beyond(l.own(l.db.Table("(?) AS tasks", found)), place, l.q.After))
-	err = l.inOrder(tx.Select(taskColumns+", found, CAST(place AS text) AS sort_key"), place).Limit(l.q.Limit + 1).Find(&rows).Error
+	err = limited(l.inOrder(tx.Select(taskColumns+", found, CAST(place AS text) AS sort_key"), place), l.q.Limit+1).Find(&rows).Error
 	return rows, err
 }
