@@ -27,10 +27,11 @@ func (signer) Sign(userID, role string, now time.Time) (string, time.Duration, e
 // rig is the service over a fresh database, with a clock that the test moves.
 type rig struct {
 	*accounts.Service
-	store *postgres.Store
-	t     *testing.T
-	mu    sync.Mutex
-	at    time.Time
+	store  *postgres.Store
+	hasher *accounts.Hasher
+	t      *testing.T
+	mu     sync.Mutex
+	at     time.Time
 }
 
 func (r *rig) now() time.Time {
@@ -52,11 +53,11 @@ func newRig(t *testing.T) *rig {
 	log := slog.New(slog.DiscardHandler)
 	r := &rig{t: t, at: time.Now()}
 	r.store = postgres.New(db.Gorm, outbox.New(db.Gorm, log), publish.New(log), r.now)
-	hasher, err := accounts.NewHasher()
-	if err != nil {
+	var err error
+	if r.hasher, err = accounts.NewHasher(); err != nil {
 		t.Fatal(err)
 	}
-	r.Service = accounts.New(r.store, hasher, signer{}, log, r.now)
+	r.Service = accounts.New(r.store, r.hasher, signer{}, log, r.now)
 	return r
 }
 

@@ -99,11 +99,14 @@ func (h *handlers) logout(c *gin.Context) error {
 	return nil
 }
 
-// getMe handles GET /me.
+// getMe handles GET /me. The role of an OIDC issuer's user is in the token alone.
 func (h *handlers) getMe(c *gin.Context) error {
 	u, err := h.Accounts.User(c.Request.Context(), auth.UserID(c))
 	if err != nil {
 		return err
+	}
+	if id := auth.IdentityOf(c); id.External != nil {
+		u.Role = id.Role
 	}
 	c.JSON(http.StatusOK, u)
 	return nil
