@@ -38,8 +38,8 @@ type running struct {
 	stop        func() error
 }
 
-// start starts the service; with away its database is not there yet.
-func start(t *testing.T, away bool) *running {
+// start starts the service; with away its database is not there yet. Its settings can be changed before.
+func start(t *testing.T, away bool, change ...func(*settings)) *running {
 	t.Helper()
 	s := &running{t: t, db: pgtest.New(t, "tasks"), log: &logtest.Buffer{}}
 	s.proxy = newProxy(t, address(t, s.db.AppURL))
@@ -71,6 +71,9 @@ func start(t *testing.T, away bool) *running {
 		DaprPubSub: "kafka-pubsub", AppAPIToken: appToken, SecretStore: "kubernetes-secrets", SecretsFile: file,
 		LogLevel: "debug", ShutdownTimeout: 5 * time.Second,
 	}, DatabaseConns: 8}
+	for _, c := range change {
+		c(&cfg)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	addresses, ended := make(chan [2]net.Addr, 1), make(chan error, 1)
 	go func() {
