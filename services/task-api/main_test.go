@@ -401,6 +401,54 @@ func TestTheDaprSideServesTheOtherServices(t *testing.T) {
 	}
 }
 
+// TestTheOtherServicesHearThatADeletedAccountIsNone: 404 as a problem document is what the recurrence engine takes for
+// the last word (services/recurring-task/internal/taskapi), and a user without a head is none to the WebSocket service.
+func TestTheOtherServicesHearThatADeletedAccountIsNone(t *testing.T) {
+	t.Parallel()
+	s := start(t, false)
+	token, id := s.register("a@example.com")
+	_, _, body := s.call("POST", s.public+"/api/v1/tasks", `{"title":"Water","due_date":"2030-03-01","recurrence":{"rrule":"FREQ=WEEKLY"}}`, "Authorization", token)
+	var task events.TaskData
+	if err := json.Unmarshal([]byte(body), &task); err != nil {
+		t.Fatal(err)
+	}
+	_, _, completed := s.call("POST", s.public+"/api/v1/tasks/"+task.ID+"/complete", "", "Authorization", token)
+	if status, _, body := s.call("DELETE", s.public+"/api/v1/me", `{"password":"correct horse"}`, "Authorization", token); status != http.StatusNoContent {
+		t.Fatalf("delete the account: got %d %s", status, body)
+	}
+	check := func(when string) {
+		t.Helper()
+		for _, r := range []struct {
+			method, path, body string
+			status             int
+			answer             string
+		}{
+			{"POST", "/internal/successors", `{"event_id":"01890a5d-ac96-774b-bcce-b302099a8057","user_id":"` + id + `","task_id":"` + task.ID + `","series_id":"` + task.SeriesID +
+				`","occurrence_no":1,"due_date":"2030-03-08","timezone":"UTC","recurrence":{"rrule":"FREQ=WEEKLY","anchor":"schedule","timezone":"UTC"},"task_data":` + completed + `}`, http.StatusNotFound, `"title":"Not found"`},
+			{"GET", "/internal/changes?user_id=" + id, "", http.StatusNotFound, `"title":"Not found"`},
+			{"POST", "/internal/heads", `{"user_ids":["` + id + `"]}`, http.StatusOK, `{"heads":{}}`},
+		} {
+			status, _, body := s.call(r.method, s.app+r.path, r.body, "dapr-api-token", appToken)
+			if status != r.status || !strings.Contains(body, r.answer) {
+				t.Errorf("%s %s, %s: got %d %s, want %d", r.method, r.path, when, status, body, r.status)
+			}
+		}
+	}
+	check("at once")
+	for deadline := time.Now().Add(time.Minute); s.count(`SELECT (SELECT count(*) FROM tasks) + (SELECT count(*) FROM account_deletions)`) > 0; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the data of the deleted account is not removed")
+		}
+	}
+	check("when its data is gone")
+	if n := s.count(`SELECT count(*) FROM outbox WHERE data LIKE '%"event_type":"deleted"%'`); n != 2 {
+		t.Errorf("deleted events: got %d, want one on each of the two topics", n)
+	}
+	if n := s.count(`SELECT count(*) FROM tasks`); n != 0 {
+		t.Errorf("tasks: got %d, want none: something came back", n)
+	}
+}
+
 func (s *running) exec(sql string) {
 	s.t.Helper()
 	if err := s.db.Gorm.Exec(sql).Error; err != nil {

@@ -2,10 +2,12 @@ package httpapi
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
 
+	"github.com/taskwire/taskwire/pkg/platform/auth"
 	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
 )
 
@@ -91,4 +93,30 @@ func TestRegisteringAnEMailThatExistsIsAnsweredAsAWrongLogin(t *testing.T) {
 			t.Errorf("%s %s: got %v %s, want as a wrong password: %v %s", c[0], c[1], a.header, a.body, want.header, want.body)
 		}
 	}
+}
+
+func TestARoleIsInTheNextAccessToken(t *testing.T) {
+	r := newRig(t)
+	_, s := r.registered("a@example.com")
+	role := func(token string) string {
+		t.Helper()
+		id, err := auth.NewVerifier(func(context.Context) ([]byte, error) { return r.signer.JWKS(), nil }, slog.New(slog.DiscardHandler)).Verify(t.Context(), token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return id.Role
+	}
+	if got := role(s.AccessToken); got != auth.RoleUser || s.User.Role != accounts.RoleUser {
+		t.Errorf("registered: got %s, want user", got)
+	}
+	for _, want := range []string{"auditor", "user"} {
+		if err := r.db.Gorm.Exec(`UPDATE users SET role = ?`, want).Error; err != nil { // as taskwire user role does
+			t.Fatal(err)
+		}
+		(&client{rig: r}).want(http.StatusOK, &s, "POST", "/api/v1/auth/refresh", `{"refresh_token":"`+s.RefreshToken+`"}`)
+		if got := role(s.AccessToken); got != want || s.User.Role != want {
+			t.Errorf("refreshed: got %s and %+v, want %s", got, s.User, want)
+		}
+	}
+	(&client{r, s.AccessToken, s.User.ID}).wantProblem(http.StatusBadRequest, "role", "PATCH", "/api/v1/me", `{"role":"auditor"}`)
 }
