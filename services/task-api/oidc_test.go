@@ -65,7 +65,7 @@ func newIssuer(t *testing.T) *issuer {
 	t.Cleanup(server.Close)
 	i := &issuer{Storage: storage.NewStorage(storage.NewUserStore(server.URL)), t: t, url: server.URL, audience: "taskwire", subject: "ada"}
 	i.keys = []signingKey{newKey(t, "one")}
-	provider, err := op.NewOpenIDProvider(server.URL, &op.Config{CryptoKey: [32]byte{1}}, i, op.WithAllowInsecure())
+	provider, err := op.NewProvider(&op.Config{CryptoKey: [32]byte{1}}, i, op.StaticIssuer(server.URL), op.WithAllowInsecure())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,9 +23,9 @@ const (
 	deletionLook = 30 * time.Second
 )
 
-// DeleteUser implements accounts.Store. The account is gone with this transaction: its row, its log-ins, its row in
-// heads, without which nobody can write or read, and its Idempotency-Keys, whose answers would outlive it. What may be
-// large, tasks and the change log, is put in line.
+// DeleteUser implements accounts.Store. The account is gone with this transaction: its row, its log-ins, and its row in
+// heads, without which nobody can write or read, or have an Idempotency-Key answered. What may be large, tasks, change
+// log and keys, is put in line.
 func (s *Store) DeleteUser(ctx context.Context, id, passwordHash string, now time.Time) error {
 	err := s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		// The user's lock first, as every writer takes it: a write either committed before, and its task is removed, or
@@ -40,9 +40,6 @@ func (s *Store) DeleteUser(ctx context.Context, id, passwordHash string, now tim
 		}
 		if res.RowsAffected == 0 || len(heads) == 0 {
 			return accounts.ErrWrong
-		}
-		if err := tx.Exec(`DELETE FROM idempotency_keys WHERE user_id = ?`, id).Error; err != nil {
-			return err
 		}
 		return tx.Exec(`INSERT INTO account_deletions (user_id, seq, oidc, requested_at) VALUES (@id, @seq, @oidc, @now)
 			ON CONFLICT (user_id) DO UPDATE SET seq = @seq, oidc = @oidc, requested_at = @now, finished_at = NULL`,
@@ -102,7 +99,7 @@ type deletion struct {
 }
 
 // deletionStep does one bounded part of one deletion, in one transaction, and returns whose; "" where none is left but
-// those of the users in skip. The order is: tasks with their events, the change log, the end. Each step begins with what
+// those of the users in skip. The order is: tasks with their events, the change log and the keys, the end. Each step begins with what
 // the tables say is left, so that a crash between two steps loses and repeats nothing.
 func (s *Store) deletionStep(ctx context.Context, skip []string) (userID string, err error) {
 	err = s.outbox.InTx(ctx, func(tx *outbox.Tx) error {
@@ -124,12 +121,14 @@ func (s *Store) deletionStep(ctx context.Context, skip []string) (userID string,
 		if err != nil || !done {
 			return err
 		}
-		res := tx.Exec(`DELETE FROM changes WHERE ctid = ANY (ARRAY(SELECT ctid FROM changes WHERE user_id = ? LIMIT ?))`, d.UserID, maintainBatch)
-		if res.Error != nil {
-			return fmt.Errorf("remove changes of user %s: %w", d.UserID, res.Error)
-		}
-		if res.RowsAffected > 0 {
-			return nil
+		for _, table := range []string{"changes", "idempotency_keys"} {
+			res := tx.Exec(`DELETE FROM `+table+` WHERE ctid = ANY (ARRAY(SELECT ctid FROM `+table+` WHERE user_id = ? LIMIT ?))`, d.UserID, maintainBatch)
+			if res.Error != nil {
+				return fmt.Errorf("remove %s of user %s: %w", table, d.UserID, res.Error)
+			}
+			if res.RowsAffected > 0 {
+				return nil
+			}
 		}
 		end := `DELETE FROM account_deletions WHERE user_id = ?`
 		if d.OIDC {

@@ -118,7 +118,7 @@ func TestADeletionGoesOnAfterACrashBetweenItsBatches(t *testing.T) {
 			t.Fatal("the deletion does not end")
 		}
 		together(2, func(int) {
-			replica := New(f.db, f.outbox, f.Store.events, f.now)
+			replica := New(f.db, f.outbox, f.events, f.now)
 			if _, err := replica.deletionStep(ctx(), nil); err != nil {
 				t.Errorf("step: %v", err)
 			}
