@@ -59,7 +59,7 @@ func run(ctx context.Context, out io.Writer) error {
 	})
 
 	// Public side.
-	verifier := auth.NewVerifier(keySet(base.Sidecar), base.Log)
+	verifier := base.Tokens(keySet(base.Sidecar))
 	public := httpx.NewEngine(httpx.Config{Service: app, Log: base.Log, Registerer: base.Metrics})
 	httpx.Health(public, map[string]func(context.Context) error{"database": schema.Ready, "sidecar": base.Sidecar.Ready}, base.Metrics)
 	httpapi.Routes(public, log, auth.Middleware(verifier))

@@ -65,10 +65,10 @@ func run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 
-	tokens := auth.NewVerifier(func(ctx context.Context) ([]byte, error) {
+	tokens := base.Tokens(func(ctx context.Context) ([]byte, error) {
 		_, keys, err := sidecar.Invoke(ctx, "task-api", http.MethodGet, "internal/jwks", nil)
 		return keys, err
-	}, log)
+	})
 	public := httpx.NewEngine(httpx.Config{Service: appID, Log: log, Registerer: metrics})
 	httpx.Health(public, map[string]func(context.Context) error{"database": schema.Ready, "sidecar": sidecar.Ready}, metrics)
 	public.Use(schema.Guard)

@@ -97,8 +97,8 @@ func run(ctx context.Context, cfg settings, out io.Writer, listening func(public
 	httpx.Health(public, map[string]func(context.Context) error{"database": schema.Ready, "sidecar": sidecar.Ready}, metrics)
 	public.Use(schema.Guard)
 	httpapi.Register(public, httpapi.Config{
-		Tasks: store, Accounts: accounts.New(store, hasher, signer, log, time.Now), Verifier: auth.NewVerifier(jwks, log),
-		JWKS: signer.JWKS, CursorKey: cursorKey, OpenAPI: document, Now: time.Now,
+		Tasks: store, Accounts: accounts.New(store, hasher, signer, log, time.Now), Verifier: base.Tokens(jwks),
+		Issuer: cfg.AuthIssuer, JWKS: signer.JWKS, CursorKey: cursorKey, OpenAPI: document, Now: time.Now,
 	})
 
 	deliveries := subscribe.New(subscribe.Config{
@@ -119,5 +119,6 @@ func run(ctx context.Context, cfg settings, out io.Writer, listening func(public
 	group.Go(func() error { return schema.Run(ctx) })
 	group.Go(schema.Then(ctx, relay.Run))
 	group.Go(schema.Then(ctx, func(ctx context.Context) error { return store.Run(ctx, log) }))
+	group.Go(schema.Then(ctx, func(ctx context.Context) error { return store.RunDeletions(ctx, log) }))
 	return group.Wait()
 }

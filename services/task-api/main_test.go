@@ -38,8 +38,8 @@ type running struct {
 	stop        func() error
 }
 
-// start starts the service; with away its database is not there yet.
-func start(t *testing.T, away bool) *running {
+// start starts the service; with away its database is not there yet. Its settings can be changed before.
+func start(t *testing.T, away bool, change ...func(*settings)) *running {
 	t.Helper()
 	s := &running{t: t, db: pgtest.New(t, "tasks"), log: &logtest.Buffer{}}
 	s.proxy = newProxy(t, address(t, s.db.AppURL))
@@ -71,6 +71,9 @@ func start(t *testing.T, away bool) *running {
 		DaprPubSub: "kafka-pubsub", AppAPIToken: appToken, SecretStore: "kubernetes-secrets", SecretsFile: file,
 		LogLevel: "debug", ShutdownTimeout: 5 * time.Second,
 	}, DatabaseConns: 8}
+	for _, c := range change {
+		c(&cfg)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	addresses, ended := make(chan [2]net.Addr, 1), make(chan error, 1)
 	go func() {
@@ -395,6 +398,54 @@ func TestTheDaprSideServesTheOtherServices(t *testing.T) {
 		if status, _, body := s.call("GET", s.app+path, "", "dapr-api-token", "wrong", "Authorization", token); status != http.StatusUnauthorized {
 			t.Errorf("GET %s without the sidecar's token: got %d %s, want 401", path, status, body)
 		}
+	}
+}
+
+// TestTheOtherServicesHearThatADeletedAccountIsNone: 404 as a problem document is what the recurrence engine takes for
+// the last word (services/recurring-task/internal/taskapi), and a user without a head is none to the WebSocket service.
+func TestTheOtherServicesHearThatADeletedAccountIsNone(t *testing.T) {
+	t.Parallel()
+	s := start(t, false)
+	token, id := s.register("a@example.com")
+	_, _, body := s.call("POST", s.public+"/api/v1/tasks", `{"title":"Water","due_date":"2030-03-01","recurrence":{"rrule":"FREQ=WEEKLY"}}`, "Authorization", token)
+	var task events.TaskData
+	if err := json.Unmarshal([]byte(body), &task); err != nil {
+		t.Fatal(err)
+	}
+	_, _, completed := s.call("POST", s.public+"/api/v1/tasks/"+task.ID+"/complete", "", "Authorization", token)
+	if status, _, body := s.call("DELETE", s.public+"/api/v1/me", `{"password":"correct horse"}`, "Authorization", token); status != http.StatusNoContent {
+		t.Fatalf("delete the account: got %d %s", status, body)
+	}
+	check := func(when string) {
+		t.Helper()
+		for _, r := range []struct {
+			method, path, body string
+			status             int
+			answer             string
+		}{
+			{"POST", "/internal/successors", `{"event_id":"01890a5d-ac96-774b-bcce-b302099a8057","user_id":"` + id + `","task_id":"` + task.ID + `","series_id":"` + task.SeriesID +
+				`","occurrence_no":1,"due_date":"2030-03-08","timezone":"UTC","recurrence":{"rrule":"FREQ=WEEKLY","anchor":"schedule","timezone":"UTC"},"task_data":` + completed + `}`, http.StatusNotFound, `"title":"Not found"`},
+			{"GET", "/internal/changes?user_id=" + id, "", http.StatusNotFound, `"title":"Not found"`},
+			{"POST", "/internal/heads", `{"user_ids":["` + id + `"]}`, http.StatusOK, `{"heads":{}}`},
+		} {
+			status, _, body := s.call(r.method, s.app+r.path, r.body, "dapr-api-token", appToken)
+			if status != r.status || !strings.Contains(body, r.answer) {
+				t.Errorf("%s %s, %s: got %d %s, want %d", r.method, r.path, when, status, body, r.status)
+			}
+		}
+	}
+	check("at once")
+	for deadline := time.Now().Add(time.Minute); s.count(`SELECT (SELECT count(*) FROM tasks) + (SELECT count(*) FROM account_deletions)`) > 0; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the data of the deleted account is not removed")
+		}
+	}
+	check("when its data is gone")
+	if n := s.count(`SELECT count(*) FROM outbox WHERE data LIKE '%"event_type":"deleted"%'`); n != 2 {
+		t.Errorf("deleted events: got %d, want one on each of the two topics", n)
+	}
+	if n := s.count(`SELECT count(*) FROM tasks`); n != 0 {
+		t.Errorf("tasks: got %d, want none: something came back", n)
 	}
 }
 

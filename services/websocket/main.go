@@ -9,7 +9,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/taskwire/taskwire/pkg/platform/auth"
 	"github.com/taskwire/taskwire/pkg/platform/config"
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
 	"github.com/taskwire/taskwire/pkg/platform/service"
@@ -51,7 +50,7 @@ func run(ctx context.Context, out io.Writer) error {
 
 	// Public side.
 	public := httpx.NewEngine(httpx.Config{Service: app, Log: base.Log, Registerer: base.Metrics})
-	verifier := auth.NewVerifier(tasks.Keys, base.Log)
+	verifier := base.Tokens(tasks.Keys)
 	httpx.Health(public, map[string]func(context.Context) error{"sidecar": base.Sidecar.Ready, "keys": verifier.Ready}, base.Metrics)
 	httpapi.Routes(public, httpapi.Config{
 		Hub: users, Pool: pool, Verifier: verifier, Origins: origins, AuthWait: settings.AuthWait, Log: base.Log,

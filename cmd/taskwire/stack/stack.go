@@ -171,7 +171,10 @@ func writable(dir string) error {
 	return os.Remove(f.Name())
 }
 
-func (s *Stack) secretsDir() string { return filepath.Join(s.cfg.Data, "secrets") }
+func (s *Stack) secretsDir() string { return SecretsDir(s.cfg.Data) }
+
+// SecretsDir is the folder of the apps' secrets in a data folder.
+func SecretsDir(data string) string { return filepath.Join(data, "secrets") }
 
 // parts lists what this stack runs, in the order of the status.
 func (s *Stack) parts() []string {

@@ -8,12 +8,17 @@
 //   - A verifier that has had the keys once goes on without the task API; one that never had them answers
 //     ErrUnavailable, which is not a judgement of the token.
 //
-// To rotate: put the new key's PEM block in front of the old one, later take the old one out. The first block signs,
+// Where the operator has named an OIDC issuer (OIDC, AUTH_ISSUER), its access tokens are accepted instead, by every
+// service and with the same promises; then ours are good for nothing. See Issuer.
+//
+// To rotate our key: put the new key's PEM block in front of the old one, later take the old one out. The first block signs,
 // all are published.
 package auth
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"time"
 )
 
@@ -39,8 +44,25 @@ var ErrInvalid = errors.New("invalid token")
 // ErrUnavailable is wrapped when the keys cannot be had, so that the token cannot be judged.
 var ErrUnavailable = errors.New("signing keys unavailable")
 
+// Tokens judges access tokens. A Verifier does for our own, an Issuer for those of an OIDC issuer.
+type Tokens interface {
+	// Verify returns an error that wraps ErrInvalid or ErrUnavailable.
+	Verify(ctx context.Context, token string) (Identity, error)
+	// Ready tells whether tokens can be judged.
+	Ready(ctx context.Context) error
+}
+
+// New is the judge of a service: of the OIDC issuer's tokens where there is one, else of our own, whose keys fetch gets.
+func New(oidc OIDC, fetch func(ctx context.Context) ([]byte, error), log *slog.Logger) Tokens {
+	if oidc.Issuer != "" {
+		return NewIssuer(oidc, log)
+	}
+	return NewVerifier(fetch, log)
+}
+
 // Identity is who a token speaks for, and until when.
 type Identity struct {
 	UserID, Role string
 	ExpiresAt    time.Time
+	External     *External // nil: the token is our own
 }

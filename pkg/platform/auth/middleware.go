@@ -17,7 +17,7 @@ const retryKeys = refetchInterval
 
 // Middleware lets only requests with a valid bearer token (RFC 6750) pass: 401 without one, 503 where it cannot be
 // judged.
-func Middleware(v *Verifier) gin.HandlerFunc {
+func Middleware(v Tokens) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		scheme, token, _ := strings.Cut(c.GetHeader("Authorization"), " ")
 		if !strings.EqualFold(scheme, "Bearer") || token == "" {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"reflect"
 	"slices"
 	"strings"
@@ -34,6 +35,12 @@ type Base struct {
 	OTLPEndpoint    string        `env:"OTEL_EXPORTER_OTLP_ENDPOINT"`
 	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"15s"`
 	PodName         string        `env:"POD_NAME"`
+
+	// An OIDC issuer whose access tokens are accepted instead of our own, the audience they must name, and the claim
+	// (a string or a list of them) that makes an auditor of who has "auditor" in it; without one nobody is.
+	AuthIssuer    string `env:"AUTH_ISSUER"`
+	AuthAudience  string `env:"AUTH_AUDIENCE"`
+	AuthRoleClaim string `env:"AUTH_ROLE_CLAIM"`
 }
 
 // Validate says what is wrong with values that are well-formed. It is called by Load.
@@ -57,7 +64,27 @@ func (b Base) Validate() error {
 	if b.ShutdownTimeout <= 0 {
 		bad("SHUTDOWN_TIMEOUT", "is not longer than zero")
 	}
+	if b.AuthIssuer != "" {
+		if !issuer(b.AuthIssuer) {
+			bad("AUTH_ISSUER", "is not an https address without query and fragment (http is for this machine only)")
+		}
+		if b.AuthAudience == "" {
+			bad("AUTH_AUDIENCE", "is not set, so that tokens for others could not be told from ours")
+		}
+	} else if b.AuthAudience != "" || b.AuthRoleClaim != "" {
+		bad("AUTH_ISSUER", "is not set, but what goes with it is")
+	}
 	return errors.Join(errs...)
+}
+
+// issuer tells whether s can be an issuer's address (OpenID Connect Discovery 1.0, section 3).
+func issuer(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || ip.IsLoopback())
 }
 
 // Load reads T from the environment and calls its Validate method, where it has one, and that of each embedded

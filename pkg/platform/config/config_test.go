@@ -65,11 +65,12 @@ func TestEverySettingCanBeOverridden(t *testing.T) {
 		"HTTP_ADDR": "127.0.0.1:1", "APP_ADDR": "127.0.0.1:2", "DAPR_HTTP_PORT": "3", "DAPR_GRPC_PORT": "4", "DAPR_PUBSUB_NAME": "p",
 		"DAPR_API_TOKEN": "d", "APP_API_TOKEN": "a", "DAPR_STATE_STORE": "s", "SECRET_STORE": "x", "SECRETS_FILE": "/f", "LOG_LEVEL": "debug",
 		"OTEL_EXPORTER_OTLP_ENDPOINT": "http://o", "SHUTDOWN_TIMEOUT": "1m", "POD_NAME": "ws-1",
+		"AUTH_ISSUER": "https://id.example.com/x", "AUTH_AUDIENCE": "taskwire", "AUTH_ROLE_CLAIM": "groups",
 	} {
 		t.Setenv(name, value)
 	}
 	got, err := Load[Base]()
-	want := Base{"127.0.0.1:1", "127.0.0.1:2", 3, 4, "p", "d", "a", "s", "x", "/f", "debug", "http://o", time.Minute, "ws-1"}
+	want := Base{"127.0.0.1:1", "127.0.0.1:2", 3, 4, "p", "d", "a", "s", "x", "/f", "debug", "http://o", time.Minute, "ws-1", "https://id.example.com/x", "taskwire", "groups"}
 	if err != nil || got != want {
 		t.Errorf("got %+v, %v; want %+v", got, err, want)
 	}
@@ -90,6 +91,8 @@ func TestTheErrorNamesEveryBadVariableAndShowsNoValue(t *testing.T) {
 		{"several that make no sense", map[string]string{
 			"APP_API_TOKEN": "t", "HTTP_ADDR": "s3cret", "APP_ADDR": "8081", "DAPR_GRPC_PORT": "70000", "LOG_LEVEL": "s3cret", "SHUTDOWN_TIMEOUT": "-1s", "ARGON2_MB": "4096",
 		}, []string{"HTTP_ADDR", "APP_ADDR", "DAPR_GRPC_PORT", "LOG_LEVEL", "SHUTDOWN_TIMEOUT", "ARGON2_MB is above 1024"}},
+		{"an issuer whose tokens could be read on the way", map[string]string{"APP_API_TOKEN": "t", "AUTH_ISSUER": "http://s3cret.example.com"}, []string{"AUTH_ISSUER", "AUTH_AUDIENCE"}},
+		{"an audience of nobody", map[string]string{"APP_API_TOKEN": "t", "AUTH_AUDIENCE": "s3cret"}, []string{"AUTH_ISSUER is not set"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			clean(t)

@@ -19,6 +19,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/taskwire/taskwire/pkg/platform/auth"
 	"github.com/taskwire/taskwire/pkg/platform/config"
 	"github.com/taskwire/taskwire/pkg/platform/dapr"
 	"github.com/taskwire/taskwire/pkg/platform/secrets"
@@ -94,6 +95,11 @@ func (s *Service) Secrets(ctx context.Context, keys ...string) (secrets.Secrets,
 		return nil, err
 	}
 	return all, all.Require(keys...)
+}
+
+// Tokens judges access tokens: those of the OIDC issuer that the service was told of, else our own, whose keys fetch gets.
+func (s *Service) Tokens(fetch func(ctx context.Context) ([]byte, error)) auth.Tokens {
+	return auth.New(auth.OIDC{Issuer: s.cfg.AuthIssuer, Audience: s.cfg.AuthAudience, RoleClaim: s.cfg.AuthRoleClaim}, fetch, s.Log)
 }
 
 // AwaitSidecar writes one line when there is no sidecar, which says what happens meanwhile, and one when it has come.

@@ -86,7 +86,7 @@ func TestDamagedServerDataSaysWhatIsWrongAndIsKept(t *testing.T) {
 
 func TestOutsideTheRepositoryTheErrorSaysWhere(t *testing.T) {
 	t.Chdir(t.TempDir())
-	for _, args := range [][]string{{"up"}, {"status"}, {"down"}, {"logs", "audit"}, {"build"}} {
+	for _, args := range [][]string{{"up"}, {"status"}, {"down"}, {"logs", "audit"}, {"user", "role", "a@example.com"}, {"build"}} {
 		code, _, errs := call(t, args...)
 		if code == 0 || !strings.Contains(errs, "go.work") {
 			t.Errorf("%v: got %d %q", args, code, errs)
@@ -102,12 +102,39 @@ func TestWrongArgumentsAreNamed(t *testing.T) {
 		`--only "x"`:              {"build", "--only", "x"},
 		`which part's log`:        {"logs", "--data", t.TempDir()},
 		`upstream task-api`:       {"gateway"},
+		`whose role`:              {"user", "role", "--data", t.TempDir()},
+		`nothing was started on`:  {"user", "role", "a@example.com", "auditor", "--data", t.TempDir()},
 		`"data" not set`:          {"broker"},
 		`nothing runs on`:         {"status", "--data", t.TempDir()},
 	} {
 		code, _, errs := call(t, args...)
 		if code == 0 || !strings.Contains(errs, want) || !strings.HasPrefix(errs, "taskwire: ") {
 			t.Errorf("taskwire %v: got %d %q, want it to have %q", args, code, errs, want)
+		}
+	}
+}
+
+func TestTheOperatorsAddressOfTheDatabaseIsTheOneInTheDataFolder(t *testing.T) {
+	data := t.TempDir()
+	write := func(secrets string) {
+		t.Helper()
+		path := filepath.Join(data, "secrets", "task-api.json")
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(secrets), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for secrets, want := range map[string]string{
+		`{"task-api":{"migrate-url":"postgres://tasks_owner:s3cret@127.0.0.1:1/tasks"}}`: "is Taskwire running?",
+		`{"task-api":{}}`: "has no migrate-url",
+		`{`:               "is damaged",
+	} {
+		write(secrets)
+		code, out, errs := call(t, "user", "role", "a@example.com", "auditor", "--data", data)
+		if code == 0 || out != "" || !strings.Contains(errs, want) || strings.Contains(errs, "s3cret") {
+			t.Errorf("with the secrets %s: got %d %q %q, want it to have %q", secrets, code, out, errs, want)
 		}
 	}
 }

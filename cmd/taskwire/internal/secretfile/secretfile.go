@@ -169,6 +169,19 @@ func (s *Set) Write(address func(role, password string) (string, error)) error {
 	return nil
 }
 
+// Value reads one value of the secret that an app has its own name's. An error never shows a value.
+func Value(dir, app, key string) (string, error) {
+	file, err := readFile(Path(dir, app))
+	if err != nil {
+		return "", err
+	}
+	v := file[app][key]
+	if v == "" {
+		return "", fmt.Errorf("%s has no %s: nothing was started on this data folder yet. Start it with `taskwire up` (make up)", Path(dir, app), key)
+	}
+	return v, nil
+}
+
 // readFile reads one app's file; an empty map where there is none.
 func readFile(path string) (map[string]map[string]string, error) {
 	if err := checkMode(path); errors.Is(err, fs.ErrNotExist) {

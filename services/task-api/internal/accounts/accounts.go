@@ -12,14 +12,16 @@ import (
 )
 
 var (
-	// ErrEmailTaken says that the e-mail has an account.
+	// ErrEmailTaken says that the e-mail has an account. It never leaves this package: see Register.
 	ErrEmailTaken = errors.New("the e-mail is taken")
-	// ErrWrong says that e-mail and password do not fit, without saying which.
+	// ErrWrong says that e-mail and password do not fit, without saying which, or whether there is an account.
 	ErrWrong = errors.New("e-mail or password is wrong")
 	// ErrRefused says that a refresh token is not good, or not any more.
 	ErrRefused = errors.New("the refresh token is not valid")
 	// ErrNoUser says that the account is gone.
 	ErrNoUser = errors.New("no such user")
+	// ErrNoPassword says that the account has no password: its user logs in with the OIDC issuer.
+	ErrNoPassword = errors.New("the account has no password")
 )
 
 // RoleUser is what everybody is who registers. RoleAuditor, who sees every audit entry, is given by the operator.
@@ -51,6 +53,7 @@ type Session struct {
 type Login struct {
 	FamilyID  string
 	UserID    string
+	Password  string // the hash that was checked: the log-in begins only while it is the account's
 	Hash      [sha256.Size]byte
 	At        time.Time
 	ExpiresAt time.Time
@@ -86,7 +89,21 @@ type Store interface {
 	User(ctx context.Context, id string) (User, error)
 	// UpdateUser changes name and timezone, each where it is not nil.
 	UpdateUser(ctx context.Context, id string, name, timezone *string, now time.Time) (User, error)
+	// Exists tells whether there is the user.
+	Exists(ctx context.Context, id string) (bool, error)
+	// Provision makes the account of a user without a password, once, or returns ErrNoUser where its earlier account's
+	// data is still being removed, or the token, issued then, is not newer than its deletion.
+	Provision(ctx context.Context, u User, issued time.Time) error
+	// StartLogin begins a family, or returns ErrWrong where the account has another password by now, or is gone.
 	StartLogin(ctx context.Context, l Login) error
+	// PasswordHash returns the hash of the user's password, "" where it has none, ErrNoUser where there is no user.
+	PasswordHash(ctx context.Context, id string) (string, error)
+	// ChangePassword replaces the hash old by that of the new log-in l, ends all other log-ins and begins l, in one
+	// transaction. ErrWrong where the account has another password by now, or is gone.
+	ChangePassword(ctx context.Context, old string, l Login) error
+	// DeleteUser ends the account if its hash is still passwordHash ("" for an account without one), with all log-ins,
+	// and puts its data in line for removal, in one transaction. ErrWrong where it is another one, or the account is gone.
+	DeleteUser(ctx context.Context, id, passwordHash string, now time.Time) error
 	// Rotate locks the token, asks decide and does what it says, in one transaction that is committed before it
 	// returns. ErrRefused where there is no such token.
 	Rotate(ctx context.Context, hash [sha256.Size]byte, decide func(Stored) (Rotation, error)) error
@@ -106,18 +123,37 @@ type Service struct {
 	signer Signer
 	log    *slog.Logger
 	now    func() time.Time
+
+	refreshes *Limiter // by account
 }
 
 // New makes the service.
 func New(store Store, hasher *Hasher, signer Signer, log *slog.Logger, now func() time.Time) *Service {
-	return &Service{store: store, hasher: hasher, signer: signer, log: log, now: now}
+	return &Service{store: store, hasher: hasher, signer: signer, log: log, now: now, refreshes: NewLimiter(PerAccountRefresh, now)}
 }
 
-// Register makes an account and logs it in.
-func (s *Service) Register(ctx context.Context, r Registration) (Session, error) {
+// Register makes an account and logs it in. Where the e-mail has an account already it is a log-in: its password logs in
+// (made is false), so that a registration whose answer was lost can be repeated; any other one is ErrWrong, as with
+// Login and after the same work. So nobody learns from a refusal whether there is an account.
+func (s *Service) Register(ctx context.Context, r Registration) (session Session, made bool, err error) {
 	if err := r.check(); err != nil {
-		return Session{}, err
+		return Session{}, false, err
 	}
+	_, _, err = s.store.UserByEmail(ctx, r.Email)
+	if errors.Is(err, ErrNoUser) {
+		session, err = s.create(ctx, r)
+		if !errors.Is(err, ErrEmailTaken) {
+			return session, err == nil, err
+		}
+		err = nil // another request was faster
+	}
+	if err == nil {
+		session, err = s.Login(ctx, r.Email, r.Password)
+	}
+	return session, false, err
+}
+
+func (s *Service) create(ctx context.Context, r Registration) (Session, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return Session{}, fmt.Errorf("make user id: %w", err)
@@ -128,7 +164,7 @@ func (s *Service) Register(ctx context.Context, r Registration) (Session, error)
 	}
 	now := s.now().UTC().Truncate(time.Microsecond)
 	u := User{ID: id.String(), Email: r.Email, Name: r.Name, Timezone: r.Timezone, Role: RoleUser, CreatedAt: now}
-	token, login, err := newLogin(u.ID, now)
+	token, login, err := newLogin(u.ID, hash, now)
 	if err != nil {
 		return Session{}, err
 	}
@@ -153,7 +189,7 @@ func (s *Service) Login(ctx context.Context, email, password string) (Session, e
 		return Session{}, ErrWrong
 	}
 	now := s.now()
-	token, login, err := newLogin(u.ID, now)
+	token, login, err := newLogin(u.ID, hash, now)
 	if err != nil {
 		return Session{}, err
 	}
@@ -163,7 +199,8 @@ func (s *Service) Login(ctx context.Context, email, password string) (Session, e
 	return s.session(u, token, now)
 }
 
-// Refresh takes a refresh token and gives its successor with a new access token, or ErrRefused. Presenting the same
+// Refresh takes a refresh token and gives its successor with a new access token, or ErrRefused, or a *LimitError, after
+// which the token is as good as before. Presenting the same
 // token again within GracePeriod gives the same successor.
 func (s *Service) Refresh(ctx context.Context, text string) (Session, error) {
 	token, ok := parseToken(text)
@@ -180,6 +217,9 @@ func (s *Service) Refresh(ctx context.Context, text string) (Session, error) {
 	var revoked string
 	err = s.store.Rotate(ctx, token.hash(), func(t Stored) (Rotation, error) {
 		user = t.User
+		if wait, ok := s.refreshes.Allow(user.ID); !ok {
+			return Rotation{}, &LimitError{RetryAfter: wait}
+		}
 		switch {
 		case t.Dead || !now.Before(t.ExpiresAt):
 			return Rotation{}, ErrRefused
@@ -224,7 +264,7 @@ func (s *Service) Update(ctx context.Context, id string, p Profile) (User, error
 	return s.store.UpdateUser(ctx, id, p.Name, p.Timezone, s.now())
 }
 
-func newLogin(userID string, now time.Time) (refreshToken, Login, error) {
+func newLogin(userID, hash string, now time.Time) (refreshToken, Login, error) {
 	token, err := newToken()
 	if err != nil {
 		return token, Login{}, err
@@ -233,7 +273,7 @@ func newLogin(userID string, now time.Time) (refreshToken, Login, error) {
 	if err != nil {
 		return token, Login{}, fmt.Errorf("make family id: %w", err)
 	}
-	return token, Login{FamilyID: family.String(), UserID: userID, Hash: token.hash(), At: now, ExpiresAt: now.Add(RefreshLifetime)}, nil
+	return token, Login{FamilyID: family.String(), UserID: userID, Password: hash, Hash: token.hash(), At: now, ExpiresAt: now.Add(RefreshLifetime)}, nil
 }
 
 func (s *Service) session(u User, token refreshToken, now time.Time) (Session, error) {

@@ -27,10 +27,11 @@ func (signer) Sign(userID, role string, now time.Time) (string, time.Duration, e
 // rig is the service over a fresh database, with a clock that the test moves.
 type rig struct {
 	*accounts.Service
-	store *postgres.Store
-	t     *testing.T
-	mu    sync.Mutex
-	at    time.Time
+	store  *postgres.Store
+	hasher *accounts.Hasher
+	t      *testing.T
+	mu     sync.Mutex
+	at     time.Time
 }
 
 func (r *rig) now() time.Time {
@@ -52,11 +53,11 @@ func newRig(t *testing.T) *rig {
 	log := slog.New(slog.DiscardHandler)
 	r := &rig{t: t, at: time.Now()}
 	r.store = postgres.New(db.Gorm, outbox.New(db.Gorm, log), publish.New(log), r.now)
-	hasher, err := accounts.NewHasher()
-	if err != nil {
+	var err error
+	if r.hasher, err = accounts.NewHasher(); err != nil {
 		t.Fatal(err)
 	}
-	r.Service = accounts.New(r.store, hasher, signer{}, log, r.now)
+	r.Service = accounts.New(r.store, r.hasher, signer{}, log, r.now)
 	return r
 }
 
@@ -64,7 +65,7 @@ var ctx = context.Background()
 
 func (r *rig) register(email string) accounts.Session {
 	r.t.Helper()
-	s, err := r.Register(ctx, accounts.Registration{Email: email, Password: "correct horse", Name: " Ada ", Timezone: "Europe/London"})
+	s, _, err := r.Register(ctx, accounts.Registration{Email: email, Password: "correct horse", Name: " Ada ", Timezone: "Europe/London"})
 	if err != nil {
 		r.t.Fatalf("Register(%s): %v", email, err)
 	}
@@ -93,8 +94,12 @@ func TestRegisterAndLogIn(t *testing.T) {
 	if s.User.Email != "ada@example.com" || s.User.Name != "Ada" || s.User.Role != "user" || s.ExpiresIn != 900 || s.AccessToken != "access "+s.User.ID+" user" {
 		t.Errorf("Register: got %+v", s)
 	}
-	if _, err := r.Register(ctx, accounts.Registration{Email: "ADA@example.com", Password: "something else"}); !errors.Is(err, accounts.ErrEmailTaken) {
-		t.Errorf("Register again: got %v, want ErrEmailTaken", err)
+	if _, _, err := r.Register(ctx, accounts.Registration{Email: "ADA@example.com", Password: "something else"}); !errors.Is(err, accounts.ErrWrong) {
+		t.Errorf("Register again with another password: got %v, want ErrWrong", err)
+	}
+	again, made, err := r.Register(ctx, accounts.Registration{Email: "ADA@example.com", Password: "correct horse", Name: "Bob"})
+	if err != nil || made || again.User.ID != s.User.ID || again.User.Name != "Ada" {
+		t.Errorf("Register again with the same password: got %+v %v %v, want the account as it is", again, made, err)
 	}
 	in, err := r.Login(ctx, "ADA@example.com", "correct horse")
 	if err != nil || in.User.ID != s.User.ID || in.RefreshToken == s.RefreshToken {
@@ -122,7 +127,7 @@ func TestRegisterAndLogIn(t *testing.T) {
 
 func TestTheSamePasswordOnAnotherKeyboard(t *testing.T) {
 	r := newRig(t)
-	if _, err := r.Register(ctx, accounts.Registration{Email: "a@example.com", Password: "Motörhead rules"}); err != nil {
+	if _, _, err := r.Register(ctx, accounts.Registration{Email: "a@example.com", Password: "Motörhead rules"}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := r.Login(ctx, "a@example.com", "Moto\u0308rhead rules"); err != nil {
@@ -139,21 +144,21 @@ func TestRegistrationIsRefusedByField(t *testing.T) {
 		"name":     {Email: good.Email, Password: good.Password, Name: strings.Repeat("n", 201)},
 		"timezone": {Email: good.Email, Password: good.Password, Timezone: "Mars"},
 	} {
-		_, err := r.Register(ctx, bad)
+		_, _, err := r.Register(ctx, bad)
 		var invalid *domain.Invalid
 		if !errors.As(err, &invalid) || len(invalid.Fields) != 1 || invalid.Fields[0].Field != field {
 			t.Errorf("bad %s: got %v", field, err)
 		}
 	}
 	for _, email := range []string{"", "a", "@example.com", "a@", "Ada <a@example.com>", "a@b@c", "a@example.com\x00", strings.Repeat("a", 250) + "@b.de"} {
-		if _, err := r.Register(ctx, accounts.Registration{Email: email, Password: good.Password}); err == nil {
+		if _, _, err := r.Register(ctx, accounts.Registration{Email: email, Password: good.Password}); err == nil {
 			t.Errorf("e-mail %q: got no error", email)
 		}
 	}
-	if _, err := r.Register(ctx, accounts.Registration{Email: "b@example.com", Password: strings.Repeat("p", 257)}); err == nil {
+	if _, _, err := r.Register(ctx, accounts.Registration{Email: "b@example.com", Password: strings.Repeat("p", 257)}); err == nil {
 		t.Error("a password of 257: got no error")
 	}
-	if _, err := r.Register(ctx, good); err != nil {
+	if _, _, err := r.Register(ctx, good); err != nil {
 		t.Errorf("at the limits: got %v", err)
 	}
 }

@@ -7,7 +7,13 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Rate limits of log-in and registration. They are counted by each replica for itself: that a replica more lets some
+// LimitError says that an account did something too often, and when it may do it again.
+type LimitError struct{ RetryAfter time.Duration }
+
+// Error implements error.
+func (e *LimitError) Error() string { return "too many attempts" }
+
+// Rate limits of log-in, registration and what else takes a password. They are counted by each replica for itself: that a replica more lets some
 // more attempts through does not change what an attacker can do.
 var (
 	// PerAddress lets an office behind one address log in, and makes guessing over many accounts slow.
@@ -17,6 +23,9 @@ var (
 	PerAccount = Rate{Burst: 10, Every: 10 * time.Second}
 	// PerAccountEverywhere bounds the guesses on one account from many addresses.
 	PerAccountEverywhere = Rate{Burst: 100, Every: 30 * time.Second}
+	// PerAccountRefresh bounds the refreshing of one account from wherever it is: a token is good for minutes, so that
+	// even many devices stay far below.
+	PerAccountRefresh = Rate{Burst: 60, Every: time.Second}
 	// PerAddressRefresh bounds refreshing, which is cheap and cannot be guessed, where it is used to make load.
 	PerAddressRefresh = Rate{Burst: 500, Every: 20 * time.Millisecond}
 )

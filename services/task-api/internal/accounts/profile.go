@@ -27,11 +27,8 @@ func (r *Registration) check() error {
 	if r.Email = normalEmail(r.Email); r.Email == "" {
 		refuse("email", "must be an e-mail address")
 	}
-	switch n := utf8.RuneCountInString(r.Password); {
-	case n < MinPassword:
-		refuse("password", fmt.Sprintf("must have at least %d characters", MinPassword))
-	case n > MaxPassword:
-		refuse("password", fmt.Sprintf("must have at most %d characters", MaxPassword))
+	if message := badPassword(r.Password); message != "" {
+		refuse("password", message)
 	}
 	if r.Timezone == "" {
 		r.Timezone = "UTC"
@@ -42,6 +39,17 @@ func (r *Registration) check() error {
 		return &domain.Invalid{Fields: list}
 	}
 	return nil
+}
+
+// badPassword says what keeps a password from being a new one; "" where nothing does.
+func badPassword(password string) string {
+	switch n := utf8.RuneCountInString(password); {
+	case n < MinPassword:
+		return fmt.Sprintf("must have at least %d characters", MinPassword)
+	case n > MaxPassword:
+		return fmt.Sprintf("must have at most %d characters", MaxPassword)
+	}
+	return ""
 }
 
 // normalEmail returns the address in lower case, or "" where it is none. Accounts that differ in case only would be

@@ -32,9 +32,9 @@ var fixed = []struct {
 	{postgres.ErrTooOld, httpx.Error{Code: httpx.CodeGone, Message: "The changes since then are not kept any more. Start over with /api/v1/sync?since=0."}},
 	{postgres.ErrNoUser, httpx.Error{Code: httpx.CodeUnauthorized, Message: "The account does not exist any more."}},
 	{accounts.ErrNoUser, httpx.Error{Code: httpx.CodeUnauthorized, Message: "The account does not exist any more."}},
-	{accounts.ErrWrong, httpx.Error{Code: httpx.CodeUnauthorized, Message: "E-mail or password is wrong."}},
+	{accounts.ErrWrong, httpx.Error{Code: httpx.CodeUnauthorized, Message: "E-mail and password do not fit. Where the e-mail has an account, its own password is needed."}},
 	{accounts.ErrRefused, httpx.Error{Code: httpx.CodeUnauthorized, Message: "The refresh token is not valid. Log in again."}},
-	{accounts.ErrEmailTaken, httpx.Error{Code: httpx.CodeConflict, Message: "There is an account with this e-mail."}},
+	{accounts.ErrNoPassword, httpx.Error{Code: httpx.CodeConflict, Message: "The account has no password. Its user logs in elsewhere."}},
 	{accounts.ErrBusy, httpx.Error{Code: httpx.CodeUnavailable, Message: "Too many log-ins at once. Try again.", RetryAfter: retrySoon}},
 }
 
@@ -42,6 +42,7 @@ var fixed = []struct {
 func Of(err error) error {
 	var invalid *domain.Invalid
 	var event *events.ValidationError
+	var limited *accounts.LimitError
 	switch {
 	case err == nil:
 		return nil
@@ -55,6 +56,8 @@ func Of(err error) error {
 			fields[i] = httpx.FieldError(f)
 		}
 		return &httpx.Error{Code: code, Message: invalid.Error() + ".", Fields: fields}
+	case errors.As(err, &limited):
+		return httpx.TooManyRequests("Too many attempts. Wait and try again.", max(limited.RetryAfter, retrySoon))
 	case errors.As(err, &event):
 		e := httpx.Unprocessable(event.Field, event.Reason)
 		e.Err = err

@@ -2,8 +2,6 @@ package httpapi
 
 import (
 	"net/http"
-	"strings"
-	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/taskwire/taskwire/pkg/platform/auth"
@@ -11,26 +9,8 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
 )
 
-// limits are the rate limits of the routes that anybody may call.
-type limits struct{ address, account, accountEverywhere, refresh *accounts.Limiter }
-
-func newLimits(now func() time.Time) limits {
-	return limits{
-		address:           accounts.NewLimiter(accounts.PerAddress, now),
-		account:           accounts.NewLimiter(accounts.PerAccount, now),
-		accountEverywhere: accounts.NewLimiter(accounts.PerAccountEverywhere, now),
-		refresh:           accounts.NewLimiter(accounts.PerAddressRefresh, now),
-	}
-}
-
-func allow(l *accounts.Limiter, key string) error {
-	if wait, ok := l.Allow(key); !ok {
-		return httpx.TooManyRequests("Too many attempts. Wait and try again.", max(wait, time.Second))
-	}
-	return nil
-}
-
-// register handles POST /auth/register.
+// register handles POST /auth/register: 201 with a new account. With the e-mail of an account it is what login is: 200
+// with its password, else the same 401 after the same work.
 func (h *handlers) register(c *gin.Context) error {
 	var body struct {
 		Email    string `json:"email"`
@@ -44,11 +24,18 @@ func (h *handlers) register(c *gin.Context) error {
 	if err := httpx.DecodeJSON(c, &body); err != nil {
 		return err
 	}
-	s, err := h.Accounts.Register(c.Request.Context(), accounts.Registration(body))
+	if err := h.limits.attempt(c, body.Email); err != nil {
+		return err
+	}
+	s, made, err := h.Accounts.Register(c.Request.Context(), accounts.Registration(body))
 	if err != nil {
 		return err
 	}
-	c.JSON(http.StatusCreated, s)
+	status := http.StatusOK
+	if made {
+		status = http.StatusCreated
+	}
+	c.JSON(status, s)
 	return nil
 }
 
@@ -64,11 +51,7 @@ func (h *handlers) login(c *gin.Context) error {
 	if err := httpx.DecodeJSON(c, &body); err != nil {
 		return err
 	}
-	account := strings.ToLower(strings.TrimSpace(body.Email))
-	if err := allow(h.limits.account, c.ClientIP()+" "+account); err != nil {
-		return err
-	}
-	if err := allow(h.limits.accountEverywhere, account); err != nil {
+	if err := h.limits.attempt(c, body.Email); err != nil {
 		return err
 	}
 	s, err := h.Accounts.Login(c.Request.Context(), body.Email, body.Password)
@@ -116,11 +99,14 @@ func (h *handlers) logout(c *gin.Context) error {
 	return nil
 }
 
-// getMe handles GET /me.
+// getMe handles GET /me. The role of an OIDC issuer's user is in the token alone.
 func (h *handlers) getMe(c *gin.Context) error {
 	u, err := h.Accounts.User(c.Request.Context(), auth.UserID(c))
 	if err != nil {
 		return err
+	}
+	if id := auth.IdentityOf(c); id.External != nil {
+		u.Role = id.Role
 	}
 	c.JSON(http.StatusOK, u)
 	return nil

@@ -8,6 +8,7 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -36,7 +37,8 @@ type Tasks interface {
 type Config struct {
 	Tasks     Tasks
 	Accounts  *accounts.Service
-	Verifier  *auth.Verifier
+	Verifier  auth.Tokens
+	Issuer    string // the OIDC issuer whose accounts are used instead of our own; "" where they are our own
 	JWKS      func() []byte
 	CursorKey []byte
 	OpenAPI   []byte // the API document
@@ -65,6 +67,8 @@ var routes = []route{
 	{http.MethodPost, "/api/v1/auth/logout", public, (*handlers).logout},
 	{http.MethodGet, "/api/v1/me", user, (*handlers).getMe},
 	{http.MethodPatch, "/api/v1/me", user, (*handlers).patchMe},
+	{http.MethodDelete, "/api/v1/me", user, (*handlers).deleteMe},
+	{http.MethodPost, passwordRoute, user, (*handlers).changePassword},
 
 	{http.MethodPost, "/api/v1/tasks", user, (*handlers).createTask},
 	{http.MethodGet, "/api/v1/tasks", user, (*handlers).listTasks},
@@ -88,6 +92,12 @@ var routes = []route{
 	{http.MethodGet, "/docs/:file", public, (*handlers).page},
 }
 
+// passwordRoute and those below authRoutes are for accounts of our own.
+const (
+	passwordRoute = "/api/v1/me/password"
+	authRoutes    = "/api/v1/auth/"
+)
+
 type handlers struct {
 	Config
 	limits  limits
@@ -98,10 +108,15 @@ type handlers struct {
 func Register(engine gin.IRouter, cfg Config) {
 	h := &handlers{Config: cfg, limits: newLimits(cfg.Now), cursors: cursors{cfg.CursorKey}}
 	signedIn := auth.Middleware(cfg.Verifier)
+	admitted := httpx.Wrap(func(c *gin.Context) error { return apierror.Of(h.admit(c)) })
 	for _, r := range routes {
+		if cfg.Issuer != "" && (r.path == passwordRoute || strings.HasPrefix(r.path, authRoutes)) {
+			engine.Handle(r.method, r.path, noPasswords(cfg.Issuer))
+			continue
+		}
 		chain := []gin.HandlerFunc{httpx.Wrap(func(c *gin.Context) error { return apierror.Of(r.handle(h, c)) })}
 		if r.access == user {
-			chain = append([]gin.HandlerFunc{signedIn}, chain...)
+			chain = append([]gin.HandlerFunc{signedIn, admitted}, chain...)
 		}
 		engine.Handle(r.method, r.path, chain...)
 	}

@@ -34,7 +34,7 @@ func (s *Store) CreateUser(ctx context.Context, u accounts.User, passwordHash st
 		if err := tx.Exec(`INSERT INTO heads (user_id) VALUES (?)`, u.ID).Error; err != nil {
 			return err
 		}
-		return startLogin(tx, l)
+		return beginFamily(tx, l)
 	})
 	if pg.IsUniqueViolation(err, "users_email_key") {
 		return accounts.ErrEmailTaken
@@ -45,9 +45,9 @@ func (s *Store) CreateUser(ctx context.Context, u accounts.User, passwordHash st
 	return nil
 }
 
-// UserByEmail implements accounts.Store.
+// UserByEmail implements accounts.Store. An account without a password is nobody's by its e-mail.
 func (s *Store) UserByEmail(ctx context.Context, email string) (accounts.User, string, error) {
-	row, err := oneUser(s.db.WithContext(ctx).Where("email = ?", email))
+	row, err := oneUser(s.db.WithContext(ctx).Where("email = ? AND password_hash <> ''", email))
 	return row.user(), row.PasswordHash, err
 }
 
@@ -82,17 +82,51 @@ func (s *Store) UpdateUser(ctx context.Context, id string, name, timezone *strin
 	return rows[0].user(), nil
 }
 
-// StartLogin implements accounts.Store.
-func (s *Store) StartLogin(ctx context.Context, l accounts.Login) error {
-	return s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error { return startLogin(tx, l) })
+// PasswordHash implements accounts.Store.
+func (s *Store) PasswordHash(ctx context.Context, id string) (string, error) {
+	row, err := oneUser(s.db.WithContext(ctx).Where("id = ?", id))
+	return row.PasswordHash, err
 }
 
-func startLogin(tx *gorm.DB, l accounts.Login) error {
+// StartLogin implements accounts.Store. The lock on the user's row makes it wait for a change of the password or a
+// deletion that is under way, and see what came of it.
+func (s *Store) StartLogin(ctx context.Context, l accounts.Login) error {
+	return s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		res := tx.Exec(`SELECT FROM users WHERE id = ? AND password_hash = ? FOR SHARE`, l.UserID, l.Password)
+		if res.Error != nil {
+			return fmt.Errorf("start log-in: %w", res.Error)
+		}
+		if res.RowsAffected == 0 {
+			return accounts.ErrWrong
+		}
+		return beginFamily(tx, l)
+	})
+}
+
+// ChangePassword implements accounts.Store.
+func (s *Store) ChangePassword(ctx context.Context, old string, l accounts.Login) error {
+	return s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		res := tx.Exec(`UPDATE users SET password_hash = ?, updated_at = ? WHERE id = ? AND password_hash = ?`, l.Password, l.At, l.UserID, old)
+		if res.Error != nil {
+			return fmt.Errorf("change password: %w", res.Error)
+		}
+		if res.RowsAffected == 0 {
+			return accounts.ErrWrong
+		}
+		err := tx.Exec(`UPDATE refresh_families SET revoked_at = ?, reason = 'the password was changed' WHERE user_id = ? AND revoked_at IS NULL`, l.At, l.UserID).Error
+		if err != nil {
+			return fmt.Errorf("end log-ins: %w", err)
+		}
+		return beginFamily(tx, l)
+	})
+}
+
+func beginFamily(tx *gorm.DB, l accounts.Login) error {
 	err := tx.Exec(`WITH family AS (INSERT INTO refresh_families (id, user_id, created_at, expires_at) VALUES (?, ?, ?, ?) RETURNING id)
 		INSERT INTO refresh_tokens (hash, family_id, issued_at) SELECT ?, id, ? FROM family`,
 		l.FamilyID, l.UserID, l.At, l.ExpiresAt, l.Hash[:], l.At).Error
 	if err != nil {
-		return fmt.Errorf("start log-in: %w", err)
+		return fmt.Errorf("begin log-in: %w", err)
 	}
 	return nil
 }

@@ -32,6 +32,8 @@ type IdempotencyKey struct {
 // claim takes the key for this transaction, or returns the answer that its first request got. It does not wait: the
 // lock is released when the transaction that holds it ends, however it ends.
 //
+// The key of an account that was deleted is no key: the caller then finds no user.
+//
 // Lock and look-up are one statement, whose snapshot is older than the lock. A first request that commits in between
 // is not seen; the insert of the key then fails as a duplicate, and the caller starts again.
 func claim(tx *gorm.DB, userID string, key IdempotencyKey) (answer events.TaskData, ok bool, err error) {
@@ -42,7 +44,7 @@ func claim(tx *gorm.DB, userID string, key IdempotencyKey) (answer events.TaskDa
 	}
 	err = tx.Raw(`SELECT pg_try_advisory_xact_lock(?) AS locked, k.request_hash = ? AS same, k.answer,
 			k.created_at <= now() - make_interval(secs => ?) AS expired
-		FROM (SELECT) one LEFT JOIN idempotency_keys k ON k.user_id = ? AND k.key = ?`,
+		FROM (SELECT) one LEFT JOIN idempotency_keys k ON k.user_id = ? AND k.key = ? AND EXISTS (SELECT FROM heads h WHERE h.user_id = k.user_id)`,
 		lockKey(userID, key.Key), key.Hash[:], KeyRetention.Seconds(), userID, key.Key).Scan(&row).Error
 	switch {
 	case err != nil:

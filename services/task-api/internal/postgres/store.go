@@ -48,11 +48,12 @@ type Store struct {
 	events *publish.Publisher
 	now    func() time.Time
 	bounds bounds
+	ended  chan struct{} // signalled when an account was deleted, for RunDeletions
 }
 
 // New makes a store over a handle of the runtime role.
 func New(db *gorm.DB, box *outbox.Outbox, events *publish.Publisher, now func() time.Time) *Store {
-	return &Store{db: db, outbox: box, events: events, now: now, bounds: usualBounds}
+	return &Store{db: db, outbox: box, events: events, now: now, bounds: usualBounds, ended: make(chan struct{}, 1)}
 }
 
 // head is a user's row in heads, with what a write needs to know of the user.

@@ -1,0 +1,100 @@
+package users
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/taskwire/taskwire/cmd/taskwire/internal/provision"
+	"github.com/taskwire/taskwire/pkg/platform/localpg"
+)
+
+// database is the task API's, with its own migrations, and returns the owner's address.
+func database(t *testing.T) (owner string, exec func(sql string)) {
+	t.Helper()
+	s, err := localpg.Start(t.Context(), localpg.Config{DataDir: t.TempDir(), Progress: func(string) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Stop(context.Background()); err != nil { // the test's own context has ended
+			t.Error(err)
+		}
+	})
+	if err := provision.EnsureDatabases(t.Context(), s.URL(), func(string) (string, error) { return "secret", nil }); err != nil {
+		t.Fatal(err)
+	}
+	owner, err = provision.URL(s.URL(), "tasks", "tasks_owner", "secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return owner, func(sql string) {
+		t.Helper()
+		conn, err := pgx.Connect(t.Context(), owner)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close(t.Context())
+		if _, err := conn.PgConn().Exec(t.Context(), sql).ReadAll(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestAnOperatorMakesAnAuditorAndAUserAgain(t *testing.T) {
+	url, exec := database(t)
+	if _, err := Role(t.Context(), url, "a@example.com"); err == nil || !strings.Contains(err.Error(), "taskwire status") {
+		t.Errorf("before the tables are there: got %v, want what to wait for", err)
+	}
+	files, err := filepath.Glob("../../../../services/task-api/internal/postgres/migrations/*.sql")
+	if err != nil || len(files) < 2 {
+		t.Fatalf("the task API's migrations: got %v %v", files, err)
+	}
+	slices.Sort(files)
+	for _, file := range files {
+		sql, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		up, _, _ := strings.Cut(string(sql), "-- +goose Down")
+		exec(up)
+	}
+	exec(`INSERT INTO users (id, email, name, timezone, password_hash, created_at, updated_at) VALUES
+		('01890a5d-ac96-774b-bcce-b302099a8057', 'ada@example.com', '', 'UTC', 'hash', now(), now()),
+		('01890a5d-ac96-774b-bcce-b302099a8058', 'bob@example.com', '', 'UTC', 'hash', now(), now()),
+		('01890a5d-ac96-574b-bcce-b302099a8059', 'ada@example.com', '', 'UTC', '', now(), now()),
+		('01890a5d-ac96-574b-bcce-b302099a8060', 'eve@example.com', '', 'UTC', '', now(), now())`)
+	for _, c := range []struct{ email, role, was string }{
+		{" Ada@Example.com", "auditor", "user"}, {"ada@example.com", "auditor", "auditor"}, {"ada@example.com", "user", "auditor"}, {"ada@example.com", "auditor", "user"},
+	} {
+		if was, err := SetRole(t.Context(), url, c.email, c.role); err != nil || was != c.was {
+			t.Errorf("SetRole(%q, %s): got %q %v, want %s", c.email, c.role, was, err, c.was)
+		}
+	}
+	for email, want := range map[string]string{"ada@example.com": "auditor", "bob@example.com": "user"} {
+		if role, err := Role(t.Context(), url, email); err != nil || role != want {
+			t.Errorf("Role(%s): got %q %v, want %s", email, role, err, want)
+		}
+	}
+	for email, want := range map[string]error{"nobody@example.com": ErrNoUser, "eve@example.com": ErrExternal} {
+		if _, err := SetRole(t.Context(), url, email, "auditor"); !errors.Is(err, want) {
+			t.Errorf("SetRole(%s): got %v, want %v", email, err, want)
+		}
+	}
+	if _, err := SetRole(t.Context(), url, "bob@example.com", "admin"); err == nil || !strings.Contains(err.Error(), "user, auditor") {
+		t.Errorf("SetRole to no role: got %v, want the roles", err)
+	}
+}
+
+func TestADatabaseThatIsAwayIsSaidWithoutItsAddress(t *testing.T) {
+	_, err := Role(t.Context(), "postgres://tasks_owner:s3cret@127.0.0.1:1/tasks", "a@example.com")
+	if err == nil || strings.Contains(err.Error(), "s3cret") || !strings.Contains(err.Error(), "taskwire up") {
+		t.Errorf("got %v, want what to do, and no password", err)
+	}
+}

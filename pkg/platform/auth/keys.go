@@ -1,0 +1,95 @@
+package auth
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+const (
+	// refetchInterval is the least time between two fetches: a client that makes up kids cannot make us hammer the
+	// task API or the issuer with them.
+	refetchInterval = 5 * time.Second
+	// maxKeysAge is when the key set is fetched anew although every kid is known, so that a key that was taken out
+	// stops working.
+	maxKeysAge = 10 * time.Minute
+	// fetchTimeout bounds one fetch, which requests wait for.
+	fetchTimeout = 3 * time.Second
+)
+
+// keyCache holds the public keys that tokens are checked with, by kid. It is safe for concurrent use.
+type keyCache[K any] struct {
+	fetch func(ctx context.Context) (map[string]K, error)
+	log   *slog.Logger
+	now   func() time.Time
+
+	mu      sync.RWMutex
+	keys    map[string]K
+	fetched time.Time // of the keys
+
+	refetch sync.Mutex // one fetch at a time; who waited looks at the keys again
+	tried   time.Time  // the last fetch, whatever came of it
+	lastErr error
+}
+
+func newKeyCache[K any](fetch func(ctx context.Context) (map[string]K, error), log *slog.Logger) *keyCache[K] {
+	return &keyCache[K]{fetch: fetch, log: log, now: time.Now}
+}
+
+// Ready tells whether tokens can be judged, and fetches the keys if they were never had.
+func (v *keyCache[K]) Ready(ctx context.Context) error {
+	if keys, _ := v.cached(); keys != nil {
+		return nil
+	}
+	return v.refresh(ctx, v.now())
+}
+
+func (v *keyCache[K]) cached() (keys map[string]K, fetched time.Time) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.keys, v.fetched
+}
+
+// key finds a public key, and fetches the set again where the kid is unknown or the set is old.
+func (v *keyCache[K]) key(ctx context.Context, kid string) (K, error) {
+	var none K
+	now := v.now()
+	keys, fetched := v.cached()
+	key, known := keys[kid]
+	if known && now.Sub(fetched) < maxKeysAge {
+		return key, nil
+	}
+	err := v.refresh(ctx, now)
+	if keys, _ = v.cached(); keys == nil {
+		return none, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	if key, known = keys[kid]; !known {
+		return none, fmt.Errorf("unknown key %q", kid)
+	}
+	return key, nil // an old set is better than none: who publishes it may be away for longer than it is fresh
+}
+
+// refresh fetches the key set, unless that was tried less than refetchInterval ago.
+func (v *keyCache[K]) refresh(ctx context.Context, now time.Time) error {
+	v.refetch.Lock()
+	defer v.refetch.Unlock()
+	if !v.tried.IsZero() && now.Sub(v.tried) < refetchInterval {
+		return v.lastErr
+	}
+	v.tried = now
+	// Many requests may wait for this fetch: the one that makes it must not take it away from them when it ends.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
+	defer cancel()
+	keys, err := v.fetch(ctx)
+	v.lastErr = err
+	if err != nil {
+		v.log.WarnContext(ctx, "the token keys could not be fetched", "error", err.Error())
+		return err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.keys, v.fetched = keys, now
+	return nil
+}

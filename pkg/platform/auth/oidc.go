@@ -1,0 +1,189 @@
+package auth
+
+import (
+	"context"
+	"crypto"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/go-jose/go-jose/v4"
+	"github.com/google/uuid"
+)
+
+const (
+	// maxKeySet bounds a key set or discovery document; a dozen RSA keys with certificates are below it.
+	maxKeySet = 1 << 20
+	// maxSubject bounds sub (OpenID Connect Core 1.0, section 2).
+	maxSubject = 255
+)
+
+// signatures are the algorithms that an issuer may sign with: those with a public key. "none" and MACs are not among
+// them, whatever the issuer's discovery document says.
+var signatures = []jose.SignatureAlgorithm{
+	jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512, jose.EdDSA,
+}
+
+// userNamespace is the namespace of the UUIDv5 that an issuer's user has here. It must never change.
+var userNamespace = uuid.MustParse("3c6c0f0e-8a53-4f0b-9d0c-5b7e3a2f9c11")
+
+// OIDC names an OpenID Connect issuer. Without Issuer there is none.
+type OIDC struct {
+	Issuer    string // its address, as in its tokens
+	Audience  string // what aud of its access tokens must have
+	RoleClaim string // the claim that names roles; "" where nobody is more than a user
+}
+
+// External is what an issuer's token says of its user. All but Issuer and Subject may be empty, and is not checked.
+type External struct {
+	Issuer, Subject       string
+	Email, Name, Timezone string
+	IssuedAt              time.Time
+}
+
+// Issuer checks the access tokens (JWT) of an OIDC issuer. It is safe for concurrent use and promises:
+//   - iss, aud, exp, nbf and iat are checked, and the signature with a key that the issuer publishes. The algorithm is one
+//     with a public key.
+//   - Keys are found by discovery (OpenID Connect Discovery 1.0), fetched when a token first needs them, and again for an
+//     unknown kid or after maxKeysAge, at most once every refetchInterval. So a rotated key works at once, and one that was
+//     taken out stops working.
+//   - A user is (iss, sub), as a UUIDv5 that is the same in every service and for ever.
+type Issuer struct {
+	*keyCache[crypto.PublicKey]
+	cfg OIDC
+}
+
+// NewIssuer makes an issuer's verifier. It asks the issuer for nothing yet: that may be away.
+func NewIssuer(cfg OIDC, log *slog.Logger) *Issuer {
+	client := &http.Client{Timeout: fetchTimeout}
+	return &Issuer{cfg: cfg, keyCache: newKeyCache(func(ctx context.Context) (map[string]crypto.PublicKey, error) {
+		return discover(ctx, client, cfg.Issuer)
+	}, log)}
+}
+
+// UserIDOf is the id of an issuer's user.
+func UserIDOf(issuer, subject string) string {
+	return uuid.NewSHA1(userNamespace, []byte(issuer+"\x00"+subject)).String()
+}
+
+// Verify checks a token. Its error wraps ErrInvalid or ErrUnavailable.
+func (i *Issuer) Verify(ctx context.Context, token string) (Identity, error) {
+	jws, err := jose.ParseSignedCompact(token, signatures)
+	if err != nil {
+		return Identity{}, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	key, err := i.key(ctx, jws.Signatures[0].Header.KeyID)
+	if errors.Is(err, ErrUnavailable) {
+		return Identity{}, err
+	}
+	if err != nil {
+		return Identity{}, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	algorithms := make([]string, len(signatures))
+	for n, a := range signatures {
+		algorithms[n] = string(a)
+	}
+	verifier := oidc.NewVerifier(i.cfg.Issuer, &oidc.StaticKeySet{PublicKeys: []crypto.PublicKey{key}},
+		&oidc.Config{ClientID: i.cfg.Audience, SupportedSigningAlgs: algorithms, Now: i.now})
+	checked, err := verifier.Verify(ctx, token)
+	if err != nil {
+		return Identity{}, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	return i.identity(checked)
+}
+
+// identity reads the claims of a token whose signature, issuer, audience and times are good.
+func (i *Issuer) identity(t *oidc.IDToken) (Identity, error) {
+	switch {
+	case t.Subject == "" || len(t.Subject) > maxSubject:
+		return Identity{}, fmt.Errorf("%w: its subject is empty or too long", ErrInvalid)
+	case t.IssuedAt.After(i.now().Add(leeway)):
+		return Identity{}, fmt.Errorf("%w: it is from the future", ErrInvalid)
+	}
+	// A claim of another type than expected is as one that is missing: only iss and sub say who it is.
+	var all map[string]json.RawMessage
+	if err := t.Claims(&all); err != nil {
+		return Identity{}, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	text := func(name string) (s string) { _ = json.Unmarshal(all[name], &s); return s }
+	// cfg.Issuer and not the claim: go-oidc takes another spelling of Google's, and the id must not depend on it.
+	who := &External{
+		Issuer: i.cfg.Issuer, Subject: t.Subject, Name: text("name"), Timezone: text("zoneinfo"), IssuedAt: t.IssuedAt,
+	}
+	if string(all["email_verified"]) != "false" {
+		who.Email = text("email")
+	}
+	id := Identity{UserID: UserIDOf(i.cfg.Issuer, t.Subject), Role: RoleUser, ExpiresAt: t.Expiry, External: who}
+	if claim := all[i.cfg.RoleClaim]; i.cfg.RoleClaim != "" && hasRole(claim, RoleAuditor) {
+		id.Role = RoleAuditor
+	}
+	return id, nil
+}
+
+func hasRole(claim json.RawMessage, role string) bool {
+	var one string
+	if json.Unmarshal(claim, &one) == nil {
+		return one == role
+	}
+	var many []string
+	return json.Unmarshal(claim, &many) == nil && slices.Contains(many, role)
+}
+
+// discover gets the issuer's keys. It reads the discovery document each time: an issuer may move its keys.
+func discover(ctx context.Context, client *http.Client, issuer string) (map[string]crypto.PublicKey, error) {
+	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, client), issuer)
+	if err != nil {
+		return nil, fmt.Errorf("discover the OIDC issuer: %w", err)
+	}
+	var document struct {
+		JWKS string `json:"jwks_uri"`
+	}
+	if err := provider.Claims(&document); err != nil {
+		return nil, fmt.Errorf("read the OIDC issuer's document: %w", err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, document.JWKS, http.NoBody)
+	if err != nil {
+		return nil, fmt.Errorf("the OIDC issuer's jwks_uri: %w", err)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("fetch the OIDC issuer's keys: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("fetch the OIDC issuer's keys: status %d", resp.StatusCode)
+	}
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxKeySet))
+	if err != nil {
+		return nil, fmt.Errorf("read the OIDC issuer's keys: %w", err)
+	}
+	return publicKeys(raw)
+}
+
+// publicKeys reads a key set, past keys that are of no use here: of another kind, or not for signatures.
+func publicKeys(raw []byte) (map[string]crypto.PublicKey, error) {
+	var set struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	if err := json.Unmarshal(raw, &set); err != nil {
+		return nil, fmt.Errorf("the OIDC issuer's key set is not JSON: %w", err)
+	}
+	keys := map[string]crypto.PublicKey{}
+	for _, one := range set.Keys {
+		var k jose.JSONWebKey
+		if json.Unmarshal(one, &k) != nil || !k.Valid() || !k.IsPublic() || (k.Use != "" && k.Use != "sig") {
+			continue
+		}
+		keys[k.KeyID] = k.Key
+	}
+	if len(keys) == 0 {
+		return nil, errors.New("the OIDC issuer has published no key for signatures")
+	}
+	return keys, nil
+}

@@ -1,0 +1,42 @@
+package accounts
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/taskwire/taskwire/pkg/platform/auth"
+	"github.com/taskwire/taskwire/services/task-api/internal/domain"
+)
+
+// Admit returns nil where the caller has an account, else ErrNoUser. A user of the OIDC issuer whose token is newer than
+// the deletion of an earlier account of his is given one: without a password, with what the token says of him where that
+// can be used.
+func (s *Service) Admit(ctx context.Context, id auth.Identity) error {
+	there, err := s.store.Exists(ctx, id.UserID)
+	if err != nil || there {
+		return err
+	}
+	if id.External == nil {
+		return ErrNoUser
+	}
+	err = s.store.Provision(ctx, externalUser(id, s.now().UTC().Truncate(time.Microsecond)), id.External.IssuedAt)
+	if err == nil {
+		s.log.InfoContext(ctx, "made an account for a user of the OIDC issuer", "user_id", id.UserID)
+	} else if errors.Is(err, ErrNoUser) {
+		s.log.InfoContext(ctx, "refused a token from before its account's deletion", "user_id", id.UserID)
+	}
+	return err
+}
+
+// externalUser is the account of an issuer's user. What the issuer says is taken where it keeps to our rules.
+func externalUser(id auth.Identity, now time.Time) User {
+	u := User{ID: id.UserID, Email: normalEmail(id.External.Email), Timezone: "UTC", Role: RoleUser, CreatedAt: now}
+	if name, problem := domain.Line(id.External.Name, 0, MaxName); problem == "" {
+		u.Name = name
+	}
+	if _, ok := domain.Zone(id.External.Timezone); ok {
+		u.Timezone = id.External.Timezone
+	}
+	return u
+}

@@ -1,0 +1,83 @@
+package httpapi
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
+)
+
+// TestEveryLimitOfARouteHasTwoSides sends what is refused for its form, after it was counted and before any password is
+// hashed: so it is as fast as can be.
+func TestEveryLimitOfARouteHasTwoSides(t *testing.T) {
+	const short = `{"email":"%s","password":"x"}`
+	for name, c := range map[string]struct {
+		rate         accounts.Rate
+		method, path string
+		allowed      int
+		body         func(i int) string
+		address      func(i int) string
+	}{
+		"register, by address":             {accounts.PerAddress, "POST", "/api/v1/auth/register", 400, nil, nil},
+		"log in, by address":               {accounts.PerAddress, "POST", "/api/v1/auth/login", 400, nil, nil},
+		"refresh, by address":              {accounts.PerAddressRefresh, "POST", "/api/v1/auth/refresh", 400, nil, nil},
+		"log out, by address":              {accounts.PerAddressRefresh, "POST", "/api/v1/auth/logout", 400, nil, nil},
+		"change password, by address":      {accounts.PerAddress, "POST", "/api/v1/me/password", 400, nil, nil},
+		"delete account, by address":       {accounts.PerAddress, "DELETE", "/api/v1/me", 400, nil, nil},
+		"register, by account and address": {accounts.PerAccount, "POST", "/api/v1/auth/register", 422, func(int) string { return fmt.Sprintf(short, "a@example.com") }, nil},
+		"register, by account": {accounts.PerAccountEverywhere, "POST", "/api/v1/auth/register", 422,
+			func(int) string { return fmt.Sprintf(short, "b@example.com") }, func(i int) string { return fmt.Sprint("203.0.113.", i) }},
+		"change password, by account and address": {accounts.PerAccount, "POST", "/api/v1/me/password", 422, func(int) string { return `{"new_password":"x"}` }, nil},
+		"change password, by account": {accounts.PerAccountEverywhere, "POST", "/api/v1/me/password", 422,
+			func(int) string { return `{"new_password":"x"}` }, func(i int) string { return fmt.Sprint("203.0.113.", i) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			user := newRig(t).user()
+			own := fmt.Sprint("192.0.2.", len(name))
+			send := func(i int) answer {
+				address, body := own, "no JSON"
+				if c.address != nil {
+					address = c.address(i)
+				}
+				if c.body != nil {
+					body = c.body(i)
+				}
+				return user.do(c.method, c.path, body, "X-Forwarded-For", address)
+			}
+			begin := time.Now()
+			for i := range c.rate.Burst {
+				if a := send(i); a.status != c.allowed {
+					t.Fatalf("request %d: got %d %s, want %d", i+1, a.status, a.body, c.allowed)
+				}
+			}
+			more := int(time.Since(begin)/c.rate.Every) + 1 // what came back meanwhile
+			var a answer
+			for i := range more + 1 {
+				a = send(c.rate.Burst + i)
+			}
+			wait, err := strconv.Atoi(a.header.Get("Retry-After"))
+			if a.status != http.StatusTooManyRequests || err != nil || wait < 1 || wait > int(c.rate.Every/time.Second)+1 {
+				t.Errorf("after %d: got %d with Retry-After %q, want 429", c.rate.Burst+more, a.status, a.header.Get("Retry-After"))
+			}
+		})
+	}
+}
+
+func TestAStolenTokenCannotGuessThePassword(t *testing.T) {
+	r := newRig(t)
+	c := r.user() // its hash is none, so that a guess that is let through is an error of ours: 500
+	for i := range accounts.PerAccount.Burst {
+		path, body := [2]string{"POST", "/api/v1/me/password"}, `{"current_password":"guess","new_password":"12345678"}`
+		if i%2 == 1 {
+			path, body = [2]string{"DELETE", "/api/v1/me"}, `{"password":"guess"}`
+		}
+		if a := c.do(path[0], path[1], body); a.status == http.StatusTooManyRequests {
+			t.Fatalf("guess %d: got 429", i+1)
+		}
+	}
+	c.wantProblem(http.StatusTooManyRequests, "", "POST", "/api/v1/me/password", `{"current_password":"guess","new_password":"12345678"}`)
+	c.wantProblem(http.StatusTooManyRequests, "", "DELETE", "/api/v1/me", `{"password":"guess"}`)
+}

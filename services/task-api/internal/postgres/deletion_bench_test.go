@@ -1,0 +1,39 @@
+package postgres
+
+import (
+	"testing"
+
+	"github.com/taskwire/taskwire/pkg/events"
+)
+
+// BenchmarkDeletionOf100000Tasks removes an account of that size, events included, as fast as it goes.
+func BenchmarkDeletionOf100000Tasks(b *testing.B) {
+	const n = 100_000
+	for b.Loop() {
+		b.StopTimer()
+		f := newFixture(b)
+		u := f.user()
+		f.create(u, `{"title":"t","due_at":"2040-01-01T12:00:00Z","remind_at":"2040-01-01T11:00:00Z"}`)
+		for from := 2; from <= n; from += 5000 { // one statement would take longer than a statement may
+			err := f.db.Exec(`INSERT INTO tasks SELECT (jsonb_populate_record(t, jsonb_build_object('id', gen_random_uuid(), 'seq', i))).*
+				FROM tasks t, generate_series(?::int, least(?::int, ?::int)) i WHERE t.seq = 1`, from, from+4999, n).Error
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := f.db.Exec(`UPDATE heads SET seq = ?`, n).Error; err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+		f.deleteUser(u)
+		if err := f.FinishDeletions(ctx()); err != nil {
+			b.Fatal(err)
+		}
+		b.StopTimer()
+		if told := len(f.sent(events.TopicTaskEvents)); told != n+1 {
+			b.Fatalf("told of %d, want %d and the creation", told, n)
+		}
+		b.StartTimer()
+	}
+	b.ReportMetric(float64(b.N)*n/b.Elapsed().Seconds(), "tasks/s")
+}
