@@ -174,7 +174,9 @@ func (o operation) read() (postgres.Op, error) {
 		return postgres.Op{}, err
 	}
 	if o.Op == "create" {
-		return postgres.Op{Create: func(id, userID string, d domain.Defaults) (domain.Task, error) { return domain.New(id, userID, fields, d) }}, nil
+		return postgres.Op{Create: func(id, userID string, d domain.Defaults) (domain.Task, error) {
+			return domain.New(id, userID, fields, d)
+		}}, nil
 	}
 	id, err := uuid.Parse(o.ID)
 	if err != nil || len(o.ID) != len(uuid.Nil.String()) {

@@ -83,6 +83,9 @@ var routes = []route{
 	{http.MethodGet, "/api/v1/stats", user, (*handlers).getStats},
 	{http.MethodGet, "/api/v1/sync", user, (*handlers).sync},
 
+	{http.MethodPost, importPath, user, (*handlers).importTasks},
+	{http.MethodGet, "/api/v1/export", user, (*handlers).exportTasks},
+
 	{http.MethodGet, "/api/v1/openapi.json", public, (*handlers).openAPI},
 	{http.MethodGet, "/.well-known/jwks.json", public, (*handlers).jwks},
 	{http.MethodGet, "/", public, (*handlers).page},

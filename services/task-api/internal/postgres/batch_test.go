@@ -13,7 +13,9 @@ import (
 
 func (f *fixture) createOp(body string) Op {
 	fields := f.fields(body)
-	return Op{Create: func(id, userID string, d domain.Defaults) (domain.Task, error) { return domain.New(id, userID, fields, d) }}
+	return Op{Create: func(id, userID string, d domain.Defaults) (domain.Task, error) {
+		return domain.New(id, userID, fields, d)
+	}}
 }
 
 func (f *fixture) batch(r BatchRequest) []OpResult {
