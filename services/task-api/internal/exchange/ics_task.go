@@ -14,6 +14,7 @@ type icsTask struct {
 	due     time.Time
 	hasDue  bool
 	started *property
+	tags    []string // of all CATEGORIES
 	rule    string
 	anchor  string
 }
@@ -61,13 +62,12 @@ func (t *icsTask) take(p property) error {
 	case "DESCRIPTION":
 		t.item.set("description", icsText(p.value))
 	case "CATEGORIES":
-		var tags []string
 		for _, tag := range icsList(p.value) {
 			if tag = strings.TrimSpace(tag); tag != "" {
-				tags = append(tags, tag)
+				t.tags = append(t.tags, tag)
 			}
 		}
-		t.item.set("tags", tags)
+		t.item.set("tags", t.tags)
 	case "STATUS":
 		status, ok := icsStatus[strings.ToUpper(p.value)]
 		if !ok {
