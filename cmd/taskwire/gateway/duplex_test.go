@@ -40,7 +40,7 @@ func TestAnImportIsAnsweredWhileItIsSent(t *testing.T) {
 	server := httptest.NewServer(g)
 	defer server.Close()
 	body, send := io.Pipe()
-	go io.WriteString(send, "first\n") //nolint:errcheck // the answer tells
+	go io.WriteString(send, "first\n")
 	resp, err := http.Post(server.URL+importPath, "text/plain", body)
 	if err != nil {
 		t.Fatal(err)

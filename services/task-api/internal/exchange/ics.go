@@ -218,10 +218,7 @@ func icsList(s string) (out []string) {
 
 // icsDuration reads a duration like -PT15M or P1D (RFC 5545, section 3.3.6).
 func icsDuration(s string) (time.Duration, bool) {
-	sign := time.Duration(1)
-	if rest, ok := strings.CutPrefix(s, "-"); ok {
-		sign, s = -1, rest
-	}
+	s, before := strings.CutPrefix(s, "-")
 	s, ok := strings.CutPrefix(strings.TrimPrefix(s, "+"), "P")
 	var sum time.Duration
 	unit := map[byte]time.Duration{'W': 7 * 24 * time.Hour, 'D': 24 * time.Hour, 'H': time.Hour, 'M': time.Minute, 'S': time.Second}
@@ -241,5 +238,8 @@ func icsDuration(s string) (time.Duration, bool) {
 		sum += time.Duration(n) * unit[s[i]]
 		s = s[i+1:]
 	}
-	return sign * sum, ok
+	if before {
+		sum = -sum
+	}
+	return sum, ok
 }

@@ -145,7 +145,8 @@ func (s *Store) batchOnce(ctx context.Context, r BatchRequest, careful bool) (an
 // do does one operation in memory. err ends the batch; what ends the operation alone is in its result.
 func (b *batch) do(op Op, careful bool) (OpResult, error) {
 	if op.Err != nil {
-		return OpResult{Err: op.Err}, nil
+		_, result, err := refuse(op.Err)
+		return result, err
 	}
 	mark := b.tx.Mark()
 	step, result, err := b.compute(op)
@@ -160,6 +161,9 @@ func (b *batch) do(op Op, careful bool) (OpResult, error) {
 	return result, nil
 }
 
+// refuse ends an operation, and the batch goes on.
+func refuse(reason error) ([]written, OpResult, error) { return nil, OpResult{Err: reason}, nil }
+
 func (b *batch) compute(op Op) ([]written, OpResult, error) {
 	if op.Create != nil {
 		return b.create(op)
@@ -167,15 +171,15 @@ func (b *batch) compute(op Op) ([]written, OpResult, error) {
 	before, ok := b.tasks[op.TaskID]
 	switch {
 	case !ok, before.DeletedAt != nil && !op.Deleted:
-		return nil, OpResult{Err: domain.ErrNotFound}, nil
+		return refuse(domain.ErrNotFound)
 	case !op.IfMatch.accept(before.Version):
-		return nil, OpResult{Err: domain.ErrStale}, nil
+		return refuse(domain.ErrStale)
 	case op.Skip:
 		return b.skip(before)
 	}
 	after, err := op.Apply(before, b.defaults(before))
 	if err != nil {
-		return nil, OpResult{Err: err}, nil
+		return refuse(err)
 	}
 	return b.change(before, after)
 }
@@ -196,7 +200,7 @@ func (b *batch) create(op Op) ([]written, OpResult, error) {
 	}
 	t, err := op.Create(id, b.userID, domain.Defaults{Timezone: b.zone, Now: b.s.now()})
 	if err != nil {
-		return nil, OpResult{Err: err}, nil
+		return refuse(err)
 	}
 	w, refused, err := b.insert(t, b.seq+1)
 	return []written{w}, OpResult{Task: w.task, Made: true, Err: refused}, err
@@ -217,7 +221,7 @@ func (b *batch) change(before, after domain.Task) ([]written, OpResult, error) {
 func (b *batch) skip(before domain.Task) ([]written, OpResult, error) {
 	skipped, next, more, err := domain.Skip(before, b.defaults(before).Now)
 	if err != nil {
-		return nil, OpResult{Err: err}, nil
+		return refuse(err)
 	}
 	step, result, err := b.change(before, skipped)
 	if err != nil || result.Err != nil || len(step) == 0 || !more {
@@ -236,7 +240,7 @@ func (b *batch) skip(before domain.Task) ([]written, OpResult, error) {
 	}
 	t, err := domain.Successor(before, next, b.s.now())
 	if err != nil {
-		return nil, OpResult{Err: err}, nil
+		return refuse(err)
 	}
 	w, refused, err := b.insert(t, b.seq+2)
 	return append(step, w), OpResult{Task: result.Task, Err: refused}, err
