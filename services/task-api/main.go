@@ -93,7 +93,7 @@ func run(ctx context.Context, cfg settings, out io.Writer, listening func(public
 		return pg.Migrate(ctx, secret[secretMigrate], log, sets...)
 	})
 
-	public := httpx.NewEngine(httpx.Config{Service: appID, Log: log, Registerer: metrics, TrustedProxies: cfg.TrustedProxies})
+	public := httpx.NewEngine(httpx.Config{Service: appID, Log: log, Registerer: metrics, BodyLimits: httpapi.BodyLimits(), TrustedProxies: cfg.TrustedProxies})
 	httpx.Health(public, map[string]func(context.Context) error{"database": schema.Ready, "sidecar": sidecar.Ready}, metrics)
 	public.Use(schema.Guard)
 	httpapi.Register(public, httpapi.Config{

@@ -92,6 +92,10 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		problem(w, r, http.StatusNotFound, "there is nothing at this address")
 		return
 	}
+	if r.URL.Path == importPath {
+		// The report begins before the file has ended. HTTP/2 allows that anyway, and says that it cannot be asked to.
+		_ = http.NewResponseController(w).EnableFullDuplex()
+	}
 	proxy.ServeHTTP(w, r)
 }
 

@@ -29,6 +29,9 @@ var routes = []route{
 	{"/", TaskAPI},
 }
 
+// importPath answers while it still reads.
+const importPath = "/api/v1/import"
+
 // hidden paths are of the inside: the Dapr side's routes, which the upstreams' public ports do not serve either, and
 // what they serve for operators.
 var hidden = []string{"/internal", "/events", "/reminder-cron", "/dapr", "/metrics", "/debug"}

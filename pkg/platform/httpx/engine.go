@@ -25,6 +25,8 @@ type Config struct {
 	Log        *slog.Logger
 	Registerer prometheus.Registerer
 	BodyLimit  int64 // bytes; default 1 MiB
+	// BodyLimits are those of single routes, by their path in the engine.
+	BodyLimits map[string]int64
 	// TrustedProxies are the addresses or networks whose X-Forwarded-For is believed; default none.
 	TrustedProxies []string
 }
@@ -57,7 +59,7 @@ func Middleware(cfg Config) []gin.HandlerFunc {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return []gin.HandlerFunc{observe(cfg), recovery, protect(cfg.BodyLimit)}
+	return []gin.HandlerFunc{observe(cfg), recovery, protect(cfg)}
 }
 
 // observe gives a request its trace and counts it.
@@ -126,8 +128,12 @@ func recovery(c *gin.Context) {
 }
 
 // protect bounds the body and sets the headers that keep a browser from guessing, framing and caching answers.
-func protect(limit int64) gin.HandlerFunc {
+func protect(cfg Config) gin.HandlerFunc {
 	return func(c *gin.Context) {
+		limit := cfg.BodyLimit
+		if own, ok := cfg.BodyLimits[c.FullPath()]; ok {
+			limit = own
+		}
 		h := c.Writer.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Frame-Options", "DENY")

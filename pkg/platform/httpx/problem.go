@@ -74,6 +74,19 @@ func WriteError(c *gin.Context, err error) {
 	})
 }
 
+// ProblemOf is the document that WriteError answers err with, for an answer that has several.
+func ProblemOf(ctx context.Context, err error) Problem {
+	e := classify(err)
+	kind, detail := kinds[e.Code], e.Message
+	if e.Code == CodeInternal {
+		detail = internalDetail
+	}
+	return Problem{
+		Type: "urn:taskwire:problem:" + kind.slug, Title: kind.title, Status: kind.status,
+		Detail: detail, Errors: e.Fields, TraceID: traceID(ctx),
+	}
+}
+
 func logError(c *gin.Context, e *Error, status int) {
 	level := slog.LevelDebug
 	switch {

@@ -16,6 +16,8 @@ import (
 const (
 	classConnection = "08"    // connection exceptions
 	classResources  = "53"    // too many connections, out of memory, disk full
+	classData       = "22"    // a value that does not fit its column
+	classConstraint = "23"    // a value that breaks a constraint
 	classOperator   = "57P"   // shutdown, crash, starting up, database dropped, idle session ended
 	codeCanceled    = "57014" // statement_timeout
 	codeIdleInTx    = "25P03" // idle_in_transaction_session_timeout
@@ -63,4 +65,11 @@ func IsUnavailable(err error) bool {
 func IsUniqueViolation(err error, constraint string) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && pg.Code == codeUnique && (constraint == "" || pg.ConstraintName == constraint)
+}
+
+// IsRefused tells whether the database refused the values of err's statement, so that the same statement fails again
+// and others need not.
+func IsRefused(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (strings.HasPrefix(pg.Code, classData) || strings.HasPrefix(pg.Code, classConstraint))
 }

@@ -149,6 +149,9 @@ func quote(s string) string {
 	return s
 }
 
+// Clean is clean, for a text of someone else that is printed beside our own.
+func Clean(s string) string { return clean(s) }
+
 // clean makes control characters visible: what a user wrote into a log must not steer the terminal.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {

@@ -26,6 +26,7 @@ var fixed = []struct {
 	{domain.ErrSeriesEnded, httpx.Error{Code: httpx.CodeConflict, Message: "The series has ended: its task was deleted."}},
 	{domain.ErrNotRecurring, httpx.Error{Code: httpx.CodeUnprocessable, Message: "The task does not recur, so there is nothing to skip to."}},
 	{domain.ErrAlreadyDone, httpx.Error{Code: httpx.CodeConflict, Message: "The task is completed, so it cannot be skipped."}},
+	{domain.ErrOccurrenceTaken, httpx.Error{Code: httpx.CodeConflict, Message: "Another task has this place in its series."}},
 	{domain.ErrRestoreWindow, httpx.Error{Code: httpx.CodeGone, Message: "The task was deleted more than 30 days ago and cannot be restored."}},
 	{postgres.ErrKeyReused, httpx.Error{Code: httpx.CodeUnprocessable, Message: "The Idempotency-Key was used for another request. Use a new key for a new request."}},
 	{postgres.ErrKeyRunning, httpx.Error{Code: httpx.CodeConflict, Message: "The first request with this Idempotency-Key is still running.", RetryAfter: retrySoon}},

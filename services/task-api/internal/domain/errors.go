@@ -16,6 +16,8 @@ var (
 	ErrNotRecurring = errors.New("the task does not recur")
 	// ErrAlreadyDone says that a completed task cannot be skipped.
 	ErrAlreadyDone = errors.New("the task is completed")
+	// ErrOccurrenceTaken says that the user has another task with this place in its series.
+	ErrOccurrenceTaken = errors.New("another task has this place in its series")
 	// ErrRestoreWindow says that the task was deleted too long ago.
 	ErrRestoreWindow = errors.New("the task was deleted too long ago to be restored")
 )

@@ -68,7 +68,7 @@ func newRig(t testing.TB) *rig {
 	}
 	r := &rig{t: t, db: db, signer: signer}
 	r.store = postgres.New(db.Gorm, outbox.New(db.Gorm, log), publish.New(log), time.Now)
-	r.engine = httpx.NewEngine(httpx.Config{Service: "task-api", Log: log, Registerer: prometheus.NewRegistry(), TrustedProxies: []string{"127.0.0.1"}})
+	r.engine = httpx.NewEngine(httpx.Config{Service: "task-api", Log: log, Registerer: prometheus.NewRegistry(), BodyLimits: BodyLimits(), TrustedProxies: []string{"127.0.0.1"}})
 	Register(r.engine, Config{
 		Tasks: r.store, Accounts: accounts.New(r.store, hasher, signer, log, time.Now),
 		Verifier: auth.NewVerifier(func(context.Context) ([]byte, error) { return signer.JWKS(), nil }, log),

@@ -26,6 +26,7 @@ type Tasks interface {
 	Create(ctx context.Context, r postgres.CreateRequest) (events.TaskData, bool, error)
 	Get(ctx context.Context, userID, taskID string) (domain.Task, error)
 	Change(ctx context.Context, r postgres.ChangeRequest) (domain.Task, error)
+	Batch(ctx context.Context, r postgres.BatchRequest) (postgres.BatchAnswer, error)
 	Skip(ctx context.Context, userID, taskID string, ifMatch *postgres.Versions) (domain.Task, error)
 	List(ctx context.Context, userID string, q domain.Query) ([]domain.Task, *domain.Place, error)
 	Sync(ctx context.Context, userID string, since int64, limit int) (postgres.SyncPage, error)
@@ -72,6 +73,7 @@ var routes = []route{
 
 	{http.MethodPost, "/api/v1/tasks", user, (*handlers).createTask},
 	{http.MethodGet, "/api/v1/tasks", user, (*handlers).listTasks},
+	{http.MethodPost, `/api/v1/tasks\:batch`, user, (*handlers).batchTasks}, // the colon is one, not a parameter's
 	{http.MethodGet, "/api/v1/tasks/:id", user, (*handlers).getTask},
 	{http.MethodPut, "/api/v1/tasks/:id", user, (*handlers).replaceTask},
 	{http.MethodPatch, "/api/v1/tasks/:id", user, (*handlers).patchTask},
@@ -84,6 +86,9 @@ var routes = []route{
 	{http.MethodGet, "/api/v1/tags", user, (*handlers).listTags},
 	{http.MethodGet, "/api/v1/stats", user, (*handlers).getStats},
 	{http.MethodGet, "/api/v1/sync", user, (*handlers).sync},
+
+	{http.MethodPost, importPath, user, (*handlers).importTasks},
+	{http.MethodGet, "/api/v1/export", user, (*handlers).exportTasks},
 
 	{http.MethodGet, "/api/v1/openapi.json", public, (*handlers).openAPI},
 	{http.MethodGet, "/.well-known/jwks.json", public, (*handlers).jwks},

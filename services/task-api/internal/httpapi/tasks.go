@@ -22,7 +22,7 @@ func (h *handlers) createTask(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	key, err := idempotencyKey(c, members)
+	key, err := idempotencyKey(c, "POST /tasks", members)
 	if err != nil {
 		return err
 	}
@@ -130,8 +130,8 @@ func readFields(c *gin.Context) (domain.Fields, map[string]json.RawMessage, erro
 const maxKeyLength = 255
 
 // idempotencyKey reads the header of draft-ietf-httpapi-idempotency-key-header, as a structured string ("…") or bare.
-// The hash is of the members, so that the order they are written in does not matter.
-func idempotencyKey(c *gin.Context, members map[string]json.RawMessage) (*postgres.IdempotencyKey, error) {
+// The hash is of route and members, so that the order they are written in does not matter.
+func idempotencyKey(c *gin.Context, route string, members any) (*postgres.IdempotencyKey, error) {
 	values := c.Request.Header.Values("Idempotency-Key")
 	if len(values) == 0 {
 		return nil, nil
@@ -152,5 +152,5 @@ func idempotencyKey(c *gin.Context, members map[string]json.RawMessage) (*postgr
 	if err != nil {
 		return nil, fmt.Errorf("hash request: %w", err)
 	}
-	return &postgres.IdempotencyKey{Key: key, Hash: sha256.Sum256(append([]byte("POST /tasks\n"), body...))}, nil
+	return &postgres.IdempotencyKey{Key: key, Hash: sha256.Sum256(append([]byte(route+"\n"), body...))}, nil
 }

@@ -37,6 +37,18 @@ type IdempotencyKey struct {
 // Lock and look-up are one statement, whose snapshot is older than the lock. A first request that commits in between
 // is not seen; the insert of the key then fails as a duplicate, and the caller starts again.
 func claim(tx *gorm.DB, userID string, key IdempotencyKey) (answer events.TaskData, ok bool, err error) {
+	raw, ok, err := claimRaw(tx, userID, key)
+	if err != nil || !ok {
+		return answer, false, err
+	}
+	if err := json.Unmarshal([]byte(raw), &answer); err != nil {
+		return answer, false, fmt.Errorf("read kept answer: %w", err)
+	}
+	return answer, true, nil
+}
+
+// claimRaw is claim for any kind of answer.
+func claimRaw(tx *gorm.DB, userID string, key IdempotencyKey) (answer string, ok bool, err error) {
 	var row struct {
 		Locked        bool
 		Same, Expired *bool
@@ -58,10 +70,7 @@ func claim(tx *gorm.DB, userID string, key IdempotencyKey) (answer events.TaskDa
 	case !*row.Same:
 		return answer, false, ErrKeyReused
 	}
-	if err := json.Unmarshal([]byte(*row.Answer), &answer); err != nil {
-		return answer, false, fmt.Errorf("read kept answer: %w", err)
-	}
-	return answer, true, nil
+	return *row.Answer, true, nil
 }
 
 // lockKey maps a key to the number space of advisory locks. Two keys with the same number are told that the other is

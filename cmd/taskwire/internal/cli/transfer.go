@@ -1,0 +1,193 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/taskwire/taskwire/cmd/taskwire/internal/console"
+	"github.com/taskwire/taskwire/cmd/taskwire/transfer"
+)
+
+// tokenVariable keeps the token out of the process list and the shell's history.
+const tokenVariable = "TASKWIRE_TOKEN"
+
+// progressEvery is often enough that a person sees it move.
+const progressEvery = 200 * time.Millisecond
+
+// formats by the ends of file names.
+var formats = map[string]string{".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".ics": "ics", ".json": "taskwarrior"}
+
+const formatHelp = "jsonl (our own), csv (Todoist), ics (iCalendar VTODO), taskwarrior; default: by the file's name"
+
+// formatOf is the format that was asked for, or that of the file's name.
+func formatOf(given, path string) (string, error) {
+	if given == "todoist" {
+		return "csv", nil
+	}
+	for _, f := range formats {
+		if given == f {
+			return f, nil
+		}
+	}
+	if given != "" {
+		return "", fmt.Errorf("--format %q is not one of jsonl, csv, ics, taskwarrior", given)
+	}
+	if f, ok := formats[strings.ToLower(filepath.Ext(path))]; ok {
+		return f, nil
+	}
+	return "", fmt.Errorf("the name %q does not tell its format: give --format jsonl, csv, ics or taskwarrior", path)
+}
+
+func targetFlag(cmd *cobra.Command, t *transfer.Target) {
+	cmd.Flags().StringVar(&t.URL, "url", fmt.Sprintf("http://127.0.0.1:%d", defaultPort), "address of Taskwire")
+}
+
+func importCommand() *cobra.Command {
+	var t transfer.Target
+	var format string
+	cmd := &cobra.Command{
+		Use:   "import FILE",
+		Short: "Take tasks over from another program's file",
+		Long: "Sends a file of tasks (- for standard input) to Taskwire, into the account whose access token is in " + tokenVariable + ",\n" +
+			"and prints what could not be taken, with line, field and reason. The same file again makes nothing twice, also after\n" +
+			"an import that was interrupted. The exit status is 1 where tasks were refused.",
+		Example: "  export " + tokenVariable + "=…                  # access_token of POST /api/v1/auth/login\n" +
+			"  taskwire import todoist.csv\n" +
+			"  task export | taskwire import - --format taskwarrior\n" +
+			"  taskwire import tasks.ics --url https://tasks.example.com",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			format, err := formatOf(format, args[0])
+			if err != nil {
+				return err
+			}
+			file, size := io.Reader(os.Stdin), int64(0)
+			if args[0] != "-" {
+				f, err := os.Open(args[0])
+				if err != nil {
+					return fmt.Errorf("import: %w", err)
+				}
+				defer f.Close() // it was only read
+				if info, err := f.Stat(); err == nil {
+					if info.IsDir() {
+						return fmt.Errorf("import: %s is a folder", args[0])
+					}
+					size = info.Size()
+				}
+				file = f
+			}
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			t.Token = os.Getenv(tokenVariable)
+			return runImport(ctx, cmd, t, format, file, size)
+		},
+	}
+	targetFlag(cmd, &t)
+	cmd.Flags().StringVar(&format, "format", "", formatHelp)
+	return cmd
+}
+
+// runImport prints the report to stdout as it comes, and progress to stderr where that is a terminal.
+func runImport(ctx context.Context, cmd *cobra.Command, t transfer.Target, format string, file io.Reader, size int64) error {
+	out, errs := cmd.OutOrStdout(), cmd.ErrOrStderr()
+	con := console.New(out, wantsColour(out))
+	progress, shown := &transfer.Progress{}, time.Time{}
+	var so transfer.Report
+	clearLine := func() {
+		if isTerminal(errs) {
+			fmt.Fprint(errs, "\r\x1b[K")
+		}
+	}
+	last, err := transfer.Import(ctx, t, format, file, progress, func(r transfer.Report) {
+		if r.Type != "progress" {
+			clearLine()
+			printReport(con, r)
+			return
+		}
+		if so = r; isTerminal(errs) && time.Since(shown) > progressEvery {
+			shown = time.Now()
+			done := ""
+			if size > 0 {
+				done = fmt.Sprintf("%3d %% ", min(100, progress.Sent()*100/size))
+			}
+			fmt.Fprintf(errs, "\r\x1b[K%s%d made, %d there, %d refused", done, r.Created, r.Present, r.Refused)
+		}
+	})
+	clearLine()
+	switch {
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("interrupted; %d tasks were made. Run the same import again to go on: nothing is made twice", so.Created)
+	case err != nil && last.Type == "" && so.Created > 0:
+		return fmt.Errorf("%w (%d tasks were made)", err, so.Created)
+	case err != nil:
+		return err
+	}
+	con.Headline("%d tasks made, %d were there already, %d refused, %d left out, %d notes.", last.Created, last.Present, last.Refused, last.Skipped, last.Notes)
+	if last.Refused > 0 {
+		return errSaid
+	}
+	return nil
+}
+
+func printReport(con *console.Console, r transfer.Report) {
+	text := strings.TrimSpace(fmt.Sprintf("line %d: %s", r.Line, strings.TrimSpace(r.Field+" "+r.Reason)))
+	text = console.Clean(text) // parts of the file stand in it
+	switch r.Type {
+	case "refused":
+		con.Fail("%s", text)
+	case "note":
+		con.Warn("%s", text)
+	default:
+		con.Step("%s", text)
+	}
+}
+
+func exportCommand() *cobra.Command {
+	var t transfer.Target
+	var format string
+	cmd := &cobra.Command{
+		Use:   "export FILE",
+		Short: "Write all tasks of an account into a file",
+		Long: "Fetches all tasks of the account whose access token is in " + tokenVariable + " and writes them to FILE (- for standard output).\n" +
+			"jsonl holds every field; the others what their format can hold. An export that fails leaves FILE as it was.",
+		Example: "  export " + tokenVariable + "=…   # access_token of POST /api/v1/auth/login\n" +
+			"  taskwire export tasks.jsonl\n" +
+			"  taskwire export - --format taskwarrior | task import",
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			format, err := formatOf(format, args[0])
+			if err != nil {
+				return err
+			}
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			t.Token = os.Getenv(tokenVariable)
+			var n int64
+			if args[0] == "-" {
+				n, err = transfer.Export(ctx, t, format, cmd.OutOrStdout())
+			} else {
+				n, err = transfer.ExportFile(ctx, t, format, args[0])
+			}
+			if errors.Is(err, context.Canceled) {
+				return errors.New("interrupted; nothing was written")
+			}
+			if err == nil {
+				fmt.Fprintf(cmd.ErrOrStderr(), "%d bytes written.\n", n)
+			}
+			return err
+		},
+	}
+	targetFlag(cmd, &t)
+	cmd.Flags().StringVar(&format, "format", "", formatHelp)
+	return cmd
+}

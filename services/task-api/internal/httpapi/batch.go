@@ -1,0 +1,205 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/platform/auth"
+	"github.com/taskwire/taskwire/pkg/platform/httpx"
+	"github.com/taskwire/taskwire/services/task-api/internal/apierror"
+	"github.com/taskwire/taskwire/services/task-api/internal/domain"
+	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
+)
+
+// batchBody is the body of POST /tasks:batch.
+type batchBody struct {
+	Atomic     bool        `json:"atomic"`
+	Operations []operation `json:"operations"`
+}
+
+// operation is one of a batch: op, the id of the task for every one but create, the version the task must have, and
+// the task (create, replace) or the merge patch (update).
+type operation struct {
+	Op      string                     `json:"op"`
+	ID      string                     `json:"id,omitempty"`
+	IfMatch *int64                     `json:"if_match,omitempty"`
+	Task    map[string]json.RawMessage `json:"task,omitempty"`
+	Patch   map[string]json.RawMessage `json:"patch,omitempty"`
+}
+
+// operationResult has the status that the operation alone would have been answered with, and the task or the problem.
+// A deletion has neither.
+type operationResult struct {
+	Status  int              `json:"status"`
+	Task    *events.TaskData `json:"task,omitempty"`
+	Problem *httpx.Problem   `json:"problem,omitempty"`
+}
+
+// batchTasks handles POST /tasks:batch: up to postgres.MaxBatch operations, done in order in one transaction, with one
+// result each. An operation that fails has no effect on the others, and the answer is 200. With "atomic": true the
+// first failure undoes all: the answer is its problem, with the results of all operations as the member results.
+//
+// With an Idempotency-Key a repetition is answered as the first time, byte for byte, and does nothing. An atomic batch
+// that failed keeps no answer.
+func (h *handlers) batchTasks(c *gin.Context) error {
+	var body batchBody
+	if err := httpx.DecodeJSON(c, &body); err != nil {
+		return err
+	}
+	switch n := len(body.Operations); {
+	case n == 0:
+		return httpx.Unprocessable("operations", "must not be empty")
+	case n > postgres.MaxBatch:
+		return httpx.Unprocessable("operations", fmt.Sprintf("must be at most %d, got %d", postgres.MaxBatch, n))
+	}
+	key, err := idempotencyKey(c, "POST /tasks:batch", body)
+	if err != nil {
+		return err
+	}
+	r := postgres.BatchRequest{UserID: auth.UserID(c), Atomic: body.Atomic, Key: key}
+	for _, o := range body.Operations {
+		r.Ops = append(r.Ops, o.parse())
+	}
+	ctx := c.Request.Context()
+	r.Answer = func(results []postgres.OpResult) ([]byte, error) { return batchAnswer(ctx, body.Operations, results) }
+	answer, err := h.Tasks.Batch(ctx, r)
+	var failed *postgres.AtomicError
+	if errors.As(err, &failed) {
+		return atomicFailure(c, len(body.Operations), failed)
+	}
+	if err != nil {
+		return err
+	}
+	if answer.Replayed {
+		c.Header("Idempotency-Replayed", "true")
+	}
+	if answer.Body == nil {
+		if answer.Body, err = batchAnswer(ctx, body.Operations, answer.Results); err != nil {
+			return err
+		}
+	}
+	c.Data(http.StatusOK, "application/json; charset=utf-8", answer.Body)
+	return nil
+}
+
+func batchAnswer(ctx context.Context, ops []operation, results []postgres.OpResult) ([]byte, error) {
+	out := make([]operationResult, len(results))
+	for i, r := range results {
+		switch {
+		case r.Err != nil:
+			p := httpx.ProblemOf(ctx, apierror.Of(r.Err))
+			out[i] = operationResult{Status: p.Status, Problem: &p}
+		case ops[i].Op == "delete":
+			out[i] = operationResult{Status: http.StatusNoContent}
+		case r.Made:
+			out[i] = operationResult{Status: http.StatusCreated, Task: &results[i].Task.TaskData}
+		default:
+			out[i] = operationResult{Status: http.StatusOK, Task: &results[i].Task.TaskData}
+		}
+	}
+	return json.Marshal(struct {
+		Results []operationResult `json:"results"`
+	}{out})
+}
+
+// atomicFailure answers with the problem of the operation that failed; the others were not done (424).
+func atomicFailure(c *gin.Context, operations int, failed *postgres.AtomicError) error {
+	p := httpx.ProblemOf(c.Request.Context(), apierror.Of(failed.Err))
+	if p.Status >= http.StatusInternalServerError {
+		return failed.Err // logged, and answered without the results
+	}
+	not := httpx.Problem{
+		Type: "urn:taskwire:problem:not-done", Title: "Not done", Status: http.StatusFailedDependency,
+		Detail: fmt.Sprintf("Not done, because operations[%d] of this atomic batch failed.", failed.Index),
+	}
+	results := make([]operationResult, operations)
+	for i := range results {
+		results[i] = operationResult{Status: not.Status, Problem: &not}
+	}
+	own := p
+	results[failed.Index] = operationResult{Status: own.Status, Problem: &own}
+	p.Detail = fmt.Sprintf("Nothing was done: operations[%d] failed: %s", failed.Index, p.Detail)
+	p.Errors = nil
+	for _, f := range own.Errors {
+		p.Errors = append(p.Errors, httpx.FieldError{Field: fmt.Sprintf("operations[%d].%s", failed.Index, f.Field), Message: f.Message})
+	}
+	c.Header("Content-Type", "application/problem+json")
+	c.JSON(p.Status, struct {
+		httpx.Problem
+		Results []operationResult `json:"results"`
+	}{p, results})
+	return nil
+}
+
+// parse reads an operation. What is wrong with it fails it alone.
+func (o operation) parse() postgres.Op {
+	op, err := o.read()
+	if err != nil {
+		return postgres.Op{Err: err}
+	}
+	if o.IfMatch != nil {
+		op.IfMatch = &postgres.Versions{*o.IfMatch}
+	}
+	return op
+}
+
+func (o operation) read() (postgres.Op, error) {
+	body, member := o.Task, "task"
+	if o.Op == "update" {
+		body, member = o.Patch, "patch"
+	}
+	takesBody := o.Op == "create" || o.Op == "replace" || o.Op == "update"
+	switch {
+	case o.Op != "create" && o.ID == "":
+		return postgres.Op{}, httpx.Invalid("id", "is missing")
+	case o.Op == "create" && o.ID != "":
+		return postgres.Op{}, httpx.Invalid("id", "is set by the server: a create has none")
+	case o.Op == "create" && o.IfMatch != nil:
+		return postgres.Op{}, httpx.Invalid("if_match", "does not fit a create")
+	case takesBody && body == nil:
+		return postgres.Op{}, httpx.Invalid(member, "is missing")
+	case o.Patch != nil && o.Op != "update":
+		return postgres.Op{}, httpx.Invalid("patch", "is for an update only")
+	case o.Task != nil && (!takesBody || o.Op == "update"):
+		return postgres.Op{}, httpx.Invalid("task", "is for create and replace only")
+	}
+	fields, err := domain.ParseFields(body)
+	if err != nil {
+		return postgres.Op{}, err
+	}
+	if o.Op == "create" {
+		return postgres.Op{Create: func(id, userID string, d domain.Defaults) (domain.Task, error) {
+			return domain.New(id, userID, fields, d)
+		}}, nil
+	}
+	id, err := uuid.Parse(o.ID)
+	if err != nil || len(o.ID) != len(uuid.Nil.String()) {
+		return postgres.Op{}, domain.ErrNotFound
+	}
+	op := postgres.Op{TaskID: id.String()}
+	switch o.Op {
+	case "update":
+		op.Apply = func(t domain.Task, d domain.Defaults) (domain.Task, error) { return domain.Patch(t, fields, d) }
+	case "replace":
+		op.Apply = func(t domain.Task, d domain.Defaults) (domain.Task, error) { return domain.Replace(t, fields, d) }
+	case "complete":
+		op.Apply = lifecycle(domain.Complete)
+	case "reopen":
+		op.Apply = lifecycle(domain.Reopen)
+	case "delete":
+		op.Apply, op.Deleted = lifecycle(domain.Delete), true
+	case "restore":
+		op.Apply, op.Deleted = lifecycle(domain.Restore), true
+	case "skip":
+		op.Skip = true
+	default:
+		return postgres.Op{}, httpx.Invalid("op", "must be create, update, replace, complete, reopen, delete, restore or skip")
+	}
+	return op, nil
+}

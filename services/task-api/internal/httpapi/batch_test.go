@@ -1,0 +1,135 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+type batchResults struct {
+	Results []operationResult `json:"results"`
+}
+
+const batchPath = "/api/v1/tasks:batch"
+
+func statuses(r batchResults) (out []int) {
+	for _, x := range r.Results {
+		out = append(out, x.Status)
+	}
+	return out
+}
+
+func TestABatchDoesItsOperationsInOrderAndTellsOfEach(t *testing.T) {
+	c := newRig(t).user()
+	a, b := c.create(`{"title":"a"}`), c.create(`{"title":"b","due_date":"2030-01-01","recurrence":{"rrule":"FREQ=DAILY"}}`)
+	var got batchResults
+	c.want(http.StatusOK, &got, "POST", batchPath, fmt.Sprintf(`{"operations":[
+		{"op":"create","task":{"title":"new","tags":["x"]}},
+		{"op":"update","id":%[1]q,"patch":{"title":"a2"},"if_match":1},
+		{"op":"update","id":%[1]q,"patch":{"title":"a3"},"if_match":1},
+		{"op":"complete","id":%[1]q,"if_match":2},
+		{"op":"reopen","id":%[1]q},
+		{"op":"delete","id":%[1]q},
+		{"op":"update","id":%[1]q,"patch":{"title":"a4"}},
+		{"op":"restore","id":%[1]q},
+		{"op":"replace","id":%[1]q,"task":{"title":"a5"}},
+		{"op":"skip","id":%[2]q},
+		{"op":"create","task":{"title":""}},
+		{"op":"create","task":{"titel":"x"}},
+		{"op":"fly","id":%[1]q},
+		{"op":"complete"},
+		{"op":"complete","id":"01890a5d-ac96-774b-bcce-b302099a8057"}]}`, a.ID, b.ID))
+	if want := "[201 200 412 200 200 204 404 200 200 200 422 400 400 400 404]"; fmt.Sprint(statuses(got)) != want {
+		t.Fatalf("batch: got %v, want %s", statuses(got), want)
+	}
+	if task := got.Results[8].Task; task.Title != "a5" || task.Version != 7 {
+		t.Errorf("replace: got %+v, want a5 at version 7", task)
+	}
+	if p := got.Results[10].Problem; len(p.Errors) != 1 || p.Errors[0].Field != "title" {
+		t.Errorf("create without a title: got %+v, want a problem that names it", p)
+	}
+	if n := c.count(`SELECT count(*) FROM tasks WHERE user_id = ? AND deleted_at IS NULL`, c.id); n != 4 {
+		t.Errorf("tasks: got %d, want a, b, the new one and b's successor", n)
+	}
+	if n := c.count(`SELECT seq FROM heads WHERE user_id = ?`, c.id); n != 11 {
+		t.Errorf("seq: got %d, want 11: two before, nine writes", n)
+	}
+}
+
+func TestAnAtomicBatchIsDoneWholeOrNotAtAll(t *testing.T) {
+	c := newRig(t).user()
+	a := c.create(`{"title":"a"}`)
+	body := fmt.Sprintf(`{"atomic":true,"operations":[{"op":"create","task":{"title":"new"}},{"op":"complete","id":%q,"if_match":9},{"op":"create","task":{"title":"x"}}]}`, a.ID)
+	var failed batchResults
+	answer := c.wantProblem(http.StatusPreconditionFailed, "", "POST", batchPath, body, "Idempotency-Key", "k")
+	if err := json.Unmarshal([]byte(answer.body), &failed); err != nil || fmt.Sprint(statuses(failed)) != "[424 412 424]" || !strings.Contains(answer.body, "operations[1]") {
+		t.Errorf("atomic: got %s", answer.body)
+	}
+	c.wantProblem(http.StatusUnprocessableEntity, "operations[0].title", "POST", batchPath, `{"atomic":true,"operations":[{"op":"create","task":{}}]}`)
+	if n := c.count(`SELECT count(*) FROM changes WHERE user_id = ?`, c.id); n != 1 {
+		t.Errorf("changes: got %d, want none of the failed batch", n)
+	}
+	var done batchResults
+	c.want(http.StatusOK, &done, "POST", batchPath, strings.Replace(body, `"if_match":9`, `"if_match":1`, 1), "Idempotency-Key", "k")
+	if fmt.Sprint(statuses(done)) != "[201 200 201]" {
+		t.Errorf("atomic: got %v", statuses(done))
+	}
+}
+
+func TestABatchWithAKeyIsDoneOnce(t *testing.T) {
+	c := newRig(t).user()
+	body := `{"operations":[{"op":"create","task":{"title":"a"}},{"op":"create","task":{"title":""}}]}`
+	first := c.want(http.StatusOK, nil, "POST", batchPath, body, "Idempotency-Key", "k")
+	second := c.want(http.StatusOK, nil, "POST", batchPath, body, "Idempotency-Key", "k")
+	if first.body != second.body || second.header.Get("Idempotency-Replayed") != "true" {
+		t.Errorf("repeated batch: got %s, want %s", second.body, first.body)
+	}
+	if n := c.count(`SELECT count(*) FROM tasks WHERE user_id = ?`, c.id); n != 1 {
+		t.Errorf("tasks: got %d, want 1", n)
+	}
+	c.wantProblem(http.StatusUnprocessableEntity, "", "POST", batchPath, strings.Replace(body, `"a"`, `"b"`, 1), "Idempotency-Key", "k")
+	c.wantProblem(http.StatusUnprocessableEntity, "", "POST", "/api/v1/tasks", `{"title":"a"}`, "Idempotency-Key", "k")
+}
+
+func TestABatchIsRefusedAsAWholeByItsShape(t *testing.T) {
+	c := newRig(t).user()
+	one := `{"op":"create","task":{"title":"t"}}`
+	many := func(n int) string {
+		return `{"operations":[` + strings.TrimSuffix(strings.Repeat(one+",", n), ",") + `]}`
+	}
+	c.wantProblem(http.StatusUnprocessableEntity, "operations", "POST", batchPath, many(501))
+	c.wantProblem(http.StatusUnprocessableEntity, "operations", "POST", batchPath, `{"operations":[]}`)
+	c.wantProblem(http.StatusBadRequest, "operations[0].titel", "POST", batchPath, `{"operations":[{"op":"create","titel":"x"}]}`)
+	c.wantProblem(http.StatusBadRequest, "operations.if_match", "POST", batchPath, `{"operations":[{"op":"delete","if_match":"v1"}]}`)
+	c.wantProblem(http.StatusRequestEntityTooLarge, "", "POST", batchPath, `{"operations":[{"op":"create","task":{"title":"`+strings.Repeat("x", 1<<20)+`"}}]}`)
+	c.wantProblem(http.StatusMethodNotAllowed, "", "GET", batchPath, "")
+	c.wantProblem(http.StatusNotFound, "", "POST", "/api/v1/tasks:other", many(1))
+	if n := c.count(`SELECT count(*) FROM tasks`); n != 0 {
+		t.Errorf("tasks: got %d, want none", n)
+	}
+	c.want(http.StatusOK, nil, "POST", batchPath, many(500))
+	if n := c.count(`SELECT count(DISTINCT seq) FROM changes WHERE user_id = ?`, c.id); n != 500 {
+		t.Errorf("changes: got %d, want 500", n)
+	}
+}
+
+func TestABatchDoesNotReachAnotherUsersTasks(t *testing.T) {
+	r := newRig(t)
+	owner, other := r.user(), r.user()
+	id := owner.create(`{"title":"mine","due_date":"2030-01-01","recurrence":{"rrule":"FREQ=DAILY"}}`).ID
+	var ops []string
+	for _, op := range []string{"complete", "reopen", "delete", "restore", "skip"} {
+		ops = append(ops, fmt.Sprintf(`{"op":%q,"id":%q}`, op, id))
+	}
+	ops = append(ops, fmt.Sprintf(`{"op":"update","id":%q,"patch":{"title":"x"}}`, id), fmt.Sprintf(`{"op":"replace","id":%q,"task":{"title":"x"}}`, id))
+	var got batchResults
+	a := other.want(http.StatusOK, &got, "POST", batchPath, `{"operations":[`+strings.Join(ops, ",")+`]}`)
+	if fmt.Sprint(statuses(got)) != "[404 404 404 404 404 404 404]" || strings.Contains(a.body, "mine") {
+		t.Errorf("batch: got %s, want 404 for each", a.body)
+	}
+	if n := r.count(`SELECT count(*) FROM outbox WHERE key = ?`, other.id); n != 0 {
+		t.Errorf("outbox: got %d events of the other user, want none", n)
+	}
+}

@@ -1,0 +1,267 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/services/task-api/internal/exchange"
+)
+
+// reports of an import; the last one has the counts.
+func (c *client) imports(format, body string) []importReport {
+	c.t.Helper()
+	return c.readReports(c.want(http.StatusOK, nil, "POST", importPath+"?format="+format, body).body)
+}
+
+func (c *client) readReports(body string) (out []importReport) {
+	c.t.Helper()
+	dec := json.NewDecoder(strings.NewReader(body))
+	for {
+		var r importReport
+		if err := dec.Decode(&r); err == io.EOF {
+			break
+		} else if err != nil {
+			c.t.Fatalf("report: %v in %s", err, body)
+		}
+		out = append(out, r)
+	}
+	if len(out) == 0 || out[len(out)-1].ImportCounts == nil {
+		c.t.Fatalf("report: got %s, want it to end with counts", body)
+	}
+	return out
+}
+
+func (c *client) wantImport(format, body string, want ImportCounts) []importReport {
+	c.t.Helper()
+	got := c.imports(format, body)
+	if last := got[len(got)-1]; last.Type != "done" || *last.ImportCounts != want {
+		c.t.Errorf("import %s: got %s %+v, want done %+v; all: %s", format, last.Type, *last.ImportCounts, want, texts(got))
+	}
+	return got
+}
+
+// texts are the lines of a report that are of a line of the file.
+func texts(list []importReport) string {
+	var b strings.Builder
+	for _, r := range list {
+		if r.Line > 0 {
+			fmt.Fprintf(&b, "\n%d %s %s: %s", r.Line, r.Type, r.Field, r.Reason)
+		}
+	}
+	return b.String()
+}
+
+func (c *client) export(format string) string {
+	c.t.Helper()
+	return c.want(http.StatusOK, nil, "GET", "/api/v1/export?format="+format, "").body
+}
+
+// fill makes tasks with every field of the design.
+func (c *client) fill() {
+	c.t.Helper()
+	for _, body := range []string{
+		`{"title":"Größe 👩‍👩‍👧 \"quoted\", with; signs\\","description":"a\n\tb, c; d \\n \"q\"\n","priority":"urgent","tags":["büro","a,b;c"],"due_at":"2030-03-01T10:00:00.5Z","remind_at":"2030-02-28T09:00:00Z","timezone":"America/New_York","position":-1.5}`,
+		`{"title":"Water","due_date":"2030-03-01","remind_at":"2030-02-28T09:00:00Z","recurrence":{"rrule":"FREQ=WEEKLY;BYDAY=FR","anchor":"completion","timezone":"Asia/Tokyo"},"priority":"low"}`,
+		`{"title":"done","status":"completed"}`, `{"title":"begun","status":"in_progress","priority":"high"}`, `{"title":"off","status":"cancelled"}`,
+	} {
+		c.create(body)
+	}
+	recurring := c.create(`{"title":"Daily","due_date":"2030-03-01","recurrence":{"rrule":"FREQ=DAILY"}}`)
+	c.want(http.StatusOK, nil, "POST", "/api/v1/tasks/"+recurring.ID+"/skip", "")
+	again := c.create(`{"title":"Finished","due_date":"2030-03-01","recurrence":{"rrule":"FREQ=DAILY;COUNT=3"}}`)
+	c.want(http.StatusOK, nil, "POST", "/api/v1/tasks/"+again.ID+"/complete", "")
+	gone := c.create(`{"title":"gone"}`)
+	c.want(http.StatusNoContent, nil, "DELETE", "/api/v1/tasks/"+gone.ID, "")
+}
+
+// comparable is a task without what is new in every account. Ids are replaced by the number of the first task that has
+// them, so that they must stand for one another one for one.
+func comparables(t *testing.T, body string, lossy func(*events.TaskData)) []events.TaskData {
+	t.Helper()
+	ids := map[string]string{"": ""}
+	var out []events.TaskData
+	dec := json.NewDecoder(strings.NewReader(body))
+	for dec.More() {
+		var task events.TaskData
+		if err := dec.Decode(&task); err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, task)
+	}
+	slices.SortFunc(out, func(a, b events.TaskData) int {
+		return strings.Compare(a.Title+a.DueDate, b.Title+b.DueDate)
+	})
+	for i := range out {
+		task := &out[i]
+		if _, ok := ids[task.SeriesID]; !ok {
+			ids[task.SeriesID] = fmt.Sprint(len(ids))
+		}
+		task.SeriesID = ids[task.SeriesID]
+		task.ID, task.UserID, task.Version, task.Seq, task.UpdatedAt = "", "", 0, 0, time.Time{}
+		if lossy != nil {
+			lossy(task)
+		}
+	}
+	return out
+}
+
+func TestOurOwnFormatGoesThereAndBackWithEveryField(t *testing.T) {
+	r := newRig(t)
+	a, b, third := r.user(), r.user(), r.user()
+	a.fill()
+	file := a.export("jsonl")
+	count := strings.Count(file, "\n")
+	b.wantImport("jsonl", file, ImportCounts{Created: count})
+	if got, want := comparables(t, b.export("jsonl"), nil), comparables(t, file, nil); !reflect.DeepEqual(got, want) {
+		t.Errorf("round trip: got\n%+v\nwant\n%+v", got, want)
+	}
+	if ids := r.count(`SELECT count(*) FROM tasks x JOIN tasks y ON x.id = y.id AND x.user_id <> y.user_id`); ids != 0 {
+		t.Errorf("ids: %d are in both accounts", ids)
+	}
+	// Nothing is made twice: not in the same account, not by the same file again, not of a task deleted since.
+	a.wantImport("jsonl", file, ImportCounts{Present: count})
+	id := comparablesFirstID(t, b.export("jsonl"))
+	b.want(http.StatusNoContent, nil, "DELETE", "/api/v1/tasks/"+id, "")
+	b.wantImport("jsonl", file, ImportCounts{Present: count})
+	// Each import is a write like any other: events, changes and seqs.
+	third.wantImport("jsonl", file, ImportCounts{Created: count})
+	if n := r.count(`SELECT count(*) FROM outbox WHERE key = ? AND topic = 'task-events'`, third.id); n != int64(count) {
+		t.Errorf("outbox: got %d task events, want %d", n, count)
+	}
+	if n := r.count(`SELECT seq FROM heads WHERE user_id = ?`, third.id); n != int64(count) {
+		t.Errorf("seq: got %d, want %d", n, count)
+	}
+}
+
+func comparablesFirstID(t *testing.T, body string) string {
+	t.Helper()
+	var task events.TaskData
+	if err := json.NewDecoder(strings.NewReader(body)).Decode(&task); err != nil {
+		t.Fatal(err)
+	}
+	return task.ID
+}
+
+// TestTheOtherFormatsKeepWhatTheySayTheyKeep holds each against what the document says it loses.
+func TestTheOtherFormatsKeepWhatTheySayTheyKeep(t *testing.T) {
+	r := newRig(t)
+	a := r.user()
+	a.fill()
+	file := a.export("jsonl")
+	for format, lossy := range map[exchange.Format]func(*events.TaskData){
+		exchange.ICS: nil, exchange.Taskwarrior: nil,
+		exchange.CSV: func(task *events.TaskData) { task.Position, task.CompletedAt, task.CreatedAt = 0, nil, time.Time{} },
+	} {
+		lose := func(task *events.TaskData) {
+			task.SeriesID, task.OccurrenceNo = "", 0
+			task.CreatedAt = task.CreatedAt.Truncate(time.Second)
+			for _, at := range []**time.Time{&task.DueAt, &task.CompletedAt} {
+				if *at != nil {
+					cut := (*at).Truncate(time.Second)
+					*at = &cut
+				}
+			}
+			if task.Recurrence != nil {
+				task.Recurrence.Timezone = ""
+			}
+			if lossy != nil {
+				lossy(task)
+			}
+		}
+		b := r.user()
+		count := strings.Count(file, "\n")
+		exported := a.export(string(format))
+		b.wantImport(string(format), exported, ImportCounts{Created: count})
+		if got, want := comparables(t, b.export("jsonl"), lose), comparables(t, file, lose); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got\n%+v\nwant\n%+v\nfile\n%s", format, got, want, exported)
+		}
+		b.wantImport(string(format), exported, ImportCounts{Present: count})
+		if format != exchange.CSV { // which has no ids
+			a.wantImport(string(format), exported, ImportCounts{Present: count})
+		}
+	}
+}
+
+func TestAnImportSaysWhatItCouldNotTakeLineByLine(t *testing.T) {
+	c := newRig(t).user()
+	good := `{"title":"good"}`
+	got := c.wantImport("jsonl", strings.Join([]string{
+		good, `{"title":""}`, `{"title":"x","due_date":"yesterday","priority":"big"}`, `nonsense`, good, "",
+		`{"title":"x","deleted_at":"2026-01-01T00:00:00Z"}`, `{"titel":"x"}`, `{"title":"` + strings.Repeat("x", exchange.MaxTask) + `"}`,
+		`{"title":"x","created_at":"2999-01-01T00:00:00Z"}`, `{"title":"x","title":"y"}`, `{"title":"` + strings.Repeat("x", 501) + `"}`, `{"title":"last"}`,
+	}, "\n"), ImportCounts{Created: 3, Refused: 8, Skipped: 1})
+	var where []string
+	for _, r := range got {
+		if r.Line > 0 {
+			where = append(where, fmt.Sprintf("%d %s %s", r.Line, r.Type, r.Field))
+		}
+	}
+	want := []string{"2 refused title", "3 refused priority", "3 refused due_date", "4 refused ", "7 skipped deleted_at", "8 refused titel", "9 refused ", "10 refused created_at", "11 refused ", "12 refused title"}
+	if !slices.Equal(where, want) {
+		t.Errorf("report: got %s\nwant %v", texts(got), want)
+	}
+	// The two equal lines are two tasks, and the same two the next time.
+	c.wantImport("jsonl", good+"\n"+good+"\n", ImportCounts{Present: 2})
+}
+
+func TestAnImportThatDiedInTheMiddleGoesOnWhereItStopped(t *testing.T) {
+	r := newRig(t)
+	c := r.user()
+	const n = 1000
+	var file strings.Builder
+	for i := range n {
+		fmt.Fprintf(&file, "{\"id\":\"src-%d\",\"title\":\"t%d\"}\n", i, i)
+	}
+	// The client is killed once the first batch is in.
+	reader, writer := io.Pipe()
+	req, err := http.NewRequest("POST", r.server.URL+importPath+"?format=jsonl", reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+c.token)
+	go io.WriteString(writer, file.String()[:file.Len()/2])
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 10)
+	if _, err := io.ReadFull(resp.Body, buf); err != nil {
+		t.Fatalf("the answer does not come while the request goes on: %v", err)
+	}
+	resp.Body.Close()
+	writer.CloseWithError(io.ErrUnexpectedEOF)
+	before := int(r.count(`SELECT count(*) FROM tasks`))
+	if before < importBatch || before >= n {
+		t.Fatalf("tasks after the first import: got %d, want a part", before)
+	}
+	again := c.imports("jsonl", file.String()) // what is left of the first one may still run
+	if last := again[len(again)-1]; last.Type != "done" || last.Created+last.Present != n || last.Present < before {
+		t.Errorf("second import: got %s %+v, want %d tasks, %d of them there before", last.Type, *last.ImportCounts, n, before)
+	}
+	if got := r.count(`SELECT count(*) FROM tasks`); got != n {
+		t.Errorf("tasks: got %d, want %d", got, n)
+	}
+	if got := strings.Count(c.export("jsonl"), "\n"); got != n {
+		t.Errorf("export: got %d tasks, want %d", got, n)
+	}
+}
+
+func TestAnImportOfAnotherKindOfFileIsRefused(t *testing.T) {
+	c := newRig(t).user()
+	for _, path := range []string{"", "?format=xml", "?format=csv&format=ics", "?format=csv&dry=1"} {
+		c.wantProblem(http.StatusBadRequest, "", "POST", importPath+path, "x")
+		c.wantProblem(http.StatusBadRequest, "", "GET", "/api/v1/export"+path, "")
+	}
+	for _, format := range []string{"csv", "ics", "taskwarrior"} {
+		c.wantProblem(http.StatusUnprocessableEntity, "", "POST", importPath+"?format="+format, "<html>nonsense</html>")
+	}
+	c.wantProblem(http.StatusRequestEntityTooLarge, "", "POST", importPath+"?format=jsonl", strings.Repeat("x", maxImport+1))
+}
