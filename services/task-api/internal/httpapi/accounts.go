@@ -30,6 +30,16 @@ func allow(l *accounts.Limiter, key string) error {
 	return nil
 }
 
+// required refuses the first member that is left out, null or empty; pairs are names and values.
+func required(pairs ...string) error {
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] == "" {
+			return httpx.Invalid(pairs[i], "is missing")
+		}
+	}
+	return nil
+}
+
 // register handles POST /auth/register.
 func (h *handlers) register(c *gin.Context) error {
 	var body struct {
@@ -42,6 +52,9 @@ func (h *handlers) register(c *gin.Context) error {
 		return err
 	}
 	if err := httpx.DecodeJSON(c, &body); err != nil {
+		return err
+	}
+	if err := required("email", body.Email, "password", body.Password); err != nil {
 		return err
 	}
 	s, err := h.Accounts.Register(c.Request.Context(), accounts.Registration(body))
@@ -62,6 +75,9 @@ func (h *handlers) login(c *gin.Context) error {
 		return err
 	}
 	if err := httpx.DecodeJSON(c, &body); err != nil {
+		return err
+	}
+	if err := required("email", body.Email, "password", body.Password); err != nil {
 		return err
 	}
 	account := strings.ToLower(strings.TrimSpace(body.Email))
@@ -92,6 +108,9 @@ func (h *handlers) refresh(c *gin.Context) error {
 	if err := httpx.DecodeJSON(c, &body); err != nil {
 		return err
 	}
+	if err := required("refresh_token", body.RefreshToken); err != nil {
+		return err
+	}
 	s, err := h.Accounts.Refresh(c.Request.Context(), body.RefreshToken)
 	if err != nil {
 		return err
@@ -107,6 +126,9 @@ func (h *handlers) logout(c *gin.Context) error {
 		return err
 	}
 	if err := httpx.DecodeJSON(c, &body); err != nil {
+		return err
+	}
+	if err := required("refresh_token", body.RefreshToken); err != nil {
 		return err
 	}
 	if err := h.Accounts.Logout(c.Request.Context(), body.RefreshToken); err != nil {

@@ -1,0 +1,176 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/taskwire/taskwire/services/task-api/api"
+)
+
+// contract is the API document twice: as it is served, and with every object of an answer closed, so that a member that
+// an answer has and the document does not is found too.
+type contract struct{ served, closed *openapi3.T }
+
+func loadContract(t testing.TB) contract {
+	t.Helper()
+	raw, err := api.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	load := func(raw []byte) *openapi3.T {
+		loader := openapi3.NewLoader()
+		doc, err := loader.LoadFromData(raw)
+		if err != nil {
+			t.Fatalf("load openapi.yaml: %v", err)
+		}
+		if err := doc.Validate(loader.Context); err != nil {
+			t.Fatalf("openapi.yaml is no valid OpenAPI: %v", err)
+		}
+		return doc
+	}
+	var tree any
+	if err := json.Unmarshal(raw, &tree); err != nil {
+		t.Fatal(err)
+	}
+	closeObjects(tree)
+	closed, err := json.Marshal(tree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return contract{load(raw), load(closed)}
+}
+
+// closeObjects refuses other members in each schema that names some.
+func closeObjects(node any) {
+	switch v := node.(type) {
+	case map[string]any:
+		_, open := v["additionalProperties"]
+		if _, ok := v["properties"].(map[string]any); ok && v["type"] == "object" && !open {
+			v["additionalProperties"] = false
+		}
+		for _, child := range v {
+			closeObjects(child)
+		}
+	case []any:
+		for _, child := range v {
+			closeObjects(child)
+		}
+	}
+}
+
+// operation is one method of one path.
+type operation struct {
+	method, path string
+	item         *openapi3.PathItem
+	*openapi3.Operation
+}
+
+// operations are those that this service serves, in an order that stays.
+func (c contract) operations() []operation {
+	var out []operation
+	for path, item := range c.served.Paths.Map() {
+		for method, op := range item.Operations() {
+			if service := op.Extensions["x-service"]; service == "task-api" || service == "every service" {
+				out = append(out, operation{method, path, item, op})
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b operation) int { return strings.Compare(a.path+a.method, b.path+b.method) })
+	return out
+}
+
+// parameters are those of the path and of the operation.
+func (o operation) parameters() []*openapi3.Parameter {
+	var out []*openapi3.Parameter
+	for _, ref := range slices.Concat(o.item.Parameters, o.Parameters) {
+		out = append(out, ref.Value)
+	}
+	return out
+}
+
+// bodySchema is that of a JSON body, nil without one.
+func (o operation) bodySchema() *openapi3.Schema {
+	if o.RequestBody == nil || o.RequestBody.Value.Content["application/json"] == nil {
+		return nil
+	}
+	return o.RequestBody.Value.Content["application/json"].Schema.Value
+}
+
+func (o operation) public() bool { return o.Security != nil && len(*o.Security) == 0 }
+
+// request is one request as it will be sent.
+type request struct {
+	op        operation
+	path      map[string]string
+	query     url.Values
+	header    http.Header
+	body      []byte
+	mediaType string
+}
+
+func (r *request) String() string {
+	return fmt.Sprintf("%s %s (%s) %v %.600q", r.op.method, r.target(), r.mediaType, r.header, r.body)
+}
+
+func (r *request) target() string {
+	target := r.op.path
+	for name, value := range r.path {
+		target = strings.ReplaceAll(target, "{"+name+"}", url.PathEscape(value))
+	}
+	if len(r.query) > 0 {
+		target += "?" + r.query.Encode()
+	}
+	return target
+}
+
+func (r *request) http(t testing.TB, base, token string) *http.Request {
+	t.Helper()
+	req, err := http.NewRequest(r.op.method, base+r.target(), bytes.NewReader(r.body))
+	if err != nil {
+		t.Fatalf("%s: %v", r, err)
+	}
+	for name, values := range r.header {
+		req.Header[name] = values
+	}
+	if r.mediaType != "" {
+		req.Header.Set("Content-Type", r.mediaType)
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	return req
+}
+
+// input is the request as the validator wants it, with doc for its document.
+func (c contract) input(t testing.TB, r *request, doc *openapi3.T) *openapi3filter.RequestValidationInput {
+	item := doc.Paths.Value(r.op.path)
+	return &openapi3filter.RequestValidationInput{
+		Request: r.http(t, "http://localhost", ""), PathParams: r.path,
+		Route:   &routers.Route{Spec: doc, Path: r.op.path, PathItem: item, Method: r.op.method, Operation: item.GetOperation(r.op.method)},
+		Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, SkipSettingDefaults: true},
+	}
+}
+
+// allows is what the document says of a request: nil where it is valid.
+func (c contract) allows(t testing.TB, r *request) error {
+	return openapi3filter.ValidateRequest(context.Background(), c.input(t, r, c.served))
+}
+
+// holds is what the document says of an answer: nil where status, headers and body are documented.
+func (c contract) holds(t testing.TB, r *request, a answer) error {
+	return openapi3filter.ValidateResponse(context.Background(), &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: c.input(t, r, c.closed), Status: a.status, Header: a.header, Body: io.NopCloser(strings.NewReader(a.body)),
+		Options: &openapi3filter.Options{IncludeResponseStatus: true},
+	})
+}
