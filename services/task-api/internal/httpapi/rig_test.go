@@ -30,6 +30,7 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
 	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
 	"github.com/taskwire/taskwire/services/task-api/internal/publish"
+	"gorm.io/gorm"
 )
 
 // rig is the public side over a fresh database.
@@ -45,6 +46,12 @@ type rig struct {
 func newRig(t testing.TB) *rig {
 	t.Helper()
 	db := pgtest.New(t, "tasks", pg.Set{Name: "tasks", FS: postgres.Migrations()}, pg.Set{Name: "outbox", FS: outbox.Migrations})
+	return newRigOn(t, db, db.Gorm, 0)
+}
+
+// newRigOn is newRig with a handle of its own to the database, and a time limit for requests (0: the usual one).
+func newRigOn(t testing.TB, db *pgtest.DB, handle *gorm.DB, timeout time.Duration) *rig {
+	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -67,12 +74,13 @@ func newRig(t testing.TB) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{t: t, db: db, signer: signer}
-	r.store = postgres.New(db.Gorm, outbox.New(db.Gorm, log), publish.New(log), time.Now)
+	r.store = postgres.New(handle, outbox.New(handle, log), publish.New(log), time.Now)
 	r.engine = httpx.NewEngine(httpx.Config{Service: "task-api", Log: log, Registerer: prometheus.NewRegistry(), TrustedProxies: []string{"127.0.0.1"}})
 	Register(r.engine, Config{
 		Tasks: r.store, Accounts: accounts.New(r.store, hasher, signer, log, time.Now),
 		Verifier: auth.NewVerifier(func(context.Context) ([]byte, error) { return signer.JWKS(), nil }, log),
 		JWKS:     signer.JWKS, CursorKey: bytes.Repeat([]byte{7}, 32), OpenAPI: document, Now: time.Now,
+		RequestTimeout: timeout,
 	})
 	r.server = httptest.NewServer(r.engine)
 	t.Cleanup(r.server.Close)
