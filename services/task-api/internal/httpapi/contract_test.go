@@ -3,9 +3,7 @@ package httpapi
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -14,13 +12,12 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
-	"github.com/getkin/kin-openapi/routers"
+	"github.com/taskwire/taskwire/pkg/platform/apitest"
 	"github.com/taskwire/taskwire/services/task-api/api"
 )
 
-// contract is the API document twice: as it is served, and with every object of an answer closed, so that a member that
-// an answer has and the document does not is found too.
-type contract struct{ served, closed *openapi3.T }
+// contract is the API document.
+type contract struct{ apitest.Document }
 
 func loadContract(t testing.TB) contract {
 	t.Helper()
@@ -28,45 +25,7 @@ func loadContract(t testing.TB) contract {
 	if err != nil {
 		t.Fatal(err)
 	}
-	load := func(raw []byte) *openapi3.T {
-		loader := openapi3.NewLoader()
-		doc, err := loader.LoadFromData(raw)
-		if err != nil {
-			t.Fatalf("load openapi.yaml: %v", err)
-		}
-		if err := doc.Validate(loader.Context); err != nil {
-			t.Fatalf("openapi.yaml is no valid OpenAPI: %v", err)
-		}
-		return doc
-	}
-	var tree any
-	if err := json.Unmarshal(raw, &tree); err != nil {
-		t.Fatal(err)
-	}
-	closeObjects(tree)
-	closed, err := json.Marshal(tree)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return contract{load(raw), load(closed)}
-}
-
-// closeObjects refuses other members in each schema that names some.
-func closeObjects(node any) {
-	switch v := node.(type) {
-	case map[string]any:
-		_, open := v["additionalProperties"]
-		if _, ok := v["properties"].(map[string]any); ok && v["type"] == "object" && !open {
-			v["additionalProperties"] = false
-		}
-		for _, child := range v {
-			closeObjects(child)
-		}
-	case []any:
-		for _, child := range v {
-			closeObjects(child)
-		}
-	}
+	return contract{apitest.Load(t, raw)}
 }
 
 // operation is one method of one path.
@@ -79,7 +38,7 @@ type operation struct {
 // operations are those that this service serves, in an order that stays.
 func (c contract) operations() []operation {
 	var out []operation
-	for path, item := range c.served.Paths.Map() {
+	for path, item := range c.Served.Paths.Map() {
 		for method, op := range item.Operations() {
 			if service := op.Extensions["x-service"]; service == "task-api" || service == "every service" {
 				out = append(out, operation{method, path, item, op})
@@ -152,25 +111,16 @@ func (r *request) http(t testing.TB, base, token string) *http.Request {
 	return req
 }
 
-// input is the request as the validator wants it, with doc for its document.
-func (c contract) input(t testing.TB, r *request, doc *openapi3.T) *openapi3filter.RequestValidationInput {
-	item := doc.Paths.Value(r.op.path)
-	return &openapi3filter.RequestValidationInput{
-		Request: r.http(t, "http://localhost", ""), PathParams: r.path,
-		Route:   &routers.Route{Spec: doc, Path: r.op.path, PathItem: item, Method: r.op.method, Operation: item.GetOperation(r.op.method)},
-		Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, SkipSettingDefaults: true},
-	}
-}
-
 // allows is what the document says of a request: nil where it is valid.
 func (c contract) allows(t testing.TB, r *request) error {
-	return openapi3filter.ValidateRequest(context.Background(), c.input(t, r, c.served))
+	return openapi3filter.ValidateRequest(context.Background(), c.input(t, r, c.Served))
 }
 
 // holds is what the document says of an answer: nil where status, headers and body are documented.
 func (c contract) holds(t testing.TB, r *request, a answer) error {
-	return openapi3filter.ValidateResponse(context.Background(), &openapi3filter.ResponseValidationInput{
-		RequestValidationInput: c.input(t, r, c.closed), Status: a.status, Header: a.header, Body: io.NopCloser(strings.NewReader(a.body)),
-		Options: &openapi3filter.Options{IncludeResponseStatus: true},
-	})
+	return c.Validate(c.input(t, r, c.Closed), a.status, a.header, []byte(a.body))
+}
+
+func (c contract) input(t testing.TB, r *request, doc *openapi3.T) *openapi3filter.RequestValidationInput {
+	return apitest.Input(doc, r.op.path, r.op.method, r.path, r.http(t, "http://localhost", ""))
 }

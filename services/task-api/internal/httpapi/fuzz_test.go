@@ -15,8 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
 )
@@ -69,11 +67,6 @@ func TestTheServerKeepsToItsDocument(t *testing.T) {
 		}
 	}
 	t.Logf("TASKWIRE_FUZZ_SEED=%d", seed)
-	openapi3.DefineStringFormatValidator("uuid", openapi3.NewRegexpFormatValidator(openapi3.FormatOfStringForUUIDOfRFC9562))
-	openapi3filter.RegisterBodyDecoder("application/jwk-set+json", openapi3filter.JSONBodyDecoder)
-	for _, text := range []string{"text/html", "text/css", "text/javascript"} {
-		openapi3filter.RegisterBodyDecoder(text, openapi3filter.PlainBodyDecoder)
-	}
 	r := newRig(t)
 	httpx.Health(r.engine, nil, prometheus.NewRegistry())
 	f := &fuzzer{
