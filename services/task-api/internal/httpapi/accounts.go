@@ -8,6 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/taskwire/taskwire/pkg/platform/auth"
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
+	"github.com/taskwire/taskwire/services/task-api/api"
 	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
 )
 
@@ -40,14 +41,17 @@ func required(pairs ...string) error {
 	return nil
 }
 
+// valueOf is an optional text, empty where it was left out or null.
+func valueOf(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
 // register handles POST /auth/register.
 func (h *handlers) register(c *gin.Context) error {
-	var body struct {
-		Email    string `json:"email"`
-		Password string `json:"password"`
-		Name     string `json:"name"`
-		Timezone string `json:"timezone"`
-	}
+	var body api.Registration
 	if err := allow(h.limits.address, c.ClientIP()); err != nil {
 		return err
 	}
@@ -57,7 +61,9 @@ func (h *handlers) register(c *gin.Context) error {
 	if err := required("email", body.Email, "password", body.Password); err != nil {
 		return err
 	}
-	s, err := h.Accounts.Register(c.Request.Context(), accounts.Registration(body))
+	s, err := h.Accounts.Register(c.Request.Context(), accounts.Registration{
+		Email: body.Email, Password: body.Password, Name: valueOf(body.Name), Timezone: valueOf(body.Timezone),
+	})
 	if err != nil {
 		return err
 	}
@@ -67,10 +73,7 @@ func (h *handlers) register(c *gin.Context) error {
 
 // login handles POST /auth/login. An unknown e-mail and a wrong password are the same 401 after the same work.
 func (h *handlers) login(c *gin.Context) error {
-	var body struct {
-		Email    string `json:"email"`
-		Password string `json:"password"`
-	}
+	var body api.Credentials
 	if err := allow(h.limits.address, c.ClientIP()); err != nil {
 		return err
 	}
@@ -95,13 +98,9 @@ func (h *handlers) login(c *gin.Context) error {
 	return nil
 }
 
-type refreshBody struct {
-	RefreshToken string `json:"refresh_token"`
-}
-
 // refresh handles POST /auth/refresh: the refresh token is used up and its successor is in the answer.
 func (h *handlers) refresh(c *gin.Context) error {
-	var body refreshBody
+	var body api.RefreshToken
 	if err := allow(h.limits.refresh, c.ClientIP()); err != nil {
 		return err
 	}
@@ -121,7 +120,7 @@ func (h *handlers) refresh(c *gin.Context) error {
 
 // logout handles POST /auth/logout. It is 204 whatever the token was, so that a repetition is harmless.
 func (h *handlers) logout(c *gin.Context) error {
-	var body refreshBody
+	var body api.RefreshToken
 	if err := allow(h.limits.refresh, c.ClientIP()); err != nil {
 		return err
 	}
