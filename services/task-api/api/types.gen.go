@@ -123,21 +123,21 @@ func (e UserRole) Valid() bool {
 
 // AuditEntry defines model for AuditEntry.
 type AuditEntry struct {
-	Actor *string `json:"actor,omitempty"`
+	Actor string `json:"actor"`
 
 	// Event The TaskEvent as it was received.
-	Event       *map[string]interface{} `json:"event,omitempty"`
-	EventID     *string                 `json:"event_id,omitempty"`
-	EventType   *string                 `json:"event_type,omitempty"`
-	Leaf        *[]byte                 `json:"leaf,omitempty"`
-	LeafHash    *[]byte                 `json:"leaf_hash,omitempty"`
-	OccurredAt  *time.Time              `json:"occurred_at,omitempty"`
-	Position    *int64                  `json:"position,omitempty"`
-	RecordedAt  *time.Time              `json:"recorded_at,omitempty"`
-	Seq         *int64                  `json:"seq,omitempty"`
-	TaskID      *string                 `json:"task_id,omitempty"`
-	TaskVersion *int64                  `json:"task_version,omitempty"`
-	UserID      *string                 `json:"user_id,omitempty"`
+	Event       map[string]interface{} `json:"event"`
+	EventID     string                 `json:"event_id"`
+	EventType   string                 `json:"event_type"`
+	Leaf        []byte                 `json:"leaf"`
+	LeafHash    []byte                 `json:"leaf_hash"`
+	OccurredAt  time.Time              `json:"occurred_at"`
+	Position    int64                  `json:"position"`
+	RecordedAt  time.Time              `json:"recorded_at"`
+	Seq         int64                  `json:"seq"`
+	TaskID      string                 `json:"task_id"`
+	TaskVersion int64                  `json:"task_version"`
+	UserID      string                 `json:"user_id"`
 }
 
 // AuditList defines model for AuditList.
@@ -148,11 +148,11 @@ type AuditList struct {
 
 // ConsistencyProof defines model for ConsistencyProof.
 type ConsistencyProof struct {
-	From         *int64    `json:"from,omitempty"`
-	FromRootHash *string   `json:"from_root_hash,omitempty"`
-	Hashes       *[]string `json:"hashes,omitempty"`
-	To           *int64    `json:"to,omitempty"`
-	ToRootHash   *string   `json:"to_root_hash,omitempty"`
+	From         int64    `json:"from"`
+	FromRootHash string   `json:"from_root_hash"`
+	Hashes       []string `json:"hashes"`
+	To           int64    `json:"to"`
+	ToRootHash   string   `json:"to_root_hash"`
 }
 
 // Credentials defines model for Credentials.
@@ -163,21 +163,21 @@ type Credentials struct {
 
 // Delivery defines model for Delivery.
 type Delivery struct {
-	At        *time.Time `json:"at,omitempty"`
-	Attempts  *int64     `json:"attempts,omitempty"`
-	Channel   *string    `json:"channel,omitempty"`
-	LastError *string    `json:"last_error,omitempty"`
-	State     *string    `json:"state,omitempty"`
+	At        time.Time `json:"at"`
+	Attempts  int64     `json:"attempts"`
+	Channel   string    `json:"channel"`
+	LastError *string   `json:"last_error,omitempty"`
+	State     string    `json:"state"`
 }
 
 // InclusionProof defines model for InclusionProof.
 type InclusionProof struct {
-	EventID  *string   `json:"event_id,omitempty"`
-	Hashes   *[]string `json:"hashes,omitempty"`
-	LeafHash *string   `json:"leaf_hash,omitempty"`
-	Position *int64    `json:"position,omitempty"`
-	RootHash *string   `json:"root_hash,omitempty"`
-	Size     *int64    `json:"size,omitempty"`
+	EventID  string   `json:"event_id"`
+	Hashes   []string `json:"hashes"`
+	LeafHash string   `json:"leaf_hash"`
+	Position int64    `json:"position"`
+	RootHash string   `json:"root_hash"`
+	Size     int64    `json:"size"`
 }
 
 // NewTask defines model for NewTask.
@@ -213,18 +213,18 @@ type NewTask struct {
 
 // Notification defines model for Notification.
 type Notification struct {
-	Body      *string    `json:"body,omitempty"`
-	CreatedAt *time.Time `json:"created_at,omitempty"`
+	Body      string     `json:"body"`
+	CreatedAt time.Time  `json:"created_at"`
 	DueAt     *time.Time `json:"due_at,omitempty"`
-	ID        *string    `json:"id,omitempty"`
-	Kind      *string    `json:"kind,omitempty"`
+	ID        string     `json:"id"`
+	Kind      string     `json:"kind"`
 
 	// Late Its time passed while the service was down.
-	Late         *bool      `json:"late,omitempty"`
+	Late         bool       `json:"late"`
 	ReadAt       *time.Time `json:"read_at,omitempty"`
 	SnoozedUntil *time.Time `json:"snoozed_until,omitempty"`
-	TaskID       *string    `json:"task_id,omitempty"`
-	Title        *string    `json:"title,omitempty"`
+	TaskID       string     `json:"task_id"`
+	Title        string     `json:"title"`
 }
 
 // NotificationList defines model for NotificationList.

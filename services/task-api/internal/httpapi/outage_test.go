@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -221,5 +222,41 @@ func TestRequestsThatFindNoConnectionAreToldInTime(t *testing.T) {
 	}
 	if task := c.create(`{"title":"t"}`); task.Seq != 1 {
 		t.Errorf("create: got seq %d, want 1: none of the requests before was carried out", task.Seq)
+	}
+}
+
+// TestADatabaseThatSwallowsEverythingIs503InTime: the connection stands, and no answer ever comes. No time limit of the
+// server's can help then.
+func TestADatabaseThatSwallowsEverythingIs503InTime(t *testing.T) {
+	hole, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = hole.Close() })
+	go func() {
+		for {
+			conn, err := hole.Accept()
+			if err != nil {
+				return
+			}
+			t.Cleanup(func() { _ = conn.Close() })
+		}
+	}()
+	const limit = 300 * time.Millisecond
+	r := newRigOn(t, database(t), open(t, pg.Config{URL: "postgres://tasks_app:x@" + hole.Addr().String() + "/tasks?sslmode=disable"}), limit)
+	token, _, err := r.signer.Sign(uuid.NewString(), "user", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &client{r, token, ""}
+	for _, request := range [][3]string{
+		{"POST", "/api/v1/tasks", `{"title":"t"}`}, {"GET", "/api/v1/tasks", ""}, {"POST", "/api/v1/tasks/" + uuid.NewString() + "/complete", ""},
+		{"POST", "/api/v1/auth/register", bodies["POST /api/v1/auth/register"]},
+	} {
+		begin := time.Now()
+		c.wantUnavailable(request[0], request[1], request[2])
+		if took := time.Since(begin); took > 10*limit {
+			t.Errorf("%s %s: got an answer after %s, want it soon after %s", request[0], request[1], took, limit)
+		}
 	}
 }
