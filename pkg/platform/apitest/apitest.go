@@ -28,7 +28,8 @@ type Document struct{ Served, Closed *openapi3.T }
 func init() {
 	openapi3.DefineStringFormatValidator("uuid", openapi3.NewRegexpFormatValidator(openapi3.FormatOfStringForUUIDOfRFC9562))
 	openapi3filter.RegisterBodyDecoder("application/jwk-set+json", openapi3filter.JSONBodyDecoder)
-	for _, text := range []string{"text/html", "text/css", "text/javascript"} {
+	openapi3filter.RegisterBodyDecoder(ndjson, openapi3filter.JSONBodyDecoder)
+	for _, text := range []string{"text/html", "text/css", "text/javascript", "text/csv", "text/calendar"} {
 		openapi3filter.RegisterBodyDecoder(text, openapi3filter.PlainBodyDecoder)
 	}
 }
@@ -170,8 +171,23 @@ func Input(doc *openapi3.T, path, method string, params map[string]string, req *
 	}
 }
 
+// ndjson is one JSON value a line; the document's schema is for each of them.
+const ndjson = "application/x-ndjson"
+
 // Validate says what is wrong with an answer to a request: nil where status, headers and body are documented.
 func (d Document) Validate(request *openapi3filter.RequestValidationInput, status int, header http.Header, body []byte) error {
+	if media, _, _ := strings.Cut(header.Get("Content-Type"), ";"); media == ndjson {
+		for line := range bytes.Lines(body) {
+			if err := d.validate(request, status, header, line); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return d.validate(request, status, header, body)
+}
+
+func (Document) validate(request *openapi3filter.RequestValidationInput, status int, header http.Header, body []byte) error {
 	return openapi3filter.ValidateResponse(context.Background(), &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: request, Status: status, Header: header, Body: io.NopCloser(bytes.NewReader(body)),
 		Options: &openapi3filter.Options{IncludeResponseStatus: true},

@@ -28,29 +28,29 @@ func loadContract(t testing.TB) contract {
 	return contract{apitest.Load(t, raw)}
 }
 
-// operation is one method of one path.
-type operation struct {
+// apiOperation is one method of one path.
+type apiOperation struct {
 	method, path string
 	item         *openapi3.PathItem
 	*openapi3.Operation
 }
 
 // operations are those that this service serves, in an order that stays.
-func (c contract) operations() []operation {
-	var out []operation
+func (c contract) operations() []apiOperation {
+	var out []apiOperation
 	for path, item := range c.Served.Paths.Map() {
 		for method, op := range item.Operations() {
 			if service := op.Extensions["x-service"]; service == "task-api" || service == "every service" {
-				out = append(out, operation{method, path, item, op})
+				out = append(out, apiOperation{method, path, item, op})
 			}
 		}
 	}
-	slices.SortFunc(out, func(a, b operation) int { return strings.Compare(a.path+a.method, b.path+b.method) })
+	slices.SortFunc(out, func(a, b apiOperation) int { return strings.Compare(a.path+a.method, b.path+b.method) })
 	return out
 }
 
 // parameters are those of the path and of the operation.
-func (o operation) parameters() []*openapi3.Parameter {
+func (o apiOperation) parameters() []*openapi3.Parameter {
 	var out []*openapi3.Parameter
 	for _, ref := range slices.Concat(o.item.Parameters, o.Parameters) {
 		out = append(out, ref.Value)
@@ -58,19 +58,25 @@ func (o operation) parameters() []*openapi3.Parameter {
 	return out
 }
 
-// bodySchema is that of a JSON body, nil without one.
-func (o operation) bodySchema() *openapi3.Schema {
+// bodySchema is that of a JSON object as the body, nil without one.
+func (o apiOperation) bodySchema() *openapi3.Schema {
 	if o.RequestBody == nil || o.RequestBody.Value.Content["application/json"] == nil {
 		return nil
 	}
-	return o.RequestBody.Value.Content["application/json"].Schema.Value
+	if schema := o.RequestBody.Value.Content["application/json"].Schema.Value; schema.Type.Is("object") {
+		return schema
+	}
+	return nil
 }
 
-func (o operation) public() bool { return o.Security != nil && len(*o.Security) == 0 }
+// file tells whether the body is a file, which no schema describes.
+func (o apiOperation) file() bool { return o.RequestBody != nil && o.bodySchema() == nil }
+
+func (o apiOperation) public() bool { return o.Security != nil && len(*o.Security) == 0 }
 
 // request is one request as it will be sent.
 type request struct {
-	op        operation
+	op        apiOperation
 	path      map[string]string
 	query     url.Values
 	header    http.Header

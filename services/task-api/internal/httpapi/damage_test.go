@@ -102,7 +102,7 @@ func (f *fuzzer) damageParameter(r *request) (field, why string, documented bool
 		return p.Name, "has NUL", false
 	}
 	if f.IntN(4) == 0 {
-		r.query[p.Name] = append(texts(f.value(p.Name, p.Schema.Value)), "1")
+		r.query[p.Name] = append(queryTexts(f.value(p.Name, p.Schema.Value)), "1")
 		return p.Name, "is there twice", false
 	}
 	faults := slices.DeleteFunc(f.faults(p.Schema.Value), func(x fault) bool {
@@ -113,6 +113,6 @@ func (f *fuzzer) damageParameter(r *request) (field, why string, documented bool
 		return "", "", false
 	}
 	fault := pick(f.generator, faults)
-	r.query[p.Name] = texts(fault.value)
+	r.query[p.Name] = queryTexts(fault.value)
 	return p.Name, fault.why, true
 }
