@@ -74,6 +74,17 @@ func (o apiOperation) file() bool { return o.RequestBody != nil && o.bodySchema(
 
 func (o apiOperation) public() bool { return o.Security != nil && len(*o.Security) == 0 }
 
+// documentPath is a route's path as the document has it.
+func documentPath(path string) string {
+	segments := strings.Split(strings.ReplaceAll(path, `\:`, ":"), "/")
+	for i, segment := range segments {
+		if name, ok := strings.CutPrefix(segment, ":"); ok {
+			segments[i] = "{" + name + "}"
+		}
+	}
+	return strings.Join(segments, "/")
+}
+
 // request is one request as it will be sent.
 type request struct {
 	op        apiOperation

@@ -26,10 +26,17 @@ var bodies = map[string]string{
 	"POST /api/v1/auth/refresh":  `{"refresh_token":"` + strings.Repeat("A", 43) + `"}`,
 	"POST /api/v1/auth/logout":   `{"refresh_token":"` + strings.Repeat("A", 43) + `"}`,
 	"PATCH /api/v1/me":           `{"name":"n"}`,
+	"DELETE /api/v1/me":          `{"password":"correct horse"}`,
+	"POST /api/v1/me/password":   `{"current_password":"correct horse","new_password":"another horse"}`,
+	"POST /api/v1/tasks:batch":   `{"operations":[{"op":"create","task":{"title":"t"}}]}`,
+	"POST /api/v1/import":        `{"title":"t"}`,
 	"POST /api/v1/tasks":         `{"title":"t"}`,
 	"PUT /api/v1/tasks/:id":      `{"title":"u"}`,
 	"PATCH /api/v1/tasks/:id":    `{"title":"v"}`,
 }
+
+// queries are what the routes need in their address for the same.
+var queries = map[string]string{"/api/v1/import": "?format=jsonl", "/api/v1/export": "?format=jsonl"}
 
 // withoutDatabase are the routes that need none.
 var withoutDatabase = []string{"/api/v1/openapi.json", "/.well-known/jwks.json", "/", "/docs", "/docs/:file"}
@@ -73,8 +80,8 @@ func TestAStoppedDatabaseIs503OnEveryRouteThatNeedsIt(t *testing.T) {
 		for _, path := range withoutDatabase {
 			needs = needs && route.path != path
 		}
-		path := strings.NewReplacer(":id", uuid.NewString(), ":file", "docs.js").Replace(route.path)
-		body, ok := bodies[route.method+" "+route.path]
+		path := strings.NewReplacer("/:id", "/"+uuid.NewString(), "/:file", "/docs.js", `\:`, ":").Replace(route.path) + queries[route.path]
+		body, ok := bodies[route.method+" "+strings.ReplaceAll(route.path, `\:`, ":")]
 		switch {
 		case !needs:
 			c.want(http.StatusOK, nil, route.method, path, "")

@@ -100,7 +100,7 @@ func (r *rig) user() *client {
 	id := uuid.NewString()
 	u := accounts.User{ID: id, Email: id + "@example.com", Timezone: "Europe/London", Role: "user", CreatedAt: time.Now()}
 	login := accounts.Login{FamilyID: uuid.NewString(), UserID: id, Hash: [32]byte([]byte(id)[:32]), At: time.Now(), ExpiresAt: time.Now().Add(time.Hour)}
-	if err := r.store.CreateUser(context.Background(), u, "none", login); err != nil {
+	if err := r.store.CreateUser(context.Background(), u, "", login); err != nil {
 		r.t.Fatal(err)
 	}
 	token, _, err := r.signer.Sign(id, "user", time.Now())

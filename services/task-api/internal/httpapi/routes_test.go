@@ -81,7 +81,7 @@ func TestTheTourHasEveryRoute(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, r := range routes {
-		if name := "`" + r.method + " " + parameter.ReplaceAllString(r.path, "{$1}") + "`"; !strings.Contains(string(tour), name) {
+		if name := "`" + r.method + " " + documentPath(r.path) + "`"; !strings.Contains(string(tour), name) {
 			t.Errorf("docs/api.md does not have %s", name)
 		}
 	}
