@@ -78,6 +78,7 @@ func TestTheServerKeepsToItsDocument(t *testing.T) {
 	for range 5 {
 		f.foreign = append(f.foreign, other.create(`{"title":"`+secret+`","description":"`+secret+`","tags":["`+secret+`"]}`).ID)
 	}
+	f.ids = []string{f.client.create(`{"title":"the first"}`).ID}
 	operations := f.operations()
 	for end := time.Now().Add(duration); time.Now().Before(end) && !t.Failed(); {
 		for _, op := range operations {
@@ -193,6 +194,12 @@ func (f *fuzzer) sensible(op apiOperation, body map[string]any) {
 		}
 		if body["recurrence"] != nil {
 			body["status"] = "pending"
+		}
+	case "batchTasks": // what each op wants beside it is told in words
+		body["operations"] = []any{
+			map[string]any{"op": "create", "task": map[string]any{"title": f.letters(9)}},
+			map[string]any{"op": "update", "id": pick(f.generator, f.ids), "patch": map[string]any{"priority": "low"}},
+			map[string]any{"op": pick(f.generator, []string{"complete", "reopen", "delete", "restore"}), "id": pick(f.generator, f.ids)},
 		}
 	case "login":
 		if f.session.email != "" && f.IntN(2) == 0 {

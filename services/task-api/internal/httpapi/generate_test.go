@@ -27,6 +27,7 @@ var rules = []string{"FREQ=DAILY", "FREQ=WEEKLY;BYDAY=MO,TH", "FREQ=MONTHLY;BYMO
 var named = map[string]func(g generator) any{
 	"timezone":        func(g generator) any { return pick(g, zoneNames) },
 	"rrule":           func(g generator) any { return pick(g, rules) },
+	"q":               func(g generator) any { return pick(g, []string{"az", "本 é", "a-b 😀", "x", g.letters(12)}) },
 	"email":           func(g generator) any { return strings.ToLower(uuid.NewString()) + "@example.com" },
 	"due_before":      func(g generator) any { return g.instant() },
 	"due_after":       func(g generator) any { return g.instant()[:10] },
