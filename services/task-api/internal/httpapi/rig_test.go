@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -94,13 +95,28 @@ type client struct {
 	id    string
 }
 
+// password is that of every user of a rig, and passwordHash its hash, made once.
+const password = "correct horse"
+
+var passwordHash = sync.OnceValues(func() (string, error) {
+	hasher, err := accounts.NewHasher()
+	if err != nil {
+		return "", err
+	}
+	return hasher.Hash(context.Background(), password)
+})
+
 // user makes an account without the work of hashing a password.
 func (r *rig) user() *client {
 	r.t.Helper()
 	id := uuid.NewString()
 	u := accounts.User{ID: id, Email: id + "@example.com", Timezone: "Europe/London", Role: "user", CreatedAt: time.Now()}
 	login := accounts.Login{FamilyID: uuid.NewString(), UserID: id, Hash: [32]byte([]byte(id)[:32]), At: time.Now(), ExpiresAt: time.Now().Add(time.Hour)}
-	if err := r.store.CreateUser(context.Background(), u, "", login); err != nil {
+	hash, err := passwordHash()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if err := r.store.CreateUser(context.Background(), u, hash, login); err != nil {
 		r.t.Fatal(err)
 	}
 	token, _, err := r.signer.Sign(id, "user", time.Now())
