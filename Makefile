@@ -47,7 +47,7 @@ test-e2e: daprd tools ## Only the whole-stack tests
 	@./scripts/test.sh e2e
 test-some: daprd tools ## Some tests: PKG=./services/audit/... RUN=Append
 	@./scripts/test.sh some "$(PKG)" "$(RUN)"
-tour: taskwire ## Run the README's tour word for word against a running `make up` (PORT=)
+tour: taskwire ## Run the tours of README.md and docs/api.md word for word against a running `make up` (PORT=)
 	@./scripts/tour.sh $(if $(PORT),http://localhost:$(PORT))
 lint: tools ## Run the linters, the import-direction rules among them
 	@./scripts/each.sh "lint" $(BIN)/golangci-lint run --allow-parallel-runners --config $(CURDIR)/.golangci.yml ./... -- $(MODULES)
@@ -60,13 +60,14 @@ tidy: ## Run go mod tidy in every module
 tidy-check:
 	@./scripts/each.sh "tidy" go mod tidy -diff -- $(MODULES) $(TOOL_MODS)
 	@./scripts/each.sh "build alone" go build ./... -- $(MODULES)
-generate: ## Regenerate schemas and documents
-	@go generate ./pkg/events/...
+generate: ## Regenerate schemas, documents and the API's types
+	@go generate ./pkg/events/... ./services/task-api/api/...
 generate-check: generate
-	@git diff --exit-code -- pkg/events docs/events.md || { echo "generated files are stale: commit what make generate wrote"; exit 1; }
+	@git diff --exit-code -- pkg/events docs/events.md services/task-api/api || { echo "generated files are stale: commit what make generate wrote"; exit 1; }
 vuln: tools ## Look for known vulnerabilities (needs the vulnerability database)
 	@./scripts/each.sh "vuln" $(BIN)/govulncheck ./... -- $(MODULES)
-fuzz: ## Fuzz each event decoder for 30 s
+fuzz: ## Fuzz each event decoder for 30 s, and the task API against its document for 2 min
+	@cd services/task-api && TASKWIRE_FUZZ_TIME=2m go test -count=1 -run '^TestTheServerKeepsToItsDocument$$' ./internal/httpapi
 	@cd pkg/events && for f in $$(go test -list '^Fuzz' . | grep ^Fuzz); do go test -run '^$$' -fuzz "^$$f$$" -fuzztime 30s .; done
 
 ##@ Measure

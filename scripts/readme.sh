@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Does what the README tells a newcomer: `make up` (here detached, in a folder and on a port of its own), then the
-# tour word for word, then `make down`, and proves that no process is left.
+# tour and that of docs/api.md word for word, then `make down`, and proves that no process is left.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 data=$(mktemp -d)
@@ -12,4 +12,4 @@ make -s up DETACH=1
 make -s status
 make -s down
 if left=$(pgrep -af "$data"); then echo "left behind after make down:"; echo "$left"; exit 1; fi
-echo "readme: make up, the tour and make down work"
+echo "readme: make up, the tours and make down work"

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"os"
 	"reflect"
 	"strconv"
 	"strings"
@@ -17,15 +18,19 @@ import (
 
 // DecodeJSON decodes the body into dst, a pointer, strictly: what it does not understand it refuses, with the name of
 // the field. Refused are an empty body, a type other than JSON (415), a body above the engine's limit (413), broken
-// UTF-8 and lone surrogates, NUL in any text, unknown fields (in the exact case of their name), doubled keys, values of
+// UTF-8 and lone surrogates, a compressed body (415), NUL in any text, unknown fields (in the exact case of their name), doubled keys, values of
 // another type, nesting deeper than maxDepth, and anything after the value. null leaves a field as it is, as in
 // encoding/json; to tell null from absent use Optional.
 func DecodeJSON(c *gin.Context, dst any) error {
 	if ct := c.GetHeader("Content-Type"); ct != "" {
 		media, _, err := mime.ParseMediaType(ct)
 		if err != nil || (media != "application/json" && !strings.HasSuffix(media, "+json")) {
-			return &Error{Code: CodeUnsupportedMedia}
+			return &Error{Code: CodeUnsupportedMedia, Message: "The body must be JSON (Content-Type: application/json)."}
 		}
+	}
+	if ce := c.GetHeader("Content-Encoding"); ce != "" && !strings.EqualFold(ce, "identity") {
+		c.Header("Accept-Encoding", "identity") // RFC 9110, section 15.5.16
+		return &Error{Code: CodeUnsupportedMedia, Message: "The body must not be compressed."}
 	}
 	if c.Request.Body == nil {
 		return Invalid("", "The request has no body.")
@@ -34,6 +39,9 @@ func DecodeJSON(c *gin.Context, dst any) error {
 	if err != nil {
 		if e := classify(err); e.Code == CodeTooLarge {
 			return e
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return &Error{Code: CodeInvalid, Message: "The body did not arrive in time.", Err: err}
 		}
 		return &Error{Code: CodeInvalid, Message: "The body could not be read.", Err: err}
 	}

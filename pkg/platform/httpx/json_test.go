@@ -134,6 +134,19 @@ func TestStrictJSONRefusesWithTheNameOfTheField(t *testing.T) {
 	}
 }
 
+func TestNestingHasALimitOnBothSides(t *testing.T) {
+	nested := func(n int) []byte {
+		return []byte(`{"free":` + strings.Repeat("[", n-1) + strings.Repeat("]", n-1) + `}`)
+	}
+	if err := UnmarshalStrict(nested(maxDepth+1), &request{}); err != nil { // the body itself is no nesting
+		t.Errorf("%d deep: got %v, want it taken", maxDepth, err)
+	}
+	var e *Error
+	if err := UnmarshalStrict(nested(maxDepth+2), &request{}); !errors.As(err, &e) || e.Code != CodeInvalid {
+		t.Errorf("%d deep: got %v, want it refused", maxDepth+1, err)
+	}
+}
+
 type colour string
 
 func (c *colour) UnmarshalText(b []byte) error {

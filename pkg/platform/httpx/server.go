@@ -34,14 +34,21 @@ func Serve(ctx context.Context, addr string, h http.Handler, log *slog.Logger, s
 	return ServeListener(ctx, l, h, log, shutdownTimeout)
 }
 
+// patience is how long a server waits for a client.
+type patience struct{ readHeader, read, write, idle time.Duration }
+
 // ServeListener is Serve on a listener that is open already. It closes it.
 func ServeListener(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger, shutdownTimeout time.Duration) error {
+	return serve(ctx, l, h, log, shutdownTimeout, patience{readHeaderTimeout, readTimeout, writeTimeout, idleTimeout})
+}
+
+func serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger, shutdownTimeout time.Duration, p patience) error {
 	srv := &http.Server{
 		Handler:           h,
-		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
-		IdleTimeout:       idleTimeout,
+		ReadHeaderTimeout: p.readHeader,
+		ReadTimeout:       p.read,
+		WriteTimeout:      p.write,
+		IdleTimeout:       p.idle,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // what clients do wrong with their connections
 	}

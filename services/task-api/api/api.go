@@ -9,6 +9,10 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
+// The types of types.gen.go are the document's schemas.
+//
+//go:generate go run github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v2.8.2 -config generate.yaml openapi.yaml
+
 //go:embed openapi.yaml
 var document []byte
 

@@ -18,12 +18,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/platform/apitest"
 	"github.com/taskwire/taskwire/pkg/platform/auth"
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
 	"github.com/taskwire/taskwire/pkg/platform/pgtest"
@@ -35,10 +37,23 @@ import (
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
+// document is the API document of all services.
+const document = "../../../task-api/api/openapi.yaml"
+
+func TestTheDocumentHasTheRoutesAndNoOthers(t *testing.T) {
+	r := newRig(t)
+	var routes []string
+	for _, route := range r.engine.Routes() {
+		routes = append(routes, route.Method+" "+route.Path)
+	}
+	r.document.CheckRoutes(t, "audit", routes)
+}
+
 // rig is the API on real Postgres with real tokens.
 type rig struct {
 	t        *testing.T
-	engine   http.Handler
+	engine   *gin.Engine
+	document apitest.Document // every answer is held against it
 	store    *postgres.Store
 	signer   *auth.Signer
 	ann, bob string // users
@@ -71,7 +86,7 @@ func newRig(t *testing.T) *rig {
 	verifier := auth.NewVerifier(func(context.Context) ([]byte, error) { return signer.JWKS(), nil }, quiet)
 	engine := httpx.NewEngine(httpx.Config{Service: "audit", Log: quiet, Registerer: prometheus.NewRegistry()})
 	httpapi.Routes(engine, log, auth.Middleware(verifier))
-	return &rig{t: t, engine: engine, store: store, signer: signer, ann: uuid.NewString(), bob: uuid.NewString()}
+	return &rig{t: t, engine: engine, document: apitest.File(t, document), store: store, signer: signer, ann: uuid.NewString(), bob: uuid.NewString()}
 }
 
 // add appends an event and returns its id.
@@ -107,6 +122,7 @@ func (r *rig) get(user, role, path string) (int, http.Header, []byte) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	r.document.CheckAnswer(r.t, http.MethodGet, path, w.Code, w.Header(), body)
 	return w.Code, w.Header(), body
 }
 

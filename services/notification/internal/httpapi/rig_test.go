@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"gorm.io/gorm"
 
+	"github.com/taskwire/taskwire/pkg/platform/apitest"
 	"github.com/taskwire/taskwire/pkg/platform/auth"
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
@@ -35,6 +36,18 @@ const (
 	bob = "0190a000-0000-7000-8000-0000000000bb"
 )
 
+// document is the API document of all services.
+const document = "../../../task-api/api/openapi.yaml"
+
+func TestTheDocumentHasTheRoutesAndNoOthers(t *testing.T) {
+	r := newRig(t)
+	var routes []string
+	for _, route := range r.engine.Routes() {
+		routes = append(routes, route.Method+" "+route.Path)
+	}
+	r.document.CheckRoutes(t, "notification", routes)
+}
+
 // rig is the API on real Postgres with real tokens.
 type rig struct {
 	t      *testing.T
@@ -43,6 +56,8 @@ type rig struct {
 	engine *gin.Engine
 	signer *auth.Signer
 	woken  int
+	// every answer is held against it
+	document apitest.Document
 }
 
 func newRig(t *testing.T) *rig {
@@ -61,7 +76,7 @@ func newRig(t *testing.T) *rig {
 	}
 	quiet := slog.New(slog.DiscardHandler)
 	db := pgtest.New(t, "notifications", postgres.Migrations()...).Gorm
-	r := &rig{t: t, db: db, store: postgres.New(db, outbox.New(db, quiet)), signer: signer}
+	r := &rig{t: t, db: db, store: postgres.New(db, outbox.New(db, quiet)), signer: signer, document: apitest.File(t, document)}
 	r.engine = httpx.NewEngine(httpx.Config{Service: "notification", Log: quiet, Registerer: prometheus.NewRegistry()})
 	verifier := auth.NewVerifier(func(context.Context) ([]byte, error) { return signer.JWKS(), nil }, quiet)
 	httpapi.Routes(r.engine, domain.NewMailbox(r.store, time.Now, func() { r.woken++ }), auth.Middleware(verifier))
@@ -109,6 +124,7 @@ func (r *rig) do(user, method, path, body string, wantStatus int, out any) {
 	}
 	rec := httptest.NewRecorder()
 	r.engine.ServeHTTP(rec, req)
+	r.document.CheckAnswer(r.t, method, path, rec.Code, rec.Header(), rec.Body.Bytes())
 	if rec.Code != wantStatus {
 		r.t.Errorf("%s %s %s: status %d, want %d: %s", method, path, body, rec.Code, wantStatus, rec.Body)
 		return

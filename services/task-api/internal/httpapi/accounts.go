@@ -6,28 +6,47 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/taskwire/taskwire/pkg/platform/auth"
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
+	"github.com/taskwire/taskwire/services/task-api/api"
 	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
 )
+
+// required refuses the first member that is left out, null or empty; pairs are names and values.
+func required(pairs ...string) error {
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] == "" {
+			return httpx.Invalid(pairs[i], "is missing")
+		}
+	}
+	return nil
+}
+
+// valueOf is an optional text, empty where it was left out or null.
+func valueOf(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
 
 // register handles POST /auth/register: 201 with a new account. With the e-mail of an account it is what login is: 200
 // with its password, else the same 401 after the same work.
 func (h *handlers) register(c *gin.Context) error {
-	var body struct {
-		Email    string `json:"email"`
-		Password string `json:"password"`
-		Name     string `json:"name"`
-		Timezone string `json:"timezone"`
-	}
+	var body api.Registration
 	if err := allow(h.limits.address, c.ClientIP()); err != nil {
 		return err
 	}
 	if err := httpx.DecodeJSON(c, &body); err != nil {
 		return err
 	}
+	if err := required("email", body.Email, "password", body.Password); err != nil {
+		return err
+	}
 	if err := h.limits.attempt(c, body.Email); err != nil {
 		return err
 	}
-	s, made, err := h.Accounts.Register(c.Request.Context(), accounts.Registration(body))
+	s, made, err := h.Accounts.Register(c.Request.Context(), accounts.Registration{
+		Email: body.Email, Password: body.Password, Name: valueOf(body.Name), Timezone: valueOf(body.Timezone),
+	})
 	if err != nil {
 		return err
 	}
@@ -41,14 +60,14 @@ func (h *handlers) register(c *gin.Context) error {
 
 // login handles POST /auth/login. An unknown e-mail and a wrong password are the same 401 after the same work.
 func (h *handlers) login(c *gin.Context) error {
-	var body struct {
-		Email    string `json:"email"`
-		Password string `json:"password"`
-	}
+	var body api.Credentials
 	if err := allow(h.limits.address, c.ClientIP()); err != nil {
 		return err
 	}
 	if err := httpx.DecodeJSON(c, &body); err != nil {
+		return err
+	}
+	if err := required("email", body.Email, "password", body.Password); err != nil {
 		return err
 	}
 	if err := h.limits.attempt(c, body.Email); err != nil {
@@ -62,17 +81,16 @@ func (h *handlers) login(c *gin.Context) error {
 	return nil
 }
 
-type refreshBody struct {
-	RefreshToken string `json:"refresh_token"`
-}
-
 // refresh handles POST /auth/refresh: the refresh token is used up and its successor is in the answer.
 func (h *handlers) refresh(c *gin.Context) error {
-	var body refreshBody
+	var body api.RefreshToken
 	if err := allow(h.limits.refresh, c.ClientIP()); err != nil {
 		return err
 	}
 	if err := httpx.DecodeJSON(c, &body); err != nil {
+		return err
+	}
+	if err := required("refresh_token", body.RefreshToken); err != nil {
 		return err
 	}
 	s, err := h.Accounts.Refresh(c.Request.Context(), body.RefreshToken)
@@ -85,11 +103,14 @@ func (h *handlers) refresh(c *gin.Context) error {
 
 // logout handles POST /auth/logout. It is 204 whatever the token was, so that a repetition is harmless.
 func (h *handlers) logout(c *gin.Context) error {
-	var body refreshBody
+	var body api.RefreshToken
 	if err := allow(h.limits.refresh, c.ClientIP()); err != nil {
 		return err
 	}
 	if err := httpx.DecodeJSON(c, &body); err != nil {
+		return err
+	}
+	if err := required("refresh_token", body.RefreshToken); err != nil {
 		return err
 	}
 	if err := h.Accounts.Logout(c.Request.Context(), body.RefreshToken); err != nil {

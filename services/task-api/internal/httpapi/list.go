@@ -29,11 +29,13 @@ func (h *handlers) listTasks(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	c.JSON(http.StatusOK, struct {
-		Items      []events.TaskData `json:"items"`
-		NextCursor string            `json:"next_cursor"` // "" on the last page
-	}{resources(tasks), next})
+	c.JSON(http.StatusOK, taskList{resources(tasks), next})
 	return nil
+}
+
+type taskList struct {
+	Items      []events.TaskData `json:"items"`
+	NextCursor string            `json:"next_cursor"` // "" on the last page
 }
 
 func resources(tasks []domain.Task) []events.TaskData {

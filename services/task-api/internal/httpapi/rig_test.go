@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,6 +31,7 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
 	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
 	"github.com/taskwire/taskwire/services/task-api/internal/publish"
+	"gorm.io/gorm"
 )
 
 // rig is the public side over a fresh database.
@@ -45,6 +47,12 @@ type rig struct {
 func newRig(t testing.TB) *rig {
 	t.Helper()
 	db := pgtest.New(t, "tasks", pg.Set{Name: "tasks", FS: postgres.Migrations()}, pg.Set{Name: "outbox", FS: outbox.Migrations})
+	return newRigOn(t, db, db.Gorm, 0)
+}
+
+// newRigOn is newRig with a handle of its own to the database, and a time limit for requests (0: the usual one).
+func newRigOn(t testing.TB, db *pgtest.DB, handle *gorm.DB, timeout time.Duration) *rig {
+	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -67,12 +75,13 @@ func newRig(t testing.TB) *rig {
 		t.Fatal(err)
 	}
 	r := &rig{t: t, db: db, signer: signer}
-	r.store = postgres.New(db.Gorm, outbox.New(db.Gorm, log), publish.New(log), time.Now)
+	r.store = postgres.New(handle, outbox.New(handle, log), publish.New(log), time.Now)
 	r.engine = httpx.NewEngine(httpx.Config{Service: "task-api", Log: log, Registerer: prometheus.NewRegistry(), BodyLimits: BodyLimits(), TrustedProxies: []string{"127.0.0.1"}})
 	Register(r.engine, Config{
 		Tasks: r.store, Accounts: accounts.New(r.store, hasher, signer, log, time.Now),
 		Verifier: auth.NewVerifier(func(context.Context) ([]byte, error) { return signer.JWKS(), nil }, log),
 		JWKS:     signer.JWKS, CursorKey: bytes.Repeat([]byte{7}, 32), OpenAPI: document, Now: time.Now,
+		RequestTimeout: timeout,
 	})
 	r.server = httptest.NewServer(r.engine)
 	t.Cleanup(r.server.Close)
@@ -86,13 +95,28 @@ type client struct {
 	id    string
 }
 
+// password is that of every user of a rig, and passwordHash its hash, made once.
+const password = "correct horse"
+
+var passwordHash = sync.OnceValues(func() (string, error) {
+	hasher, err := accounts.NewHasher()
+	if err != nil {
+		return "", err
+	}
+	return hasher.Hash(context.Background(), password)
+})
+
 // user makes an account without the work of hashing a password.
 func (r *rig) user() *client {
 	r.t.Helper()
 	id := uuid.NewString()
 	u := accounts.User{ID: id, Email: id + "@example.com", Timezone: "Europe/London", Role: "user", CreatedAt: time.Now()}
 	login := accounts.Login{FamilyID: uuid.NewString(), UserID: id, Hash: [32]byte([]byte(id)[:32]), At: time.Now(), ExpiresAt: time.Now().Add(time.Hour)}
-	if err := r.store.CreateUser(context.Background(), u, "none", login); err != nil {
+	hash, err := passwordHash()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if err := r.store.CreateUser(context.Background(), u, hash, login); err != nil {
 		r.t.Fatal(err)
 	}
 	token, _, err := r.signer.Sign(id, "user", time.Now())

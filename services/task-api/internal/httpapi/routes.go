@@ -44,7 +44,16 @@ type Config struct {
 	CursorKey []byte
 	OpenAPI   []byte // the API document
 	Now       func() time.Time
+	// RequestTimeout is how long a request may take; 0 is requestTimeout.
+	RequestTimeout time.Duration
 }
+
+// requestTimeout is above what the few statements of any request may take together, and below the time limits of a
+// gateway: where all connections to the database are held, a request is told 503 and does not wait for its turn for ever.
+const requestTimeout = 15 * time.Second
+
+// streams are the routes whose answers or bodies take as long as they take. They bound their own steps.
+var streams = map[string]bool{"/api/v1/import": true, "/api/v1/export": true}
 
 // access is who may call a route.
 type access string
@@ -112,6 +121,9 @@ type handlers struct {
 // Register adds the routes to an engine.
 func Register(engine gin.IRouter, cfg Config) {
 	h := &handlers{Config: cfg, limits: newLimits(cfg.Now), cursors: cursors{cfg.CursorKey}}
+	if h.RequestTimeout <= 0 {
+		h.RequestTimeout = requestTimeout
+	}
 	signedIn := auth.Middleware(cfg.Verifier)
 	admitted := httpx.Wrap(func(c *gin.Context) error { return apierror.Of(h.admit(c)) })
 	for _, r := range routes {
@@ -123,6 +135,19 @@ func Register(engine gin.IRouter, cfg Config) {
 		if r.access == user {
 			chain = append([]gin.HandlerFunc{signedIn, admitted}, chain...)
 		}
+		if !streams[r.path] {
+			chain = append([]gin.HandlerFunc{deadline(h.RequestTimeout)}, chain...)
+		}
 		engine.Handle(r.method, r.path, chain...)
+	}
+}
+
+// deadline ends the work for a request after a time; what was not committed by then is rolled back.
+func deadline(limit time.Duration) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		ctx, cancel := context.WithTimeout(c.Request.Context(), limit)
+		defer cancel()
+		c.Request = c.Request.WithContext(ctx)
+		c.Next()
 	}
 }

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"encoding/json"
 	"net/http"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -73,6 +74,19 @@ func TestTheDocumentHasTheRoutesAndNoOthers(t *testing.T) {
 	}
 	for name := range documented {
 		t.Errorf("%s is in openapi.yaml as the task API's, but no route", name)
+	}
+}
+
+// TestTheTourHasEveryRoute: docs/api.md, which CI runs word for word, names each route of this service.
+func TestTheTourHasEveryRoute(t *testing.T) {
+	tour, err := os.ReadFile("../../../../docs/api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range routes {
+		if name := "`" + r.method + " " + documentPath(r.path) + "`"; !strings.Contains(string(tour), name) {
+			t.Errorf("docs/api.md does not have %s", name)
+		}
 	}
 }
 

@@ -4,21 +4,13 @@ import (
 	"errors"
 	"math"
 	"net/http"
-	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/taskwire/taskwire/pkg/platform/auth"
+	"github.com/taskwire/taskwire/services/task-api/api"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
 )
-
-// tombstone is what sync says of a deleted task.
-type tombstone struct {
-	ID        string     `json:"id"`
-	DeletedAt *time.Time `json:"deleted_at"`
-	Version   int64      `json:"version"`
-	Seq       int64      `json:"seq"`
-}
 
 // sync handles GET /sync: every task that changed after since, as it is now, in the order of the changes. The client
 // goes on with next_since while has_more is true; then it has everything.
@@ -39,9 +31,9 @@ func (h *handlers) sync(c *gin.Context) error {
 	items := make([]any, len(page.Tasks))
 	for i, t := range page.Tasks {
 		if items[i] = t.TaskData; t.DeletedAt != nil {
-			items[i] = tombstone{t.ID, t.DeletedAt, t.Version, t.Seq}
+			items[i] = api.Tombstone{ID: t.ID, DeletedAt: *t.DeletedAt, Version: t.Version, Seq: t.Seq}
 		}
 	}
-	c.JSON(http.StatusOK, gin.H{"items": items, "next_since": page.Next, "has_more": page.HasMore})
+	c.JSON(http.StatusOK, api.SyncPage{Items: items, NextSince: page.Next, HasMore: page.HasMore})
 	return nil
 }

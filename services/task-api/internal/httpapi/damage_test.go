@@ -1,0 +1,118 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/google/uuid"
+)
+
+// damage breaks one thing of a request. documented says whether the document can tell.
+func (f *fuzzer) damage(r *request) (field, why string, documented bool) {
+	schema := r.op.bodySchema()
+	switch choice := f.IntN(10); {
+	case schema != nil && choice < 6:
+		return f.damageMember(r, schema)
+	case schema != nil && choice < 8:
+		return f.damageBody(r)
+	case choice == 8:
+		if !strings.Contains(r.op.path, "/api/v1/") || r.op.method != http.MethodGet || r.op.public() || strings.HasSuffix(r.op.path, "{id}") || strings.HasSuffix(r.op.path, "/me") {
+			return "", "", false
+		}
+		r.query.Set("unheard_of", "1")
+		return "unheard_of", "is no parameter", false
+	}
+	return f.damageParameter(r)
+}
+
+func (f *fuzzer) damageMember(r *request, schema *openapi3.Schema) (field, why string, documented bool) {
+	var body map[string]any
+	if err := json.Unmarshal(r.body, &body); err != nil {
+		f.t.Fatal(err)
+	}
+	names := slices.Sorted(maps.Keys(schema.Properties))
+	switch choice := f.IntN(6); {
+	case choice == 0:
+		body["unheard_of"] = f.IntN(2)
+		field, why, documented = "unheard_of", "is no member", false
+	case choice == 1 && len(schema.Required) > 0:
+		field, why, documented = pick(f.generator, schema.Required), "is missing", true
+		delete(body, field)
+	default:
+		field = pick(f.generator, names)
+		faults := f.faults(schema.Properties[field].Value)
+		if len(faults) == 0 {
+			return "", "", false
+		}
+		fault := pick(f.generator, faults)
+		body[field] = fault.value
+		why, documented = fault.why, true
+	}
+	r.body = encoded(body)
+	return field, why, documented
+}
+
+// bodyDamage are bodies that are no JSON object, or one that two readers read differently.
+var bodyDamage = map[string]func(body string) string{
+	"is cut":              func(b string) string { return b[:len(b)-1] },
+	"has something after": func(b string) string { return b + " {}" },
+	"is a list":           func(b string) string { return "[" + b + "]" },
+	"is null":             func(string) string { return "null" },
+	"is empty":            func(string) string { return "" },
+	"is no UTF-8":         func(b string) string { return `{"title":"` + "\xff" + `",` + b[1:] },
+	"has half a pair":     func(string) string { return `{"title":"\ud800"}` },
+	"has NUL":             func(string) string { return `{"title":"a\u0000b"}` },
+	"is nested deeply":    func(string) string { return `{"tags":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + `}` },
+	"has a doubled name":  func(string) string { return `{"title":"a","title":"a"}` },
+}
+
+func (f *fuzzer) damageBody(r *request) (field, why string, documented bool) {
+	if f.IntN(8) == 0 {
+		r.mediaType = pick(f.generator, []string{"text/plain", "application/xml", "application/x-www-form-urlencoded", "nonsense"})
+		return "", "is of another media type", false
+	}
+	why = pick(f.generator, slices.Sorted(maps.Keys(bodyDamage)))
+	r.body = []byte(bodyDamage[why](string(r.body)))
+	return "", why, false
+}
+
+func (f *fuzzer) damageParameter(r *request) (field, why string, documented bool) {
+	parameters := r.op.parameters()
+	if len(parameters) == 0 {
+		return "", "", false
+	}
+	p := pick(f.generator, parameters)
+	switch p.In {
+	case "path":
+		r.path[p.Name] = pick(f.generator, []string{"1", uuid.NewString() + "x", "' OR 1=1", "🚀", "%00"})
+		return "", "is no id", p.Name == "id"
+	case "header":
+		if p.Name == "If-None-Match" {
+			return "", "", false // what cannot be read names no version
+		}
+		r.header.Set(p.Name, pick(f.generator, []string{"", strings.Repeat("k", 256), "\x80"}))
+		return p.Name, "is no " + p.Name, false
+	}
+	if p.Schema.Value.Type.Is("array") || p.Schema.Value.Type == nil {
+		r.query[p.Name] = []string{"\x00"}
+		return p.Name, "has NUL", false
+	}
+	if f.IntN(4) == 0 {
+		r.query[p.Name] = append(queryTexts(f.value(p.Name, p.Schema.Value)), "1")
+		return p.Name, "is there twice", false
+	}
+	faults := slices.DeleteFunc(f.faults(p.Schema.Value), func(x fault) bool {
+		_, composite := x.value.(map[string]any)
+		return composite || x.value == nil || (p.Schema.Value.Type.Is("string") && x.why == "a number")
+	})
+	if len(faults) == 0 {
+		return "", "", false
+	}
+	fault := pick(f.generator, faults)
+	r.query[p.Name] = queryTexts(fault.value)
+	return p.Name, fault.why, true
+}

@@ -1,0 +1,298 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/taskwire/taskwire/pkg/platform/httpx"
+)
+
+// The fuzz runs for fuzzTime with a new seed each time. TASKWIRE_FUZZ_TIME=10m makes it longer, TASKWIRE_FUZZ_SEED
+// repeats a run.
+const fuzzTime = 8 * time.Second
+
+// succeeds are the operations where every valid request is answered so; others may also find that a thing is not there.
+var succeeds = map[string]int{
+	"createTask": http.StatusCreated, "listTasks": http.StatusOK, "listTags": http.StatusOK, "getStats": http.StatusOK,
+	"getMe": http.StatusOK, "patchMe": http.StatusOK, "register": http.StatusCreated, "logout": http.StatusNoContent,
+	"openAPI": http.StatusOK, "jwks": http.StatusOK, "home": http.StatusOK, "docs": http.StatusOK, "docsFile": http.StatusOK,
+	"healthz": http.StatusOK, "readyz": http.StatusOK,
+}
+
+// costly are the operations that hash a password, and run less often.
+var costly = []string{"register", "login"}
+
+// secret stands in every text of another user, and must be in no answer.
+const secret = "nobody else's business"
+
+// fuzzer sends requests made from the document, and remembers what it needs to make better ones.
+type fuzzer struct {
+	generator
+	contract
+	t       *testing.T
+	rig     *rig
+	client  *client
+	ids     []string   // of tasks that were created
+	stays   string     // a task that no valid request touches
+	foreign []string   // ids of another user's tasks
+	next    url.Values // a page to go on with
+	session struct{ email, password, refresh string }
+	count   map[string]int
+}
+
+func TestTheServerKeepsToItsDocument(t *testing.T) {
+	duration, seed := fuzzTime, rand.Uint64()
+	if text := os.Getenv("TASKWIRE_FUZZ_TIME"); text != "" {
+		var err error
+		if duration, err = time.ParseDuration(text); err != nil {
+			t.Fatalf("TASKWIRE_FUZZ_TIME: %v", err)
+		}
+	}
+	if text := os.Getenv("TASKWIRE_FUZZ_SEED"); text != "" {
+		var err error
+		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
+			t.Fatalf("TASKWIRE_FUZZ_SEED: %v", err)
+		}
+	}
+	t.Logf("TASKWIRE_FUZZ_SEED=%d", seed)
+	r := newRig(t)
+	httpx.Health(r.engine, nil, prometheus.NewRegistry())
+	f := &fuzzer{
+		generator: generator{rand.New(rand.NewPCG(seed, 1))}, contract: loadContract(t), t: t, rig: r, client: r.user(), //nolint:gosec // repeatable
+		count: map[string]int{},
+	}
+	f.stays = f.client.create(`{"title":"stays"}`).ID
+	other := f.rig.user()
+	for range 5 {
+		f.foreign = append(f.foreign, other.create(`{"title":"`+secret+`","description":"`+secret+`","tags":["`+secret+`"]}`).ID)
+	}
+	f.ids = []string{f.client.create(`{"title":"the first"}`).ID}
+	operations := f.operations()
+	for end := time.Now().Add(duration); time.Now().Before(end) && !t.Failed(); {
+		for _, op := range operations {
+			if op.file() || (slices.Contains(costly, op.OperationID) && f.IntN(20) > 0) {
+				continue
+			}
+			f.valid(op)
+			f.invalid(op)
+		}
+	}
+	for _, op := range operations {
+		if !slices.Contains(costly, op.OperationID) && f.count[op.OperationID] == 0 && succeeds[op.OperationID] != 0 {
+			t.Errorf("%s: no valid request was sent", op.OperationID)
+		}
+	}
+	if n := r.count(`SELECT count(*) FROM tasks WHERE user_id = ? AND version = 1 AND deleted_at IS NULL`, other.id); n != int64(len(f.foreign)) {
+		t.Errorf("the other user has %d tasks as they were, want %d", n, len(f.foreign))
+	}
+	t.Logf("sent %v", f.count)
+}
+
+// valid sends a request that the document allows: it must be answered as documented, and with success where nothing
+// but the request decides.
+func (f *fuzzer) valid(op apiOperation) {
+	r := f.request(op)
+	if err := f.allows(f.t, r); err != nil {
+		f.t.Errorf("%s: the generator made an invalid request: %v", r, err)
+		return
+	}
+	a := f.send(r)
+	f.count[op.OperationID]++
+	if want, ok := succeeds[op.OperationID]; ok && a.status != want {
+		f.t.Errorf("%s: got %d %s, want %d", r, a.status, a.body, want)
+	}
+	switch a.status {
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType:
+		f.t.Errorf("%s: got %d %s for a request that the document allows", r, a.status, a.body)
+	}
+	f.learn(op, r, a)
+}
+
+// learn keeps what an answer gave, for requests to come.
+func (f *fuzzer) learn(op apiOperation, r *request, a answer) {
+	var got struct {
+		ID           string `json:"id"`
+		NextCursor   string `json:"next_cursor"`
+		RefreshToken string `json:"refresh_token"`
+	}
+	if json.Unmarshal([]byte(a.body), &got) != nil {
+		return
+	}
+	switch op.OperationID {
+	case "createTask":
+		f.ids = append(f.ids, got.ID)
+	case "listTasks":
+		f.next = nil
+		if got.NextCursor != "" {
+			f.next = maps.Clone(r.query)
+			f.next.Set("cursor", got.NextCursor)
+		}
+	case "register", "login", "refresh":
+		f.session.refresh = got.RefreshToken
+		if op.OperationID == "register" {
+			var sent struct{ Email, Password string }
+			_ = json.Unmarshal(r.body, &sent)
+			f.session.email, f.session.password = sent.Email, sent.Password
+		}
+	}
+}
+
+// request makes a request that the document allows.
+func (f *fuzzer) request(op apiOperation) *request {
+	r := &request{op: op, path: map[string]string{}, query: url.Values{}, header: http.Header{}}
+	for _, p := range op.parameters() {
+		if !p.Required && (p.Name == "cursor" || f.IntN(3) > 0) {
+			continue
+		}
+		value := f.value(p.Name, p.Schema.Value)
+		switch p.In {
+		case "path":
+			if r.path[p.Name] = fmt.Sprint(value); p.Name == "id" && len(f.ids) > 0 && f.IntN(8) > 0 {
+				r.path[p.Name] = f.ids[max(0, len(f.ids)-1-f.IntN(30))]
+			} else if p.Name == "id" && f.IntN(2) == 0 {
+				r.path[p.Name] = pick(f.generator, f.foreign)
+			}
+		case "query":
+			r.query[p.Name] = queryTexts(value)
+		case "header":
+			r.header.Set(p.Name, fmt.Sprint(value))
+		}
+	}
+	if op.OperationID == "listTasks" && f.next != nil && f.IntN(2) == 0 {
+		r.query = maps.Clone(f.next)
+	}
+	if schema := op.bodySchema(); schema != nil {
+		body, _ := f.value("", schema).(map[string]any)
+		f.sensible(op, body)
+		r.body, r.mediaType = encoded(body), pick(f.generator, slices.Sorted(maps.Keys(op.RequestBody.Value.Content)))
+	}
+	return r
+}
+
+// sensible keeps the rules between the members of a body that a schema does not tell.
+func (f *fuzzer) sensible(op apiOperation, body map[string]any) {
+	switch op.OperationID {
+	case "createTask", "replaceTask", "patchTask":
+		if body["due_date"] != nil {
+			body["due_at"] = nil
+		}
+		if due := body["due_date"] != nil || body["due_at"] != nil; !due && (body["remind_at"] != nil || body["recurrence"] != nil) {
+			body["due_at"] = "2031-05-01T10:00:00Z"
+			body["due_date"] = nil
+		}
+		if body["recurrence"] != nil {
+			body["status"] = "pending"
+		}
+	case "batchTasks": // what each op wants beside it is told in words
+		body["operations"] = []any{
+			map[string]any{"op": "create", "task": map[string]any{"title": f.letters(9)}},
+			map[string]any{"op": "update", "id": pick(f.generator, f.ids), "patch": map[string]any{"priority": "low"}},
+			map[string]any{"op": pick(f.generator, []string{"complete", "reopen", "delete", "restore"}), "id": pick(f.generator, f.ids)},
+		}
+	case "login":
+		if f.session.email != "" && f.IntN(2) == 0 {
+			body["email"], body["password"] = f.session.email, f.session.password
+		}
+	case "refresh", "logout":
+		if f.session.refresh != "" && f.IntN(2) == 0 {
+			body["refresh_token"] = f.session.refresh
+		}
+	}
+}
+
+// send sends a request as a user who may, and checks what every answer must keep to.
+func (f *fuzzer) send(r *request) answer {
+	f.t.Helper()
+	token := f.client.token
+	switch {
+	case r.op.public():
+		token = ""
+		r.header.Set("X-Forwarded-For", fmt.Sprintf("10.%d.%d.%d", f.IntN(256), f.IntN(256), f.IntN(256))) // each its own rate
+	case slices.Contains(r.op.Tags, "Accounts") && r.op.method != http.MethodGet:
+		token = f.rig.user().token // one that may be changed
+	}
+	resp, err := http.DefaultClient.Do(r.http(f.t, f.rig.server.URL, token))
+	if err != nil {
+		f.t.Fatalf("%s: %v", r, err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil {
+		f.t.Fatalf("%s: %v", r, err)
+	}
+	a := answer{resp.StatusCode, resp.Header, string(raw)}
+	if strings.Contains(a.body, secret) {
+		f.t.Errorf("%s: got another user's text: %s", r, a.body)
+	}
+	if a.status >= http.StatusInternalServerError {
+		f.t.Errorf("%s: got %d %s", r, a.status, a.body)
+	} else if err := f.holds(f.t, r, a); err != nil {
+		f.t.Errorf("%s: got %d %.500s, which the document does not have: %v", r, a.status, a.body, err)
+	}
+	return a
+}
+
+// invalid breaks one thing of a valid request, each thing in its turn by chance: it must be refused, by its name.
+func (f *fuzzer) invalid(op apiOperation) {
+	r := f.request(op)
+	r.header.Del("If-Match") // a task that is gone or has changed would be told first
+	if strings.HasPrefix(op.path, "/api/v1/tasks/{id}") {
+		r.path["id"] = f.stays
+	}
+	field, why, documented := f.damage(r)
+	if why == "" {
+		return
+	}
+	if documented && f.allows(f.t, r) == nil {
+		f.t.Errorf("%s %s, which the document allows: %s", field, why, r)
+	}
+	a := f.send(r)
+	f.count["refused"]++
+	var problem httpx.Problem
+	if a.status < 400 || a.status >= 500 || json.Unmarshal([]byte(a.body), &problem) != nil || problem.Status != a.status {
+		f.t.Errorf("%s %s: got %d %.300s, want a 4xx problem: %s", field, why, a.status, a.body, r)
+		return
+	}
+	names := func(e httpx.FieldError) bool {
+		return e.Field == field || strings.HasPrefix(e.Field, field+"[") || strings.HasPrefix(e.Field, field+".")
+	}
+	if field != "" && !slices.ContainsFunc(problem.Errors, names) {
+		f.t.Errorf("%s %s: got %d %s, want one that names the field: %s", field, why, a.status, a.body, r)
+	}
+}
+
+// queryTexts is a value as the query string has it.
+func queryTexts(v any) []string {
+	list, ok := v.([]any)
+	if !ok {
+		list = []any{v}
+	}
+	out := make([]string, len(list))
+	for i, item := range list {
+		out[i] = fmt.Sprint(item)
+	}
+	if x, ok := v.(float64); ok {
+		out[0] = strconv.FormatFloat(x, 'f', -1, 64)
+	}
+	return out
+}
+
+func encoded(body any) []byte {
+	raw, err := json.Marshal(body)
+	if err != nil {
+		panic(err)
+	}
+	return raw
+}

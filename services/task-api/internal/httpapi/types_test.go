@@ -1,0 +1,90 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/platform/httpx"
+	"github.com/taskwire/taskwire/services/task-api/api"
+	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
+	"github.com/taskwire/taskwire/services/task-api/internal/domain"
+	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
+)
+
+// members lists what a type is in JSON: a line for each member, with its kind, those of inner objects too.
+func members(t reflect.Type, path string) []string {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch {
+	case t == reflect.TypeFor[time.Time]():
+		return []string{path + " time"}
+	case t.Kind() == reflect.Slice:
+		return members(t.Elem(), path+"[]")
+	case t.Kind() == reflect.Map:
+		return members(t.Elem(), path+"{}")
+	case t.Kind() == reflect.Struct:
+		var out []string
+		for _, f := range reflect.VisibleFields(t) {
+			if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" && name != "-" {
+				out = append(out, members(f.Type, path+"."+name)...)
+			}
+		}
+		slices.Sort(out)
+		return out
+	}
+	kind := strings.TrimRight(t.Kind().String(), "0123456789")
+	return []string{fmt.Sprintf("%s %s", path, kind)}
+}
+
+// TestHandWrittenTypesAreThoseOfTheDocument: where a handler answers with a type of the domain, it has the members of the
+// generated one, of the same kinds and no others.
+func TestHandWrittenTypesAreThoseOfTheDocument(t *testing.T) {
+	for _, pair := range []struct{ hand, generated any }{
+		{events.TaskData{}, api.Task{}},
+		{taskList{}, api.TaskList{}},
+		{accounts.User{}, api.User{}},
+		{accounts.Session{}, api.Session{}},
+		{postgres.Stats{}, api.Stats{}},
+		{httpx.Problem{}, api.Problem{}},
+	} {
+		got, want := members(reflect.TypeOf(pair.hand), ""), members(reflect.TypeOf(pair.generated), "")
+		if !slices.Equal(got, want) {
+			t.Errorf("%T has\n%s\nbut %T has\n%s", pair.hand, strings.Join(got, "\n"), pair.generated, strings.Join(want, "\n"))
+		}
+	}
+}
+
+// TestABodyHasTheMembersOfTheDocument: each member of the generated bodies is known to the reader of a task's body, and
+// what else it knows is read-only.
+func TestABodyHasTheMembersOfTheDocument(t *testing.T) {
+	names := func(v any) []string {
+		var out []string
+		for _, f := range reflect.VisibleFields(reflect.TypeOf(v)) {
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			out = append(out, name)
+		}
+		return out
+	}
+	written := names(api.NewTask{})
+	if patch := names(api.TaskPatch{}); !slices.Equal(slices.Sorted(slices.Values(patch)), slices.Sorted(slices.Values(written))) {
+		t.Errorf("TaskPatch has %v, NewTask has %v", patch, written)
+	}
+	for _, name := range names(api.Task{}) {
+		fields, err := domain.ParseFields(map[string]json.RawMessage{name: json.RawMessage("null")})
+		if err != nil {
+			t.Errorf("%s: got %v, want it read", name, err)
+		}
+		_, err = domain.New("01890a5d-ac96-774b-bcce-b302099a8057", "01890a5d-ac96-774b-bcce-b302099a8058", fields, domain.Defaults{Timezone: "UTC"})
+		readOnly := err != nil && strings.Contains(err.Error(), name+" is set by the server")
+		if readOnly == slices.Contains(written, name) {
+			t.Errorf("%s: read-only is %v, but NewTask has %v", name, readOnly, written)
+		}
+	}
+}

@@ -1,0 +1,20 @@
+package httpapi_test
+
+import (
+	"testing"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/taskwire/taskwire/pkg/platform/apitest"
+	"github.com/taskwire/taskwire/services/websocket/internal/httpapi"
+)
+
+func TestTheDocumentHasTheRouteAndNoOthers(t *testing.T) {
+	engine := gin.New()
+	httpapi.Routes(engine, httpapi.Config{})
+	var routes []string
+	for _, route := range engine.Routes() {
+		routes = append(routes, route.Method+" "+route.Path)
+	}
+	apitest.File(t, "../../../task-api/api/openapi.yaml").CheckRoutes(t, "websocket", routes)
+}
