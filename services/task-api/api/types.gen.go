@@ -7,6 +7,96 @@ import (
 	"time"
 )
 
+// Defines values for BatchOperationsOp.
+const (
+	Complete BatchOperationsOp = "complete"
+	Create   BatchOperationsOp = "create"
+	Delete   BatchOperationsOp = "delete"
+	Reopen   BatchOperationsOp = "reopen"
+	Replace  BatchOperationsOp = "replace"
+	Restore  BatchOperationsOp = "restore"
+	Skip     BatchOperationsOp = "skip"
+	Update   BatchOperationsOp = "update"
+)
+
+// Valid indicates whether the value is a known member of the BatchOperationsOp enum.
+func (e BatchOperationsOp) Valid() bool {
+	switch e {
+	case Complete:
+		return true
+	case Create:
+		return true
+	case Delete:
+		return true
+	case Reopen:
+		return true
+	case Replace:
+		return true
+	case Restore:
+		return true
+	case Skip:
+		return true
+	case Update:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ExchangeFormat.
+const (
+	Csv         ExchangeFormat = "csv"
+	Ics         ExchangeFormat = "ics"
+	Jsonl       ExchangeFormat = "jsonl"
+	Taskwarrior ExchangeFormat = "taskwarrior"
+)
+
+// Valid indicates whether the value is a known member of the ExchangeFormat enum.
+func (e ExchangeFormat) Valid() bool {
+	switch e {
+	case Csv:
+		return true
+	case Ics:
+		return true
+	case Jsonl:
+		return true
+	case Taskwarrior:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ImportReportType.
+const (
+	Done     ImportReportType = "done"
+	Error    ImportReportType = "error"
+	Note     ImportReportType = "note"
+	Progress ImportReportType = "progress"
+	Refused  ImportReportType = "refused"
+	Skipped  ImportReportType = "skipped"
+)
+
+// Valid indicates whether the value is a known member of the ImportReportType enum.
+func (e ImportReportType) Valid() bool {
+	switch e {
+	case Done:
+		return true
+	case Error:
+		return true
+	case Note:
+		return true
+	case Progress:
+		return true
+	case Refused:
+		return true
+	case Skipped:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PreferencesChannels.
 const (
 	InApp PreferencesChannels = "in_app"
@@ -146,6 +236,57 @@ type AuditList struct {
 	NextCursor string       `json:"next_cursor"`
 }
 
+// Batch defines model for Batch.
+type Batch struct {
+	// Atomic All operations or none.
+	Atomic     *bool `json:"atomic,omitempty"`
+	Operations []struct {
+		// ID The task; for every op but create.
+		ID *string `json:"id,omitempty"`
+
+		// IfMatch The version that the task must have.
+		IfMatch *int64            `json:"if_match,omitempty"`
+		Op      BatchOperationsOp `json:"op"`
+
+		// Patch The fields to change, as in NewTask.
+		Patch *TaskPatch `json:"patch,omitempty"`
+		Task  *NewTask   `json:"task,omitempty"`
+	} `json:"operations"`
+}
+
+// BatchOperationsOp defines model for Batch.Operations.Op.
+type BatchOperationsOp string
+
+// BatchProblem Why an atomic batch was not done, with the result that each operation had.
+type BatchProblem struct {
+	Detail *string `json:"detail,omitempty"`
+	Errors *[]struct {
+		Field   string `json:"field"`
+		Message string `json:"message"`
+	} `json:"errors,omitempty"`
+	Results *[]map[string]interface{} `json:"results,omitempty"`
+	Status  int64                     `json:"status"`
+	Title   string                    `json:"title"`
+	TraceID *string                   `json:"trace_id,omitempty"`
+	Type    string                    `json:"type"`
+}
+
+// BatchResults defines model for BatchResults.
+type BatchResults struct {
+	Results []struct {
+		// Problem RFC 9457.
+		Problem *Problem `json:"problem,omitempty"`
+		Status  int64    `json:"status"`
+		Task    *Task    `json:"task,omitempty"`
+	} `json:"results"`
+}
+
+// Confirmation defines model for Confirmation.
+type Confirmation struct {
+	// Password The account's current password.
+	Password *string `json:"password,omitempty"`
+}
+
 // ConsistencyProof defines model for ConsistencyProof.
 type ConsistencyProof struct {
 	From         int64    `json:"from"`
@@ -169,6 +310,32 @@ type Delivery struct {
 	LastError *string   `json:"last_error,omitempty"`
 	State     string    `json:"state"`
 }
+
+// ExchangeFormat defines model for ExchangeFormat.
+type ExchangeFormat string
+
+// ImportReport defines model for ImportReport.
+type ImportReport struct {
+	// Created Tasks made so far; this and the other counts stand in progress, done and error.
+	Created *int64  `json:"created,omitempty"`
+	Field   *string `json:"field,omitempty"`
+
+	// Line Where in the file.
+	Line  *int64 `json:"line,omitempty"`
+	Notes *int64 `json:"notes,omitempty"`
+
+	// Present Tasks that were there already.
+	Present *int64  `json:"present,omitempty"`
+	Reason  *string `json:"reason,omitempty"`
+	Refused *int64  `json:"refused,omitempty"`
+	Skipped *int64  `json:"skipped,omitempty"`
+
+	// Type refused: could not be taken; skipped: is no task, or one that is not taken; note: was taken otherwise than it stands in the file.
+	Type ImportReportType `json:"type"`
+}
+
+// ImportReportType refused: could not be taken; skipped: is no task, or one that is not taken; note: was taken otherwise than it stands in the file.
+type ImportReportType string
 
 // InclusionProof defines model for InclusionProof.
 type InclusionProof struct {
@@ -231,6 +398,12 @@ type Notification struct {
 type NotificationList struct {
 	Items      []Notification `json:"items"`
 	NextCursor string         `json:"next_cursor"`
+}
+
+// PasswordChange defines model for PasswordChange.
+type PasswordChange struct {
+	CurrentPassword string `json:"current_password"`
+	NewPassword     string `json:"new_password"`
 }
 
 // Preferences defines model for Preferences.
@@ -459,6 +632,9 @@ type BadRequest = Problem
 
 // Invalid RFC 9457.
 type Invalid = Problem
+
+// NoPasswords RFC 9457.
+type NoPasswords = Problem
 
 // NotFound RFC 9457.
 type NotFound = Problem
