@@ -115,9 +115,7 @@ func (tx *Tx) flush(ctx context.Context) (mask uint64, err error) {
 			mask |= c.set(i, m)
 		}
 		// Past gorm's statement building, which takes arrays apart.
-		_, err := tx.Statement.ConnPool.ExecContext(ctx, insertRows,
-			c.bucket, c.topic, c.key, c.id, c.kind, c.subject, c.parent, c.data)
-		if err != nil {
+		if _, err := tx.Statement.ConnPool.ExecContext(ctx, insertRows, c.args()...); err != nil {
 			return 0, fmt.Errorf("write %d events to the outbox: %w", len(chunk), err)
 		}
 	}
@@ -144,6 +142,11 @@ func (c columns) set(i int, m Message) (mask uint64) {
 	c.bucket[i], c.data[i] = bucketOf(m.Key), m.Data
 	c.topic[i], c.key[i], c.id[i], c.kind[i], c.subject[i], c.parent[i] = m.Topic, m.Key, m.EventID, m.Type, m.Subject, m.TraceParent
 	return 1 << c.bucket[i]
+}
+
+// args are those of insertRows.
+func (c columns) args() []any {
+	return []any{c.bucket, c.topic, c.key, c.id, c.kind, c.subject, c.parent, c.data}
 }
 
 func traceParent(ctx context.Context) string {
