@@ -55,7 +55,7 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true, SilenceUsage: true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(upCommand(), downCommand(), statusCommand(), logsCommand(), buildCommand(), gatewayCommand(), brokerCommand(), watch.Command(), versionCommand())
+	root.AddCommand(upCommand(), downCommand(), statusCommand(), logsCommand(), outboxCommand(), buildCommand(), gatewayCommand(), brokerCommand(), watch.Command(), versionCommand())
 	return root
 }
 

@@ -169,6 +169,21 @@ func (s *Set) Write(address func(role, password string) (string, error)) error {
 	return nil
 }
 
+// Read answers one value of an app's file as it stands there. Its errors do not repeat what is in the file.
+func Read(dir, app, key string) (string, error) {
+	path := Path(dir, app)
+	file, err := readFile(path)
+	switch {
+	case err != nil:
+		return "", err
+	case file == nil:
+		return "", fmt.Errorf("%s is not there: `taskwire up` (make up) makes it", path)
+	case file[app][key] == "":
+		return "", fmt.Errorf("%s has no %s", path, key)
+	}
+	return file[app][key], nil
+}
+
 // readFile reads one app's file; an empty map where there is none.
 func readFile(path string) (map[string]map[string]string, error) {
 	if err := checkMode(path); errors.Is(err, fs.ErrNotExist) {
