@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -21,7 +22,12 @@ import (
 	"github.com/taskwire/taskwire/pkg/platform/postgres"
 )
 
-func TestMain(m *testing.M) { pgtest.Main(m) }
+func TestMain(m *testing.M) {
+	if url := os.Getenv(actAsRelay); url != "" {
+		relayProcess(url)
+	}
+	pgtest.Main(m)
+}
 
 const (
 	patience = 90 * time.Second // before a test calls something stuck

@@ -387,30 +387,6 @@ func TestAStopLetsTheBulkInFlightEnd(t *testing.T) {
 	}
 }
 
-func TestABacklogOfAHundredThousandDrains(t *testing.T) {
-	if testing.Short() {
-		t.Skip("long")
-	}
-	w, b := newWorld(t), &broker{}
-	const n = 100_000
-	fill(w, n)
-	w.run(w.relay(b))
-	w.waitFor("an empty outbox", func() bool { return w.waiting() == 0 })
-	seen := map[string]bool{}
-	last := map[string]int{}
-	for _, m := range b.published() {
-		seen[m.EventID] = true
-		if got := number(m); got < last[m.Subject] {
-			t.Fatalf("task %s: %d after %d", m.Subject, got, last[m.Subject])
-		} else {
-			last[m.Subject] = got
-		}
-	}
-	if len(seen) != n || b.largest() > 200 {
-		t.Errorf("published %d of %d, largest bulk %d", len(seen), n, b.largest())
-	}
-}
-
 func TestTheGaugesTellTheBacklog(t *testing.T) {
 	w := newWorld(t)
 	b := &broker{}
