@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/platform/outbox"
 	"gorm.io/gorm"
 )
 
@@ -29,34 +31,54 @@ type IdempotencyKey struct {
 	Hash [sha256.Size]byte
 }
 
-// claim takes the key for this transaction, or returns the answer that its first request got. It does not wait: the
-// lock is released when the transaction that holds it ends, however it ends.
+// keptAnswer is what the look-up of a key found.
+type keptAnswer struct {
+	locked        bool
+	same, expired *bool
+	answer        *string
+}
+
+// lookUp takes the key for a transaction, of which it is the first statement, and reads what is kept under it. It does
+// not wait: the lock is released when the transaction that holds it ends, however it ends.
 //
 // Lock and look-up are one statement, whose snapshot is older than the lock. A first request that commits in between
 // is not seen; the insert of the key then fails as a duplicate, and the caller starts again.
-func claim(tx *gorm.DB, userID string, key IdempotencyKey) (answer events.TaskData, ok bool, err error) {
-	var row struct {
-		Locked        bool
-		Same, Expired *bool
-		Answer        *string
+func lookUp(userID string, key IdempotencyKey, k *keptAnswer) outbox.First {
+	return outbox.First{
+		SQL: `SELECT pg_try_advisory_xact_lock($1), k.request_hash = $2, k.created_at <= now() - make_interval(secs => $3), k.answer
+			FROM (SELECT) one LEFT JOIN idempotency_keys k ON k.user_id = $4 AND k.key = $5`,
+		Args: []any{lockKey(userID, key.Key), key.Hash[:], KeyRetention.Seconds(), userID, key.Key},
+		Scan: func(row pgx.Row) error {
+			if err := row.Scan(&k.locked, &k.same, &k.expired, &k.answer); err != nil {
+				return fmt.Errorf("claim idempotency key: %w", err)
+			}
+			return nil
+		},
 	}
-	err = tx.Raw(`SELECT pg_try_advisory_xact_lock(?) AS locked, k.request_hash = ? AS same, k.answer,
-			k.created_at <= now() - make_interval(secs => ?) AS expired
-		FROM (SELECT) one LEFT JOIN idempotency_keys k ON k.user_id = ? AND k.key = ?`,
-		lockKey(userID, key.Key), key.Hash[:], KeyRetention.Seconds(), userID, key.Key).Scan(&row).Error
+}
+
+// claim is lookUp and judge within a transaction.
+func claim(tx *gorm.DB, userID string, key IdempotencyKey) (answer events.TaskData, ok bool, err error) {
+	var k keptAnswer
+	if err := run(tx, lookUp(userID, key, &k)); err != nil {
+		return answer, false, err
+	}
+	return k.judge(tx, userID, key)
+}
+
+// judge tells what the look-up found: the key is this request's, or it returns the answer that its first request got.
+func (k keptAnswer) judge(tx *gorm.DB, userID string, key IdempotencyKey) (answer events.TaskData, ok bool, err error) {
 	switch {
-	case err != nil:
-		return answer, false, fmt.Errorf("claim idempotency key: %w", err)
-	case !row.Locked:
+	case !k.locked:
 		return answer, false, ErrKeyRunning
-	case row.Same == nil:
+	case k.same == nil:
 		return answer, false, nil
-	case *row.Expired:
+	case *k.expired:
 		return answer, false, tx.Exec(`DELETE FROM idempotency_keys WHERE user_id = ? AND key = ?`, userID, key.Key).Error
-	case !*row.Same:
+	case !*k.same:
 		return answer, false, ErrKeyReused
 	}
-	if err := json.Unmarshal([]byte(*row.Answer), &answer); err != nil {
+	if err := json.Unmarshal([]byte(*k.answer), &answer); err != nil {
 		return answer, false, fmt.Errorf("read kept answer: %w", err)
 	}
 	return answer, true, nil
