@@ -219,15 +219,6 @@ func (b *broker) published() []outbox.Message {
 	return append([]outbox.Message(nil), b.log...)
 }
 
-func (b *broker) largest() (n int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, bulk := range b.bulks {
-		n = max(n, len(bulk))
-	}
-	return n
-}
-
 // firsts answers the numbers of a subject's events on a topic in the order of their first publication.
 func (b *broker) firsts(topic, subject string) (ns []int) {
 	seen := map[string]bool{}

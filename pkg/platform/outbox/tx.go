@@ -66,7 +66,7 @@ func (o *Outbox) InTxFirst(ctx context.Context, first First, fn func(tx *Tx) err
 	}
 	// A connection whose transaction did not end is not used again: the driver looks when the pool takes it back out.
 	defer func() { _ = conn.Close() }()
-	s := session{conn, conn}
+	s := &session{conn, conn}
 	committed := false
 	defer func() {
 		if !committed {
@@ -125,19 +125,19 @@ type session struct {
 }
 
 var (
-	_ gorm.ConnPool    = session{}
-	_ gorm.TxCommitter = session{} // gorm makes a nested Transaction a savepoint
+	_ gorm.ConnPool    = (*session)(nil)
+	_ gorm.TxCommitter = (*session)(nil) // gorm makes a nested Transaction a savepoint
 )
 
 // errEnded tells a function that ends its transaction itself that this is not its to do.
 var errEnded = errors.New("outbox: the transaction ends with InTx's function")
 
 // Commit is not for fn to call.
-func (s session) Commit() error { return errEnded }
+func (s *session) Commit() error { return errEnded }
 
 // Rollback ends the transaction without effect. It does not wait for a context that has ended: the connection is of
 // no use before.
-func (s session) Rollback() error {
+func (s *session) Rollback() error {
 	return s.do(func(conn *pgx.Conn) error {
 		if conn.IsClosed() || conn.PgConn().TxStatus() == 'I' {
 			return nil
@@ -149,7 +149,7 @@ func (s session) Rollback() error {
 	})
 }
 
-func (s session) do(f func(*pgx.Conn) error) error {
+func (s *session) do(f func(*pgx.Conn) error) error {
 	return s.conn.Raw(func(driver any) error {
 		conn, ok := driver.(*stdlib.Conn)
 		if !ok {
@@ -159,7 +159,7 @@ func (s session) do(f func(*pgx.Conn) error) error {
 	})
 }
 
-func (s session) begin(ctx context.Context, first First) error {
+func (s *session) begin(ctx context.Context, first First) error {
 	return s.do(func(conn *pgx.Conn) error {
 		if first.SQL == "" {
 			if _, err := conn.Exec(ctx, "BEGIN"); err != nil {
@@ -184,7 +184,7 @@ func (s session) begin(ctx context.Context, first First) error {
 }
 
 // commit sends what is left to write and the COMMIT at once: after a failure the server takes none of what follows it.
-func (s session) commit(ctx context.Context, batch *pgx.Batch) error {
+func (s *session) commit(ctx context.Context, batch *pgx.Batch) error {
 	writes := batch.Len()
 	batch.Queue("COMMIT")
 	return s.do(func(conn *pgx.Conn) error {
