@@ -92,10 +92,10 @@ func (w *world) startRelay() *exec.Cmd {
 const (
 	scaleBacklog = 100_000
 	scaleKeys    = 997
-	scaleBody    = 2000 // bytes an event: the backlog is 200 MB
+	scaleBody    = 1000 // bytes an event: the backlog is 100 MB
 	// scaleHeap is what a replica's heap may hold: 4 workers with 8 MiB of rows at most, as much again for what is not
 	// collected yet, and the drivers. It does not depend on the backlog.
-	scaleHeap = 80 << 20
+	scaleHeap = 64 << 20
 )
 
 // TestABacklogOfAHundredThousandDrainsWhileWritesGoOn: two replicas, each a process, of which one is killed in the
@@ -205,6 +205,7 @@ func (w *world) writeOn(n int) (stop func(), written func() int) {
 					return
 				}
 				counts[i]++
+				time.Sleep(time.Millisecond) // some thousand a second at most: the machine is the relays'
 			}
 		})
 	}
