@@ -2,11 +2,12 @@
 // figures of a shared machine move by a factor of four, ratios of paired rounds do not.
 //
 //	create    creates per second at 32 connections, over pgbench doing two inserts in one transaction
+//	relay     events a second through Dapr and the broker, over the sustained create rate, and the CPU time of one
 //	socket    commit to WebSocket at 100 creates a second, beside a direct produce and consume on the same broker
 //	start     a warm start of the stack until it is ready
 //	memory    resident memory of each process, idle after start and after the load
 //
-// It asserts nothing. Flags: -rounds, -seconds.
+// It asserts nothing. Flags: -rounds, -seconds, -only.
 package main
 
 import (
@@ -28,9 +29,10 @@ import (
 func main() {
 	rounds := flag.Int("rounds", 5, "paired rounds of each figure; the median of their ratios is quoted")
 	seconds := flag.Int("seconds", 5, "length of one arm of a round")
+	only := flag.String("only", "", "one of create, relay, socket; default all")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, *rounds, time.Duration(*seconds)*time.Second)
+	err := run(ctx, *rounds, time.Duration(*seconds)*time.Second, *only)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -38,7 +40,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, rounds int, arm time.Duration) error {
+func run(ctx context.Context, rounds int, arm time.Duration, only string) error {
 	root, err := os.Getwd()
 	if err != nil {
 		return err
@@ -70,11 +72,16 @@ func run(ctx context.Context, rounds int, arm time.Duration) error {
 		}
 		defer end() //nolint:errcheck // the figures are out by then; a stop that fails is the stack's own test
 		printMemory("memory, idle", s)
-		if err := benchCreate(ctx, s, rounds, arm); err != nil {
-			return fmt.Errorf("create: %w", err)
-		}
-		if err := benchSocket(ctx, s, rounds, arm); err != nil {
-			return fmt.Errorf("socket: %w", err)
+		for _, b := range []struct {
+			name string
+			run  func(context.Context, *stack.Stack, int, time.Duration) error
+		}{{"create", benchCreate}, {"relay", benchRelay}, {"socket", benchSocket}} {
+			if only != "" && only != b.name {
+				continue
+			}
+			if err := b.run(ctx, s, rounds, arm); err != nil {
+				return fmt.Errorf("%s: %w", b.name, err)
+			}
 		}
 		printMemory("memory, after the load", s)
 	}

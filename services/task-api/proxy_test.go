@@ -76,16 +76,12 @@ func (p *proxy) serve(client net.Conn) {
 	if !p.keep(server) {
 		return
 	}
-	var lost atomic.Bool
 	var both sync.WaitGroup
 	both.Go(func() {
 		defer server.Close()
 		buf := make([]byte, 64<<10)
 		for {
 			n, err := client.Read(buf)
-			if bytes.Contains(buf[:n], []byte("commit")) && p.loseNext.CompareAndSwap(true, false) {
-				lost.Store(true)
-			}
 			if _, werr := server.Write(buf[:n]); err != nil || werr != nil {
 				return
 			}
@@ -96,7 +92,8 @@ func (p *proxy) serve(client net.Conn) {
 		buf := make([]byte, 64<<10)
 		for {
 			n, err := server.Read(buf)
-			if lost.Load() {
+			// The tag of CommandComplete, in whichever way the command was sent.
+			if bytes.Contains(buf[:n], []byte("COMMIT\x00")) && p.loseNext.CompareAndSwap(true, false) {
 				return // the server has committed; nobody will ever hear of it
 			}
 			if _, werr := client.Write(buf[:n]); err != nil || werr != nil {

@@ -18,5 +18,5 @@
 //
 // The parts: Outbox writes rows (outbox.go). Relay (relay.go) holds buckets of keys by advisory locks (lease.go) and
 // lets a few workers (worker.go) fetch rows (store.go), choose what may go now (plan.go), publish it (send.go) and wait
-// after failures (hold.go).
+// after failures (hold.go). Desk (desk.go) is where a person decides about what was parked.
 package outbox

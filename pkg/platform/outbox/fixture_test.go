@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -21,7 +22,12 @@ import (
 	"github.com/taskwire/taskwire/pkg/platform/postgres"
 )
 
-func TestMain(m *testing.M) { pgtest.Main(m) }
+func TestMain(m *testing.M) {
+	if url := os.Getenv(actAsRelay); url != "" {
+		relayProcess(url)
+	}
+	pgtest.Main(m)
+}
 
 const (
 	patience = 90 * time.Second // before a test calls something stuck
@@ -211,15 +217,6 @@ func (b *broker) published() []outbox.Message {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return append([]outbox.Message(nil), b.log...)
-}
-
-func (b *broker) largest() (n int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, bulk := range b.bulks {
-		n = max(n, len(bulk))
-	}
-	return n
 }
 
 // firsts answers the numbers of a subject's events on a topic in the order of their first publication.

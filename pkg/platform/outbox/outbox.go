@@ -3,7 +3,6 @@ package outbox
 import (
 	"context"
 	"embed"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"sync/atomic"
@@ -41,53 +40,6 @@ func New(db *gorm.DB, log *slog.Logger) *Outbox {
 	return &Outbox{db: db, log: log, wake: make(chan struct{}, 1)}
 }
 
-// Tx is a transaction that can add events. It is not safe for concurrent use, and ends when InTx's function returns.
-type Tx struct {
-	*gorm.DB
-	msgs []Message
-	err  error // of the first bad message
-}
-
-// Add buffers an event. The buffer is written in one statement at the end of the transaction, in the order of the
-// calls. A message that lacks a field fails the transaction. An empty TraceParent takes the trace of InTx's context.
-func (tx *Tx) Add(m Message) {
-	if tx.err == nil {
-		tx.err = m.check()
-	}
-	tx.msgs = append(tx.msgs, m)
-}
-
-// InTx runs fn in a transaction, writes the events it added, commits, and wakes the relay. An error of fn, of the
-// write or of the commit is returned and nothing is committed; but where the connection is lost during the commit,
-// nobody knows: the caller must not answer with success, and a repetition must be harmless. A panic of fn rolls back
-// and goes on.
-func (o *Outbox) InTx(ctx context.Context, fn func(tx *Tx) error) error {
-	begun := o.db.WithContext(ctx).Begin()
-	if begun.Error != nil {
-		return fmt.Errorf("begin: %w", begun.Error)
-	}
-	tx := &Tx{DB: begun}
-	committed := false
-	defer func() {
-		if !committed {
-			tx.Rollback() // its error would only repeat the one that is returned
-		}
-	}()
-	if err := fn(tx); err != nil {
-		return err
-	}
-	mask, err := tx.flush(ctx)
-	if err != nil {
-		return err
-	}
-	if err := tx.Commit().Error; err != nil {
-		return fmt.Errorf("commit: %w", err)
-	}
-	committed = true
-	o.signal(mask)
-	return nil
-}
-
 // insertRows gives out ids in the order of its arrays.
 const insertRows = `
 	INSERT INTO outbox (bucket, topic, key, event_id, type, subject, trace_parent, data)
@@ -95,34 +47,6 @@ const insertRows = `
 	FROM unnest($1::smallint[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::bytea[])
 		WITH ORDINALITY AS m (bucket, topic, key, event_id, type, subject, trace_parent, data, n)
 	ORDER BY n`
-
-// flush writes the buffered events and returns the mask of their buckets.
-func (tx *Tx) flush(ctx context.Context) (mask uint64, err error) {
-	if tx.err != nil {
-		return 0, tx.err
-	}
-	parent := ""
-	if len(tx.msgs) > 0 {
-		parent = traceParent(ctx)
-	}
-	for start := 0; start < len(tx.msgs); start += flushRows {
-		chunk := tx.msgs[start:min(start+flushRows, len(tx.msgs))]
-		c := newColumns(len(chunk))
-		for i, m := range chunk {
-			if m.TraceParent == "" {
-				m.TraceParent = parent
-			}
-			mask |= c.set(i, m)
-		}
-		// Past gorm's statement building, which takes arrays apart.
-		_, err := tx.Statement.ConnPool.ExecContext(ctx, insertRows,
-			c.bucket, c.topic, c.key, c.id, c.kind, c.subject, c.parent, c.data)
-		if err != nil {
-			return 0, fmt.Errorf("write %d events to the outbox: %w", len(chunk), err)
-		}
-	}
-	return mask, nil
-}
 
 // columns are messages turned on their side, for unnest: one statement text for any number of rows.
 type columns struct {
@@ -144,6 +68,11 @@ func (c columns) set(i int, m Message) (mask uint64) {
 	c.bucket[i], c.data[i] = bucketOf(m.Key), m.Data
 	c.topic[i], c.key[i], c.id[i], c.kind[i], c.subject[i], c.parent[i] = m.Topic, m.Key, m.EventID, m.Type, m.Subject, m.TraceParent
 	return 1 << c.bucket[i]
+}
+
+// args are those of insertRows.
+func (c columns) args() []any {
+	return []any{c.bucket, c.topic, c.key, c.id, c.kind, c.subject, c.parent, c.data}
 }
 
 func traceParent(ctx context.Context) string {

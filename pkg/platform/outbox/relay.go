@@ -110,6 +110,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	group.Go(func() error { r.fanWakes(ctx); return nil })
 	group.Go(func() error { r.poll(ctx); return nil })
 	group.Go(func() error { r.measure(ctx); return nil })
+	group.Go(func() error { r.keepFloors(ctx); return nil })
 	for _, w := range r.workers {
 		group.Go(func() error { w.run(ctx); return nil })
 	}
@@ -135,8 +136,8 @@ func (r *Relay) RunOnce(ctx context.Context) (published int, err error) {
 }
 
 func (r *Relay) open(ctx context.Context) (err error) {
-	// One connection for each worker, one for the polling and one for the counting.
-	if r.store, err = openStore(ctx, r.cfg.URL, r.cfg.Name, len(r.workers)+2); err != nil {
+	// One connection for each worker, and one each for the polling, the counting and the floors.
+	if r.store, err = openStore(ctx, r.cfg.URL, r.cfg.Name, len(r.workers)+3); err != nil {
 		return fmt.Errorf("outbox: %w", err)
 	}
 	return nil
@@ -219,6 +220,7 @@ func (r *Relay) balance(ctx context.Context) (settled bool, err error) {
 		if r.leases, err = openLeases(ctx, r.cfg.URL, r.cfg.Name); err != nil {
 			return false, err
 		}
+		r.store.floors.restart.Store(true) // it may be another server
 	}
 	usable, settled, err := r.leases.balance(ctx, r.release)
 	if err != nil {

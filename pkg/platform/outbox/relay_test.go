@@ -246,8 +246,8 @@ func TestARefusedEventIsParkedAndItsKeyGoesOn(t *testing.T) {
 			if row.EventID != bad.EventID || !strings.Contains(row.Reason, "too large") || row.Data != string(bad.Data) {
 				t.Errorf("parked %+v, want %s with its data and the reason", row, bad.EventID)
 			}
-			if !strings.Contains(log.String(), "level=ERROR") || !strings.Contains(log.String(), bad.EventID) {
-				t.Errorf("log %q does not report event %s as an error", log.String(), bad.EventID)
+			if strings.Count(log.String(), "level=ERROR") != 1 || !strings.Contains(log.String(), bad.EventID) {
+				t.Errorf("log %q does not report event %s as an error, once", log.String(), bad.EventID)
 			}
 			if got := metric(t, reg, "outbox_parked_total"); got != 1 {
 				t.Errorf("outbox_parked_total = %v, want 1", got)
@@ -384,30 +384,6 @@ func TestAStopLetsTheBulkInFlightEnd(t *testing.T) {
 	<-stopped
 	if got := b.firsts("tasks", "task-1"); !slices.Equal(got, []int{1}) || w.waiting() != 1 {
 		t.Errorf("published %v, waiting %d; want [1] deleted and the second waiting", got, w.waiting())
-	}
-}
-
-func TestABacklogOfAHundredThousandDrains(t *testing.T) {
-	if testing.Short() {
-		t.Skip("long")
-	}
-	w, b := newWorld(t), &broker{}
-	const n = 100_000
-	fill(w, n)
-	w.run(w.relay(b))
-	w.waitFor("an empty outbox", func() bool { return w.waiting() == 0 })
-	seen := map[string]bool{}
-	last := map[string]int{}
-	for _, m := range b.published() {
-		seen[m.EventID] = true
-		if got := number(m); got < last[m.Subject] {
-			t.Fatalf("task %s: %d after %d", m.Subject, got, last[m.Subject])
-		} else {
-			last[m.Subject] = got
-		}
-	}
-	if len(seen) != n || b.largest() > 200 {
-		t.Errorf("published %d of %d, largest bulk %d", len(seen), n, b.largest())
 	}
 }
 

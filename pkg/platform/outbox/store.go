@@ -24,7 +24,10 @@ const (
 
 // store is the relay's side of the table. Its connections are its own: requests cannot starve the relay, nor the relay
 // them, and the planner can be told what it cannot know.
-type store struct{ pool *pgxpool.Pool }
+type store struct {
+	pool   *pgxpool.Pool
+	floors floors
+}
 
 func openStore(ctx context.Context, url, name string, conns int) (*store, error) {
 	conn, err := postgres.ConnConfig(url, name)
@@ -68,12 +71,13 @@ func listBuckets(mask uint64) []int16 {
 
 // filled answers which of the buckets have rows.
 func (s *store) filled(ctx context.Context, mask uint64) (uint64, error) {
-	if mask == 0 {
+	wanted := listBuckets(mask)
+	if len(wanted) == 0 {
 		return 0, nil
 	}
 	rows, err := s.pool.Query(ctx, `
-		SELECT b FROM unnest($1::smallint[]) AS b
-		WHERE EXISTS (SELECT FROM outbox WHERE bucket = b)`, listBuckets(mask))
+		SELECT b FROM unnest($1::smallint[], $2::bigint[]) AS t (b, f)
+		WHERE EXISTS (SELECT FROM outbox WHERE bucket = b AND id > f)`, wanted, s.floors.of(wanted))
 	if err != nil {
 		return 0, fmt.Errorf("look for events: %w", err)
 	}
@@ -89,16 +93,16 @@ func (s *store) filled(ctx context.Context, mask uint64) (uint64, error) {
 }
 
 // fetchSQL reads, of each bucket, the oldest rows up to a number and a size, but none of a resting topic or line. It
-// begins at the oldest row there is: a row that was numbered early and committed late is found, which a reader that
-// keeps a high-water mark would skip.
+// begins at the oldest row there is, past the deleted ones below the floor: a row that was numbered early and committed
+// late is found, which a reader that keeps a high-water mark would skip.
 const fetchSQL = `
 	SELECT o.bucket, o.id, o.topic, o.key, o.event_id::text, o.type, o.subject, o.trace_parent, o.data
-	FROM unnest($1::smallint[]) AS b (bucket)
+	FROM unnest($1::smallint[], $7::bigint[]) AS b (bucket, floor)
 	CROSS JOIN LATERAL (
 		SELECT *, sum(octet_length(data)) OVER (ORDER BY id) AS upto
 		FROM (
 			SELECT * FROM outbox
-			WHERE outbox.bucket = b.bucket
+			WHERE outbox.bucket = b.bucket AND outbox.id > b.floor
 				AND outbox.topic <> ALL ($3::text[])
 				AND (outbox.topic, outbox.key) NOT IN (SELECT * FROM unnest($4::text[], $5::text[]))
 			ORDER BY outbox.id LIMIT $2
@@ -125,7 +129,7 @@ func (s *store) exchange(ctx context.Context, published []row, mask uint64, rest
 			lineTopics[i], lineKeys[i] = l.topic, l.key
 		}
 		perBucket, bytesPerBucket := max(minPerBucket, fetchRows/len(wanted)), fetchBytes/len(wanted)
-		batch.Queue(fetchSQL, wanted, perBucket, topics, lineTopics, lineKeys, bytesPerBucket).Query(func(rs pgx.Rows) (err error) {
+		batch.Queue(fetchSQL, wanted, perBucket, topics, lineTopics, lineKeys, bytesPerBucket, s.floors.of(wanted)).Query(func(rs pgx.Rows) (err error) {
 			rows, more, err = collect(rs, perBucket, bytesPerBucket)
 			return err
 		})
@@ -202,12 +206,16 @@ type counts struct {
 }
 
 func (s *store) count(ctx context.Context) (c counts, err error) {
+	every := listBuckets(^uint64(0))
 	err = s.pool.QueryRow(ctx, `
-		SELECT (SELECT count(*) FROM outbox),
-			(SELECT count(*) FROM outbox_parked),
-			COALESCE(EXTRACT(epoch FROM clock_timestamp() - (
-				SELECT min(head.created_at) FROM generate_series(0, 63) AS b (bucket)
-				CROSS JOIN LATERAL (SELECT created_at FROM outbox WHERE outbox.bucket = b.bucket::smallint ORDER BY id LIMIT 1) AS head
-			)), 0)::float8`).Scan(&c.backlog, &c.parked, &c.oldest)
+		WITH part AS (
+			SELECT n, oldest FROM unnest($1::smallint[], $2::bigint[]) AS b (bucket, floor)
+			CROSS JOIN LATERAL (
+				SELECT count(*) AS n, min(created_at) AS oldest FROM outbox WHERE outbox.bucket = b.bucket AND outbox.id > b.floor
+			) AS rows
+		)
+		SELECT sum(n)::bigint, (SELECT count(*) FROM outbox_parked),
+			COALESCE(EXTRACT(epoch FROM clock_timestamp() - min(oldest)), 0)::float8
+		FROM part`, every, s.floors.of(every)).Scan(&c.backlog, &c.parked, &c.oldest)
 	return c, err
 }

@@ -55,8 +55,8 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true, SilenceUsage: true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(upCommand(), downCommand(), statusCommand(), logsCommand(), userCommand(), importCommand(), exportCommand(),
-		buildCommand(), gatewayCommand(), brokerCommand(), watch.Command(), versionCommand())
+	root.AddCommand(upCommand(), downCommand(), statusCommand(), logsCommand(), outboxCommand(), userCommand(), importCommand(),
+		exportCommand(), buildCommand(), gatewayCommand(), brokerCommand(), watch.Command(), versionCommand())
 	return root
 }
 

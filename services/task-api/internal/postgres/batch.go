@@ -97,7 +97,7 @@ func (s *Store) batchOnce(ctx context.Context, r BatchRequest, careful bool) (an
 	err = s.outbox.InTx(ctx, func(tx *outbox.Tx) error {
 		answer = BatchAnswer{}
 		if r.Key != nil {
-			kept, ok, err := claimRaw(tx.DB, r.UserID, *r.Key)
+			kept, ok, err := claim(tx.DB, r.UserID, *r.Key)
 			if err != nil || ok {
 				answer.Body, answer.Replayed = []byte(kept), ok
 				return err

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/taskwire/taskwire/pkg/events"
@@ -69,9 +70,25 @@ func (w *statement) updateTask(r taskRow) {
 	w.args = append(append(w.args, r.values()...), r.ID, r.UserID)
 }
 
+func (w *statement) text() string { return "WITH " + strings.Join(w.with, ", ") + " " + w.main }
+
+// numbered is the statement with $1, $2, … for its parameters.
+func (w *statement) numbered() string {
+	parts := strings.Split(w.text(), "?")
+	var b strings.Builder
+	for i, part := range parts {
+		b.WriteString(part)
+		if i < len(parts)-1 {
+			b.WriteByte('$')
+			b.WriteString(strconv.Itoa(i + 1))
+		}
+	}
+	return b.String()
+}
+
 // exec runs the statement, which must write exactly one task.
 func (w *statement) exec(tx *gorm.DB) error {
-	res := tx.Exec("WITH "+strings.Join(w.with, ", ")+" "+w.main, w.args...)
+	res := tx.Exec(w.text(), w.args...)
 	if res.Error != nil {
 		return res.Error
 	}

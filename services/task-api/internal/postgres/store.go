@@ -14,12 +14,14 @@ package postgres
 
 import (
 	"context"
+	"database/sql"
 	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 	"github.com/taskwire/taskwire/services/task-api/internal/publish"
@@ -65,14 +67,31 @@ type head struct {
 // nextSeq takes the user's next change number and with it the user's lock, until the transaction ends.
 func nextSeq(tx *gorm.DB, userID string) (head, error) {
 	var h head
-	res := tx.Raw(`UPDATE heads h SET seq = h.seq + 1 FROM users u WHERE h.user_id = ? AND u.id = h.user_id RETURNING h.seq, u.timezone`, userID).Scan(&h)
-	if res.Error != nil {
-		return h, fmt.Errorf("lock user %s: %w", userID, res.Error)
+	err := run(tx, takeSeq(userID, &h))
+	return h, err
+}
+
+// takeSeq is nextSeq as a transaction's first statement.
+func takeSeq(userID string, h *head) outbox.First {
+	return outbox.First{
+		SQL:  `UPDATE heads h SET seq = h.seq + 1 FROM users u WHERE h.user_id = $1 AND u.id = h.user_id RETURNING h.seq, u.timezone`,
+		Args: []any{userID},
+		Scan: func(row pgx.Row) error {
+			err := row.Scan(&h.Seq, &h.Timezone)
+			switch {
+			case errors.Is(err, sql.ErrNoRows): // pgx.ErrNoRows is one too
+				return ErrNoUser
+			case err != nil:
+				return fmt.Errorf("lock user %s: %w", userID, err)
+			}
+			return nil
+		},
 	}
-	if res.RowsAffected == 0 {
-		return h, ErrNoUser
-	}
-	return h, nil
+}
+
+// run runs within a transaction what could have begun it.
+func run(tx *gorm.DB, q outbox.First) error {
+	return q.Scan(tx.Statement.ConnPool.QueryRowContext(tx.Statement.Context, q.SQL, q.Args...))
 }
 
 // find reads one of the user's tasks, tombstones too.

@@ -38,18 +38,28 @@ func (s *Store) Create(ctx context.Context, r CreateRequest) (events.TaskData, b
 	return task, replayed, err
 }
 
+// create is two round trips, or three with a key: what begins it goes with the BEGIN, what it writes with the COMMIT.
 func (s *Store) create(ctx context.Context, id string, r CreateRequest) (task events.TaskData, replayed bool, err error) {
-	err = s.outbox.InTx(ctx, func(tx *outbox.Tx) error {
+	var user head
+	var answer keptAnswer
+	first := takeSeq(r.UserID, &user)
+	if r.Key != nil {
+		first = lookUp(r.UserID, *r.Key, &answer)
+	}
+	err = s.outbox.InTxFirst(ctx, first, func(tx *outbox.Tx) error {
 		if r.Key != nil {
-			answer, ok, err := claim(tx.DB, r.UserID, *r.Key)
-			if err != nil || ok {
-				task, replayed = answer, ok
+			kept, ok, err := answer.judge(tx.DB, r.UserID, *r.Key)
+			if err != nil {
 				return err
 			}
-		}
-		user, err := nextSeq(tx.DB, r.UserID)
-		if err != nil {
-			return err
+			if ok {
+				replayed = true
+				task, err = keptTask(kept)
+				return err
+			}
+			if user, err = nextSeq(tx.DB, r.UserID); err != nil {
+				return err
+			}
 		}
 		t, err := domain.New(id, r.UserID, r.Fields, domain.Defaults{Timezone: user.Timezone, Now: s.now()})
 		if err != nil {
@@ -57,30 +67,44 @@ func (s *Store) create(ctx context.Context, id string, r CreateRequest) (task ev
 		}
 		t.Version, t.Seq = 1, user.Seq
 		task = t.TaskData
-		return s.insert(ctx, tx, t, publish.Change{Actor: r.UserID}, r.Key)
+		w, err := s.insertion(ctx, tx, t, publish.Change{Actor: r.UserID}, r.Key)
+		if err != nil {
+			return err
+		}
+		tx.Last(w.numbered(), w.args...)
+		return nil
 	})
 	return task, replayed, err
 }
 
-// insert writes a new task with its events and its row in the change log.
+// insert writes a new task with its events and its row in the change log, for what follows in the transaction to see.
 func (s *Store) insert(ctx context.Context, tx *outbox.Tx, t domain.Task, c publish.Change, key *IdempotencyKey) error {
+	w, err := s.insertion(ctx, tx, t, c, key)
+	if err != nil {
+		return err
+	}
+	if err := w.exec(tx.DB); err != nil {
+		return fmt.Errorf("insert task %s: %w", t.ID, err)
+	}
+	return nil
+}
+
+// insertion makes a new task's events and the statement that writes the rest of it.
+func (s *Store) insertion(ctx context.Context, tx *outbox.Tx, t domain.Task, c publish.Change, key *IdempotencyKey) (*statement, error) {
 	c.Task, c.Type = t, events.Created
 	made, err := s.publish(ctx, tx, nil, c)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	w := newStatement()
 	w.logChange(c, made)
 	if key != nil {
 		if err := w.keepAnswer(*key, t.TaskData); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	w.insertTask(rowOf(t))
-	if err := w.exec(tx.DB); err != nil {
-		return fmt.Errorf("insert task %s: %w", t.ID, err)
-	}
-	return nil
+	return w, nil
 }
 
 // ChangeRequest is a request to change one task.

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/taskwire/taskwire/cmd/taskwire/stack"
+)
+
+const (
+	relaySidecar = "task-api-daprd"
+	// relayPoll is fine beside a drain of seconds.
+	relayPoll = 20 * time.Millisecond
+	// clockTick is the unit of CPU time in /proc on every Linux that Go runs on.
+	clockTick = time.Second / 100
+)
+
+// relayParts are those whose CPU time a published event costs.
+var relayParts = []string{"task-api", relaySidecar, "broker"}
+
+// benchRelay compares, in each round, how fast creates go in while everything runs with how fast the relay publishes
+// their events through Dapr to the broker when it has a backlog: the one that creates left while the sidecar was away.
+func benchRelay(ctx context.Context, s *stack.Stack, rounds int, arm time.Duration) error {
+	conn, err := pgx.Connect(ctx, s.PostgresURL("tasks"))
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	users := make([]*account, connections)
+	for i := range users {
+		if users[i], err = register(ctx, s.URL()); err != nil {
+			return err
+		}
+	}
+	fmt.Printf("relay through Dapr and the broker, %d rounds of %s (sustained create rate beside it)\n", rounds, arm)
+	var ratios, costs []float64
+	for range rounds {
+		if err := waitForOutbox(ctx, conn); err != nil {
+			return err
+		}
+		sustained, err := createRate(ctx, users, arm)
+		if err != nil {
+			return err
+		}
+		if err := waitForOutbox(ctx, conn); err != nil {
+			return err
+		}
+		d, err := drainBacklog(ctx, s, conn, users, arm)
+		if err != nil {
+			return err
+		}
+		ratio := d.creates / sustained
+		ratios, costs = append(ratios, ratio), append(costs, d.cpu)
+		fmt.Printf("  create %6.0f/s   relay %6.0f events/s, of %6.0f creates/s   ratio %.2f   CPU %.0f µs an event (%s)\n",
+			sustained, d.events, d.creates, ratio, d.cpu, strings.Join(relayParts, ", "))
+	}
+	fmt.Printf("  median ratio %.2f (aim 1.20), CPU %.0f µs an event\n", median(ratios), median(costs))
+	return nil
+}
+
+// drained are a backlog's rates, in events and in the creates that they came from, a second, and the µs of CPU an event.
+type drained struct{ events, creates, cpu float64 }
+
+func drainBacklog(ctx context.Context, s *stack.Stack, conn *pgx.Conn, users []*account, arm time.Duration) (d drained, err error) {
+	if err := s.Stop(relaySidecar); err != nil {
+		return d, err
+	}
+	rate, err := createRate(ctx, users, arm)
+	if err != nil {
+		return d, err
+	}
+	backlog, err := waiting(ctx, conn)
+	if err != nil {
+		return d, err
+	}
+	if err := s.Start(relaySidecar); err != nil {
+		return d, err
+	}
+	left := backlog
+	for left == backlog { // until the relay notices that the sidecar is back
+		if left, err = waiting(ctx, conn); err != nil {
+			return d, err
+		}
+	}
+	events, begin, cpu := float64(left), time.Now(), cpuTime(s, relayParts)
+	for left > 0 {
+		if left, err = waiting(ctx, conn); err != nil {
+			return d, err
+		}
+	}
+	d.events = events / time.Since(begin).Seconds()
+	d.creates = d.events * rate * arm.Seconds() / float64(backlog)
+	d.cpu = float64((cpuTime(s, relayParts) - cpu).Microseconds()) / events
+	return d, nil
+}
+
+func waiting(ctx context.Context, conn *pgx.Conn) (rows int, err error) {
+	select {
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	case <-time.After(relayPoll):
+	}
+	err = conn.QueryRow(ctx, `SELECT count(*) FROM outbox`).Scan(&rows)
+	return rows, err
+}
+
+// cpuTime is what the parts' processes have used so far; 0 where there is no /proc.
+func cpuTime(s *stack.Stack, parts []string) (sum time.Duration) {
+	for _, p := range s.Status() {
+		for _, name := range parts {
+			if p.Name == name {
+				sum += cpuOf(p.PID)
+			}
+		}
+	}
+	return sum
+}
+
+// cpuOf reads utime and stime, fields 14 and 15 of proc_pid_stat(5).
+func cpuOf(pid int) time.Duration {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	var user, system int64
+	fields := strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:])) // from field 3 on
+	if _, err := fmt.Sscan(fields[11]+" "+fields[12], &user, &system); err != nil {
+		return 0
+	}
+	return time.Duration(user+system) * clockTick
+}

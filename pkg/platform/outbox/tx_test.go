@@ -1,0 +1,108 @@
+package outbox_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"gorm.io/gorm"
+
+	"github.com/taskwire/taskwire/pkg/platform/outbox"
+	"github.com/taskwire/taskwire/pkg/platform/postgres"
+)
+
+const insertAccount = "INSERT INTO account (key, seq) VALUES ($1, $2)"
+
+func (w *world) accounts() int { w.t.Helper(); return w.count("SELECT count(*) FROM account") }
+
+func TestFirstAndLastStatementsCommitWithTheEvents(t *testing.T) {
+	w := newWorld(t)
+	var one int
+	first := outbox.First{SQL: "SELECT $1::int", Args: []any{7}, Scan: func(r pgx.Row) error { return r.Scan(&one) }}
+	err := w.box.InTxFirst(t.Context(), first, func(tx *outbox.Tx) error {
+		tx.Add(event("tasks", "ann", "task", 1))
+		tx.Last(insertAccount, "ann", one)
+		tx.Last("UPDATE account SET seq = seq + 1 WHERE key = $1", "ann")
+		return nil
+	})
+	if got := w.count("SELECT seq FROM account WHERE key = 'ann'"); err != nil || got != 8 || w.waiting() != 1 {
+		t.Errorf("InTxFirst = %v, seq %d, %d events; want 8 and one event", err, got, w.waiting())
+	}
+}
+
+func TestALastStatementThatFailsLeavesNothing(t *testing.T) {
+	w := newWorld(t)
+	w.admin(insertAccount, "ann", 1)
+	for name, last := range map[string][]string{"the first": {"ann", "bob"}, "the second": {"bob", "ann"}} {
+		err := w.box.InTx(t.Context(), func(tx *outbox.Tx) error {
+			tx.Add(event("tasks", "ann", "task", 1))
+			for _, key := range last {
+				tx.Last(insertAccount, key, 1)
+			}
+			return nil
+		})
+		if !postgres.IsUniqueViolation(err, "account_pkey") || w.accounts() != 1 || w.waiting() != 0 {
+			t.Errorf("%s fails: InTx = %v, %d accounts, %d events; want the violation, 1, 0", name, err, w.accounts(), w.waiting())
+		}
+	}
+	w.add(event("tasks", "ann", "task", 1)) // the connections are fit for use
+}
+
+func TestAFirstStatementThatFailsIsTheError(t *testing.T) {
+	w := newWorld(t)
+	never := func(*outbox.Tx) error { t.Error("the function was called"); return nil }
+	scan := func(r pgx.Row) error { var n int; return r.Scan(&n) }
+	if err := w.box.InTxFirst(t.Context(), outbox.First{SQL: "SELECT 1 WHERE false", Scan: scan}, never); !errors.Is(err, pgx.ErrNoRows) {
+		t.Errorf("no row: got %v, want pgx.ErrNoRows", err)
+	}
+	if err := w.box.InTxFirst(t.Context(), outbox.First{SQL: "SELECT 1/0", Scan: scan}, never); err == nil {
+		t.Error("a failure: got nil")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := w.box.InTxFirst(ctx, outbox.First{SQL: "SELECT 1", Scan: scan}, never); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled before: got %v", err)
+	}
+	for range 20 { // more than the pool has: none is lost
+		w.add(event("tasks", "ann", "task", 1))
+	}
+}
+
+// TestAFailureThatTheFunctionKeepsToItselfIsNoCommit: Postgres answers such a COMMIT with ROLLBACK, and no error.
+func TestAFailureThatTheFunctionKeepsToItselfIsNoCommit(t *testing.T) {
+	w := newWorld(t)
+	err := w.box.InTx(t.Context(), func(tx *outbox.Tx) error {
+		if err := tx.Exec("SELECT 1/0").Error; err == nil {
+			t.Error("no failure")
+		}
+		return nil
+	})
+	if err == nil {
+		t.Error("InTx = nil, want an error")
+	}
+}
+
+func TestASavepointWithinTheTransaction(t *testing.T) {
+	w := newWorld(t)
+	failed := errors.New("no")
+	err := w.box.InTx(t.Context(), func(tx *outbox.Tx) error {
+		for i, result := range []error{nil, failed, nil} {
+			err := tx.Transaction(func(inner *gorm.DB) error {
+				return errors.Join(inner.Exec("INSERT INTO account (key) VALUES (?)", fmt.Sprint("k", i)).Error, result)
+			})
+			if !errors.Is(err, result) {
+				return err
+			}
+		}
+		if err := tx.Commit().Error; err == nil {
+			t.Error("the function could commit by itself")
+		}
+		tx.Add(event("tasks", "ann", "task", 1))
+		return nil
+	})
+	if err != nil || w.accounts() != 2 || w.waiting() != 1 {
+		t.Errorf("InTx = %v, %d accounts, %d events; want 2, 1", err, w.accounts(), w.waiting())
+	}
+}
