@@ -187,7 +187,11 @@ func TestWithoutKeysATokenIsNotJudged(t *testing.T) {
 		t.Error("Ready without keys: got nil")
 	}
 	src.use(s.JWKS())
-	*now = now.Add(refetchInterval)
+	*now = now.Add(firstInterval - time.Nanosecond)
+	if v.Ready(t.Context()) == nil {
+		t.Error("Ready asked again at once")
+	}
+	*now = now.Add(time.Nanosecond)
 	if err := v.Ready(t.Context()); err != nil {
 		t.Errorf("Ready: %v", err)
 	}

@@ -12,6 +12,9 @@ const (
 	// refetchInterval is the least time between two fetches: a client that makes up kids cannot make us hammer the
 	// task API or the issuer with them.
 	refetchInterval = 5 * time.Second
+	// firstInterval stands for it until there are keys: nobody can sign in before, and at the start of a stack who
+	// publishes them comes up a moment later.
+	firstInterval = 500 * time.Millisecond
 	// maxKeysAge is when the key set is fetched anew although every kid is known, so that a key that was taken out
 	// stops working.
 	maxKeysAge = 10 * time.Minute
@@ -71,11 +74,15 @@ func (v *keyCache[K]) key(ctx context.Context, kid string) (K, error) {
 	return key, nil // an old set is better than none: who publishes it may be away for longer than it is fresh
 }
 
-// refresh fetches the key set, unless that was tried less than refetchInterval ago.
+// refresh fetches the key set, unless that was tried a moment ago.
 func (v *keyCache[K]) refresh(ctx context.Context, now time.Time) error {
 	v.refetch.Lock()
 	defer v.refetch.Unlock()
-	if !v.tried.IsZero() && now.Sub(v.tried) < refetchInterval {
+	interval := refetchInterval
+	if keys, _ := v.cached(); keys == nil {
+		interval = firstInterval
+	}
+	if !v.tried.IsZero() && now.Sub(v.tried) < interval {
 		return v.lastErr
 	}
 	v.tried = now

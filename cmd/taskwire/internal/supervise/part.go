@@ -181,6 +181,14 @@ func (p *Part) watch(ctx context.Context, id procid.ID) {
 		}
 		if now := err == nil; now != known {
 			known = now
+			// Told before it counts, so that who waits for the part has heard of it.
+			if now {
+				every = slowPoll
+				p.s.tell(Event{Kind: Ready, Part: p.spec.Name, PID: id.PID, Took: time.Since(began)})
+			} else {
+				every = fastPoll * 4
+				p.s.tell(Event{Kind: Unready, Part: p.spec.Name, PID: id.PID, Err: err})
+			}
 			p.update(func() {
 				p.ready = now
 				if now {
@@ -191,13 +199,6 @@ func (p *Part) watch(ctx context.Context, id procid.ID) {
 				}
 			})
 			_ = p.s.save() // for the status
-			if now {
-				every = slowPoll
-				p.s.tell(Event{Kind: Ready, Part: p.spec.Name, PID: id.PID, Took: time.Since(began)})
-			} else {
-				every = fastPoll * 4
-				p.s.tell(Event{Kind: Unready, Part: p.spec.Name, PID: id.PID, Err: err})
-			}
 		}
 		select {
 		case <-ctx.Done():

@@ -3,9 +3,8 @@ package users
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -13,6 +12,7 @@ import (
 
 	"github.com/taskwire/taskwire/cmd/taskwire/internal/provision"
 	"github.com/taskwire/taskwire/pkg/platform/localpg"
+	"github.com/taskwire/taskwire/pkg/platform/postgres"
 )
 
 // database is the task API's, with its own migrations, and returns the owner's address.
@@ -52,18 +52,9 @@ func TestAnOperatorMakesAnAuditorAndAUserAgain(t *testing.T) {
 	if _, err := Role(t.Context(), url, "a@example.com"); err == nil || !strings.Contains(err.Error(), "taskwire status") {
 		t.Errorf("before the tables are there: got %v, want what to wait for", err)
 	}
-	files, err := filepath.Glob("../../../../services/task-api/internal/postgres/migrations/*.sql")
-	if err != nil || len(files) < 2 {
-		t.Fatalf("the task API's migrations: got %v %v", files, err)
-	}
-	slices.Sort(files)
-	for _, file := range files {
-		sql, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		up, _, _ := strings.Cut(string(sql), "-- +goose Down")
-		exec(up)
+	migrations := postgres.Set{Name: "tasks", FS: os.DirFS("../../../../services/task-api/internal/postgres/migrations")}
+	if err := postgres.Migrate(t.Context(), url, slog.New(slog.DiscardHandler), migrations); err != nil {
+		t.Fatal(err)
 	}
 	exec(`INSERT INTO users (id, email, name, timezone, password_hash, created_at, updated_at) VALUES
 		('01890a5d-ac96-774b-bcce-b302099a8057', 'ada@example.com', '', 'UTC', 'hash', now(), now()),

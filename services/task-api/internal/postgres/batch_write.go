@@ -54,7 +54,7 @@ func (s *Store) newBatch(ctx context.Context, tx *outbox.Tx, r BatchRequest) (*b
 		return b, nil
 	}
 	var rows []taskRow
-	if err := tx.Where("user_id = ? AND id IN ?", r.UserID, ids).Find(&rows).Error; err != nil {
+	if err := tx.Select(taskColumns).Where("user_id = ? AND id IN ?", r.UserID, ids).Find(&rows).Error; err != nil {
 		return nil, fmt.Errorf("read tasks of batch: %w", err)
 	}
 	for _, row := range rows {

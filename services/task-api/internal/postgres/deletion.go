@@ -146,7 +146,7 @@ func (s *Store) deletionStep(ctx context.Context, skip []string) (userID string,
 // says that there was none left.
 func (s *Store) removeTasks(ctx context.Context, tx *outbox.Tx, d deletion) (done bool, err error) {
 	var rows []taskRow
-	if err := tx.Where("user_id = ?", d.UserID).Order("seq").Limit(deletionBatch).Find(&rows).Error; err != nil {
+	if err := tx.Select(taskColumns).Where("user_id = ?", d.UserID).Order("seq").Limit(deletionBatch).Find(&rows).Error; err != nil {
 		return false, fmt.Errorf("read tasks of user %s: %w", d.UserID, err)
 	}
 	if len(rows) == 0 {
