@@ -37,7 +37,7 @@ func init() {
 // File is Load of a file.
 func File(t testing.TB, name string) Document {
 	t.Helper()
-	raw, err := os.ReadFile(name) //nolint:gosec // a test's own file
+	raw, err := os.ReadFile(name) // a test's own file
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -70,7 +70,7 @@ func TestTheServerKeepsToItsDocument(t *testing.T) {
 	r := newRig(t)
 	httpx.Health(r.engine, nil, prometheus.NewRegistry())
 	f := &fuzzer{
-		generator: generator{rand.New(rand.NewPCG(seed, 1))}, contract: loadContract(t), t: t, rig: r, client: r.user(), //nolint:gosec // repeatable
+		generator: generator{rand.New(rand.NewPCG(seed, 1))}, contract: loadContract(t), t: t, rig: r, client: r.user(), // repeatable
 		count: map[string]int{},
 	}
 	f.stays = f.client.create(`{"title":"stays"}`).ID
