@@ -41,9 +41,9 @@ func (s *Store) DeleteUser(ctx context.Context, id, passwordHash string, now tim
 		if res.RowsAffected == 0 || len(heads) == 0 {
 			return accounts.ErrWrong
 		}
-		return tx.Exec(`INSERT INTO account_deletions (user_id, seq, oidc, requested_at) VALUES (@id, @seq, @oidc, @now)
-			ON CONFLICT (user_id) DO UPDATE SET seq = @seq, oidc = @oidc, requested_at = @now, finished_at = NULL`,
-			map[string]any{"id": id, "seq": heads[0].Seq, "oidc": passwordHash == "", "now": now}).Error
+		return tx.Exec(`INSERT INTO account_deletions (user_id, seq, snapshot_base, oidc, requested_at) VALUES (@id, @seq, @base, @oidc, @now)
+			ON CONFLICT (user_id) DO UPDATE SET seq = @seq, snapshot_base = @base, oidc = @oidc, requested_at = @now, finished_at = NULL`,
+			map[string]any{"id": id, "seq": heads[0].Seq, "base": heads[0].SnapshotBase + heads[0].PurgedSeq, "oidc": passwordHash == "", "now": now}).Error
 	})
 	if err != nil {
 		return fmt.Errorf("delete account: %w", err)
@@ -91,11 +91,12 @@ func (s *Store) FinishDeletions(ctx context.Context) error {
 
 // deletion is a row of account_deletions.
 type deletion struct {
-	UserID      string
-	Seq         int64
-	OIDC        bool `gorm:"column:oidc"`
-	RequestedAt time.Time
-	FinishedAt  *time.Time
+	UserID       string
+	Seq          int64
+	SnapshotBase int64 // as after a purge of all tasks
+	OIDC         bool  `gorm:"column:oidc"`
+	RequestedAt  time.Time
+	FinishedAt   *time.Time
 }
 
 // deletionStep does one bounded part of one deletion, in one transaction, and returns whose; "" where none is left but

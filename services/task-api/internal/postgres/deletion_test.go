@@ -236,7 +236,13 @@ func TestAnIssuersUserComesBackOnlyWithANewerTokenAndGoesOnCounting(t *testing.T
 		t.Errorf("Provision of another: %v", err)
 	}
 	f.create(u.ID, `{"title":"t"}`)
-	before := f.now()
+	f.create(u.ID, `{"title":"second"}`)
+	f.purge(u.ID, f.create(u.ID, `{"title":"third"}`).ID)
+	page, err := f.Sync(ctx(), u.ID, 0, 1)
+	if err != nil || page.Next >= 0 {
+		t.Fatalf("sync: got next %d %v, want a place in a snapshot", page.Next, err)
+	}
+	place, before := page.Next, f.now()
 	if err := f.DeleteUser(ctx(), u.ID, "", f.now()); err != nil {
 		t.Fatal(err)
 	}
@@ -254,8 +260,8 @@ func TestAnIssuersUserComesBackOnlyWithANewerTokenAndGoesOnCounting(t *testing.T
 	if err := provision(); err != nil {
 		t.Fatalf("with a newer token: got %v", err)
 	}
-	if task := f.create(u.ID, `{"title":"again"}`); task.Seq != 3 {
-		t.Errorf("the next change: got seq %d, want 3: the first task was created and deleted", task.Seq)
+	if task := f.create(u.ID, `{"title":"again"}`); task.Seq != 7 {
+		t.Errorf("the next change: got seq %d, want 7: three tasks were created and deleted", task.Seq)
 	}
 	if _, err := f.Changes(ctx(), u.ID, 1, 10); !errors.Is(err, ErrTooOld) {
 		t.Errorf("changes since then: got %v, want ErrTooOld", err)
@@ -263,7 +269,10 @@ func TestAnIssuersUserComesBackOnlyWithANewerTokenAndGoesOnCounting(t *testing.T
 	if _, err := f.Sync(ctx(), u.ID, 1, 10); !errors.Is(err, ErrTooOld) {
 		t.Errorf("sync since then: got %v, want ErrTooOld", err)
 	}
-	page, err := f.Sync(ctx(), u.ID, 0, 10)
+	if _, err := f.Sync(ctx(), u.ID, place, 10); !errors.Is(err, ErrTooOld) {
+		t.Errorf("sync from the middle of a snapshot of then: got %v, want ErrTooOld", err)
+	}
+	page, err = f.Sync(ctx(), u.ID, 0, 10)
 	if err != nil || len(page.Tasks) != 1 {
 		t.Errorf("sync from the start: got %+v %v", page, err)
 	}
@@ -272,7 +281,7 @@ func TestAnIssuersUserComesBackOnlyWithANewerTokenAndGoesOnCounting(t *testing.T
 	}
 	f.finish()
 	var seq int64
-	if err := f.db.Raw(`SELECT seq FROM account_deletions WHERE user_id = ? AND finished_at IS NOT NULL`, u.ID).Scan(&seq).Error; err != nil || seq != 4 {
-		t.Errorf("kept of the account: got seq %d %v, want 4", seq, err)
+	if err := f.db.Raw(`SELECT seq FROM account_deletions WHERE user_id = ? AND finished_at IS NOT NULL`, u.ID).Scan(&seq).Error; err != nil || seq != 8 {
+		t.Errorf("kept of the account: got seq %d %v, want 8", seq, err)
 	}
 }

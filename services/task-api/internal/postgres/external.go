@@ -32,14 +32,15 @@ func (s *Store) Provision(ctx context.Context, u accounts.User, issued time.Time
 		if err := tx.Raw(`SELECT * FROM account_deletions WHERE user_id = ?`, u.ID).Scan(&before).Error; err != nil {
 			return fmt.Errorf("look for a deletion: %w", err)
 		}
-		var seq int64
+		var seq, base int64
 		if len(before) > 0 {
 			if d := before[0]; d.FinishedAt == nil || !issued.After(d.RequestedAt) {
 				return accounts.ErrNoUser
 			}
-			seq = before[0].Seq
+			seq, base = before[0].Seq, before[0].SnapshotBase
 		}
-		err = tx.Exec(`INSERT INTO heads (user_id, seq, changes_from, purged_seq) VALUES (?, ?, ?, ?) ON CONFLICT (user_id) DO NOTHING`, u.ID, seq, seq+1, seq).Error
+		err = tx.Exec(`INSERT INTO heads (user_id, seq, changes_from, purged_seq, snapshot_base) VALUES (?, ?, ?, ?, ?) ON CONFLICT (user_id) DO NOTHING`,
+			u.ID, seq, seq+1, seq, base).Error
 		if err != nil {
 			return fmt.Errorf("provision user: %w", err)
 		}

@@ -96,9 +96,10 @@ DELETE FROM changes c USING moved WHERE c.user_id = moved.user_id AND c.seq < mo
 
 // purgeTombstones removes tasks that were deleted too long ago and moves purged_seq of their users. The delete is
 // joined with the update so that it comes after it: whoever writes takes the user's lock first. A task that was restored
-// and deleted again while the update waited for that lock has a newer seq than purged_seq says, and stays.
+// and deleted again while the update waited for that lock has a newer seq than purged_seq says, and stays. snapshot_base
+// moves beyond every place in a snapshot that was given out before (see Sync).
 const purgeTombstones = `
 WITH old AS (SELECT id, user_id, seq FROM tasks WHERE deleted_at < @before ORDER BY deleted_at LIMIT @batch),
      upto AS (SELECT user_id, max(seq) AS seq FROM old GROUP BY user_id),
-     moved AS (UPDATE heads h SET purged_seq = greatest(h.purged_seq, upto.seq) FROM upto WHERE h.user_id = upto.user_id RETURNING h.user_id, h.purged_seq)
+     moved AS (UPDATE heads h SET snapshot_base = h.snapshot_base + h.purged_seq, purged_seq = greatest(h.purged_seq, upto.seq) FROM upto WHERE h.user_id = upto.user_id RETURNING h.user_id, h.purged_seq)
 DELETE FROM tasks t USING old, moved WHERE t.id = old.id AND t.user_id = moved.user_id AND t.deleted_at < @before AND t.seq <= moved.purged_seq`

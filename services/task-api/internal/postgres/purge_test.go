@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -46,5 +47,44 @@ func TestATombstoneThatIsRenewedDuringAPurgeStays(t *testing.T) {
 	}
 	if page, err := f.Sync(ctx(), user, 4, 10); err != nil || len(page.Tasks) != 0 {
 		t.Errorf("after the next purge: got %v %v, want nothing", page.Tasks, err)
+	}
+}
+
+// TestAPurgeInTheMiddleOfASnapshotMakesItStartOver: the snapshot has given a task that is then deleted and purged, so
+// that no later page could take it away again.
+func TestAPurgeInTheMiddleOfASnapshotMakesItStartOver(t *testing.T) {
+	f := newFixture(t)
+	user := f.user()
+	var ids []string
+	for range 4 {
+		ids = append(ids, f.create(user, `{"title":"t"}`).ID)
+	}
+	f.purge(user, ids[3])
+	for _, given := range ids[:2] {
+		page, err := f.Sync(ctx(), user, 0, 1)
+		if err != nil || len(page.Tasks) != 1 || page.Tasks[0].ID != given || page.Next >= 0 {
+			t.Fatalf("first page: got %v, next %d, %v; want %s and a place in a snapshot", page.Tasks, page.Next, err, given)
+		}
+		if _, err := f.Sync(ctx(), user, page.Next, 1); err != nil {
+			t.Errorf("before the purge: got %v, want the next page", err)
+		}
+		f.purge(user, given)
+		if _, err := f.Sync(ctx(), user, page.Next, 1); !errors.Is(err, ErrTooOld) {
+			t.Errorf("after the purge: got %v, want ErrTooOld", err)
+		}
+	}
+	known, next, err := f.pull(user, 0, 1)
+	if err != nil || len(known) != 1 || next != 7 {
+		t.Errorf("a new snapshot: got %d tasks, next %d, %v; want 1 and 7", len(known), next, err)
+	}
+}
+
+// purge deletes a task and removes its tombstone, as if it were old.
+func (f *fixture) purge(userID, taskID string) {
+	f.t.Helper()
+	f.change(userID, taskID, domain.Delete)
+	f.exec(`UPDATE tasks SET deleted_at = ? WHERE id = ?`, f.now().Add(-TombstoneRetention-time.Hour), taskID)
+	if err := f.Maintain(ctx()); err != nil {
+		f.t.Fatal(err)
 	}
 }

@@ -27,17 +27,24 @@ type SyncPage struct {
 // to Next, the user's newest seq.
 //
 // Once tombstones are purged, a client that comes with an older seq may hold tasks that are gone without a trace:
-// ErrTooOld. One that began at 0 holds none of them and may go on, so as long as its pages are below the purge Next is
-// negative, which marks the continuation of a snapshot. A client passes Next back as it is.
+// ErrTooOld. One that began at 0 after the purge holds none of them and may go on, so as long as its pages are below the
+// purge Next is negative, which marks a place in a snapshot: -(snapshot_base + seq). The next purge may remove what the
+// snapshot has already given, so it moves snapshot_base beyond all such places. A client passes Next back as it is.
 func (s *Store) Sync(ctx context.Context, userID string, since int64, limit int) (SyncPage, error) {
-	fromStart, from := since <= 0, max(since, -since)
 	page := SyncPage{}
 	err := s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		user, err := readHead(tx, userID)
 		if err != nil {
 			return err
 		}
-		if from > user.Seq || (!fromStart && from < user.PurgedSeq) {
+		from, fromStart := since, since <= 0
+		switch {
+		case since < 0:
+			from = -since - user.SnapshotBase
+		case since > 0 && since < user.PurgedSeq:
+			return ErrTooOld
+		}
+		if from < 0 || from > user.Seq {
 			return ErrTooOld
 		}
 		var rows []taskRow
@@ -48,7 +55,7 @@ func (s *Store) Sync(ctx context.Context, userID string, since int64, limit int)
 			rows = rows[:limit]
 			page.HasMore, page.Next = true, rows[limit-1].Seq
 			if fromStart && page.Next < user.PurgedSeq {
-				page.Next = -page.Next
+				page.Next = -(user.SnapshotBase + page.Next)
 			}
 		}
 		page.Tasks = tasks(rows)
@@ -62,8 +69,8 @@ func (s *Store) Sync(ctx context.Context, userID string, since int64, limit int)
 
 // headRow is a row of heads.
 type headRow struct {
-	UserID                      string
-	Seq, ChangesFrom, PurgedSeq int64
+	UserID                                    string
+	Seq, ChangesFrom, PurgedSeq, SnapshotBase int64
 }
 
 // TableName implements gorm's Tabler.
