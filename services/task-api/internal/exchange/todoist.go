@@ -65,6 +65,11 @@ func (t *todoist) Next() (Item, error) {
 		if len(strings.Join(record, "")) == 0 {
 			continue
 		}
+		if _, own := t.columns[extraStatus]; own {
+			for i := range record {
+				record[i] = restored(record[i])
+			}
+		}
 		return t.item(record, line)
 	}
 }
@@ -187,7 +192,7 @@ func splitLabels(content string) (title string, labels []string) {
 	}
 }
 
-// todoistWriter writes the same. Tags, whose blanks become underscores, a date with its rule in Taskwire's own columns.
+// todoistWriter writes the same, with cells that no spreadsheet takes for formulas (see defused). Tags, whose blanks become underscores, a date with its rule in Taskwire's own columns.
 // Lost are position, series, times of creation and completion, and the difference of a blank and an underscore in a tag.
 type todoistWriter struct{ csv *csv.Writer }
 
@@ -221,7 +226,11 @@ func (w *todoistWriter) Write(t events.TaskData) error {
 	if t.RemindAt != nil {
 		reminder = instant(*t.RemindAt)
 	}
-	err := w.csv.Write([]string{"task", content, t.Description, strconv.Itoa(priority), "1", date, "en", t.Timezone, t.Timezone, reminder, string(t.Status), rule.RRule, string(rule.Anchor)})
+	record := []string{"task", content, t.Description, strconv.Itoa(priority), "1", date, "en", t.Timezone, t.Timezone, reminder, string(t.Status), rule.RRule, string(rule.Anchor)}
+	for i := range record {
+		record[i] = defused(record[i])
+	}
+	err := w.csv.Write(record)
 	w.csv.Flush() // the caller buffers
 	return errors.Join(err, w.csv.Error())
 }
