@@ -68,6 +68,9 @@ func (t Target) request(ctx context.Context, method, path, format string, body i
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
+		if failed, ok := errors.AsType[*url.Error](err); ok {
+			err = failed.Err // it would only repeat the address
+		}
 		return nil, fmt.Errorf("cannot reach %s: %w", t.URL, err)
 	}
 	if resp.StatusCode != http.StatusOK {

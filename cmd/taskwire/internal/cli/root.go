@@ -37,10 +37,21 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		if !errors.Is(err, errSaid) {
 			fmt.Fprintln(stderr, "taskwire:", err)
 		}
+		if _, ok := errors.AsType[interrupted](err); ok {
+			return exitInterrupted
+		}
 		return 1
 	}
 	return 0
 }
+
+// exitInterrupted is what a shell says of a command that Ctrl-C ended: 128 and the number of the signal.
+const exitInterrupted = 130
+
+// interrupted is what a command that was interrupted leaves to say.
+type interrupted string
+
+func (i interrupted) Error() string { return "interrupted; " + string(i) }
 
 // errSaid fails a command whose output says all there is to say.
 var errSaid = errors.New("said already")

@@ -126,7 +126,7 @@ func runImport(ctx context.Context, cmd *cobra.Command, t transfer.Target, forma
 	clearLine()
 	switch {
 	case errors.Is(err, context.Canceled):
-		return fmt.Errorf("interrupted; %d tasks were made. Run the same import again to go on: nothing is made twice", so.Created)
+		return interrupted(fmt.Sprintf("%d tasks were made. Run the same import again to go on: nothing is made twice", so.Created))
 	case err != nil && last.Type == "" && so.Created > 0:
 		return fmt.Errorf("%w (%d tasks were made)", err, so.Created)
 	case err != nil:
@@ -150,6 +150,14 @@ func printReport(con *console.Console, r transfer.Report) {
 	default:
 		con.Step("%s", text)
 	}
+}
+
+// untouched says what an export that was interrupted has left behind.
+func untouched(path string) string {
+	if path == "-" {
+		return "the output is cut"
+	}
+	return path + " is as it was"
 }
 
 func exportCommand() *cobra.Command {
@@ -179,7 +187,7 @@ func exportCommand() *cobra.Command {
 				n, err = transfer.ExportFile(ctx, t, format, args[0])
 			}
 			if errors.Is(err, context.Canceled) {
-				return errors.New("interrupted; nothing was written")
+				return interrupted(untouched(args[0]))
 			}
 			if err == nil {
 				fmt.Fprintf(cmd.ErrOrStderr(), "%d bytes written.\n", n)

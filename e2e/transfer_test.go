@@ -1,0 +1,261 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+)
+
+// transferTimeout bounds one run of the command.
+const transferTimeout = 2 * time.Minute
+
+// taskwire is a run of the command as the user, which the test starts.
+func (u *user) taskwire(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	root, err := repoRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), filepath.Join(root, ".taskwire", "bin", "taskwire"), append(args, "--url", u.base)...)
+	cmd.Env = append(os.Environ(), "TASKWIRE_TOKEN="+u.token, "TERM=xterm")
+	cmd.WaitDelay = transferTimeout
+	return cmd
+}
+
+// ran is how a run ended.
+type ran struct {
+	code      int
+	out, errs string
+}
+
+// runs runs the command to its end.
+func (u *user) runs(t *testing.T, args ...string) ran {
+	t.Helper()
+	return finish(t, u.taskwire(t, args...), (*exec.Cmd).Run)
+}
+
+func finish(t *testing.T, cmd *exec.Cmd, wait func(*exec.Cmd) error) ran {
+	t.Helper()
+	var out, errs bytes.Buffer
+	if cmd.Stdout == nil {
+		cmd.Stdout, cmd.Stderr = &out, &errs
+	}
+	err := wait(cmd)
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatalf("taskwire %v: %v", cmd.Args[1:], err)
+	}
+	return ran{cmd.ProcessState.ExitCode(), out.String(), errs.String()}
+}
+
+// fillForExport makes tasks with what every format can hold.
+func (u *user) fillForExport() (n int) {
+	for _, task := range []map[string]any{
+		{"title": "Größe 👩‍👩‍👧 \"quoted\", with; signs\\", "description": "a\n\tb, c; d", "priority": "urgent", "tags": []string{"büro", "x"}, "due_at": "2030-03-01T10:00:00Z", "remind_at": "2030-02-28T09:00:00Z", "timezone": "America/New_York"},
+		{"title": "Water", "due_date": "2030-03-01", "recurrence": map[string]any{"rrule": "FREQ=WEEKLY;BYDAY=FR", "anchor": "completion"}, "priority": "low"},
+		{"title": "=1+1", "description": "@not a formula"}, {"title": "'=tis"},
+		{"title": "done", "status": "completed"}, {"title": "begun", "status": "in_progress", "priority": "high"}, {"title": "off", "status": "cancelled"},
+	} {
+		u.create(task)
+		n++
+	}
+	return n
+}
+
+// exported is a user's export as CSV, which has no ids, with its lines in an order that does not depend on when they
+// were made.
+func (u *user) exported(t *testing.T) [][]string {
+	t.Helper()
+	status, raw, err := u.do(http.MethodGet, "/api/v1/export?format=csv", nil, nil)
+	if err != nil || status != http.StatusOK {
+		t.Fatalf("export: %d %s %v", status, raw, err)
+	}
+	records, err := csv.NewReader(bytes.NewReader(raw)).ReadAll()
+	if err != nil {
+		t.Fatalf("export: %v in %s", err, raw)
+	}
+	slices.SortFunc(records, slices.Compare)
+	return records
+}
+
+func TestTheCommandTakesEveryFormatThereAndBackAndMakesNothingTwice(t *testing.T) {
+	from := newUser(t, shared.URL())
+	n := from.fillForExport()
+	want := from.exported(t)
+	for name, format := range map[string]string{"tasks.jsonl": "", "tasks.csv": "", "tasks.ics": "", "tasks.json": "", "without-an-end": "taskwarrior"} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), name)
+			args := []string{file}
+			if format != "" {
+				args = append(args, "--format", format)
+			}
+			if got := from.runs(t, append([]string{"export"}, args...)...); got.code != 0 || got.out != "" {
+				t.Fatalf("export: got %+v", got)
+			}
+			to := newUser(t, shared.URL())
+			for _, line := range []string{
+				fmt.Sprintf("%d tasks made, 0 were there already, 0 refused, 0 left out, 0 notes.", n),
+				fmt.Sprintf("0 tasks made, %d were there already, 0 refused, 0 left out, 0 notes.", n),
+			} {
+				if got := to.runs(t, append([]string{"import"}, args...)...); got.code != 0 || strings.TrimSpace(got.out) != line || got.errs != "" {
+					t.Errorf("import: got %+v, want %q and no progress, for there is no terminal", got, line)
+				}
+			}
+			if got := to.exported(t); !slices.EqualFunc(got, want, slices.Equal) {
+				t.Errorf("there and back: got\n%q\nwant\n%q", got, want)
+			}
+		})
+	}
+}
+
+func TestTheCommandSaysLineByLineWhatItCouldNotTake(t *testing.T) {
+	u := newUser(t, shared.URL())
+	file := filepath.Join(t.TempDir(), "x.jsonl")
+	if err := os.WriteFile(file, []byte("{\"title\":\"good\"}\n{\"title\":\"\"}\nnonsense\n{\"title\":\"x\",\"titel\":\"y\"}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := u.runs(t, "import", file)
+	for _, want := range []string{"line 2: title must not be empty", "line 3: ", "line 4: titel", "1 tasks made, 0 were there already, 3 refused"} {
+		if !strings.Contains(got.out, want) {
+			t.Errorf("import: got %q, want it to have %q", got.out, want)
+		}
+	}
+	if got.code != 1 || got.errs != "" {
+		t.Errorf("import: got %d and %q, want 1 and nothing on stderr", got.code, got.errs)
+	}
+}
+
+func TestCtrlCInTheMiddleOfAnImportSaysHowToGoOn(t *testing.T) {
+	u := newUser(t, shared.URL())
+	const n = 1000
+	var lines strings.Builder
+	for i := range n {
+		fmt.Fprintf(&lines, "{\"id\":\"src-%d\",\"title\":\"t%d\"}\n", i, i)
+	}
+	cmd := u.taskwire(t, "import", "-", "--format", "jsonl")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	half := lines.String()[:lines.Len()/2]
+	got := finish(t, cmd, func(cmd *exec.Cmd) error {
+		if err := cmd.Start(); err != nil {
+			return err
+		}
+		if _, err := io.WriteString(in, half); err != nil {
+			t.Errorf("send half of the file: %v", err)
+		}
+		eventually(t, time.Minute, "a part of the file is taken", func() error {
+			if tasks, _, err := u.sync(0); err != nil || len(tasks) == 0 {
+				return errors.Join(err, errNothingYet)
+			}
+			return nil
+		})
+		if err := cmd.Process.Signal(os.Interrupt); err != nil {
+			t.Errorf("interrupt: %v", err)
+		}
+		return cmd.Wait() // the rest of the file never comes
+	})
+	if got.code != 128+int(syscall.SIGINT) || strings.Count(got.errs, "\n") != 1 || !strings.Contains(got.errs, "interrupted") || !strings.Contains(got.errs, "Run the same import again") {
+		t.Errorf("interrupted: got %+v, want 130 and one line that says how to go on", got)
+	}
+	cmd = u.taskwire(t, "import", "-", "--format", "jsonl")
+	cmd.Stdin = strings.NewReader(lines.String())
+	if got := finish(t, cmd, (*exec.Cmd).Run); got.code != 0 {
+		t.Errorf("again: got %+v", got)
+	}
+	tasks, head, err := u.sync(0)
+	if err != nil || len(tasks) != n || head != n {
+		t.Errorf("after the repetition: got %d tasks and the head %d, %v, want %d of both", len(tasks), head, err, n)
+	}
+}
+
+func TestProgressIsShownOnATerminalAndIsGoneInTheEnd(t *testing.T) {
+	u := newUser(t, shared.URL())
+	var lines strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&lines, "{\"title\":\"t%d\"}\n", i)
+	}
+	lines.WriteString("nonsense\n")
+	file := filepath.Join(t.TempDir(), "x.jsonl")
+	if err := os.WriteFile(file, []byte(lines.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := u.taskwire(t, "import", file)
+	terminal, err := pty.Start(cmd) // which makes it stdout and stderr
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer terminal.Close()
+	var shown bytes.Buffer
+	_, _ = io.Copy(&shown, terminal) // ends with EIO when the command has
+	got := finish(t, cmd, (*exec.Cmd).Wait)
+	const clear = "\r\x1b[K"
+	steps := strings.Split(shown.String(), clear)
+	progress := 0
+	for _, step := range steps {
+		if strings.Contains(step, " % ") && strings.Contains(step, " made, ") && !strings.Contains(step, "\n") {
+			progress++
+		}
+	}
+	if progress == 0 {
+		t.Errorf("got %q, want lines of progress that are cleared", shown.String())
+	}
+	last := steps[len(steps)-1]
+	if !strings.Contains(last, "1000 tasks made, 0 were there already, 1 refused") || strings.Contains(last, " % ") {
+		t.Errorf("in the end: got %q, want the outcome alone", last)
+	}
+	if !strings.Contains(shown.String(), "line 1001: ") || got.code != 1 {
+		t.Errorf("got %d %q, want 1 and the line that was refused", got.code, shown.String())
+	}
+}
+
+func TestWhatKeepsTheCommandFromWorkingIsOneLine(t *testing.T) {
+	u := newUser(t, shared.URL())
+	file := filepath.Join(t.TempDir(), "x.jsonl")
+	if err := os.WriteFile(file, []byte("{\"title\":\"t\"}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stranger, nowhere, elsewhere := *u, *u, *u
+	stranger.token, nowhere.base, elsewhere.base = "not a token", "http://127.0.0.1:1", shared.URL()+"/another/path"
+	nameless := *u
+	nameless.token = ""
+	for _, tc := range []struct {
+		name string
+		as   user
+		args []string
+		want string
+	}{
+		{"no token", nameless, []string{"import", file}, "TASKWIRE_TOKEN"},
+		{"no token for an export", nameless, []string{"export", file}, "TASKWIRE_TOKEN"},
+		{"a bad token", stranger, []string{"import", file}, "TASKWIRE_TOKEN"},
+		{"a bad token for an export", stranger, []string{"export", file}, "TASKWIRE_TOKEN"},
+		{"nobody at the address", nowhere, []string{"import", file}, "cannot reach http://127.0.0.1:1: dial tcp 127.0.0.1:1: connect: connection refused"},
+		{"another service at the address", elsewhere, []string{"import", file}, "404"},
+		{"no file", *u, []string{"import", filepath.Join(filepath.Dir(file), "none.jsonl")}, "no such file"},
+		{"a folder", *u, []string{"import", filepath.Dir(file), "--format", "jsonl"}, "is a folder"},
+		{"a folder that is not there", *u, []string{"export", file + "x/y.jsonl"}, "no such file"},
+		{"a file of another kind", *u, []string{"import", file, "--format", "ics"}, "(422)"},
+	} {
+		got := tc.as.runs(t, tc.args...)
+		if got.code != 1 || got.out != "" || !strings.HasPrefix(got.errs, "taskwire: ") || strings.Count(got.errs, "\n") != 1 || !strings.Contains(got.errs, tc.want) {
+			t.Errorf("%s: got %+v, want 1 and one line with %q", tc.name, got, tc.want)
+		}
+	}
+	if raw, err := os.ReadFile(file); err != nil || string(raw) != "{\"title\":\"t\"}\n" {
+		t.Errorf("after exports that failed: got the file %q, %v, want it as it was", raw, err)
+	}
+}
