@@ -292,13 +292,17 @@ func (u *user) wantOnce(t *testing.T, page *browser, want []string) {
 		got[task.Title]++
 		h.answered[task.ID] = map[int64]bool{1: true}
 	}
+	wrong := 0
 	for _, title := range want {
-		if got[title] != 1 {
+		if got[title] == 1 {
+			continue
+		}
+		if wrong++; wrong <= 3 { // they say all there is to say
 			t.Errorf("task %q: got %d, want 1", title, got[title])
 		}
 	}
-	if len(tasks) != len(want) || head != int64(len(want)) {
-		t.Errorf("got %d tasks and the head %d, want %d of both", len(tasks), head, len(want))
+	if wrong > 0 || len(tasks) != len(want) || head != int64(len(want)) {
+		t.Errorf("got %d tasks and the head %d, want %d of both; %d titles are missing or there twice", len(tasks), head, len(want), wrong)
 	}
 	eventually(t, recoveryTimeout, "each created event is in the audit log once", func() error {
 		entries, err := u.audit("/api/v1/audit")

@@ -21,6 +21,7 @@ const (
 	CodeForbidden                      // 403
 	CodeNotFound                       // 404
 	CodeMethodNotAllowed               // 405
+	CodeRequestTimeout                 // 408
 	CodeConflict                       // 409
 	CodeGone                           // 410
 	CodePreconditionFailed             // 412
@@ -43,6 +44,7 @@ var kinds = map[Code]struct {
 	CodeForbidden:          {http.StatusForbidden, "forbidden", "Not allowed"},
 	CodeNotFound:           {http.StatusNotFound, "not-found", "Not found"},
 	CodeMethodNotAllowed:   {http.StatusMethodNotAllowed, "method-not-allowed", "Method not allowed"},
+	CodeRequestTimeout:     {http.StatusRequestTimeout, "request-timeout", "Too slow"},
 	CodeConflict:           {http.StatusConflict, "conflict", "Conflict"},
 	CodeGone:               {http.StatusGone, "gone", "Gone"},
 	CodePreconditionFailed: {http.StatusPreconditionFailed, "precondition-failed", "Changed meanwhile"},

@@ -17,10 +17,10 @@ import (
 )
 
 // DecodeJSON decodes the body into dst, a pointer, strictly: what it does not understand it refuses, with the name of
-// the field. Refused are an empty body, a type other than JSON (415), a body above the engine's limit (413), broken
-// UTF-8 and lone surrogates, a compressed body (415), NUL in any text, unknown fields (in the exact case of their name), doubled keys, values of
-// another type, nesting deeper than maxDepth, and anything after the value. null leaves a field as it is, as in
-// encoding/json; to tell null from absent use Optional.
+// the field. Refused are an empty body, a type other than JSON (415), a body above the engine's limit (413), one that
+// does not arrive in the server's time (408), broken UTF-8 and lone surrogates, a compressed body (415), NUL in any text,
+// unknown fields (in the exact case of their name), doubled keys, values of another type, nesting deeper than maxDepth,
+// and anything after the value. null leaves a field as it is, as in encoding/json; to tell null from absent use Optional.
 func DecodeJSON(c *gin.Context, dst any) error {
 	if ct := c.GetHeader("Content-Type"); ct != "" {
 		media, _, err := mime.ParseMediaType(ct)
@@ -41,7 +41,8 @@ func DecodeJSON(c *gin.Context, dst any) error {
 			return e
 		}
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return &Error{Code: CodeInvalid, Message: "The body did not arrive in time.", Err: err}
+			c.Header("Connection", "close") // RFC 9110, section 15.5.9
+			return &Error{Code: CodeRequestTimeout, Message: "The body did not arrive in time.", Err: err}
 		}
 		return &Error{Code: CodeInvalid, Message: "The body could not be read.", Err: err}
 	}

@@ -648,6 +648,9 @@ type TooLarge = Problem
 // TooMany RFC 9457.
 type TooMany = Problem
 
+// TooSlow RFC 9457.
+type TooSlow = Problem
+
 // Unauthorized RFC 9457.
 type Unauthorized = Problem
 

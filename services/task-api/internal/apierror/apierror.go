@@ -30,6 +30,10 @@ var fixed = []struct {
 	{domain.ErrRestoreWindow, httpx.Error{Code: httpx.CodeGone, Message: "The task was deleted more than 30 days ago and cannot be restored."}},
 	{postgres.ErrKeyReused, httpx.Error{Code: httpx.CodeUnprocessable, Message: "The Idempotency-Key was used for another request. Use a new key for a new request."}},
 	{postgres.ErrKeyRunning, httpx.Error{Code: httpx.CodeConflict, Message: "The first request with this Idempotency-Key is still running.", RetryAfter: retrySoon}},
+	{postgres.ErrAnswerTooLarge, httpx.Error{
+		Code: httpx.CodeUnprocessable, Message: "Nothing was done: the answer would be larger than the 4 MiB that are kept for an Idempotency-Key. Send fewer operations at once.",
+		Fields: []httpx.FieldError{{Field: "operations", Message: "are answered with more than 4 MiB together: send fewer with one Idempotency-Key"}},
+	}},
 	{postgres.ErrTooOld, httpx.Error{Code: httpx.CodeGone, Message: "The changes since then are not kept any more. Start over with /api/v1/sync?since=0."}},
 	{postgres.ErrNoUser, httpx.Error{Code: httpx.CodeUnauthorized, Message: "The account does not exist any more."}},
 	{accounts.ErrNoUser, httpx.Error{Code: httpx.CodeUnauthorized, Message: "The account does not exist any more."}},

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
 )
 
 type batchResults struct {
@@ -91,6 +93,39 @@ func TestABatchWithAKeyIsDoneOnce(t *testing.T) {
 	}
 	c.wantProblem(http.StatusUnprocessableEntity, "", "POST", batchPath, strings.Replace(body, `"a"`, `"b"`, 1), "Idempotency-Key", "k")
 	c.wantProblem(http.StatusUnprocessableEntity, "", "POST", "/api/v1/tasks", `{"title":"a"}`, "Idempotency-Key", "k")
+}
+
+// TestTheAnswerThatIsKeptOfABatchIsBounded completes tasks with long descriptions, each of which is answered with 60 kB.
+func TestTheAnswerThatIsKeptOfABatchIsBounded(t *testing.T) {
+	c := newRig(t).user()
+	const fit, tooMany = 65, 75
+	create := `{"op":"create","task":{"title":"t","description":"` + strings.Repeat("<", 10_000) + `"}}` // six characters each in an answer
+	var made batchResults
+	c.want(http.StatusOK, &made, "POST", batchPath, `{"operations":[`+strings.TrimSuffix(strings.Repeat(create+",", tooMany), ",")+`]}`)
+	complete := func(n int) string {
+		ops := make([]string, n)
+		for i := range ops {
+			ops[i] = fmt.Sprintf(`{"op":"complete","id":%q}`, made.Results[i].Task.ID)
+		}
+		return `{"operations":[` + strings.Join(ops, ",") + `]}`
+	}
+	changes := func() int64 { return c.count(`SELECT count(*) FROM changes WHERE user_id = ?`, c.id) }
+	before := changes()
+	c.wantProblem(http.StatusUnprocessableEntity, "operations", "POST", batchPath, complete(tooMany), "Idempotency-Key", "large")
+	if n := changes(); n != before {
+		t.Errorf("a batch whose answer is too large made %d changes, want none", n-before)
+	}
+	first := c.want(http.StatusOK, nil, "POST", batchPath, complete(fit), "Idempotency-Key", "fits")
+	if n := len(first.body); n > postgres.MaxKeptAnswer || n < postgres.MaxKeptAnswer*9/10 {
+		t.Errorf("the answer that is kept has %d bytes, want it to be just below the limit", n)
+	}
+	if again := c.want(http.StatusOK, nil, "POST", batchPath, complete(fit), "Idempotency-Key", "fits"); again.body != first.body {
+		t.Error("the repetition was answered otherwise")
+	}
+	c.want(http.StatusOK, nil, "POST", batchPath, complete(tooMany)) // nothing is kept
+	if n := changes(); n != before+tooMany {
+		t.Errorf("got %d changes, want one for each of %d tasks", n-before, tooMany)
+	}
 }
 
 func TestABatchIsRefusedAsAWholeByItsShape(t *testing.T) {

@@ -66,10 +66,15 @@ func (h *handlers) importTasks(c *gin.Context) error {
 	if err != nil {
 		return accounts.ErrNoUser
 	}
+	release, err := h.imports.take(userID.String())
+	if err != nil {
+		return err
+	}
+	defer release()
 	out := newReportStream(c)
 	body := io.Reader(http.NoBody)
 	if c.Request.Body != nil {
-		body = &watchedBody{c.Request.Body, out.control}
+		body = newPacedBody(c.Request.Body, out.control, h.importPace)
 	}
 	reader, err := exchange.NewReader(format, body, exchange.Options{Zone: profile.Timezone, Now: h.Now()})
 	if err != nil {
@@ -80,11 +85,12 @@ func (h *handlers) importTasks(c *gin.Context) error {
 	if err == nil {
 		return out.write(importReport{Type: "done", ImportCounts: &i.counts})
 	}
-	if c.Request.Context().Err() != nil {
-		return err
+	if c.Request.Context().Err() != nil && !tooSlow(err) {
+		return err // the client is gone
 	}
 	err = importError(err)
 	if !c.Writer.Written() {
+		c.Header("Connection", "close") // the rest of the file is not waited for
 		return err
 	}
 	problem := httpx.ProblemOf(c.Request.Context(), err)
@@ -146,15 +152,4 @@ func (s *reportStream) write(r importReport) error {
 	}
 	s.c.Writer.Flush()
 	return nil
-}
-
-// watchedBody moves the deadline of the request while it arrives.
-type watchedBody struct {
-	io.Reader
-	control *http.ResponseController
-}
-
-func (b *watchedBody) Read(p []byte) (int, error) {
-	_ = b.control.SetReadDeadline(time.Now().Add(stallTimeout)) // not every server has deadlines
-	return b.Reader.Read(p)
 }

@@ -75,8 +75,14 @@ func (i *importer) run(ctx context.Context) error {
 	}
 }
 
-// flushed takes over what was read before the import ends with err.
+// flushed takes over what was read before the import ends with err. Of a body that was too slow, net/http has ended the
+// request's context; its client is still there to be answered.
 func (i *importer) flushed(ctx context.Context, err error) error {
+	if tooSlow(err) {
+		var done context.CancelFunc
+		ctx, done = context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
+		defer done()
+	}
 	if failed := i.flush(ctx); failed != nil {
 		return failed
 	}

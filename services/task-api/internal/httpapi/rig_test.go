@@ -50,8 +50,9 @@ func newRig(t testing.TB) *rig {
 	return newRigOn(t, db, db.Gorm, 0)
 }
 
-// newRigOn is newRig with a handle of its own to the database, and a time limit for requests (0: the usual one).
-func newRigOn(t testing.TB, db *pgtest.DB, handle *gorm.DB, timeout time.Duration) *rig {
+// newRigOn is newRig with a handle of its own to the database, a time limit for requests (0: the usual one), and changes
+// to the configuration.
+func newRigOn(t testing.TB, db *pgtest.DB, handle *gorm.DB, timeout time.Duration, change ...func(*Config)) *rig {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	_, private, err := ed25519.GenerateKey(rand.Reader)
@@ -77,12 +78,16 @@ func newRigOn(t testing.TB, db *pgtest.DB, handle *gorm.DB, timeout time.Duratio
 	r := &rig{t: t, db: db, signer: signer}
 	r.store = postgres.New(handle, outbox.New(handle, log), publish.New(log), time.Now)
 	r.engine = httpx.NewEngine(httpx.Config{Service: "task-api", Log: log, Registerer: prometheus.NewRegistry(), BodyLimits: BodyLimits(), TrustedProxies: []string{"127.0.0.1"}})
-	Register(r.engine, Config{
+	cfg := Config{
 		Tasks: r.store, Accounts: accounts.New(r.store, hasher, signer, log, time.Now),
 		Verifier: auth.NewVerifier(func(context.Context) ([]byte, error) { return signer.JWKS(), nil }, log),
 		JWKS:     signer.JWKS, CursorKey: bytes.Repeat([]byte{7}, 32), OpenAPI: document, Now: time.Now,
 		RequestTimeout: timeout,
-	})
+	}
+	for _, c := range change {
+		c(&cfg)
+	}
+	Register(r.engine, cfg)
 	r.server = httptest.NewServer(r.engine)
 	t.Cleanup(r.server.Close)
 	return r

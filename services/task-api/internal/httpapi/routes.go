@@ -46,6 +46,8 @@ type Config struct {
 	Now       func() time.Time
 	// RequestTimeout is how long a request may take; 0 is requestTimeout.
 	RequestTimeout time.Duration
+
+	importPace pace // the zero value is importPace
 }
 
 // requestTimeout is above what the few statements of any request may take together, and below the time limits of a
@@ -115,14 +117,18 @@ const (
 type handlers struct {
 	Config
 	limits  limits
+	imports *importSlots
 	cursors cursors
 }
 
 // Register adds the routes to an engine.
 func Register(engine gin.IRouter, cfg Config) {
-	h := &handlers{Config: cfg, limits: newLimits(cfg.Now), cursors: cursors{cfg.CursorKey}}
+	h := &handlers{Config: cfg, limits: newLimits(cfg.Now), imports: newImportSlots(), cursors: cursors{cfg.CursorKey}}
 	if h.RequestTimeout <= 0 {
 		h.RequestTimeout = requestTimeout
+	}
+	if h.importPace == (pace{}) {
+		h.importPace = importPace
 	}
 	signedIn := auth.Middleware(cfg.Verifier)
 	admitted := httpx.Wrap(func(c *gin.Context) error { return apierror.Of(h.admit(c)) })

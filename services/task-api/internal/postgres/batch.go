@@ -16,6 +16,13 @@ import (
 // lock for some tens of milliseconds.
 const MaxBatch = 500
 
+// MaxKeptAnswer bounds what is kept for a day of one batch with a key. Creates and replaces stay below it, because what they
+// answer came with their request; 500 tasks with descriptions of the longest kind, completed by their ids, do not.
+const MaxKeptAnswer = 4 << 20
+
+// ErrAnswerTooLarge says that the answer of a batch is larger than MaxKeptAnswer, and that nothing was done.
+var ErrAnswerTooLarge = errors.New("the answer of the batch is too large to be kept")
+
 // Op is one operation of a batch.
 type Op struct {
 	// Create makes a task; nil for an operation on a task that is there.
@@ -47,7 +54,7 @@ type BatchRequest struct {
 	Ops    []Op
 	Atomic bool            // all, or nothing
 	Key    *IdempotencyKey // nil: a repetition is another batch
-	// Answer writes the answer that Key keeps; needed only with a key.
+	// Answer writes the answer that Key keeps; needed only with a key. One above MaxKeptAnswer is ErrAnswerTooLarge.
 	Answer func([]OpResult) ([]byte, error)
 }
 
@@ -125,6 +132,9 @@ func (s *Store) batchOnce(ctx context.Context, r BatchRequest, careful bool) (an
 		}
 		if answer.Body, err = r.Answer(answer.Results); err != nil {
 			return err
+		}
+		if len(answer.Body) > MaxKeptAnswer {
+			return ErrAnswerTooLarge
 		}
 		err = tx.Exec(`INSERT INTO idempotency_keys (user_id, key, request_hash, answer) VALUES (?, ?, ?, ?)`,
 			r.UserID, r.Key.Key, r.Key.Hash[:], string(answer.Body)).Error
