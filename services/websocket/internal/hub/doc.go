@@ -19,6 +19,8 @@
 //   - A member is sent each seq after its since exactly once, ascending, or a resync frame that says up to where it must
 //     read by itself. It is never silently behind for longer than a sweep while the task API answers; while it does not,
 //     members stay and reads are tried again.
+//   - A member whose account is gone is closed with the code account_gone by the first read that finds it so: at once where
+//     it comes back or has missed something. One that has missed nothing sees its tasks go, and stays until its token ends.
 //   - A member whose queue is full is closed with the code slow: it comes back with its last seq and loses nothing.
 //   - Memory for a user is bounded: Limits.Window events, a page of a read, seenMax ids.
 //   - Locks are taken in the order user, then a sink's own. Nobody is evicted under a lock that a broadcast holds.

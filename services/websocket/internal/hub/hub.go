@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,6 +16,8 @@ import (
 var (
 	// ErrPruned says that changes after since are not kept any more.
 	ErrPruned = errors.New("changes are pruned")
+	// ErrNoAccount says that the user has no account: it was deleted.
+	ErrNoAccount = errors.New("there is no such account")
 	// ErrTooMany refuses a join: the user has Limits.PerUser members.
 	ErrTooMany = errors.New("too many connections of this user")
 )
@@ -27,7 +30,8 @@ type Changes struct {
 
 // Source is the task API.
 type Source interface {
-	// Changes reads up to limit changes after since; ErrPruned where they are not kept any more.
+	// Changes reads up to limit changes after since; ErrPruned where they are not kept any more, ErrNoAccount where there
+	// is nothing to be read ever again.
 	Changes(ctx context.Context, userID string, since int64, limit int) (Changes, error)
 	// Heads reads the newest seq of each user, at most MaxHeads; a user without changes may be missing.
 	Heads(ctx context.Context, userIDs []string) (map[string]int64, error)
@@ -231,6 +235,17 @@ func (h *Hub) evict(slow []*Member) {
 	for _, m := range slow {
 		h.Leave(m)
 		m.sink.Close(wire.Close(wire.Slow))
+	}
+}
+
+// dismiss closes the members of a user whose account is gone: they have nothing to wait for.
+func (h *Hub) dismiss(u *user) {
+	u.mu.Lock()
+	members := slices.Clone(u.members)
+	u.mu.Unlock()
+	for _, m := range members {
+		h.Leave(m)
+		m.sink.Close(wire.Close(wire.AccountGone))
 	}
 }
 

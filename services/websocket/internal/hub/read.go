@@ -130,6 +130,10 @@ func (h *Hub) do(u *user, t task, giveUp bool) error {
 		h.skip(u, t, head, wire.ReasonPruned)
 		return nil
 	}
+	if errors.Is(err, ErrNoAccount) {
+		h.dismiss(u)
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("read changes after %d: %w", t.since, err)
 	}

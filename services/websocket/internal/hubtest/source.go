@@ -19,6 +19,7 @@ type Source struct {
 	changes map[string][]events.TaskUpdateEvent
 	pruned  map[string]int64 // seqs up to it are not kept
 	heads   map[string]int64 // what Heads and Changes say instead of the truth
+	ended   map[string]bool
 	fail    error
 	reads   int
 	asked   int
@@ -29,7 +30,7 @@ var _ hub.Source = (*Source)(nil)
 
 // New makes an empty source.
 func New() *Source {
-	return &Source{changes: map[string][]events.TaskUpdateEvent{}, pruned: map[string]int64{}, heads: map[string]int64{}}
+	return &Source{changes: map[string][]events.TaskUpdateEvent{}, pruned: map[string]int64{}, heads: map[string]int64{}, ended: map[string]bool{}}
 }
 
 // Add commits a user's next change.
@@ -74,6 +75,13 @@ func (s *Source) Rewind(userID string, seq int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.changes[userID] = s.changes[userID][:seq]
+}
+
+// End deletes a user's account.
+func (s *Source) End(userID string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended[userID] = true
 }
 
 // Claim makes the source say that a user's newest seq is head, whatever it has.
@@ -136,6 +144,9 @@ func (s *Source) Changes(ctx context.Context, userID string, since int64, limit 
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.ended[userID] {
+		return hub.Changes{}, fmt.Errorf("user %s: %w", userID, hub.ErrNoAccount)
+	}
 	if since < s.pruned[userID] {
 		return hub.Changes{}, fmt.Errorf("since %d: %w", since, hub.ErrPruned)
 	}
@@ -157,7 +168,7 @@ func (s *Source) Heads(ctx context.Context, userIDs []string) (map[string]int64,
 	defer s.mu.Unlock()
 	heads := map[string]int64{}
 	for _, id := range userIDs {
-		if head := s.head(id); head > 0 {
+		if head := s.head(id); head > 0 && !s.ended[id] {
 			heads[id] = head
 		}
 	}

@@ -2,10 +2,11 @@
 //
 // Promises: a change comes as the task API has it, whatever its event type: an event type that this version does not
 // know still has its place in the sequence. A change that cannot be read ends the page before it: the hub deals with
-// holes. 410 is hub.ErrPruned; every other failure may pass.
+// holes. 410 is hub.ErrPruned, 404 of the task API itself hub.ErrNoAccount; every other failure may pass.
 package taskapi
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,6 +25,8 @@ const (
 	appID = "task-api"
 	// timeout bounds one read, retries of the client included: a sweep must not hang for longer on a dead task API.
 	timeout = 5 * time.Second
+	// noUser is in the task API's answer about a user that it does not have. Another 404 is somebody else's, on the way.
+	noUser = `"urn:taskwire:problem:not-found"`
 )
 
 // Invoker is the part of the Dapr client that invokes.
@@ -90,8 +93,13 @@ func (c *Client) call(ctx context.Context, method, path string, body, answer any
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	_, raw, err := c.invoker.Invoke(ctx, appID, method, path, body)
-	if refused := (*dapr.InvokeError)(nil); errors.As(err, &refused) && refused.Status == http.StatusGone {
-		return fmt.Errorf("%w: %w", hub.ErrPruned, err)
+	if refused, ok := errors.AsType[*dapr.InvokeError](err); ok {
+		switch {
+		case refused.Status == http.StatusGone:
+			return fmt.Errorf("%w: %w", hub.ErrPruned, err)
+		case refused.Status == http.StatusNotFound && bytes.Contains(refused.Body, []byte(noUser)):
+			return fmt.Errorf("%w: %w", hub.ErrNoAccount, err)
+		}
 	}
 	if err != nil {
 		return err

@@ -63,6 +63,19 @@ func TestChangesThatArePruned(t *testing.T) {
 	}
 }
 
+func TestChangesOfAnAccountThatIsGone(t *testing.T) {
+	for body, gone := range map[string]bool{
+		`{"type":"urn:taskwire:problem:not-found","title":"Not found","status":404}`: true,
+		`404 page not found`: false,
+		``:                   false,
+	} {
+		a := &answer{err: fmt.Errorf("invoke: %w", &dapr.InvokeError{AppID: "task-api", Status: 404, Body: []byte(body)})}
+		if _, err := New(a).Changes(context.Background(), "u", 7, 200); errors.Is(err, hub.ErrNoAccount) != gone || err == nil {
+			t.Errorf("404 %q: got %v, want ErrNoAccount: %v", body, err, gone)
+		}
+	}
+}
+
 func TestHeads(t *testing.T) {
 	a := &answer{body: `{"heads":{"u":3}}`}
 	got, err := New(a).Heads(context.Background(), []string{"u", "v"})

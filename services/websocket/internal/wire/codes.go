@@ -22,6 +22,7 @@ const (
 	TooManyConnections Code = 4005
 	TooManyFrames      Code = 4006
 	Unavailable        Code = 4007
+	AccountGone        Code = 4008
 )
 
 // Meaning is what a code says.
@@ -46,6 +47,7 @@ var Codes = map[Code]Meaning{
 	TooManyConnections: {"too_many_connections", "The user has too many connections.", "Close others first; connect again after retry.", time.Minute},
 	TooManyFrames:      {"too_many_frames", "The client sends too many frames.", "Send fewer; connect again after retry.", 10 * time.Second},
 	Unavailable:        {"unavailable", "The service cannot do this now.", "Connect again after retry, with the last seq as since.", 2 * time.Second},
+	AccountGone:        {"account_gone", "There is no such account any more.", "Drop what is kept of the account and sign in again.", never},
 }
 
 // String is the code's name.
