@@ -41,7 +41,7 @@ func runMain(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 		return 1
 	}
-	s, stop, err := startStack(ctx, stack.Config{Root: root, Data: data})
+	s, stop, err := startStack(ctx, stack.Config{Root: root, Data: data, Env: map[string]string{"ACCOUNT_CHECK_EVERY": "1s"}})
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "e2e: start the stack: %v (its logs stay in %s)\n", err, filepath.Join(data, "log"))
 		return 1

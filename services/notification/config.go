@@ -15,8 +15,13 @@ const (
 	secretMigrate  = "migrate-url"  // as the owner
 )
 
-// settings is what the service is told by its environment; there is nothing of its own yet.
-type settings struct{ config.Base }
+// settings is what the service is told by its environment.
+type settings struct {
+	config.Base
+	// AccountCheckEvery is how often it is asked which accounts are gone. What is kept of one goes after two times. An
+	// account that ends is rare, and asking about a thousand users is one read of an index at the task API.
+	AccountCheckEvery time.Duration `env:"ACCOUNT_CHECK_EVERY" envDefault:"10m"`
+}
 
 const (
 	// inboxRetention is how long an event's id is remembered: as long as the broker keeps events by default (7 days), and

@@ -24,6 +24,7 @@ import (
 	"github.com/taskwire/taskwire/services/notification/internal/httpapi"
 	store "github.com/taskwire/taskwire/services/notification/internal/postgres"
 	"github.com/taskwire/taskwire/services/notification/internal/subscriber"
+	"github.com/taskwire/taskwire/services/notification/internal/taskapi"
 )
 
 func main() { service.Main(appID, run) }
@@ -91,6 +92,7 @@ func run(ctx context.Context, out io.Writer) error {
 		return httpx.Serve(ctx, cfg.AppAddr, deliveries.Handler(), log, cfg.ShutdownTimeout)
 	}))
 	group.Go(schema.Then(ctx, engine.Run))
+	group.Go(schema.Then(ctx, domain.NewJanitor(data, taskapi.New(sidecar), cfg.AccountCheckEvery, log).Run))
 	group.Go(schema.Then(ctx, relay.Run))
 	group.Go(schema.Then(ctx, func(ctx context.Context) error { return prune(ctx, received, log) }))
 	return group.Wait()

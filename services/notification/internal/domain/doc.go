@@ -10,5 +10,6 @@
 //   - It is not delivered when its task was completed, deleted or rescheduled before: the newest event of a task decides,
 //     in whatever order the events arrive.
 //   - The engine needs no outside wake-up. The cron binding and a new reminder wake it early; its own timer suffices.
+//   - What is kept of an account that was deleted goes soon after it, whatever of it arrives late.
 //   - One user never sees or changes another user's notifications; theirs are ErrNotFound.
 package domain

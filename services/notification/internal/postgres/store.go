@@ -23,6 +23,7 @@ func New(db *gorm.DB, out *outbox.Outbox) *Store { return &Store{db: db, outbox:
 var (
 	_ domain.DueStore     = (*Store)(nil)
 	_ domain.MailboxStore = (*Store)(nil)
+	_ domain.KeptUsers    = (*Store)(nil)
 )
 
 // conn is database/sql below gorm, within tx's transaction where it has one: there an array is one parameter, so that

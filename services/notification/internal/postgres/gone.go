@@ -1,0 +1,49 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
+
+// nextUsers goes from one user to the next by the indexes, however many rows each has.
+const nextUsers = `
+WITH RECURSIVE u (id) AS (
+    SELECT $1::uuid
+    UNION ALL
+    SELECT least((SELECT user_id FROM reminders WHERE user_id > u.id ORDER BY user_id LIMIT 1),
+                 (SELECT user_id FROM notifications WHERE user_id > u.id ORDER BY user_id LIMIT 1),
+                 (SELECT user_id FROM preferences WHERE user_id > u.id ORDER BY user_id LIMIT 1))
+    FROM u WHERE u.id IS NOT NULL)
+SELECT id FROM u WHERE id IS NOT NULL OFFSET 1 LIMIT $2`
+
+// Users implements domain.KeptUsers.
+func (s *Store) Users(ctx context.Context, after string, limit int) ([]string, error) {
+	scan := func(rows *sql.Rows, id *string) error { return rows.Scan(id) }
+	return collect(ctx, s.db.WithContext(ctx), "users", scan, nextUsers, after, limit)
+}
+
+// forgetBatch bounds the rows of one statement, far below the statement timeout.
+const forgetBatch = 1000
+
+// Forget implements domain.KeptUsers. Each table goes in bounded steps, each of them a transaction: one that is broken
+// off has removed a part, and the next time removes the rest. Deliveries go with their notifications.
+func (s *Store) Forget(ctx context.Context, userID string) error {
+	db := conn(s.db.WithContext(ctx))
+	for _, table := range []string{"reminders", "notifications", "preferences"} {
+		for {
+			res, err := db.ExecContext(ctx, `DELETE FROM `+table+` WHERE ctid = ANY (ARRAY(SELECT ctid FROM `+table+` WHERE user_id = $1 LIMIT $2))`, userID, forgetBatch)
+			if err != nil {
+				return fmt.Errorf("forget %s of user %s: %w", table, userID, err)
+			}
+			n, err := res.RowsAffected()
+			if err != nil {
+				return fmt.Errorf("forget %s of user %s: %w", table, userID, err)
+			}
+			if n < forgetBatch {
+				break
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,157 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/taskwire/taskwire/services/notification/internal/domain"
+)
+
+// accounts is the task API's word on who exists. The way to it is a whole-stack test.
+type accounts struct {
+	gone  map[string]bool
+	err   error
+	asked int // users
+	most  int // at once
+}
+
+func (a *accounts) Existing(_ context.Context, ids []string) (map[string]bool, error) {
+	if a.err != nil {
+		return nil, a.err
+	}
+	a.asked, a.most = a.asked+len(ids), max(a.most, len(ids))
+	out := map[string]bool{}
+	for _, id := range ids {
+		out[id] = !a.gone[id]
+	}
+	return out, nil
+}
+
+func (w *world) janitor(a *accounts) *domain.Janitor {
+	return domain.NewJanitor(w.store, a, time.Hour, slog.New(slog.DiscardHandler))
+}
+
+func (w *world) round(j *domain.Janitor) {
+	w.t.Helper()
+	if err := j.Round(w.t.Context()); err != nil {
+		w.t.Fatalf("Round: %v", err)
+	}
+}
+
+// fill gives a user a reminder that waits, one that was delivered, one that was cancelled, and preferences.
+func (w *world) fill(user string, first int) {
+	w.t.Helper()
+	for n, r := range []domain.Reminder{reminder(first, 1, 60), reminder(first+1, 1, 0), reminder(first+2, 1, 60), cancelled(first+2, 2)} {
+		want := domain.Scheduled
+		if r.UserID = user; n == 3 {
+			want = domain.Cancelled
+		}
+		w.apply(r, want)
+	}
+	if err := w.store.SavePreferences(w.t.Context(), user, domain.DefaultPreferences(), noon); err != nil {
+		w.t.Fatal(err)
+	}
+	w.deliver(1)
+}
+
+func (w *world) wantRows(want map[string]int) {
+	w.t.Helper()
+	for table, n := range want {
+		if got := w.count(table); got != n {
+			w.t.Errorf("%s: got %d rows, want %d", table, got, n)
+		}
+	}
+}
+
+func TestWhatIsKeptOfAnAccountThatIsGoneGoesInTheSecondRoundAndNothingElse(t *testing.T) {
+	w := newWorld(t)
+	w.fill(ada, 1)
+	w.fill(bob, 11)
+	both := map[string]int{"reminders": 6, "notifications": 2, "deliveries": 2, "preferences": 2}
+	one := map[string]int{"reminders": 3, "notifications": 1, "deliveries": 1, "preferences": 1}
+	a := &accounts{gone: map[string]bool{ada: true}}
+	j := w.janitor(a)
+	w.round(j)
+	w.wantRows(both)
+	w.round(j)
+	w.wantRows(one)
+	if len(w.list(ada)) != 0 || len(w.list(bob)) != 1 {
+		t.Errorf("notifications: got %d and %d, want none of the account that is gone and the other's", len(w.list(ada)), len(w.list(bob)))
+	}
+	w.round(j)
+	w.wantRows(one)
+	// What arrives late is found too.
+	late := reminder(99, 1, 60)
+	w.apply(late, domain.Scheduled)
+	w.round(j)
+	w.round(j)
+	w.wantRows(one)
+}
+
+func TestAnAccountThatIsThereAgainBeforeTheSecondRoundKeepsAll(t *testing.T) {
+	w := newWorld(t)
+	w.fill(ada, 1)
+	all := map[string]int{"reminders": 3, "notifications": 1, "deliveries": 1, "preferences": 1}
+	a := &accounts{gone: map[string]bool{ada: true}}
+	j := w.janitor(a)
+	w.round(j)
+	a.gone[ada] = false // a database that was being restored
+	w.round(j)
+	a.gone[ada] = true
+	w.round(j)
+	w.wantRows(all)
+}
+
+func TestNobodyIsForgottenWhileTheTaskAPICannotBeAsked(t *testing.T) {
+	w := newWorld(t)
+	w.fill(ada, 1)
+	a := &accounts{gone: map[string]bool{ada: true}, err: errors.New("away")}
+	j := w.janitor(a)
+	for range 3 {
+		if err := j.Round(t.Context()); !errors.Is(err, a.err) {
+			t.Errorf("Round: got %v, want the error of the task API", err)
+		}
+	}
+	w.wantRows(map[string]int{"reminders": 3, "notifications": 1, "preferences": 1})
+}
+
+// TestEveryUserIsAskedAboutOnceInBoundedParts has more users than one question may name, and one with more rows than
+// one statement removes.
+func TestEveryUserIsAskedAboutOnceInBoundedParts(t *testing.T) {
+	w := newWorld(t)
+	const users, rows = 2_500, 2_500
+	exec := func(sql string, args ...any) {
+		t.Helper()
+		if err := w.db.Gorm.WithContext(t.Context()).Exec(sql, args...).Error; err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec(`INSERT INTO preferences (user_id, in_app, updated_at) SELECT gen_random_uuid(), true, now() FROM generate_series(1, ?)`, users-2)
+	insert := `INSERT INTO notifications (id, user_id, task_id, kind, title, body, late, created_at)
+		SELECT gen_random_uuid(), ?, gen_random_uuid(), 'reminder', 't', 'b', false, now() FROM generate_series(1, ?)`
+	exec(insert, ada, rows)
+	exec(insert, bob, 1)
+	exec(`INSERT INTO preferences (user_id, in_app, updated_at) VALUES (?, true, now())`, bob) // who is in two tables
+	a := &accounts{gone: map[string]bool{ada: true}}
+	j := w.janitor(a)
+	w.round(j)
+	if a.asked != users || a.most != 1000 {
+		t.Errorf("asked about %d users, %d at once, want each of %d once, and 1000", a.asked, a.most, users)
+	}
+	w.round(j)
+	w.wantRows(map[string]int{"notifications": 1, "preferences": users - 1})
+	after, err := w.store.Users(t.Context(), uuid.Max.String(), 10)
+	if err != nil || len(after) != 0 {
+		t.Errorf("users after the last: got %v %v", after, err)
+	}
+	page, err := w.store.Users(t.Context(), uuid.Nil.String(), 10)
+	if err != nil || len(page) != 10 || !slices.IsSorted(page) {
+		t.Errorf("first page: got %v %v, want 10 in order", page, err)
+	}
+}
