@@ -27,6 +27,7 @@ type Document struct{ Served, Closed *openapi3.T }
 // init makes the validator read what our services send.
 func init() {
 	openapi3.DefineStringFormatValidator("uuid", openapi3.NewRegexpFormatValidator(openapi3.FormatOfStringForUUIDOfRFC9562))
+	openapi3.DefineStringFormatValidator("email", openapi3.NewRegexpFormatValidator(openapi3.FormatOfStringForEmail))
 	openapi3filter.RegisterBodyDecoder("application/jwk-set+json", openapi3filter.JSONBodyDecoder)
 	openapi3filter.RegisterBodyDecoder(ndjson, openapi3filter.JSONBodyDecoder)
 	for _, text := range []string{"text/html", "text/css", "text/javascript", "text/csv", "text/calendar"} {

@@ -49,6 +49,16 @@ func (c contract) operations() []apiOperation {
 	return out
 }
 
+// operation is that with the id.
+func (c contract) operation(id string) apiOperation {
+	for _, op := range c.operations() {
+		if op.OperationID == id {
+			return op
+		}
+	}
+	panic("the document has no operation " + id)
+}
+
 // parameters are those of the path and of the operation.
 func (o apiOperation) parameters() []*openapi3.Parameter {
 	var out []*openapi3.Parameter

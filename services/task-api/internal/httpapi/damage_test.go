@@ -9,6 +9,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/uuid"
+	"github.com/taskwire/taskwire/pkg/platform/apitest"
 )
 
 // damage breaks one thing of a request. documented says whether the document can tell.
@@ -40,17 +41,17 @@ func (f *fuzzer) damageMember(r *request, schema *openapi3.Schema) (field, why s
 		body["unheard_of"] = f.IntN(2)
 		field, why, documented = "unheard_of", "is no member", false
 	case choice == 1 && len(schema.Required) > 0:
-		field, why, documented = pick(f.generator, schema.Required), "is missing", true
+		field, why, documented = apitest.Pick(f.Generator, schema.Required), "is missing", true
 		delete(body, field)
 	default:
-		field = pick(f.generator, names)
-		faults := f.faults(schema.Properties[field].Value)
+		field = apitest.Pick(f.Generator, names)
+		faults := f.Faults(schema.Properties[field].Value)
 		if len(faults) == 0 {
 			return "", "", false
 		}
-		fault := pick(f.generator, faults)
-		body[field] = fault.value
-		why, documented = fault.why, true
+		fault := apitest.Pick(f.Generator, faults)
+		body[field] = fault.Value
+		why, documented = fault.Why, true
 	}
 	r.body = encoded(body)
 	return field, why, documented
@@ -72,10 +73,10 @@ var bodyDamage = map[string]func(body string) string{
 
 func (f *fuzzer) damageBody(r *request) (field, why string, documented bool) {
 	if f.IntN(8) == 0 {
-		r.mediaType = pick(f.generator, []string{"text/plain", "application/xml", "application/x-www-form-urlencoded", "nonsense"})
+		r.mediaType = apitest.Pick(f.Generator, []string{"text/plain", "application/xml", "application/x-www-form-urlencoded", "nonsense"})
 		return "", "is of another media type", false
 	}
-	why = pick(f.generator, slices.Sorted(maps.Keys(bodyDamage)))
+	why = apitest.Pick(f.Generator, slices.Sorted(maps.Keys(bodyDamage)))
 	r.body = []byte(bodyDamage[why](string(r.body)))
 	return "", why, false
 }
@@ -85,16 +86,16 @@ func (f *fuzzer) damageParameter(r *request) (field, why string, documented bool
 	if len(parameters) == 0 {
 		return "", "", false
 	}
-	p := pick(f.generator, parameters)
+	p := apitest.Pick(f.Generator, parameters)
 	switch p.In {
 	case "path":
-		r.path[p.Name] = pick(f.generator, []string{"1", uuid.NewString() + "x", "' OR 1=1", "🚀", "%00"})
+		r.path[p.Name] = apitest.Pick(f.Generator, []string{"1", uuid.NewString() + "x", "' OR 1=1", "🚀", "%00"})
 		return "", "is no id", p.Name == "id"
 	case "header":
 		if p.Name == "If-None-Match" {
 			return "", "", false // what cannot be read names no version
 		}
-		r.header.Set(p.Name, pick(f.generator, []string{"", strings.Repeat("k", 256), "\x80"}))
+		r.header.Set(p.Name, apitest.Pick(f.Generator, []string{"", strings.Repeat("k", 256), "\x80"}))
 		return p.Name, "is no " + p.Name, false
 	}
 	if p.Schema.Value.Type.Is("array") || p.Schema.Value.Type == nil {
@@ -102,17 +103,17 @@ func (f *fuzzer) damageParameter(r *request) (field, why string, documented bool
 		return p.Name, "has NUL", false
 	}
 	if f.IntN(4) == 0 {
-		r.query[p.Name] = append(queryTexts(f.value(p.Name, p.Schema.Value)), "1")
+		r.query[p.Name] = append(queryTexts(f.Value(p.Name, p.Schema.Value)), "1")
 		return p.Name, "is there twice", false
 	}
-	faults := slices.DeleteFunc(f.faults(p.Schema.Value), func(x fault) bool {
-		_, composite := x.value.(map[string]any)
-		return composite || x.value == nil || (p.Schema.Value.Type.Is("string") && x.why == "a number")
+	faults := slices.DeleteFunc(f.Faults(p.Schema.Value), func(x apitest.Fault) bool {
+		_, composite := x.Value.(map[string]any)
+		return composite || x.Value == nil || (p.Schema.Value.Type.Is("string") && x.Why == "a number")
 	})
 	if len(faults) == 0 {
 		return "", "", false
 	}
-	fault := pick(f.generator, faults)
-	r.query[p.Name] = queryTexts(fault.value)
-	return p.Name, fault.why, true
+	fault := apitest.Pick(f.Generator, faults)
+	r.query[p.Name] = queryTexts(fault.Value)
+	return p.Name, fault.Why, true
 }

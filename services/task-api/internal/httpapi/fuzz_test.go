@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/taskwire/taskwire/pkg/platform/apitest"
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
 )
 
@@ -28,18 +29,18 @@ var succeeds = map[string]int{
 	"createTask": http.StatusCreated, "listTasks": http.StatusOK, "listTags": http.StatusOK, "getStats": http.StatusOK,
 	"getMe": http.StatusOK, "patchMe": http.StatusOK, "register": http.StatusCreated, "logout": http.StatusNoContent,
 	"openAPI": http.StatusOK, "jwks": http.StatusOK, "home": http.StatusOK, "docs": http.StatusOK, "docsFile": http.StatusOK,
-	"healthz": http.StatusOK, "readyz": http.StatusOK,
+	"healthz": http.StatusOK, "readyz": http.StatusOK, "importTasks": http.StatusOK,
 }
 
-// costly are the operations that hash a password, and run less often.
-var costly = []string{"register", "login"}
+// costly are the operations that hash a password, or take several files, and run less often.
+var costly = []string{"register", "login", "importTasks"}
 
 // secret stands in every text of another user, and must be in no answer.
 const secret = "nobody else's business"
 
 // fuzzer sends requests made from the document, and remembers what it needs to make better ones.
 type fuzzer struct {
-	generator
+	apitest.Generator
 	contract
 	t       *testing.T
 	rig     *rig
@@ -70,7 +71,7 @@ func TestTheServerKeepsToItsDocument(t *testing.T) {
 	r := newRig(t)
 	httpx.Health(r.engine, nil, prometheus.NewRegistry())
 	f := &fuzzer{
-		generator: generator{rand.New(rand.NewPCG(seed, 1))}, contract: loadContract(t), t: t, rig: r, client: r.user(), // repeatable
+		Generator: apitest.NewGenerator(seed, named), contract: loadContract(t), t: t, rig: r, client: r.user(),
 		count: map[string]int{},
 	}
 	f.stays = f.client.create(`{"title":"stays"}`).ID
@@ -82,7 +83,11 @@ func TestTheServerKeepsToItsDocument(t *testing.T) {
 	operations := f.operations()
 	for end := time.Now().Add(duration); time.Now().Before(end) && !t.Failed(); {
 		for _, op := range operations {
-			if op.file() || (slices.Contains(costly, op.OperationID) && f.IntN(20) > 0) {
+			if slices.Contains(costly, op.OperationID) && f.IntN(20) > 0 {
+				continue
+			}
+			if op.file() {
+				f.files(op)
 				continue
 			}
 			f.valid(op)
@@ -156,13 +161,13 @@ func (f *fuzzer) request(op apiOperation) *request {
 		if !p.Required && (p.Name == "cursor" || f.IntN(3) > 0) {
 			continue
 		}
-		value := f.value(p.Name, p.Schema.Value)
+		value := f.Value(p.Name, p.Schema.Value)
 		switch p.In {
 		case "path":
 			if r.path[p.Name] = fmt.Sprint(value); p.Name == "id" && len(f.ids) > 0 && f.IntN(8) > 0 {
 				r.path[p.Name] = f.ids[max(0, len(f.ids)-1-f.IntN(30))]
 			} else if p.Name == "id" && f.IntN(2) == 0 {
-				r.path[p.Name] = pick(f.generator, f.foreign)
+				r.path[p.Name] = apitest.Pick(f.Generator, f.foreign)
 			}
 		case "query":
 			r.query[p.Name] = queryTexts(value)
@@ -177,9 +182,9 @@ func (f *fuzzer) request(op apiOperation) *request {
 		r.query = maps.Clone(f.next)
 	}
 	if schema := op.bodySchema(); schema != nil {
-		body, _ := f.value("", schema).(map[string]any)
+		body, _ := f.Value("", schema).(map[string]any)
 		f.sensible(op, body)
-		r.body, r.mediaType = encoded(body), pick(f.generator, slices.Sorted(maps.Keys(op.RequestBody.Value.Content)))
+		r.body, r.mediaType = encoded(body), apitest.Pick(f.Generator, slices.Sorted(maps.Keys(op.RequestBody.Value.Content)))
 	}
 	return r
 }
@@ -200,9 +205,9 @@ func (f *fuzzer) sensible(op apiOperation, body map[string]any) {
 		}
 	case "batchTasks": // what each op wants beside it is told in words
 		body["operations"] = []any{
-			map[string]any{"op": "create", "task": map[string]any{"title": f.letters(9)}},
-			map[string]any{"op": "update", "id": pick(f.generator, f.ids), "patch": map[string]any{"priority": "low"}},
-			map[string]any{"op": pick(f.generator, []string{"complete", "reopen", "delete", "restore"}), "id": pick(f.generator, f.ids)},
+			map[string]any{"op": "create", "task": map[string]any{"title": f.Letters(9)}},
+			map[string]any{"op": "update", "id": apitest.Pick(f.Generator, f.ids), "patch": map[string]any{"priority": "low"}},
+			map[string]any{"op": apitest.Pick(f.Generator, []string{"complete", "reopen", "delete", "restore"}), "id": apitest.Pick(f.Generator, f.ids)},
 		}
 	case "login":
 		if f.session.email != "" && f.IntN(2) == 0 {
@@ -226,6 +231,11 @@ func (f *fuzzer) send(r *request) answer {
 	case slices.Contains(r.op.Tags, "Accounts") && r.op.method != http.MethodGet:
 		token = f.rig.user().token // one that may be changed
 	}
+	return f.sendAs(r, token)
+}
+
+func (f *fuzzer) sendAs(r *request, token string) answer {
+	f.t.Helper()
 	resp, err := http.DefaultClient.Do(r.http(f.t, f.rig.server.URL, token))
 	if err != nil {
 		f.t.Fatalf("%s: %v", r, err)

@@ -1,0 +1,55 @@
+package httpapi_test
+
+import (
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/taskwire/taskwire/pkg/platform/apitest"
+	"github.com/taskwire/taskwire/pkg/platform/auth"
+)
+
+// probeRounds take about a second.
+const probeRounds = 60
+
+func TestEveryRouteKeepsToTheDocumentWhateverItIsAsked(t *testing.T) {
+	r := newRig(t)
+	var ids []string
+	for n := range 5 {
+		ids = append(ids, r.notify(ada, n+1))
+	}
+	ids = append(ids, r.notify(bob, 9)) // another user's
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	probe := apitest.Probe{
+		Generator: apitest.NewGenerator(seed, map[string]func(apitest.Generator) any{
+			"timezone": func(g apitest.Generator) any { return apitest.Pick(g, []string{"UTC", "Asia/Kathmandu"}) },
+			"start":    func(apitest.Generator) any { return "22:00" },
+			"end":      func(apitest.Generator) any { return "07:30" },
+		}),
+		Document: r.document, Service: "notification",
+		Send: func(req *http.Request) (int, http.Header, []byte) {
+			token, _, err := r.signer.Sign(ada, auth.RoleUser, time.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Authorization", "Bearer "+token)
+			w := httptest.NewRecorder()
+			r.engine.ServeHTTP(w, req)
+			return w.Code, w.Header(), w.Body.Bytes()
+		},
+	}
+	probe.Sensible = func(operation string, path map[string]string, _ url.Values, body map[string]any) {
+		if _, ok := path["id"]; ok {
+			path["id"] = apitest.Pick(probe.Generator, ids)
+		}
+		if operation == "snoozeNotification" { // one of the two
+			clear(body)
+			body["minutes"] = 1 + probe.IntN(60)
+		}
+	}
+	t.Log(probe.Run(t, probeRounds))
+}
