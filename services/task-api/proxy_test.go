@@ -14,8 +14,8 @@ type proxy struct {
 	listener net.Listener
 	target   string
 	away     atomic.Bool
-	loseNext atomic.Bool // the answer to the next COMMIT, with its connection
 	mu       sync.Mutex
+	lost     string // see lose; "" for nothing
 	conns    map[net.Conn]bool
 }
 
@@ -56,6 +56,37 @@ func (p *proxy) cut() {
 
 func (p *proxy) mend() { p.away.Store(false) }
 
+// lose loses the answer to one COMMIT, with its connection: that of the transaction that sends text. The service commits
+// other things too, when it likes.
+func (p *proxy) lose(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lost = text
+}
+
+// loses says whether what a connection has sent holds the text, which is then found.
+func (p *proxy) loses(sent []byte) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.lost == "" || !bytes.Contains(sent, []byte(p.lost)) {
+		return false
+	}
+	p.lost = ""
+	return true
+}
+
+// window is the last bytes of a stream: what is looked for may come in two parts.
+type window []byte
+
+const windowSize = 64
+
+// with returns the window and what comes after it.
+func (w *window) with(next []byte) []byte {
+	all := append(*w, next...)
+	*w = bytes.Clone(all[max(0, len(all)-windowSize):])
+	return all
+}
+
 func (p *proxy) keep(c net.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -77,11 +108,16 @@ func (p *proxy) serve(client net.Conn) {
 		return
 	}
 	var both sync.WaitGroup
+	var marked atomic.Bool // the answer to the COMMIT that follows is lost
 	both.Go(func() {
 		defer server.Close()
 		buf := make([]byte, 64<<10)
+		var last window
 		for {
 			n, err := client.Read(buf)
+			if p.loses(last.with(buf[:n])) {
+				marked.Store(true)
+			}
 			if _, werr := server.Write(buf[:n]); err != nil || werr != nil {
 				return
 			}
@@ -90,10 +126,11 @@ func (p *proxy) serve(client net.Conn) {
 	both.Go(func() {
 		defer client.Close()
 		buf := make([]byte, 64<<10)
+		var last window
 		for {
 			n, err := server.Read(buf)
 			// The tag of CommandComplete, in whichever way the command was sent.
-			if bytes.Contains(buf[:n], []byte("COMMIT\x00")) && p.loseNext.CompareAndSwap(true, false) {
+			if got := last.with(buf[:n]); marked.Load() && bytes.Contains(got, []byte("COMMIT\x00")) {
 				return // the server has committed; nobody will ever hear of it
 			}
 			if _, werr := client.Write(buf[:n]); err != nil || werr != nil {
