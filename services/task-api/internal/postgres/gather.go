@@ -92,12 +92,22 @@ func (g *gatherer) start() {
 	}
 }
 
-// next takes the requests of the next group out of those who wait.
+// next takes the requests of the next group out of those who wait. A repetition of a request of the group waits: the
+// next group finds the answer.
 func (g *gatherer) next() (group []*member) {
 	mine := map[string]bool{}
+	type userKey struct{ user, key string }
+	keys := map[userKey]bool{}
 	g.waiting = slices.DeleteFunc(g.waiting, func(m *member) bool {
 		if len(group) == maxGroup || (g.users[m.UserID] && !mine[m.UserID]) {
 			return false
+		}
+		if m.Key != nil {
+			key := userKey{m.UserID, m.Key.Key}
+			if keys[key] {
+				return false
+			}
+			keys[key] = true
 		}
 		g.users[m.UserID], mine[m.UserID] = true, true
 		group = append(group, m)
@@ -106,9 +116,8 @@ func (g *gatherer) next() (group []*member) {
 	return group
 }
 
-// run leads a group. Those with a key that another request of the group has are told at once that it is running.
+// run leads a group.
 func (g *gatherer) run(group []*member, run func([]*creation)) {
-	undecided := make([]*creation, 0, len(group))
 	ended := false
 	defer func() { // also when run panics
 		g.mu.Lock()
@@ -125,19 +134,10 @@ func (g *gatherer) run(group []*member, run func([]*creation)) {
 			close(m.done)
 		}
 	}()
-	type userKey struct{ user, key string }
-	seen := make(map[userKey]bool, len(group))
-	for _, m := range group {
-		if m.Key != nil {
-			key := userKey{m.UserID, m.Key.Key}
-			if seen[key] {
-				m.err = ErrKeyRunning
-				continue
-			}
-			seen[key] = true
-		}
-		undecided = append(undecided, m.creation)
+	all := make([]*creation, len(group))
+	for i, m := range group {
+		all[i] = m.creation
 	}
-	run(undecided)
+	run(all)
 	ended = true
 }
