@@ -3,6 +3,7 @@ package postgres
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -31,8 +32,9 @@ type keyColumns struct {
 	expired              bool // there may be old rows of these keys
 }
 
-// createdColumns are the columns of a new task and their types.
-var createdColumns = append([]column{{"id", "uuid"}, {"user_id", "uuid"}, {"created_at", "timestamptz"}}, columns...)
+// createdColumns are the columns of a new task and their types. The terms of a search come as text, and null where they
+// are the trigger's to make.
+var createdColumns = slices.Concat([]column{{"id", "uuid"}, {"user_id", "uuid"}, {"created_at", "timestamptz"}}, columns, []column{{"search", "text"}})
 
 var (
 	createTasks = func() string {
@@ -40,7 +42,9 @@ var (
 		for i, c := range createdColumns {
 			names[i], from[i] = c.name, "$"+strconv.Itoa(i+1)+"::"+c.typ+"[]"
 		}
-		return `INSERT INTO tasks (` + strings.Join(names, ", ") + `) SELECT * FROM unnest(` + strings.Join(from, ", ") + `)`
+		all := strings.Join(names, ", ")
+		return `INSERT INTO tasks (` + all + `) SELECT ` + strings.TrimSuffix(all, "search") + `CAST(search AS tsvector)
+			FROM unnest(` + strings.Join(from, ", ") + `) AS t (` + all + `)`
 	}()
 	createChanges = `INSERT INTO changes (user_id, seq, event_id, event_type, task_id, task_version, payload)
 		SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::text[], $5::uuid[], $6::bigint[], $7::text[])`
@@ -75,7 +79,11 @@ func (r *createdRows) add(c *creation, t domain.Task, made publish.Made) error {
 	l.users, l.seqs, l.ids, l.kinds = append(l.users, t.UserID), append(l.seqs, t.Seq), append(l.ids, made.ID), append(l.kinds, string(events.Created))
 	l.tasks, l.versions, l.payloads = append(l.tasks, t.ID), append(l.versions, t.Version), append(l.payloads, string(made.Data))
 	row := rowOf(t)
-	for i, v := range append([]any{row.ID, row.UserID, row.CreatedAt}, row.values()...) {
+	var search *string
+	if terms := ownTerms(row); terms != "" {
+		search = &terms
+	}
+	for i, v := range slices.Concat([]any{row.ID, row.UserID, row.CreatedAt}, row.values(), []any{search}) {
 		r.tasks[i] = append(r.tasks[i], v)
 	}
 	return nil
