@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	// maxGroups is how many groups are written at the same time by one process: what a database does at once beyond
-	// that makes groups smaller and each task dearer.
-	maxGroups = 3
+	// maxGroups is how many groups one process writes at the same time: one is made ready while the other is flushed to
+	// disk. More make the groups smaller and each task dearer.
+	maxGroups = 2
 	// maxGroup bounds the tasks of a group: beyond some tens a larger one gains little, and with the longest texts it
 	// would be megabytes.
 	maxGroup = 32
