@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -22,10 +21,6 @@ type CreateRequest struct {
 	Fields domain.Fields
 	Key    *IdempotencyKey // nil: each request makes a task
 }
-
-// groupTimeout bounds a group, which outlives the request that leads it: its two round trips and the wait for a
-// connection, within what a request may take.
-const groupTimeout = 10 * time.Second
 
 // creation is a request for a new task on its way through a transaction.
 type creation struct {
@@ -54,7 +49,7 @@ func (s *Store) Create(ctx context.Context, r CreateRequest) (events.TaskData, b
 		return events.TaskData{}, false, fmt.Errorf("make task id: %w", err)
 	}
 	c := &creation{CreateRequest: r, ctx: ctx, id: id.String()}
-	if err := s.gather.do(ctx, c, s.createGroup); err != nil {
+	if err := s.gather.do(ctx, c); err != nil {
 		return events.TaskData{}, false, err
 	}
 	if c.missed {
@@ -74,9 +69,7 @@ func (s *Store) Create(ctx context.Context, r CreateRequest) (events.TaskData, b
 }
 
 // createGroup decides each of the requests, or leaves it as missed.
-func (s *Store) createGroup(group []*creation) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(group[0].ctx), groupTimeout)
-	defer cancel()
+func (s *Store) createGroup(ctx context.Context, group []*creation) {
 	err := s.createAll(ctx, group, false)
 	for _, c := range group {
 		switch {

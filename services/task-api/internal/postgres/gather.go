@@ -2,9 +2,11 @@ package postgres
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
+	"time"
 )
 
 const (
@@ -14,18 +16,19 @@ const (
 	// maxGroup bounds the tasks of a group: beyond some tens a larger one gains little, and with the longest texts it
 	// would be megabytes.
 	maxGroup = 32
+	// groupTimeout bounds a group's two round trips and its wait for a connection. It is below what a request may take,
+	// so that those that wait behind a group that hangs have their turn.
+	groupTimeout = 10 * time.Second
 )
-
-// errGroup says that the function that was to decide a request ended before it did.
-var errGroup = errors.New("the group of the request ended early")
 
 // gatherer puts requests that come at the same time into groups. A request that finds a free place goes at once and
 // alone; while all places are taken, requests wait and go together as soon as one is free. Nobody waits for a group to
 // fill.
 //
-// There is no goroutine but those of the requests: the first of a group leads it and works for the others. A user's
-// requests are in one group at a time, in the order in which they came.
+// A user's requests are in one group at a time, in the order in which they came. A group outlives the requests that are
+// given up, but not all of them: then its context ends.
 type gatherer struct {
+	run     func(ctx context.Context, group []*creation) // decides them; may leave an error in each
 	mu      sync.Mutex
 	running int
 	users   map[string]bool // those with requests in a running group
@@ -35,71 +38,75 @@ type gatherer struct {
 // member is a request in a gatherer.
 type member struct {
 	*creation
-	lead chan []*member // gets the group that the request leads
-	done chan struct{}
+	group *group // nil while it waits
+	done  chan struct{}
 }
 
-func newGatherer() *gatherer { return &gatherer{users: map[string]bool{}} }
+type group struct {
+	members []*member
+	asking  int // those that are not given up
+	cancel  context.CancelFunc
+}
 
-// do returns when run, called by this request or another one of its group, has decided c. It returns ctx's error when
-// ctx ends before: the request is then not written if it had still waited, else nobody knows.
-func (g *gatherer) do(ctx context.Context, c *creation, run func([]*creation)) error {
-	m := &member{creation: c, lead: make(chan []*member, 1), done: make(chan struct{})}
+func newGatherer(run func(context.Context, []*creation)) *gatherer {
+	return &gatherer{run: run, users: map[string]bool{}}
+}
+
+// do returns when c is decided. It returns ctx's error when ctx ends before: the request is then not written if it still
+// waited, else nobody knows.
+func (g *gatherer) do(ctx context.Context, c *creation) error {
+	m := &member{creation: c, done: make(chan struct{})}
 	g.mu.Lock()
 	g.waiting = append(g.waiting, m)
 	g.start()
 	g.mu.Unlock()
 	select {
-	case group := <-m.lead:
-		g.run(group, run)
-		return nil
 	case <-m.done:
 		return nil
 	case <-ctx.Done():
-	}
-	if g.leave(m) {
-		return context.Cause(ctx)
-	}
-	select {
-	case group := <-m.lead: // the others depend on it
-		g.run(group, run)
-		return nil
-	default:
+		g.leave(m)
 		return context.Cause(ctx)
 	}
 }
 
-// leave takes a request back that still waits.
-func (g *gatherer) leave(m *member) bool {
+// leave gives a request up.
+func (g *gatherer) leave(m *member) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	i := slices.Index(g.waiting, m)
-	if i >= 0 {
-		g.waiting = slices.Delete(g.waiting, i, i+1)
+	if m.group == nil {
+		g.waiting = slices.DeleteFunc(g.waiting, func(x *member) bool { return x == m })
+		return
 	}
-	return i >= 0
+	if m.group.asking--; m.group.asking == 0 {
+		m.group.cancel()
+	}
 }
 
 // start makes groups of those who wait, as long as there are places. The caller holds mu.
 func (g *gatherer) start() {
 	for g.running < maxGroups {
-		group := g.next()
-		if len(group) == 0 {
+		members := g.next()
+		if len(members) == 0 {
 			return
 		}
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(members[0].ctx), groupTimeout)
+		next := &group{members, len(members), cancel}
+		for _, m := range members {
+			m.group = next
+		}
 		g.running++
-		group[0].lead <- group
+		go g.decide(ctx, next)
 	}
 }
 
 // next takes the requests of the next group out of those who wait. A repetition of a request of the group waits: the
 // next group finds the answer.
-func (g *gatherer) next() (group []*member) {
+func (g *gatherer) next() (members []*member) {
 	mine := map[string]bool{}
 	type userKey struct{ user, key string }
 	keys := map[userKey]bool{}
 	g.waiting = slices.DeleteFunc(g.waiting, func(m *member) bool {
-		if len(group) == maxGroup || (g.users[m.UserID] && !mine[m.UserID]) {
+		if len(members) == maxGroup || (g.users[m.UserID] && !mine[m.UserID]) {
 			return false
 		}
 		if m.Key != nil {
@@ -110,34 +117,35 @@ func (g *gatherer) next() (group []*member) {
 			keys[key] = true
 		}
 		g.users[m.UserID], mine[m.UserID] = true, true
-		group = append(group, m)
+		members = append(members, m)
 		return true
 	})
-	return group
+	return members
 }
 
-// run leads a group.
-func (g *gatherer) run(group []*member, run func([]*creation)) {
-	ended := false
-	defer func() { // also when run panics
+// decide runs a group and gives its place to the next one.
+func (g *gatherer) decide(ctx context.Context, gr *group) {
+	list := make([]*creation, len(gr.members))
+	for i, m := range gr.members {
+		list[i] = m.creation
+	}
+	defer func() {
+		if p := recover(); p != nil { // nobody else would
+			for _, c := range list {
+				c.err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			}
+		}
+		gr.cancel()
 		g.mu.Lock()
 		g.running--
-		for _, m := range group {
+		for _, m := range gr.members {
 			delete(g.users, m.UserID)
 		}
 		g.start()
 		g.mu.Unlock()
-		for _, m := range group {
-			if !ended && m.err == nil {
-				m.err = errGroup
-			}
+		for _, m := range gr.members {
 			close(m.done)
 		}
 	}()
-	all := make([]*creation, len(group))
-	for i, m := range group {
-		all[i] = m.creation
-	}
-	run(all)
-	ended = true
+	g.run(ctx, list)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -18,24 +19,37 @@ type gathering struct {
 	end    chan struct{}
 }
 
-func newGathering() *gathering { return &gathering{gatherer: newGatherer(), end: make(chan struct{})} }
+func newGathering() *gathering {
+	g := &gathering{end: make(chan struct{})}
+	g.gatherer = newGatherer(func(ctx context.Context, group []*creation) {
+		var ids []string
+		for _, c := range group {
+			ids = append(ids, c.id)
+		}
+		g.mu.Lock()
+		g.groups = append(g.groups, ids)
+		g.mu.Unlock()
+		select {
+		case <-g.end:
+		case <-ctx.Done():
+			for _, c := range group {
+				c.err = ctx.Err()
+			}
+		}
+	})
+	return g
+}
 
 // send sends a request and returns where its outcome will be, once it has joined a group or waits.
 func (g *gathering) send(ctx context.Context, user, id string) <-chan error {
 	out := make(chan error, 1)
 	go func() {
-		c := &creation{CreateRequest: CreateRequest{UserID: user}, id: id}
-		err := g.do(ctx, c, func(group []*creation) {
-			var ids []string
-			for _, c := range group {
-				ids = append(ids, c.id)
-			}
-			g.mu.Lock()
-			g.groups = append(g.groups, ids)
-			g.mu.Unlock()
-			<-g.end
-		})
-		out <- errors.Join(err, c.err)
+		c := &creation{CreateRequest: CreateRequest{UserID: user}, ctx: ctx, id: id}
+		err := g.do(ctx, c)
+		if err == nil {
+			err = c.err
+		}
+		out <- err
 	}()
 	synctest.Wait()
 	return out
@@ -132,46 +146,53 @@ func TestARequestThatIsGivenUpWhileItWaitsIsInNoGroup(t *testing.T) {
 	})
 }
 
-// TestALeaderThatIsGivenUpLeads: the others of its group depend on it, and the places of a gatherer on each.
-func TestALeaderThatIsGivenUpLeads(t *testing.T) {
+func TestAGroupGoesOnForWhoeverStillAsks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGathering()
-		close(g.end)
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		for range 50 { // select chooses at random between its place and its end
-			<-g.send(ctx, "a", "a")
+		g.running = maxGroups
+		first, giveUpFirst := context.WithCancel(t.Context())
+		second, giveUpSecond := context.WithCancel(t.Context())
+		a, b := g.send(first, "a", "a"), g.send(second, "b", "b")
+		g.gatherer.mu.Lock()
+		g.running = 0
+		g.start()
+		g.gatherer.mu.Unlock()
+		giveUpFirst()
+		if err := <-a; !errors.Is(err, context.Canceled) {
+			t.Errorf("given up: got %v", err)
 		}
-		if err := <-g.send(t.Context(), "a", "last"); err != nil || g.running != 0 {
-			t.Errorf("after it: got %v, %d running", err, g.running)
+		synctest.Wait()
+		if g.running != 1 {
+			t.Errorf("the group of one that still asks: %d running, want 1", g.running)
+		}
+		giveUpSecond()
+		if err := <-b; !errors.Is(err, context.Canceled) {
+			t.Errorf("given up: got %v", err)
+		}
+		synctest.Wait()
+		if g.running != 0 || len(g.users) != 0 {
+			t.Errorf("nobody asks any more: %d running, users %v", g.running, g.users)
 		}
 	})
 }
 
-func TestAPanicOfALeaderIsAnErrorOfItsGroup(t *testing.T) {
+func TestAGroupThatHangsIsEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newGatherer()
-		g.running = maxGroups
-		outcome := make(chan error, 2)
-		for range 2 {
-			go func() {
-				c := &creation{}
-				defer func() {
-					if p := recover(); p != nil {
-						outcome <- fmt.Errorf("panic: %v", p)
-					}
-				}()
-				err := g.do(t.Context(), c, func([]*creation) { panic("broken") })
-				outcome <- errors.Join(err, c.err)
-			}()
-			synctest.Wait()
+		g := newGathering()
+		if err := <-g.send(t.Context(), "a", "a"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v, want that the time is over", err)
 		}
-		g.mu.Lock()
-		g.running = 0
-		g.start()
-		g.mu.Unlock()
-		if a, b := <-outcome, <-outcome; !errors.Is(errors.Join(a, b), errGroup) || a == nil || b == nil || g.running != 0 {
-			t.Errorf("got %v and %v, %d running; want the panic and errGroup", a, b, g.running)
+	})
+}
+
+func TestAPanicIsAnErrorOfEachOfTheGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGatherer(func(context.Context, []*creation) { panic("broken") })
+		for range maxGroups + 1 { // a place is not lost
+			c := &creation{ctx: t.Context()}
+			if err := g.do(t.Context(), c); err != nil || c.err == nil || !strings.Contains(c.err.Error(), "broken") {
+				t.Errorf("got %v and %v, want the panic", err, c.err)
+			}
 		}
 	})
 }

@@ -55,7 +55,9 @@ type Store struct {
 
 // New makes a store over a handle of the runtime role.
 func New(db *gorm.DB, box *outbox.Outbox, events *publish.Publisher, now func() time.Time) *Store {
-	return &Store{db: db, outbox: box, events: events, now: now, bounds: usualBounds, gather: newGatherer(), ended: make(chan struct{}, 1)}
+	s := &Store{db: db, outbox: box, events: events, now: now, bounds: usualBounds, ended: make(chan struct{}, 1)}
+	s.gather = newGatherer(s.createGroup)
+	return s
 }
 
 // head is a user's row in heads, with what a write needs to know of the user.
