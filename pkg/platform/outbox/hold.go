@@ -25,9 +25,6 @@ type holds struct {
 	// event that spoils its bulk is soon alone; doubled when one succeeds.
 	cap map[string]int
 	max int
-	// stuck: since a bulk failed as a whole none was published. While the broker or the sidecar is away, a try needs few
-	// rows; reading a thousand for each would take the database from the writers.
-	stuck bool
 }
 
 // rest is the patience with something that fails: longer each time in a row.
@@ -66,7 +63,7 @@ func (h *holds) add(line lineKey, now time.Time) {
 // bulkFailed lets a topic rest whose bulk failed as a whole. While there is something to halve the rest stays short: the
 // next bulk is another try.
 func (h *holds) bulkFailed(topic string, bulk []row, now time.Time) {
-	h.cap[topic], h.stuck = max(1, len(bulk)/2), true
+	h.cap[topic] = max(1, len(bulk)/2)
 	whole := lineKey{topic: topic}
 	if len(bulk) > 1 {
 		delete(h.by, whole)
@@ -87,7 +84,6 @@ func (h *holds) bulkFailed(topic string, bulk []row, now time.Time) {
 // bulkSent ends the topic's rest; that of its failed lines stays.
 func (h *holds) bulkSent(topic string) {
 	delete(h.by, lineKey{topic: topic})
-	h.stuck = false
 	if c, ok := h.cap[topic]; ok {
 		if c *= 2; c < h.max {
 			h.cap[topic] = c

@@ -347,31 +347,6 @@ func TestABrokerThatIsAwayLosesNothingAndIsReportedNowAndThen(t *testing.T) {
 	}
 }
 
-// TestWhileNothingCanBePublishedATryReadsFewRows: one of each of the 64 buckets, not a thousand each time.
-func TestWhileNothingCanBePublishedATryReadsFewRows(t *testing.T) {
-	w, b := newWorld(t), &broker{}
-	for i := range 400 {
-		w.add(event("tasks", fmt.Sprint("user-", i), "task-"+fmt.Sprint(i), i))
-	}
-	tries := make(chan int, 100)
-	b.set(func(_ context.Context, _ string, msgs []outbox.Message) (map[string]error, error) {
-		select {
-		case tries <- len(msgs):
-		default:
-		}
-		return nil, errAway
-	})
-	w.run(w.relay(b, func(c *outbox.RelayConfig) { c.Concurrency = 1 }))
-	if first, second := <-tries, <-tries; first <= 64 || second > 64 {
-		t.Errorf("the first tries had %d and %d events, want more than 64 and then no more", first, second)
-	}
-	b.set(nil)
-	w.waitFor("an empty outbox", func() bool { return w.waiting() == 0 })
-	if got := len(b.published()); got != 400 {
-		t.Errorf("published %d, want 400", got)
-	}
-}
-
 func TestOneTopicThatFailsDoesNotStopAnother(t *testing.T) {
 	w, b := newWorld(t), &broker{}
 	b.set(func(_ context.Context, topic string, _ []outbox.Message) (map[string]error, error) {

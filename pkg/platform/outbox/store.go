@@ -18,8 +18,6 @@ const (
 	fetchBytes = 8 << 20
 	// minPerBucket: a fetch is worth its round trip.
 	minPerBucket = 16
-	// stuckPerBucket is for a try of whether anything can be published at all.
-	stuckPerBucket = 1
 	// storeTimeout bounds each of the relay's statements. All touch few rows.
 	storeTimeout = 5 * time.Second
 )
@@ -117,8 +115,8 @@ const deleteSQL = `
 	WHERE outbox.bucket = gone.bucket AND outbox.id = gone.id`
 
 // exchange deletes what was published and fetches what is next, in one round trip and one transaction. rows are in id
-// order; more tells the buckets that may have further rows. stuck asks for few rows.
-func (s *store) exchange(ctx context.Context, published []row, mask uint64, stuck bool, resting func() ([]string, []lineKey)) (rows []row, more uint64, err error) {
+// order; more tells the buckets that may have further rows.
+func (s *store) exchange(ctx context.Context, published []row, mask uint64, resting func() ([]string, []lineKey)) (rows []row, more uint64, err error) {
 	batch := &pgx.Batch{}
 	if len(published) > 0 {
 		bucket, id := places(published)
@@ -131,9 +129,6 @@ func (s *store) exchange(ctx context.Context, published []row, mask uint64, stuc
 			lineTopics[i], lineKeys[i] = l.topic, l.key
 		}
 		perBucket, bytesPerBucket := max(minPerBucket, fetchRows/len(wanted)), fetchBytes/len(wanted)
-		if stuck {
-			perBucket = stuckPerBucket
-		}
 		batch.Queue(fetchSQL, wanted, perBucket, topics, lineTopics, lineKeys, bytesPerBucket, s.floors.of(wanted)).Query(func(rs pgx.Rows) (err error) {
 			rows, more, err = collect(rs, perBucket, bytesPerBucket)
 			return err

@@ -78,7 +78,7 @@ func (w *worker) drain(ctx context.Context, which uint64) (got outcome, err erro
 		}
 		resting := func() ([]string, []lineKey) { return w.holds.list(time.Now()) }
 		call, cancel := context.WithTimeout(ctx, storeTimeout)
-		rows, more, err := w.relay.store.exchange(call, w.acked, which, w.holds.stuck, resting)
+		rows, more, err := w.relay.store.exchange(call, w.acked, which, resting)
 		cancel()
 		if err != nil {
 			return got, err
@@ -193,7 +193,7 @@ func (w *worker) flush(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
-	if _, _, err := w.relay.store.exchange(ctx, w.acked, 0, false, nil); err != nil {
+	if _, _, err := w.relay.store.exchange(ctx, w.acked, 0, nil); err != nil {
 		return err
 	}
 	w.acked = w.acked[:0]
