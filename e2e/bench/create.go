@@ -4,18 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -26,85 +18,167 @@ import (
 // connections is how many clients write at the same time, over HTTP and in pgbench alike.
 const connections = 32
 
-// floorSchema are the tables of the floor: one row of a task's size and one of an event's, with a key each.
-const floorSchema = `
-	CREATE SCHEMA IF NOT EXISTS bench;
-	DROP TABLE IF EXISTS bench.task, bench.outbox;
-	CREATE TABLE bench.task (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), user_id uuid NOT NULL, title text NOT NULL, body text NOT NULL, created_at timestamptz NOT NULL DEFAULT now());
-	CREATE TABLE bench.outbox (id bigserial PRIMARY KEY, key text NOT NULL, payload text NOT NULL);`
+const taskAPI = "task-api"
 
-const floorScript = `BEGIN;
-INSERT INTO bench.task (user_id, title, body) VALUES ('00000000-0000-7000-8000-000000000001', 'a task of the bench', repeat('x', 300));
-INSERT INTO bench.outbox (key, payload) VALUES ('00000000-0000-7000-8000-000000000001', repeat('x', 700));
-COMMIT;
-`
-
+// benchCreate has two parts, each in paired rounds with the floor beside it. First the task API by itself, with
+// Postgres and nothing else: without its sidecar it goes on writing and the outbox holds the events. Then everything,
+// through the gateway, while the events go to the four consumers on the same cores.
 func benchCreate(ctx context.Context, s *stack.Stack, rounds int, arm time.Duration) error {
-	pgbench, err := findPgbench()
+	b, err := newBencher(ctx, s)
 	if err != nil {
 		return err
 	}
-	url := s.PostgresURL("tasks")
-	conn, err := pgx.Connect(ctx, url)
-	if err != nil {
-		return err
-	}
-	defer conn.Close(ctx)
-	if _, err := conn.Exec(ctx, floorSchema); err != nil {
-		return err
-	}
+	defer b.conn.Close(ctx)
 	users := make([]*account, connections)
 	for i := range users {
 		if users[i], err = register(ctx, s.URL()); err != nil {
 			return err
 		}
 	}
-	fmt.Printf("create, %d connections, %d rounds of %s (pgbench two-insert floor beside it)\n", connections, rounds, arm)
-	var ratios []float64
+	if err := benchAPI(ctx, b, users, rounds, arm); err != nil {
+		return err
+	}
+	return benchPipeline(ctx, b, users, rounds, arm)
+}
+
+func benchAPI(ctx context.Context, b *bencher, users []*account, rounds int, arm time.Duration) error {
+	held, err := hold(b.stack)
+	if err != nil {
+		return err
+	}
+	base, err := direct(b.stack)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("create, the task API with Postgres alone, %d connections, %d rounds of %s\n", connections, rounds, arm)
+	if _, _, err := createRate(ctx, base, users, arm); err != nil { // connections, plans, caches
+		return err
+	}
+	var all arms
 	for range rounds {
-		floor, err := runPgbench(ctx, pgbench, url, arm)
+		floor, floorCosts, err := b.floor(ctx, arm)
 		if err != nil {
 			return err
 		}
-		rate, err := createRate(ctx, users, arm)
+		rows, rowCosts, err := b.rows(ctx, arm)
 		if err != nil {
 			return err
 		}
-		ratios = append(ratios, rate/floor)
-		fmt.Printf("  floor %7.0f/s   create %7.0f/s   ratio %.2f\n", floor, rate, rate/floor)
-		if err := waitForOutbox(ctx, conn); err != nil {
+		rate, used, err := b.creates(ctx, base, users, arm)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("  floor %6.0f/s %s\n  rows  %6.0f/s %s   ratio %.2f\n  API   %6.0f/s %s   ratio %.2f   load %s\n",
+			floor, floorCosts, rows, rowCosts, rows/floor, rate, used, rate/floor, load())
+		all.add(rate/floor, floorCosts, used)
+		all.rows = append(all.rows, rows/floor)
+	}
+	fmt.Printf("  median: the same rows by pgbench, a transaction each, %.2f of the floor; ", median(all.rows))
+	all.print()
+	// These events are nobody's: the users of the rows have no accounts, and a backlog of minutes is another bench.
+	if _, err := b.conn.Exec(ctx, `TRUNCATE outbox`); err != nil {
+		return err
+	}
+	return release(ctx, b.stack, held)
+}
+
+func benchPipeline(ctx context.Context, b *bencher, users []*account, rounds int, arm time.Duration) error {
+	fmt.Printf("create, the whole pipeline through the gateway, %d connections, %d rounds of %s\n", connections, rounds, arm)
+	var all arms
+	for range rounds {
+		floor, floorCosts, err := b.floor(ctx, arm)
+		if err != nil {
+			return err
+		}
+		rate, used, err := b.creates(ctx, b.stack.URL(), users, arm)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("  floor %6.0f/s %s\n  all   %6.0f/s %s   ratio %.2f   load %s\n", floor, floorCosts, rate, used, rate/floor, load())
+		all.add(rate/floor, floorCosts, used)
+		if err := waitForOutbox(ctx, b.conn); err != nil {
 			return err
 		}
 	}
-	fmt.Printf("  median ratio %.2f (aim 0.70)\n", median(ratios))
+	fmt.Print("  median: ")
+	all.print()
 	return nil
 }
 
-// createRate creates tasks over all accounts, one connection each, until the arm is over.
-func createRate(ctx context.Context, users []*account, arm time.Duration) (float64, error) {
-	ctx, cancel := context.WithTimeout(ctx, arm)
-	defer cancel()
-	var done atomic.Int64
-	var failed atomic.Pointer[error]
-	begin := time.Now()
-	var wg sync.WaitGroup
-	for _, u := range users {
-		wg.Go(func() {
-			for ctx.Err() == nil {
-				if _, err := u.create(ctx, "a task of the bench"); err == nil {
-					done.Add(1)
-				} else if ctx.Err() == nil {
-					failed.Store(&err)
-					return
-				}
+// creates is createRate with the CPU time of each create.
+func (b *bencher) creates(ctx context.Context, base string, users []*account, arm time.Duration) (float64, costs, error) {
+	before := usageOf(b.stack)
+	rate, n, err := createRate(ctx, base, users, arm)
+	if err != nil || n == 0 {
+		return 0, nil, fmt.Errorf("%d creates: %w", n, err)
+	}
+	return rate, usageOf(b.stack).since(before, n), nil
+}
+
+// arms are the rounds of one arm.
+type arms struct{ ratios, rows, floors, costs []float64 }
+
+func (a *arms) add(ratio float64, floor, used costs) {
+	a.ratios, a.floors, a.costs = append(a.ratios, ratio), append(a.floors, floor.sum()), append(a.costs, used.sum())
+}
+
+func (a *arms) print() {
+	fmt.Printf("creates %.2f of the floor (aim 0.70), with %.0f µs of CPU each, the client's too, where the floor's have %.0f\n",
+		median(a.ratios), median(a.costs), median(a.floors))
+}
+
+// direct is the address of the task API itself.
+func direct(s *stack.Stack) (string, error) {
+	for _, p := range s.Status() {
+		if p.Name == taskAPI {
+			return fmt.Sprintf("http://127.0.0.1:%d", p.Port), nil
+		}
+	}
+	return "", fmt.Errorf("the stack has no %s", taskAPI)
+}
+
+// hold stops all parts but the task API and Postgres.
+func hold(s *stack.Stack) (held []string, err error) {
+	for _, p := range s.Status() {
+		if p.Name == taskAPI || p.Name == stack.Postgres {
+			continue
+		}
+		held = append(held, p.Name)
+	}
+	slices.Reverse(held) // those that need others go first
+	for _, name := range held {
+		if err := s.Stop(name); err != nil {
+			return nil, err
+		}
+	}
+	return held, nil
+}
+
+// release starts what was held and waits until all of it is ready.
+func release(ctx context.Context, s *stack.Stack, held []string) error {
+	for _, name := range slices.Backward(held) {
+		if err := s.Start(name); err != nil {
+			return err
+		}
+	}
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL()+"/readyz", http.NoBody)
+		if err != nil {
+			return err
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return nil
 			}
-		})
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
 	}
-	wg.Wait()
-	if err := failed.Load(); err != nil {
-		return 0, *err
-	}
-	return float64(done.Load()) / time.Since(begin).Seconds(), nil
 }
 
 // waitForOutbox lets the relay finish, so that the next round's floor does not share the machine with it.
@@ -126,45 +200,6 @@ func waitForOutbox(ctx context.Context, conn *pgx.Conn) error {
 	}
 	fmt.Printf("        backlog %d events, drained in %.1f s\n", rows, time.Since(begin).Seconds())
 	return nil
-}
-
-var tpsLine = regexp.MustCompile(`(?m)^tps = ([0-9.]+)`)
-
-func runPgbench(ctx context.Context, pgbench, url string, arm time.Duration) (float64, error) {
-	script, err := os.CreateTemp("", "floor-*.sql")
-	if err != nil {
-		return 0, err
-	}
-	defer os.Remove(script.Name())
-	if _, err := script.WriteString(floorScript); err != nil {
-		return 0, err
-	}
-	if err := script.Close(); err != nil {
-		return 0, err
-	}
-	cmd := exec.CommandContext(ctx, pgbench, "--no-vacuum", "--client", strconv.Itoa(connections), "--jobs", "2",
-		"--time", strconv.Itoa(int(arm.Seconds())), "--file", script.Name(), url)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		return 0, fmt.Errorf("pgbench: %w: %s", err, out)
-	}
-	m := tpsLine.FindSubmatch(out)
-	if m == nil {
-		return 0, fmt.Errorf("pgbench printed no tps: %s", out)
-	}
-	return strconv.ParseFloat(string(m[1]), 64)
-}
-
-func findPgbench() (string, error) {
-	if path, err := exec.LookPath("pgbench"); err == nil {
-		return path, nil
-	}
-	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/pgbench")
-	if err != nil || len(found) == 0 {
-		return "", errors.New("pgbench is not on this machine; it comes with the postgresql package")
-	}
-	slices.Sort(found)
-	return found[len(found)-1], nil
 }
 
 // account is one registered user and its client.

@@ -1,7 +1,8 @@
 // Command bench measures the whole stack, each figure beside a floor of the same run, and prints ratios: absolute
 // figures of a shared machine move by a factor of four, ratios of paired rounds do not.
 //
-//	create    creates per second at 32 connections, over pgbench doing two inserts in one transaction
+//	create    creates per second at 32 connections, over pgbench doing two inserts in one transaction: of the task API
+//	          with Postgres alone, and of everything on the same machine; and the CPU time of one by what used it
 //	relay     events a second through Dapr and the broker, over the sustained create rate, and the CPU time of one
 //	socket    commit to WebSocket at 100 creates a second, beside a direct produce and consume on the same broker
 //	start     a warm start of the stack until it is ready

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -16,12 +14,10 @@ const (
 	relaySidecar = "task-api-daprd"
 	// relayPoll is fine beside a drain of seconds.
 	relayPoll = 20 * time.Millisecond
-	// clockTick is the unit of CPU time in /proc on every Linux that Go runs on.
-	clockTick = time.Second / 100
 )
 
 // relayParts are those whose CPU time a published event costs.
-var relayParts = []string{"task-api", relaySidecar, "broker"}
+var relayParts = []string{taskAPI, relaySidecar, "broker"}
 
 // benchRelay compares, in each round, how fast creates go in while everything runs with how fast the relay publishes
 // their events through Dapr to the broker when it has a backlog: the one that creates left while the sidecar was away.
@@ -43,7 +39,7 @@ func benchRelay(ctx context.Context, s *stack.Stack, rounds int, arm time.Durati
 		if err := waitForOutbox(ctx, conn); err != nil {
 			return err
 		}
-		sustained, err := createRate(ctx, users, arm)
+		sustained, _, err := createRate(ctx, s.URL(), users, arm)
 		if err != nil {
 			return err
 		}
@@ -70,7 +66,7 @@ func drainBacklog(ctx context.Context, s *stack.Stack, conn *pgx.Conn, users []*
 	if err := s.Stop(relaySidecar); err != nil {
 		return d, err
 	}
-	rate, err := createRate(ctx, users, arm)
+	rate, _, err := createRate(ctx, s.URL(), users, arm)
 	if err != nil {
 		return d, err
 	}
@@ -119,18 +115,4 @@ func cpuTime(s *stack.Stack, parts []string) (sum time.Duration) {
 		}
 	}
 	return sum
-}
-
-// cpuOf reads utime and stime, fields 14 and 15 of proc_pid_stat(5).
-func cpuOf(pid int) time.Duration {
-	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0
-	}
-	var user, system int64
-	fields := strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:])) // from field 3 on
-	if _, err := fmt.Sscan(fields[11]+" "+fields[12], &user, &system); err != nil {
-		return 0
-	}
-	return time.Duration(user+system) * clockTick
 }

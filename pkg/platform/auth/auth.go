@@ -5,6 +5,7 @@
 //   - Only EdDSA is accepted, for this issuer and audience, with an expiry: neither "none" nor a MAC over the public key.
 //   - Keys are found by kid, the RFC 7638 thumbprint. A new key works at once everywhere, since a verifier that meets an
 //     unknown kid fetches the key set again, at most once every refetchInterval.
+//   - The signature of a token is checked once for each fetch of the keys, its times with each request (see seen).
 //   - A verifier that has had the keys once goes on without the task API; one that never had them answers
 //     ErrUnavailable, which is not a judgement of the token.
 //

@@ -21,7 +21,7 @@ import (
 
 const ada = "0198c0de-0000-7000-8000-000000000001"
 
-func newKey(t *testing.T) string {
+func newKey(t testing.TB) string {
 	t.Helper()
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -34,7 +34,7 @@ func newKey(t *testing.T) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 }
 
-func newSigner(t *testing.T, keys ...string) *Signer {
+func newSigner(t testing.TB, keys ...string) *Signer {
 	t.Helper()
 	s, err := NewSigner(strings.Join(keys, ""))
 	if err != nil {

@@ -28,13 +28,19 @@ type keyCache[K any] struct {
 	log   *slog.Logger
 	now   func() time.Time
 
-	mu      sync.RWMutex
-	keys    map[string]K
-	fetched time.Time // of the keys
+	mu  sync.RWMutex
+	set *keySet[K] // nil before the first fetch
 
 	refetch sync.Mutex // one fetch at a time; who waited looks at the keys again
 	tried   time.Time  // the last fetch, whatever came of it
 	lastErr error
+}
+
+// keySet is what one fetch gave, and the tokens that were found good with it.
+type keySet[K any] struct {
+	keys    map[string]K
+	fetched time.Time
+	seen    *seen
 }
 
 func newKeyCache[K any](fetch func(ctx context.Context) (map[string]K, error), log *slog.Logger) *keyCache[K] {
@@ -43,32 +49,34 @@ func newKeyCache[K any](fetch func(ctx context.Context) (map[string]K, error), l
 
 // Ready tells whether tokens can be judged, and fetches the keys if they were never had.
 func (v *keyCache[K]) Ready(ctx context.Context) error {
-	if keys, _ := v.cached(); keys != nil {
+	if v.cached() != nil {
 		return nil
 	}
 	return v.refresh(ctx, v.now())
 }
 
-func (v *keyCache[K]) cached() (keys map[string]K, fetched time.Time) {
+func (v *keyCache[K]) cached() *keySet[K] {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	return v.keys, v.fetched
+	return v.set
 }
 
 // key finds a public key, and fetches the set again where the kid is unknown or the set is old.
 func (v *keyCache[K]) key(ctx context.Context, kid string) (K, error) {
 	var none K
 	now := v.now()
-	keys, fetched := v.cached()
-	key, known := keys[kid]
-	if known && now.Sub(fetched) < maxKeysAge {
-		return key, nil
+	if set := v.cached(); set != nil && now.Sub(set.fetched) < maxKeysAge {
+		if key, known := set.keys[kid]; known {
+			return key, nil
+		}
 	}
 	err := v.refresh(ctx, now)
-	if keys, _ = v.cached(); keys == nil {
+	set := v.cached()
+	if set == nil {
 		return none, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	if key, known = keys[kid]; !known {
+	key, known := set.keys[kid]
+	if !known {
 		return none, fmt.Errorf("unknown key %q", kid)
 	}
 	return key, nil // an old set is better than none: who publishes it may be away for longer than it is fresh
@@ -79,7 +87,7 @@ func (v *keyCache[K]) refresh(ctx context.Context, now time.Time) error {
 	v.refetch.Lock()
 	defer v.refetch.Unlock()
 	interval := refetchInterval
-	if keys, _ := v.cached(); keys == nil {
+	if v.cached() == nil {
 		interval = firstInterval
 	}
 	if !v.tried.IsZero() && now.Sub(v.tried) < interval {
@@ -97,6 +105,6 @@ func (v *keyCache[K]) refresh(ctx context.Context, now time.Time) error {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.keys, v.fetched = keys, now
+	v.set = &keySet[K]{keys, now, newSeen()}
 	return nil
 }

@@ -74,6 +74,10 @@ func UserIDOf(issuer, subject string) string {
 
 // Verify checks a token. Its error wraps ErrInvalid or ErrUnavailable.
 func (i *Issuer) Verify(ctx context.Context, token string) (Identity, error) {
+	return i.once(token, func() (Identity, error) { return i.check(ctx, token) })
+}
+
+func (i *Issuer) check(ctx context.Context, token string) (Identity, error) {
 	jws, err := jose.ParseSignedCompact(token, signatures)
 	if err != nil {
 		return Identity{}, fmt.Errorf("%w: %w", ErrInvalid, err)

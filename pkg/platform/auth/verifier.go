@@ -23,6 +23,10 @@ func NewVerifier(fetch func(ctx context.Context) ([]byte, error), log *slog.Logg
 
 // Verify checks a token. Its error wraps ErrInvalid or ErrUnavailable.
 func (v *Verifier) Verify(ctx context.Context, token string) (Identity, error) {
+	return v.once(token, func() (Identity, error) { return v.check(ctx, token) })
+}
+
+func (v *Verifier) check(ctx context.Context, token string) (Identity, error) {
 	var c claims
 	parser := jwt.NewParser(jwt.WithValidMethods([]string{jwt.SigningMethodEdDSA.Alg()}), jwt.WithIssuer(issuer), jwt.WithAudience(audience),
 		jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithLeeway(leeway), jwt.WithTimeFunc(v.now))

@@ -38,12 +38,12 @@ func (tx *Tx) Add(m Message) {
 // nobody counts its rows: it is for a plain INSERT, which either writes its row or fails the transaction.
 func (tx *Tx) Last(sql string, args ...any) { tx.last = append(tx.last, statement{sql, args}) }
 
-// First is a statement that begins a transaction: it travels with the BEGIN in one round trip. Scan reads its row; an
-// error of Scan rolls back and is returned as it is.
+// First is a statement that begins a transaction: it travels with the BEGIN in one round trip. Read reads its rows; an
+// error of Read rolls back and is returned as it is.
 type First struct {
 	SQL  string // $1, $2, …
 	Args []any
-	Scan func(pgx.Row) error
+	Read func(pgx.Rows) error
 }
 
 // InTx runs fn in a transaction, writes the events it added, commits, and wakes the relay. An error of fn, of the
@@ -175,7 +175,12 @@ func (s *session) begin(ctx context.Context, first First) error {
 			_ = results.Close() // repeats it
 			return fmt.Errorf("begin: %w", err)
 		}
-		err := first.Scan(results.QueryRow())
+		rows, _ := results.Query() // its error is that of the rows
+		err := first.Read(rows)
+		rows.Close()
+		if failed := rows.Err(); failed != nil { // Read may have taken it for the end of the rows
+			err = fmt.Errorf("begin: %w", failed)
+		}
 		if closing := results.Close(); err == nil && closing != nil {
 			err = fmt.Errorf("begin: %w", closing)
 		}

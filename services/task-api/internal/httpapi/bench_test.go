@@ -6,11 +6,14 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/google/uuid"
 )
 
 // serve runs one request through the engine, without a network between.
-func (c *client) serve(method, path, body string) *httptest.ResponseRecorder {
+func (c *client) serve(method, path, key, body string) *httptest.ResponseRecorder {
 	req := httptest.NewRequest(method, path, strings.NewReader(body))
+	req.Header.Set("Idempotency-Key", key)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Authorization", "Bearer "+c.token)
 	w := httptest.NewRecorder()
@@ -18,7 +21,7 @@ func (c *client) serve(method, path, body string) *httptest.ResponseRecorder {
 	return w
 }
 
-// BenchmarkCreate makes tasks of 32 users at once: validation, task, change log and two events in one transaction. For
+// BenchmarkCreate makes tasks of 32 users at once: validation, key, task, change log and two events. For
 // its share of what Postgres can do, see make bench-smoke.
 func BenchmarkCreate(b *testing.B) {
 	r := newRig(b)
@@ -34,7 +37,7 @@ func BenchmarkCreate(b *testing.B) {
 	b.RunParallel(func(p *testing.PB) {
 		c := clients[int(next.Add(1))%users]
 		for p.Next() {
-			if w := c.serve(http.MethodPost, "/api/v1/tasks", `{"title":"a task of the bench","priority":"high","tags":["bench"]}`); w.Code != http.StatusCreated {
+			if w := c.serve(http.MethodPost, "/api/v1/tasks", uuid.NewString(), `{"title":"a task of the bench","priority":"high","tags":["bench"]}`); w.Code != http.StatusCreated {
 				b.Fatalf("create: got %d %s", w.Code, w.Body)
 			}
 		}

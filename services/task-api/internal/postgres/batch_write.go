@@ -126,9 +126,9 @@ func (b *batch) end(careful bool) error {
 // upsertSQL writes tasks as they are now, new or not. The tasks come as one JSON list, so the text is the same for any
 // number of them. Nobody else writes them meanwhile: the user's lock is held.
 var upsertSQL = func() string {
-	all := "id, user_id, created_at, " + strings.Join(columns, ", ")
+	all := "id, user_id, created_at, " + strings.Join(columnNames, ", ")
 	set := make([]string, len(columns))
-	for i, c := range columns {
+	for i, c := range columnNames {
 		set[i] = c + " = excluded." + c
 	}
 	return `INSERT INTO tasks (` + all + `) SELECT ` + all + ` FROM json_populate_recordset(NULL::tasks, $1)
@@ -164,7 +164,7 @@ func (b *batch) write(list []written) error {
 			if tags, ok := v.(tagList); ok && tags == nil {
 				v = tagList{}
 			}
-			row[columns[n]] = v
+			row[columnNames[n]] = v
 		}
 		rows = append(rows, row)
 	}

@@ -36,7 +36,7 @@ type taskRow struct {
 }
 
 // taskColumns are those of taskRow. The column search is not read: it is larger than all else in a row.
-var taskColumns = "id, user_id, created_at, " + strings.Join(columns, ", ")
+var taskColumns = "id, user_id, created_at, " + strings.Join(columnNames, ", ")
 
 // TableName implements gorm's Tabler.
 func (taskRow) TableName() string { return "tasks" }

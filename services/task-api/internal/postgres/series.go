@@ -79,7 +79,7 @@ func (s *Store) insertSuccessor(ctx context.Context, tx *outbox.Tx, done domain.
 		return domain.Task{}, err
 	}
 	t.Version, t.Seq = 1, seq
-	return t, s.insert(ctx, tx, t, c, nil)
+	return t, s.insert(ctx, tx, t, c)
 }
 
 // occurrence reads one occurrence of a series, a tombstone too, or returns domain.ErrNotFound.

@@ -1,55 +1,39 @@
 package postgres
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
-	"strconv"
 	"strings"
 
-	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/services/task-api/internal/publish"
 	"gorm.io/gorm"
 )
 
-// statement writes all rows of one change in one statement, one round trip to the server: each part but the last is a
-// WITH of it.
-type statement struct {
-	with []string
-	main string
-	args []any
-}
-
-func newStatement() *statement { return &statement{args: make([]any, 0, 40)} }
-
-// logChange adds the row of the change log.
-func (w *statement) logChange(c publish.Change, made publish.Made) {
-	w.with = append(w.with, `logged AS (INSERT INTO changes (user_id, seq, event_id, event_type, task_id, task_version, payload) VALUES (?, ?, ?, ?, ?, ?, ?))`)
-	w.args = append(w.args, c.Task.UserID, c.Task.Seq, made.ID, string(c.Type), c.Task.ID, c.Task.Version, string(made.Data))
-}
-
-// keepAnswer adds the row that answers the request when it is repeated with its key.
-func (w *statement) keepAnswer(key IdempotencyKey, t events.TaskData) error {
-	answer, err := json.Marshal(t)
-	if err != nil {
-		return fmt.Errorf("keep answer of task %s: %w", t.ID, err)
-	}
-	w.with = append(w.with, `kept AS (INSERT INTO idempotency_keys (user_id, key, request_hash, answer) VALUES (?, ?, ?, ?))`)
-	w.args = append(w.args, t.UserID, key.Key, key.Hash[:], string(answer))
-	return nil
-}
+// column is a column of tasks and its type.
+type column struct{ name, typ string }
 
 // columns are those that an insert and an update write, in the order of values.
-var columns = []string{
-	"title", "description", "status", "priority", "tags", "due_date", "due_at", "due_instant", "timezone", "remind_at",
-	"rrule", "rrule_anchor", "rrule_zone", "series_id", "occurrence_no", "due_clock", "remind_clock", "position",
-	"version", "seq", "updated_at", "completed_at", "deleted_at",
+var columns = []column{
+	{"title", "text"}, {"description", "text"}, {"status", "text"}, {"priority", "smallint"}, {"tags", "jsonb"},
+	{"due_date", "date"}, {"due_at", "timestamptz"}, {"due_instant", "timestamptz"}, {"timezone", "text"}, {"remind_at", "timestamptz"},
+	{"rrule", "text"}, {"rrule_anchor", "text"}, {"rrule_zone", "text"}, {"series_id", "uuid"}, {"occurrence_no", "integer"},
+	{"due_clock", "bigint"}, {"remind_clock", "bigint"}, {"position", "double precision"}, {"version", "bigint"}, {"seq", "bigint"},
+	{"updated_at", "timestamptz"}, {"completed_at", "timestamptz"}, {"deleted_at", "timestamptz"},
 }
 
+var columnNames = func() []string {
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = c.name
+	}
+	return names
+}()
+
+// The statements that write a task and the row of its change in the change log, one round trip to the server.
 var (
-	insertSQL = `INSERT INTO tasks (id, user_id, created_at, ` + strings.Join(columns, ", ") + `) VALUES (?, ?, ?` +
+	logPart   = `WITH logged AS (INSERT INTO changes (user_id, seq, event_id, event_type, task_id, task_version, payload) VALUES (?, ?, ?, ?, ?, ?, ?)) `
+	insertSQL = logPart + `INSERT INTO tasks (id, user_id, created_at, ` + strings.Join(columnNames, ", ") + `) VALUES (?, ?, ?` +
 		strings.Repeat(", ?", len(columns)) + `)`
-	updateSQL = `UPDATE tasks SET ` + strings.Join(columns, " = ?, ") + ` = ? WHERE id = ? AND user_id = ?`
+	updateSQL = logPart + `UPDATE tasks SET ` + strings.Join(columnNames, " = ?, ") + ` = ? WHERE id = ? AND user_id = ?`
 )
 
 func (r taskRow) values() []any {
@@ -60,35 +44,27 @@ func (r taskRow) values() []any {
 	}
 }
 
-func (w *statement) insertTask(r taskRow) {
-	w.main = insertSQL
-	w.args = append(append(w.args, r.ID, r.UserID, r.CreatedAt), r.values()...)
+func logValues(c publish.Change, made publish.Made) []any {
+	return []any{c.Task.UserID, c.Task.Seq, made.ID, string(c.Type), c.Task.ID, c.Task.Version, string(made.Data)}
 }
 
-func (w *statement) updateTask(r taskRow) {
-	w.main = updateSQL
-	w.args = append(append(w.args, r.values()...), r.ID, r.UserID)
+func insertTask(tx *gorm.DB, c publish.Change, made publish.Made) error {
+	r := rowOf(c.Task)
+	return execOne(tx, insertSQL, logValues(c, made), []any{r.ID, r.UserID, r.CreatedAt}, r.values())
 }
 
-func (w *statement) text() string { return "WITH " + strings.Join(w.with, ", ") + " " + w.main }
+func updateTask(tx *gorm.DB, c publish.Change, made publish.Made) error {
+	r := rowOf(c.Task)
+	return execOne(tx, updateSQL, logValues(c, made), r.values(), []any{r.ID, r.UserID})
+}
 
-// numbered is the statement with $1, $2, … for its parameters.
-func (w *statement) numbered() string {
-	parts := strings.Split(w.text(), "?")
-	var b strings.Builder
-	for i, part := range parts {
-		b.WriteString(part)
-		if i < len(parts)-1 {
-			b.WriteByte('$')
-			b.WriteString(strconv.Itoa(i + 1))
-		}
+// execOne runs a statement, which must write exactly one task.
+func execOne(tx *gorm.DB, sql string, args ...[]any) error {
+	var all []any
+	for _, part := range args {
+		all = append(all, part...)
 	}
-	return b.String()
-}
-
-// exec runs the statement, which must write exactly one task.
-func (w *statement) exec(tx *gorm.DB) error {
-	res := tx.Exec(w.text(), w.args...)
+	res := tx.Exec(sql, all...)
 	if res.Error != nil {
 		return res.Error
 	}

@@ -21,7 +21,6 @@ import (
 	"io/fs"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 	"github.com/taskwire/taskwire/services/task-api/internal/publish"
@@ -50,12 +49,15 @@ type Store struct {
 	events *publish.Publisher
 	now    func() time.Time
 	bounds bounds
+	gather *gatherer
 	ended  chan struct{} // signalled when an account was deleted, for RunDeletions
 }
 
 // New makes a store over a handle of the runtime role.
 func New(db *gorm.DB, box *outbox.Outbox, events *publish.Publisher, now func() time.Time) *Store {
-	return &Store{db: db, outbox: box, events: events, now: now, bounds: usualBounds, ended: make(chan struct{}, 1)}
+	s := &Store{db: db, outbox: box, events: events, now: now, bounds: usualBounds, ended: make(chan struct{}, 1)}
+	s.gather = newGatherer(s.createGroup)
+	return s
 }
 
 // head is a user's row in heads, with what a write needs to know of the user.
@@ -65,33 +67,16 @@ type head struct {
 }
 
 // nextSeq takes the user's next change number and with it the user's lock, until the transaction ends.
-func nextSeq(tx *gorm.DB, userID string) (head, error) {
-	var h head
-	err := run(tx, takeSeq(userID, &h))
-	return h, err
-}
-
-// takeSeq is nextSeq as a transaction's first statement.
-func takeSeq(userID string, h *head) outbox.First {
-	return outbox.First{
-		SQL:  `UPDATE heads h SET seq = h.seq + 1 FROM users u WHERE h.user_id = $1 AND u.id = h.user_id RETURNING h.seq, u.timezone`,
-		Args: []any{userID},
-		Scan: func(row pgx.Row) error {
-			err := row.Scan(&h.Seq, &h.Timezone)
-			switch {
-			case errors.Is(err, sql.ErrNoRows): // pgx.ErrNoRows is one too
-				return ErrNoUser
-			case err != nil:
-				return fmt.Errorf("lock user %s: %w", userID, err)
-			}
-			return nil
-		},
+func nextSeq(tx *gorm.DB, userID string) (h head, err error) {
+	const take = `UPDATE heads h SET seq = h.seq + 1 FROM users u WHERE h.user_id = $1 AND u.id = h.user_id RETURNING h.seq, u.timezone`
+	err = tx.Statement.ConnPool.QueryRowContext(tx.Statement.Context, take, userID).Scan(&h.Seq, &h.Timezone)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return head{}, ErrNoUser
+	case err != nil:
+		return head{}, fmt.Errorf("lock user %s: %w", userID, err)
 	}
-}
-
-// run runs within a transaction what could have begun it.
-func run(tx *gorm.DB, q outbox.First) error {
-	return q.Scan(tx.Statement.ConnPool.QueryRowContext(tx.Statement.Context, q.SQL, q.Args...))
+	return h, nil
 }
 
 // find reads one of the user's tasks, tombstones too.

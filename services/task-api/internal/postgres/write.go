@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
-	pg "github.com/taskwire/taskwire/pkg/platform/postgres"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 	"github.com/taskwire/taskwire/services/task-api/internal/publish"
 )
@@ -17,94 +15,17 @@ import (
 // errUnchanged ends a transaction that has nothing to write. It never leaves this package.
 var errUnchanged = errors.New("nothing changed")
 
-// CreateRequest is a request for a new task.
-type CreateRequest struct {
-	UserID string
-	Fields domain.Fields
-	Key    *IdempotencyKey // nil: each request makes a task
-}
-
-// Create makes a task. With a key that was answered before it returns that answer, and true.
-func (s *Store) Create(ctx context.Context, r CreateRequest) (events.TaskData, bool, error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return events.TaskData{}, false, fmt.Errorf("make task id: %w", err)
-	}
-	task, replayed, err := s.create(ctx, id.String(), r)
-	if pg.IsUniqueViolation(err, "idempotency_keys_pkey") {
-		// The first request committed after this one had looked: now its answer is there.
-		return s.create(ctx, id.String(), r)
-	}
-	return task, replayed, err
-}
-
-// create is two round trips, or three with a key: what begins it goes with the BEGIN, what it writes with the COMMIT.
-func (s *Store) create(ctx context.Context, id string, r CreateRequest) (task events.TaskData, replayed bool, err error) {
-	var user head
-	var answer keptAnswer
-	first := takeSeq(r.UserID, &user)
-	if r.Key != nil {
-		first = lookUp(r.UserID, *r.Key, &answer)
-	}
-	err = s.outbox.InTxFirst(ctx, first, func(tx *outbox.Tx) error {
-		if r.Key != nil {
-			kept, ok, err := answer.judge(tx.DB, r.UserID, *r.Key)
-			if err != nil {
-				return err
-			}
-			if ok {
-				replayed = true
-				task, err = keptTask(kept)
-				return err
-			}
-			if user, err = nextSeq(tx.DB, r.UserID); err != nil {
-				return err
-			}
-		}
-		t, err := domain.New(id, r.UserID, r.Fields, domain.Defaults{Timezone: user.Timezone, Now: s.now()})
-		if err != nil {
-			return err
-		}
-		t.Version, t.Seq = 1, user.Seq
-		task = t.TaskData
-		w, err := s.insertion(ctx, tx, t, publish.Change{Actor: r.UserID}, r.Key)
-		if err != nil {
-			return err
-		}
-		tx.Last(w.numbered(), w.args...)
-		return nil
-	})
-	return task, replayed, err
-}
-
-// insert writes a new task with its events and its row in the change log, for what follows in the transaction to see.
-func (s *Store) insert(ctx context.Context, tx *outbox.Tx, t domain.Task, c publish.Change, key *IdempotencyKey) error {
-	w, err := s.insertion(ctx, tx, t, c, key)
-	if err != nil {
-		return err
-	}
-	if err := w.exec(tx.DB); err != nil {
-		return fmt.Errorf("insert task %s: %w", t.ID, err)
-	}
-	return nil
-}
-
-// insertion makes a new task's events and the statement that writes the rest of it.
-func (s *Store) insertion(ctx context.Context, tx *outbox.Tx, t domain.Task, c publish.Change, key *IdempotencyKey) (*statement, error) {
+// insert writes a new task with its events and its row in the change log.
+func (s *Store) insert(ctx context.Context, tx *outbox.Tx, t domain.Task, c publish.Change) error {
 	c.Task, c.Type = t, events.Created
 	made, err := s.publish(ctx, tx, nil, c)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	w := newStatement()
-	w.logChange(c, made)
-	if key != nil {
-		if err := w.keepAnswer(*key, t.TaskData); err != nil {
-			return nil, err
-		}
+	if err := insertTask(tx.DB, c, made); err != nil {
+		return fmt.Errorf("insert task %s: %w", t.ID, err)
 	}
-	w.insertTask(rowOf(t))
-	return w, nil
+	return nil
 }
 
 // ChangeRequest is a request to change one task.
@@ -197,10 +118,7 @@ func (s *Store) update(ctx context.Context, tx *outbox.Tx, before, after domain.
 	if err != nil {
 		return domain.Task{}, err
 	}
-	w := newStatement()
-	w.logChange(c, made)
-	w.updateTask(rowOf(after))
-	if err := w.exec(tx.DB); err != nil {
+	if err := updateTask(tx.DB, c, made); err != nil {
 		return domain.Task{}, fmt.Errorf("update task %s: %w", after.ID, err)
 	}
 	return after, nil
