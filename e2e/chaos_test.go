@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/taskwire/taskwire/cmd/taskwire/stack"
 	"github.com/taskwire/taskwire/pkg/events"
 	"golang.org/x/sync/errgroup"
 )
@@ -33,6 +34,9 @@ func TestNothingIsLostWhenAPartIsKilled(t *testing.T) {
 		"notification", "websocket", "websocket-daprd", "broker", "postgres",
 	} {
 		t.Run(part, func(t *testing.T) {
+			if part == stack.Broker {
+				needsOwnBroker(t, "it would be killed")
+			}
 			u := newUser(t, shared.URL())
 			page := openBrowser(t, u, 0)
 			before := restarts(t, part)

@@ -43,6 +43,7 @@ type Config struct {
 
 	DatabaseURL string // a Postgres to use instead of a private one: a superuser, or a role that may make roles and databases
 	Kafka       string // brokers to use instead of the own one: host:port, with commas between
+	KafkaJars   string // a folder with the jars of Apache Kafka: run it as the broker, instead of the own one
 
 	Out     io.Writer // what a person sees; default: nothing
 	Color   bool      // Out is a terminal that shows colours
