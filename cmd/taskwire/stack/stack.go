@@ -227,6 +227,21 @@ func (s *Stack) SidecarHTTP(app string) (addr, token string) {
 	return loopback(p.daprHTTP), p.daprToken
 }
 
+// MetricsURL is where a service or a sidecar tells its metrics; "" for another part.
+func (s *Stack) MetricsURL(part string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for app, p := range s.plan.apps {
+		switch part {
+		case app:
+			return httpURL(p.public, "/metrics")
+		case Sidecar(app):
+			return httpURL(p.daprMetrics, "/metrics")
+		}
+	}
+	return ""
+}
+
 // LogPath is the file with a part's raw log.
 func (s *Stack) LogPath(part string) string { return LogPath(s.cfg.Data, part) }
 
