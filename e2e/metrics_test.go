@@ -10,9 +10,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/taskwire/taskwire/cmd/taskwire/kafkametrics"
 	"github.com/taskwire/taskwire/cmd/taskwire/stack"
 	"github.com/taskwire/taskwire/e2e/observability"
+	"github.com/taskwire/taskwire/pkg/events"
 )
 
 // prometheusOwn are metrics that Prometheus makes of a scrape itself.
@@ -66,6 +69,7 @@ func TestEveryMetricOfTheDashboardsAndAlertsIsThere(t *testing.T) {
 		return nil
 	})
 	makeASidecarTryAgain(t, u)
+	publish(t, "task-api", events.TopicTaskEvents, uuid.NewString(), u.id, []byte(`{"event_type":"no such event","task_id":"poison"}`))
 	exporter := startKafkaMetrics(t)
 	eventually(t, time.Minute, "every metric is there", func() error {
 		names := map[string]bool{}
