@@ -68,7 +68,11 @@ func (v *keyCache[K]) key(ctx context.Context, kid string) (K, error) {
 	if keys, _ = v.cached(); keys == nil {
 		return none, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	if key, known = keys[kid]; !known {
+	key, known = keys[kid]
+	switch {
+	case !known && err != nil: // it may be a new key, made while who publishes it was away
+		return none, fmt.Errorf("%w: unknown key %q: %w", ErrUnavailable, kid, err)
+	case !known:
 		return none, fmt.Errorf("unknown key %q", kid)
 	}
 	return key, nil // an old set is better than none: who publishes it may be away for longer than it is fresh
