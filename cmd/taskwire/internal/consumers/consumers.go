@@ -6,11 +6,13 @@ package consumers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/taskwire/taskwire/pkg/events"
@@ -124,7 +126,7 @@ func (d *Desk) ends(ctx context.Context) (kadm.ListedOffsets, error) {
 // behind counts the events up to ends that c has not acknowledged. What retention took away counts for nothing.
 func (d *Desk) behind(ctx context.Context, c Consumer, ends kadm.ListedOffsets) (n int64, err error) {
 	taken, err := d.admin.FetchOffsets(ctx, c.Group)
-	if err != nil {
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) { // a group that has never joined has taken nothing
 		return 0, fmt.Errorf("ask for the offsets of %s: %w", c.Group, err)
 	}
 	starts, err := d.admin.ListStartOffsets(ctx, c.Topic)
