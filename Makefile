@@ -77,6 +77,17 @@ bench: ## Benchmarks of the packages
 bench-smoke: daprd ## Whole-stack figures: create rate over its floor, commit to socket, start-up, memory
 	@go run ./e2e/bench
 
+##@ Apache Kafka
+.PHONY: test-kafka
+test-kafka: daprd tools ## The whole-stack tests on Apache Kafka: that of KAFKA_BROKERS, or one fetched from Maven Central (RUN=)
+	@./scripts/kafka.sh test "$(RUN)"
+
+##@ Observability
+.PHONY: observability-check
+observability-check: ## Check the dashboards, scrape configurations and alert rules; run the rules' tests
+	@./scripts/observability.sh $(BIN)
+	@cd e2e && go test -count=1 ./observability
+
 .PHONY: clean
 clean: ## Remove what was built (not the data)
 	@rm -rf $(BIN)

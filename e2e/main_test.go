@@ -41,7 +41,7 @@ func runMain(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 		return 1
 	}
-	s, stop, err := startStack(ctx, stack.Config{Root: root, Data: data, Env: map[string]string{"ACCOUNT_CHECK_EVERY": "1s"}})
+	s, stop, err := startStack(ctx, stackConfig(root, data))
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "e2e: start the stack: %v (its logs stay in %s)\n", err, filepath.Join(data, "log"))
 		return 1
@@ -60,6 +60,29 @@ func runMain(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 	}
 	return code
+}
+
+// The tests run on the own broker. scripts/kafka.sh runs them on Apache Kafka by one of these: the folder of its jars,
+// so that each stack has a Kafka of its own, or the addresses of brokers that are there.
+const (
+	jarsVariable    = "TEST_KAFKA_JARS"
+	brokersVariable = "TEST_KAFKA_BROKERS"
+)
+
+// stackConfig is a stack with the broker that the tests are to run on.
+func stackConfig(root, data string) stack.Config {
+	return stack.Config{
+		Root: root, Data: data, KafkaJars: os.Getenv(jarsVariable), Kafka: os.Getenv(brokersVariable),
+		Env: map[string]string{"ACCOUNT_CHECK_EVERY": "1s"}, // a test waits for it
+	}
+}
+
+// needsOwnBroker skips a test that cannot run on brokers which are not the tests' own.
+func needsOwnBroker(t *testing.T, why string) {
+	t.Helper()
+	if brokers := os.Getenv(brokersVariable); brokers != "" {
+		t.Skipf("the brokers at %s are not the tests' own: %s", brokers, why)
+	}
 }
 
 // startStack starts a stack and waits until it is ready. stop ends it and reports how it ended.

@@ -91,9 +91,10 @@ func TestASidecarThatIsMissingAtStartDoesNotStopWrites(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := stack.New(stack.Config{
-		Root: root, BinDir: filepath.Join(root, ".taskwire", "bin"), Data: t.TempDir(), Out: t.Output(), Hold: []string{"task-api-daprd"},
-	})
+	needsOwnBroker(t, "a second stack would share the first one's consumer groups")
+	cfg := stackConfig(root, t.TempDir())
+	cfg.BinDir, cfg.Out, cfg.Hold = filepath.Join(root, ".taskwire", "bin"), t.Output(), []string{"task-api-daprd"}
+	s, err := stack.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@
 //	          with Postgres alone, and of everything on the same machine; and the CPU time of one by what used it
 //	relay     events a second through Dapr and the broker, over the sustained create rate, and the CPU time of one
 //	socket    commit to WebSocket at 100 creates a second, beside a direct produce and consume on the same broker
+//	cpu       CPU time of a create by part, until it is in the audit log and on an open page
 //	start     a warm start of the stack until it is ready
 //	memory    resident memory of each process, idle after start and after the load
 //
@@ -30,7 +31,7 @@ import (
 func main() {
 	rounds := flag.Int("rounds", 5, "paired rounds of each figure; the median of their ratios is quoted")
 	seconds := flag.Int("seconds", 5, "length of one arm of a round")
-	only := flag.String("only", "", "one of create, relay, socket; default all")
+	only := flag.String("only", "", "one of create, relay, socket, cpu; default all")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := run(ctx, *rounds, time.Duration(*seconds)*time.Second, *only)
@@ -76,7 +77,7 @@ func run(ctx context.Context, rounds int, arm time.Duration, only string) error 
 		for _, b := range []struct {
 			name string
 			run  func(context.Context, *stack.Stack, int, time.Duration) error
-		}{{"create", benchCreate}, {"relay", benchRelay}, {"socket", benchSocket}} {
+		}{{"create", benchCreate}, {"relay", benchRelay}, {"socket", benchSocket}, {"cpu", benchCPU}} {
 			if only != "" && only != b.name {
 				continue
 			}

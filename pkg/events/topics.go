@@ -1,5 +1,7 @@
 package events
 
+import "strings"
+
 // The topics. Each event has one topic, and a topic carries one kind of event.
 const (
 	TopicTaskEvents    = "task-events"
@@ -42,3 +44,6 @@ func Topics() []Topic {
 
 // DeadLetterTopic names the topic that takes the events of topic which can never be processed.
 func DeadLetterTopic(topic string) string { return topic + deadLetterSuffix }
+
+// IsDeadLetterTopic says whether name is one of those.
+func IsDeadLetterTopic(name string) bool { return strings.HasSuffix(name, deadLetterSuffix) }

@@ -15,6 +15,7 @@ type plan struct {
 	gateway  int
 	postgres int
 	broker   int
+	quorum   int // of Apache Kafka's controller, where that is the broker
 	apps     map[string]appPlan
 }
 
@@ -47,7 +48,7 @@ func newPlan(port int) (*plan, error) {
 	if port == 0 {
 		p.gateway = free()
 	}
-	p.postgres, p.broker = free(), free()
+	p.postgres, p.broker, p.quorum = free(), free(), free()
 	for _, app := range Apps {
 		p.apps[app] = appPlan{
 			public: free(), app: free(), daprHTTP: free(), daprGRPC: free(), daprInternal: free(), daprMetrics: free(),
@@ -67,7 +68,7 @@ func (p *plan) of(part string) []int {
 	case Postgres:
 		return []int{p.postgres}
 	case Broker:
-		return []int{p.broker}
+		return []int{p.broker, p.quorum}
 	case Gateway:
 		return []int{p.gateway}
 	}

@@ -88,7 +88,11 @@ func (s *Stack) start(ctx context.Context, sup *supervise.Supervisor) (release f
 	release = func() {}
 	var servers []string
 	if s.cfg.Kafka == "" {
-		sup.Add(s.brokerSpec())
+		spec, err := s.brokerSpec(ctx)
+		if err != nil {
+			return release, err
+		}
+		sup.Add(spec)
 		servers = append(servers, Broker)
 		s.startPart(sup, Broker)
 	}
@@ -208,13 +212,15 @@ func (s *Stack) provision(ctx context.Context) error {
 		}
 		return "", fmt.Errorf("role %s has no database", role)
 	})
-	if err != nil || s.cfg.Kafka == "" {
+	if err != nil || s.cfg.Kafka == "" && s.cfg.KafkaJars == "" {
 		return err // the own broker makes its topics
 	}
-	if err := pingKafka(s.cfg.Kafka)(ctx); err != nil {
-		return fmt.Errorf("the brokers that KAFKA_BROKERS names (%s) do not answer: %w", s.cfg.Kafka, err)
+	if s.cfg.Kafka != "" {
+		if err := pingKafka(s.cfg.Kafka)(ctx); err != nil {
+			return fmt.Errorf("the brokers that KAFKA_BROKERS names (%s) do not answer: %w", s.cfg.Kafka, err)
+		}
 	}
-	return provision.EnsureTopics(ctx, s.cfg.Kafka, events.Topics(), func(w string) { s.out.Warn("%s", w) })
+	return provision.EnsureTopics(ctx, s.brokers(), events.Topics(), func(w string) { s.out.Warn("%s", w) })
 }
 
 // stop stops everything, what is being worked on before what it needs, and removes the record of the run.

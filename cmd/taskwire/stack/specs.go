@@ -15,6 +15,7 @@ import (
 	"github.com/taskwire/taskwire/cmd/taskwire/internal/ports"
 	"github.com/taskwire/taskwire/cmd/taskwire/internal/secretfile"
 	"github.com/taskwire/taskwire/cmd/taskwire/internal/supervise"
+	"github.com/taskwire/taskwire/cmd/taskwire/kafka"
 	"github.com/taskwire/taskwire/pkg/platform/localpg"
 )
 
@@ -85,7 +86,10 @@ func (s *Stack) postgresSpec(pg *localpg.Plan) supervise.Spec {
 	}
 }
 
-func (s *Stack) brokerSpec() supervise.Spec {
+func (s *Stack) brokerSpec(ctx context.Context) (supervise.Spec, error) {
+	if s.cfg.KafkaJars != "" {
+		return s.kafkaSpec(ctx)
+	}
 	args := []string{"broker", "--addr", loopback(s.plan.broker), "--data", filepath.Join(s.cfg.Data, "broker")}
 	if !s.cfg.Durable {
 		args = append(args, "--no-sync")
@@ -95,7 +99,24 @@ func (s *Stack) brokerSpec() supervise.Spec {
 		Command: s.command(Broker, func() (supervise.Command, error) {
 			return supervise.Command{Path: s.binary("taskwire"), Args: args, Env: environ()}, nil
 		}),
+	}, nil
+}
+
+// kafkaSpec is Apache Kafka in the place of the own broker.
+func (s *Stack) kafkaSpec(ctx context.Context) (supervise.Spec, error) {
+	node, err := kafka.Prepare(ctx, kafka.Config{
+		Jars: s.cfg.KafkaJars, Dir: filepath.Join(s.cfg.Data, "kafka"), ID: 1, Port: s.plan.broker,
+		Controllers: []string{loopback(s.plan.quorum)},
+	})
+	if err != nil {
+		return supervise.Spec{}, err
 	}
+	return supervise.Spec{
+		Name: Broker, Port: s.plan.broker, Grace: brokerGrace, Lines: s.lines(Broker), Ready: pingKafka(loopback(s.plan.broker)),
+		Command: s.command(Broker, func() (supervise.Command, error) {
+			return supervise.Command{Path: node.Path(), Args: node.Args(), Env: environ()}, nil
+		}),
+	}, nil
 }
 
 // podName is stable over restarts: the WebSocket service's consumer groups are named after it, and a new name each

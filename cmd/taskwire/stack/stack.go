@@ -43,6 +43,7 @@ type Config struct {
 
 	DatabaseURL string // a Postgres to use instead of a private one: a superuser, or a role that may make roles and databases
 	Kafka       string // brokers to use instead of the own one: host:port, with commas between
+	KafkaJars   string // a folder with the jars of Apache Kafka: run it as the broker, instead of the own one
 
 	Out     io.Writer // what a person sees; default: nothing
 	Color   bool      // Out is a terminal that shows colours
@@ -224,6 +225,21 @@ func (s *Stack) SidecarHTTP(app string) (addr, token string) {
 		return "", ""
 	}
 	return loopback(p.daprHTTP), p.daprToken
+}
+
+// MetricsURL is where a service or a sidecar tells its metrics; "" for another part.
+func (s *Stack) MetricsURL(part string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for app, p := range s.plan.apps {
+		switch part {
+		case app:
+			return httpURL(p.public, "/metrics")
+		case Sidecar(app):
+			return httpURL(p.daprMetrics, "/metrics")
+		}
+	}
+	return ""
 }
 
 // LogPath is the file with a part's raw log.

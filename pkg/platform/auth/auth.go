@@ -12,7 +12,8 @@
 // Where the operator has named an OIDC issuer (OIDC, AUTH_ISSUER), its access tokens are accepted instead, by every
 // service and with the same promises; then ours are good for nothing. See Issuer.
 //
-// To rotate our key: put the new key's PEM block in front of the old one, later take the old one out. The first block signs,
+// To rotate our key: put the new key's PEM block behind the old one; ten minutes later, when every verifier has it
+// (maxKeysAge), in front of it; when the last token of the old one has expired, take that out. The first block signs,
 // all are published.
 package auth
 

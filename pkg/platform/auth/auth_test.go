@@ -157,6 +157,29 @@ func TestARotatedKeyWorksAtOnceAndAnOldOneUntilItIsTakenOut(t *testing.T) {
 	}
 }
 
+// TestANewKeyIsNotRefusedWhileItsPublisherIsAway: the task API restarts to get the key, so this is when it happens.
+func TestANewKeyIsNotRefusedWhileItsPublisherIsAway(t *testing.T) {
+	oldKey, nextKey := newKey(t), newKey(t)
+	v, src, now := newVerifier(newSigner(t, oldKey))
+	both := newSigner(t, nextKey, oldKey)
+	if err := v.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	src.set.Store(nil)
+	*now = now.Add(refetchInterval)
+	token, _, _ := both.Sign(ada, RoleUser, *now)
+	for range 2 { // also when it is too early to ask again
+		if _, err := v.Verify(t.Context(), token); !errors.Is(err, ErrUnavailable) || errors.Is(err, ErrInvalid) {
+			t.Errorf("while the task API is away: got %v, want ErrUnavailable", err)
+		}
+	}
+	src.use(both.JWKS())
+	*now = now.Add(refetchInterval)
+	if _, err := v.Verify(t.Context(), token); err != nil {
+		t.Errorf("when it is back: %v", err)
+	}
+}
+
 func TestUnknownKeysDoNotHammerTheTaskAPI(t *testing.T) {
 	s := newSigner(t, newKey(t))
 	v, src, now := newVerifier(s)

@@ -76,7 +76,10 @@ func (v *keyCache[K]) key(ctx context.Context, kid string) (K, error) {
 		return none, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	key, known := set.keys[kid]
-	if !known {
+	switch {
+	case !known && err != nil: // it may be a new key, made while who publishes it was away
+		return none, fmt.Errorf("%w: unknown key %q: %w", ErrUnavailable, kid, err)
+	case !known:
 		return none, fmt.Errorf("unknown key %q", kid)
 	}
 	return key, nil // an old set is better than none: who publishes it may be away for longer than it is fresh

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
@@ -112,7 +113,8 @@ func withTrace(ctx context.Context, traceParent, traceState string) context.Cont
 // head is what every event begins with, as far as it can be read.
 type head struct {
 	eventID, taskID, userID string
-	original                bool // in the form of the first version, which had no say in the CloudEvent's id
+	made                    time.Time // zero where the event does not say
+	original                bool      // in the form of the first version, which had no say in the CloudEvent's id
 }
 
 // readHead never fails: what is not there, or of another type, is empty.
@@ -122,6 +124,7 @@ func readHead(data []byte) head {
 		TaskID        json.RawMessage `json:"task_id"`
 		UserID        json.RawMessage `json:"user_id"`
 		SchemaVersion json.RawMessage `json:"schema_version"`
+		Timestamp     json.RawMessage `json:"timestamp"`
 	}
 	if json.Unmarshal(data, &f) != nil {
 		return head{}
@@ -132,7 +135,11 @@ func readHead(data []byte) head {
 		}
 		return s
 	}
+	var made time.Time
+	if json.Unmarshal(f.Timestamp, &made) != nil {
+		made = time.Time{}
+	}
 	version := 0
 	known := len(f.SchemaVersion) == 0 || json.Unmarshal(f.SchemaVersion, &version) == nil
-	return head{eventID: text(f.EventID), taskID: text(f.TaskID), userID: text(f.UserID), original: known && version <= 1}
+	return head{eventID: text(f.EventID), taskID: text(f.TaskID), userID: text(f.UserID), made: made, original: known && version <= 1}
 }

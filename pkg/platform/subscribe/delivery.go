@@ -88,6 +88,9 @@ func (s *Server) take(c *gin.Context, topic string, handle func(context.Context,
 		answer = answerRetry
 	}
 	s.metrics.observe(topic, ended, time.Since(begin))
+	if ended == outcomeSuccess && !a.made.IsZero() {
+		s.metrics.aged(topic, a.made, time.Now())
+	}
 	c.Data(http.StatusOK, contentTypeJSON, answer)
 }
 

@@ -22,6 +22,7 @@ var outcomes = []outcome{outcomeSuccess, outcomeSkipped, outcomeDeadLettered, ou
 type metrics struct {
 	deliveries   *prometheus.CounterVec
 	duration     *prometheus.HistogramVec
+	age          *prometheus.HistogramVec
 	unauthorized prometheus.Counter
 }
 
@@ -33,6 +34,10 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		duration: register(r, prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "subscribe_delivery_duration_seconds", Help: "Time from a delivery to its answer.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 15},
+		}, []string{"topic"})),
+		age: register(r, prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "subscribe_event_age_seconds", Help: "Age of an event, from its making to the end of a delivery that took it.",
+			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200},
 		}, []string{"topic"})),
 		unauthorized: register(r, prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "subscribe_unauthorized_total", Help: "Requests without the app API token.",
@@ -46,6 +51,11 @@ func (m *metrics) prepare(topic string) {
 		m.deliveries.WithLabelValues(topic, string(o))
 	}
 	m.duration.WithLabelValues(topic)
+}
+
+// aged notes how old an event was when it was taken. Another machine made it, whose clock may be ahead: that is no age.
+func (m *metrics) aged(topic string, made, taken time.Time) {
+	m.age.WithLabelValues(topic).Observe(max(0, taken.Sub(made).Seconds()))
 }
 
 func (m *metrics) observe(topic string, o outcome, took time.Duration) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -209,4 +210,37 @@ func TestATopicIsTakenOnce(t *testing.T) {
 		}
 	}()
 	Handle(r.server, topic, func([]byte) (int, error) { return 0, nil }, func(context.Context, int, Delivery) error { return nil })
+}
+
+// TestTheAgeOfWhatWasTakenIsCounted: of a success only, from the event's own time, and a clock that is ahead makes no
+// negative age.
+func TestTheAgeOfWhatWasTakenIsCounted(t *testing.T) {
+	aged := func(r *rig) (n uint64, sum float64) {
+		families, err := r.reg.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			if f.GetName() == "subscribe_event_age_seconds" {
+				return f.GetMetric()[0].GetHistogram().GetSampleCount(), f.GetMetric()[0].GetHistogram().GetSampleSum()
+			}
+		}
+		return 0, 0
+	}
+	at := func(made time.Time) string {
+		return strings.Replace(usual(), "2026-02-01T00:00:00Z", made.UTC().Format(time.RFC3339Nano), 1)
+	}
+	r := newRig(t, nil)
+	r.deliver(at(time.Now().Add(-time.Hour)))
+	if n, sum := aged(r); n != 1 || sum < 3600 || sum > 3700 {
+		t.Errorf("an event of an hour ago: got %d ages, %v s in all, want one of an hour", n, sum)
+	}
+	r.deliver(at(time.Now().Add(time.Hour)))
+	if n, sum := aged(r); n != 2 || sum > 3700 {
+		t.Errorf("an event of the future: got %d ages, %v s in all, want its age to be 0", n, sum)
+	}
+	r.fails(errBoom).deliver(at(time.Now()))
+	if n, _ := aged(r); n != 2 {
+		t.Errorf("an event that was not taken: got %d ages, want 2 as before", n)
+	}
 }

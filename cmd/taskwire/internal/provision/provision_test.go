@@ -2,13 +2,19 @@ package provision
 
 import (
 	"context"
+	"errors"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/platform/localpg"
@@ -88,6 +94,117 @@ func TestARoleThatMayNotMakeDatabasesIsToldSo(t *testing.T) {
 		if err := EnsureDatabases(t.Context(), maker, password); err != nil {
 			t.Errorf("CREATEROLE and CREATEDB: %v", err)
 		}
+	}
+}
+
+// TestTopicsOutliveABrokerAndTheirEventsTheirConsumers reads back what the topics are made with: three replicas where
+// there are as many brokers, and a retention that ends before the consumers forget.
+func TestTopicsOutliveABrokerAndTheirEventsTheirConsumers(t *testing.T) {
+	for brokers, want := range map[int]struct{ replicas, inSync string }{1: {"1", "1"}, 2: {"2", "1"}, 4: {"3", "2"}} {
+		cluster, err := kfake.NewCluster(kfake.NumBrokers(brokers), kfake.DefaultNumPartitions(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer cluster.Close()
+		if err := EnsureTopics(t.Context(), strings.Join(cluster.ListenAddrs(), ","), events.Topics(), func(w string) { t.Error(w) }); err != nil {
+			t.Fatal(err)
+		}
+		client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		admin := kadm.NewClient(client)
+		have, err := admin.ListTopics(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for topic, retention := range map[string]string{events.TopicTaskEvents: "604800000", "task-events.dlq": "2592000000"} {
+			if got := strconv.Itoa(have[topic].Partitions.NumReplicas()); got != want.replicas {
+				t.Errorf("%d brokers: %s has %s replicas, want %s", brokers, topic, got, want.replicas)
+			}
+			configs, err := admin.DescribeTopicConfigs(t.Context(), topic)
+			if err != nil || len(configs) != 1 {
+				t.Fatalf("settings of %s: %v, %v", topic, configs, err)
+			}
+			got := map[string]string{}
+			for _, c := range configs[0].Configs {
+				got[c.Key] = c.MaybeValue()
+			}
+			for key, value := range map[string]string{"retention.ms": retention, "segment.ms": "21600000", "min.insync.replicas": want.inSync, "cleanup.policy": "delete"} {
+				if got[key] != value {
+					t.Errorf("%d brokers: %s has %s %q, want %q", brokers, topic, key, got[key], value)
+				}
+			}
+		}
+	}
+}
+
+// TestATopicThatWouldBeLostWithABrokerIsSaid: it was made while the cluster had one broker.
+func TestATopicThatWouldBeLostWithABrokerIsSaid(t *testing.T) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	for _, topic := range events.Topics() {
+		replicas := int16(3)
+		if topic.Name == events.TopicReminders {
+			replicas = 1
+		}
+		if _, err := kadm.NewClient(client).CreateTopic(t.Context(), int32(topic.Partitions), replicas, nil, topic.Name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var warnings []string
+	if err := EnsureTopics(t.Context(), strings.Join(cluster.ListenAddrs(), ","), events.Topics(), func(w string) { warnings = append(warnings, w) }); err != nil {
+		t.Fatal(err)
+	}
+	if len(warnings) != 1 || !strings.Contains(warnings[0], "reminders has 1 of 3 replicas") {
+		t.Errorf("warnings: got %q, want one about the replicas of %s", warnings, events.TopicReminders)
+	}
+}
+
+// TestAClusterThatIsStartingIsWaitedFor: until its brokers have joined, Kafka refuses a topic with this error.
+func TestAClusterThatIsStartingIsWaitedFor(t *testing.T) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	var refusals atomic.Int64
+	refusals.Store(3)
+	cluster.ControlKey(int16(kmsg.CreateTopics), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		if refusals.Load() == 0 {
+			return nil, nil, false
+		}
+		refusals.Add(-1)
+		cluster.KeepControl()
+		resp := req.ResponseKind().(*kmsg.CreateTopicsResponse)
+		for _, topic := range req.(*kmsg.CreateTopicsRequest).Topics {
+			refused := kmsg.NewCreateTopicsResponseTopic()
+			refused.Topic, refused.ErrorCode = topic.Topic, kerr.InvalidReplicationFactor.Code
+			resp.Topics = append(resp.Topics, refused)
+		}
+		return resp, nil, true
+	})
+	if err := EnsureTopics(t.Context(), strings.Join(cluster.ListenAddrs(), ","), events.Topics(), func(w string) { t.Error(w) }); err != nil {
+		t.Errorf("a cluster that is starting: %v", err)
+	}
+	if left := refusals.Load(); left != 0 {
+		t.Errorf("%d refusals are left: nothing was tested", left)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	refusals.Store(1 << 30)
+	err = EnsureTopics(ctx, strings.Join(cluster.ListenAddrs(), ","), []events.Topic{{Name: "another", Partitions: 1}}, func(string) {})
+	if !errors.Is(err, kerr.InvalidReplicationFactor) || !strings.Contains(err.Error(), "another") {
+		t.Errorf("a cluster that never is ready: got %v, want what it said and of which topic", err)
 	}
 }
 

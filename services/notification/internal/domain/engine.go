@@ -52,6 +52,8 @@ type Engine struct {
 	notified *prometheus.CounterVec
 	held     prometheus.Counter
 	failures prometheus.Counter
+	lag      prometheus.Gauge
+	delay    prometheus.Histogram
 }
 
 // NewEngine makes an engine; Run does its work.
@@ -65,7 +67,15 @@ func NewEngine(store DueStore, now func() time.Time, log *slog.Logger, reg prome
 		failures: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "notification_engine_failures_total", Help: "Rounds of the engine that failed and were repeated."}),
 	}
-	reg.MustRegister(e.notified, e.held, e.failures)
+	e.lag = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "notification_reminder_lag_seconds", Help: "How long the reminder that is due longest has been waiting; 0 when none is."})
+	e.delay = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "notification_reminder_delay_seconds", Help: "From the instant a reminder was due to its notification.",
+		Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 86400}})
+	reg.MustRegister(e.notified, e.held, e.failures, e.lag, e.delay)
+	for _, late := range []string{"true", "false"} {
+		e.notified.WithLabelValues(late) // 0 from the start: a rate needs a first point
+	}
 	return e
 }
 
@@ -114,9 +124,14 @@ func (e *Engine) round(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	next, ok, err := e.store.NextDue(ctx)
-	if err != nil || !ok {
-		return pollInterval, err
+	if err != nil {
+		return 0, err
 	}
+	if !ok {
+		e.lag.Set(0)
+		return pollInterval, nil
+	}
+	e.lag.Set(max(0, e.now().Sub(next).Seconds()))
 	return min(max(next.Sub(e.now()), minWait), pollInterval), nil
 }
 
@@ -124,9 +139,19 @@ func (e *Engine) round(ctx context.Context) (time.Duration, error) {
 func (e *Engine) RunOnce(ctx context.Context) (notified int, err error) {
 	for {
 		now := e.now()
-		s, err := e.store.Settle(ctx, now, batchSize, func(d Due, p Preferences) Decision { return e.decide(ctx, d, p, now) })
+		var delays []time.Duration
+		s, err := e.store.Settle(ctx, now, batchSize, func(d Due, p Preferences) Decision {
+			decision := e.decide(ctx, d, p, now)
+			if decision.HoldUntil.IsZero() {
+				delays = append(delays, now.Sub(d.DeliverAt))
+			}
+			return decision
+		})
 		if err != nil {
 			return notified, err
+		}
+		for _, d := range delays {
+			e.delay.Observe(max(0, d.Seconds()))
 		}
 		notified += s.Notified
 		e.notified.WithLabelValues("true").Add(float64(s.Late))

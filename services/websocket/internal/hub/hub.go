@@ -175,6 +175,7 @@ func (h *Hub) Update(ev events.TaskUpdateEvent) error {
 	if err != nil {
 		return err
 	}
+	frame.Made = ev.Timestamp
 	u.mu.Lock()
 	var slow []*Member
 	if ev.Seq <= 0 {
@@ -198,6 +199,7 @@ func (h *Hub) Notify(ev events.NotificationEvent) error {
 	if err != nil {
 		return err
 	}
+	frame.Made = ev.Timestamp
 	u.mu.Lock()
 	slow := h.broadcast(u, ev.NotificationID, frame)
 	u.mu.Unlock()

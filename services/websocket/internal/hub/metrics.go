@@ -1,6 +1,10 @@
 package hub
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/taskwire/taskwire/services/websocket/internal/wire"
+)
 
 // Metrics are the hub's. "Silent" trouble shows here: missed counts deliveries that only a sweep noticed.
 type Metrics struct {
@@ -31,5 +35,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"reason"}),
 	}
 	reg.MustRegister(m.users, m.resyncs)
+	for _, reason := range wire.Reasons {
+		m.resyncs.WithLabelValues(reason) // 0 from the start: a rate needs a first point
+	}
 	return m
 }

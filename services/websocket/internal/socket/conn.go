@@ -154,7 +154,13 @@ func (c *Conn) writeFrame(f *wire.Frame) error {
 	if err := c.ws.SetWriteDeadline(time.Now().Add(c.pool.set.WriteWait)); err != nil {
 		return err
 	}
-	return c.ws.WritePreparedMessage(f.Prepared)
+	if err := c.ws.WritePreparedMessage(f.Prepared); err != nil {
+		return err
+	}
+	if !f.Made.IsZero() {
+		c.pool.metrics.commitToSocket.Observe(max(0, time.Since(f.Made).Seconds())) // a clock ahead of ours is no latency
+	}
+	return nil
 }
 
 // writeClose says why, in both forms, and gives the peer a moment to answer.

@@ -38,6 +38,8 @@ type Pool struct {
 type metrics struct {
 	conns  prometheus.Gauge
 	closes *prometheus.CounterVec
+
+	commitToSocket prometheus.Histogram
 }
 
 // NewPool makes a pool; Run gives it its heartbeat.
@@ -49,9 +51,13 @@ func NewPool(set Settings, reg prometheus.Registerer) *Pool {
 			closes: prometheus.NewCounterVec(prometheus.CounterOpts{
 				Name: "websocket_closes_total", Help: "Connections that the service closed, by code: slow, token_expired, …",
 			}, []string{"code"}),
+			commitToSocket: prometheus.NewHistogram(prometheus.HistogramOpts{
+				Name: "websocket_commit_to_socket_seconds", Help: "From the making of an event, in the transaction of its change, to its write to an open connection; one for each connection.",
+				Buckets: []float64{.0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60},
+			}),
 		},
 	}
-	reg.MustRegister(p.metrics.conns, p.metrics.closes)
+	reg.MustRegister(p.metrics.conns, p.metrics.closes, p.metrics.commitToSocket)
 	for code := range wire.Codes {
 		p.metrics.closes.WithLabelValues(code.String()) // 0 from the start: a rate needs a first point
 	}

@@ -14,7 +14,8 @@ import (
 // Frame is one message of the service, encoded and framed once for all the connections that it goes to.
 type Frame struct {
 	Prepared *websocket.PreparedMessage
-	Size     int // bytes of JSON
+	Size     int       // bytes of JSON
+	Made     time.Time // when a live event was made; zero for what is replayed or answers the client
 }
 
 // The reasons of a resync.
@@ -25,6 +26,9 @@ const (
 	ReasonRewound = "history_rewound" // the user's newest change is below what was sent: a restored database
 	ReasonMissing = "events_missing"  // events are missing where they should be
 )
+
+// Reasons are all of them.
+var Reasons = []string{ReasonGap, ReasonPruned, ReasonAhead, ReasonRewound, ReasonMissing}
 
 // Welcome is the first frame: the connection's events begin after seq.
 func Welcome(seq int64, connectionID string, heartbeat time.Duration) (*Frame, error) {

@@ -1,0 +1,207 @@
+// Package deadletters reads the dead-letter topics and publishes a letter's event again.
+//
+// Promises: reading changes nothing, no consumer group is made. A replayed event has the event_id it always had, so a
+// consumer that has had it passes over it; it goes to the topic it came from, to the partition that its user's events
+// are in, behind what is there. The letter itself stays: Kafka removes it when its time is over.
+package deadletters
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/taskwire/taskwire/pkg/events"
+)
+
+// source names this tool in the CloudEvents that it publishes.
+const source = "taskwire-dlq"
+
+// ErrNotThere is wrapped when a topic does not hold a letter.
+var ErrNotThere = errors.New("no such dead letter")
+
+// Letter is one record of a dead-letter topic.
+type Letter struct {
+	ID     string            `json:"id"` // TOPIC:PARTITION:OFFSET
+	At     time.Time         `json:"at"` // when it was written
+	Letter events.DeadLetter `json:"letter"`
+	// Problem says why the record is none of our dead letters: what daprd could not deliver at all it puts there as it was.
+	Problem string `json:"problem,omitempty"`
+	Raw     string `json:"raw,omitempty"` // the record, where there is a Problem
+}
+
+// Desk reads and replays on one cluster.
+type Desk struct {
+	brokers []string
+	client  *kgo.Client
+}
+
+// Open makes a desk for brokers (host:port, with commas between). Close it.
+func Open(brokers string) (*Desk, error) {
+	seeds := strings.Split(brokers, ",")
+	client, err := kgo.NewClient(kgo.SeedBrokers(seeds...), kgo.RecordPartitioner(kgo.StickyKeyPartitioner(kgo.SaramaCompatHasher(fnv32a))))
+	if err != nil {
+		return nil, fmt.Errorf("the address of Kafka (%s): %w", brokers, err)
+	}
+	return &Desk{seeds, client}, nil
+}
+
+// fnv32a is what daprd's Kafka client spreads keys by. Kafka's own clients have another function: with theirs a
+// replayed event would be in another partition than its user's others.
+func fnv32a(key []byte) uint32 {
+	h := fnv.New32a()
+	_, _ = h.Write(key) // it never fails
+	return h.Sum32()
+}
+
+// Close ends the connections.
+func (d *Desk) Close() { d.client.Close() }
+
+// Topics are the dead-letter topics.
+func Topics() (names []string) {
+	for _, t := range events.Topics() {
+		if events.IsDeadLetterTopic(t.Name) {
+			names = append(names, t.Name)
+		}
+	}
+	return names
+}
+
+// List returns the newest letters of a topic, at most limit of each partition, oldest first.
+func (d *Desk) List(ctx context.Context, topic string, limit int64) ([]Letter, error) {
+	admin := kadm.NewClient(d.client)
+	starts, err := admin.ListStartOffsets(ctx, topic)
+	if err == nil {
+		err = starts.Error()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ask for the start of %s: %w", topic, err)
+	}
+	ends, err := admin.ListEndOffsets(ctx, topic)
+	if err == nil {
+		err = ends.Error()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ask for the end of %s: %w", topic, err)
+	}
+	var all []Letter
+	for partition, end := range ends[topic] {
+		from := max(starts[topic][partition].Offset, end.Offset-limit)
+		letters, err := d.read(ctx, topic, partition, from, end.Offset)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, letters...)
+	}
+	return all, nil
+}
+
+// read returns the letters of a partition in [from, to).
+func (d *Desk) read(ctx context.Context, topic string, partition int32, from, to int64) (found []Letter, err error) {
+	if from >= to {
+		return nil, nil
+	}
+	reader, err := kgo.NewClient(kgo.SeedBrokers(d.brokers...),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().At(from)}}))
+	if err != nil {
+		return nil, err
+	}
+	defer reader.Close()
+	for next := from; next < to; {
+		fetches := reader.PollFetches(ctx)
+		if err := fetches.Err(); err != nil {
+			return nil, fmt.Errorf("read %s: %w", topic, err)
+		}
+		for _, r := range fetches.Records() {
+			if next = r.Offset + 1; r.Offset < to {
+				found = append(found, open(r))
+			}
+		}
+	}
+	return found, nil
+}
+
+func open(r *kgo.Record) Letter {
+	l := Letter{ID: fmt.Sprintf("%s:%d:%d", r.Topic, r.Partition, r.Offset), At: r.Timestamp.UTC()}
+	var envelope struct {
+		Data json.RawMessage `json:"data"`
+	}
+	err := json.Unmarshal(r.Value, &envelope)
+	if err == nil {
+		l.Letter, err = events.DecodeDeadLetter(envelope.Data)
+	}
+	if err != nil {
+		l.Problem, l.Raw = err.Error(), string(r.Value)
+	}
+	return l
+}
+
+// Find reads one letter by its id.
+func (d *Desk) Find(ctx context.Context, id string) (Letter, error) {
+	parts := strings.Split(id, ":")
+	if len(parts) != 3 || !events.IsDeadLetterTopic(parts[0]) {
+		return Letter{}, fmt.Errorf("%q is no id of a dead letter: TOPIC:PARTITION:OFFSET, as `taskwire dlq` prints it", id)
+	}
+	partition, err := strconv.ParseInt(parts[1], 10, 32)
+	offset, err2 := strconv.ParseInt(parts[2], 10, 64)
+	if err := errors.Join(err, err2); err != nil {
+		return Letter{}, fmt.Errorf("%q is no id of a dead letter: %w", id, err)
+	}
+	ends, err := kadm.NewClient(d.client).ListEndOffsets(ctx, parts[0])
+	if err != nil {
+		return Letter{}, err
+	}
+	starts, err := kadm.NewClient(d.client).ListStartOffsets(ctx, parts[0])
+	if err != nil {
+		return Letter{}, err
+	}
+	end, ok := ends.Lookup(parts[0], int32(partition))
+	start, _ := starts.Lookup(parts[0], int32(partition))
+	if !ok || end.Err != nil || offset < start.Offset || offset >= end.Offset {
+		return Letter{}, fmt.Errorf("%s: %w", id, ErrNotThere)
+	}
+	letters, err := d.read(ctx, parts[0], int32(partition), offset, offset+1)
+	if err != nil {
+		return Letter{}, err
+	}
+	if len(letters) == 0 {
+		return Letter{}, fmt.Errorf("%s: %w", id, ErrNotThere)
+	}
+	return letters[0], nil
+}
+
+// Replay publishes a letter's event to the topic that it came from.
+func (d *Desk) Replay(ctx context.Context, l Letter) error {
+	if l.Problem != "" {
+		return fmt.Errorf("%s holds no event of ours: %s", l.ID, l.Problem)
+	}
+	payload, err := l.Letter.Payload()
+	if err != nil {
+		return fmt.Errorf("%s: %w", l.ID, err)
+	}
+	var head struct {
+		UserID string `json:"user_id"`
+	}
+	if err := json.Unmarshal(payload, &head); err != nil {
+		return fmt.Errorf("%s: the event is not JSON, so no consumer can ever read it", l.ID)
+	}
+	raw, err := json.Marshal(map[string]any{
+		"specversion": "1.0", "id": l.Letter.EventID, "source": source, "type": l.Letter.Topic,
+		"datacontenttype": "application/json", "data": json.RawMessage(payload),
+	})
+	if err != nil {
+		return fmt.Errorf("%s: %w", l.ID, err)
+	}
+	record := &kgo.Record{Topic: l.Letter.Topic, Key: []byte(head.UserID), Value: raw}
+	if err := d.client.ProduceSync(ctx, record).FirstErr(); err != nil {
+		return fmt.Errorf("publish %s to %s: %w", l.ID, l.Letter.Topic, err)
+	}
+	return nil
+}

@@ -1,0 +1,163 @@
+// Package kafka runs Apache Kafka from its jars, in KRaft mode, each node broker and controller at once. It is how the
+// whole-stack tests meet the real broker (`make test-kafka`); what differs from our own is in docs/kafka.md.
+//
+// Promises: a node listens on loopback only; its data folder is formatted once and never again; kill -9 at any moment
+// leaves a folder that the next start takes up. Everything that is not said here is Kafka's own default, so that the
+// tests meet what a cluster meets.
+package kafka
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+const (
+	// heap is enough for a test's load, and small beside the rest of the stack.
+	heap = "384m"
+	// maxReplicas is what Kafka's own topics get where there are as many nodes.
+	maxReplicas = 3
+	// leastJava is the version that the broker of Kafka 4 asks for.
+	leastJava = 17
+	// clusterID is the same for every cluster: none meets another one.
+	clusterID = "VGFza3dpcmVLYWZrYVRlcw"
+)
+
+//go:embed log4j2.properties
+var logConfig []byte
+
+// ErrNoJava is wrapped where no fitting Java is to be found.
+var ErrNoJava = errors.New("no Java to run Apache Kafka with (Debian: apt-get install default-jre-headless)")
+
+// Config describes one node of a cluster.
+type Config struct {
+	Jars        string   // folder of the jars, which scripts/kafka.sh fetches
+	Dir         string   // data folder, made if missing
+	ID          int      // from 1
+	Port        int      // for clients and the other brokers
+	Controllers []string // host:port of every node's controller; the one of this node is number ID
+}
+
+// Node is a node that is ready to run.
+type Node struct {
+	java string
+	args []string
+}
+
+// Prepare writes the node's settings and formats its data folder, if that has not been done.
+func Prepare(ctx context.Context, cfg Config) (*Node, error) {
+	java, err := findJava(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if jars, _ := filepath.Glob(filepath.Join(cfg.Jars, "kafka_*.jar")); len(jars) == 0 {
+		return nil, fmt.Errorf("%s has no kafka_*.jar: scripts/kafka.sh fetch gets it", cfg.Jars)
+	}
+	if cfg.ID < 1 || cfg.ID > len(cfg.Controllers) {
+		return nil, fmt.Errorf("node %d has no controller among %v", cfg.ID, cfg.Controllers)
+	}
+	data := filepath.Join(cfg.Dir, "data")
+	if err := os.MkdirAll(data, 0o755); err != nil {
+		return nil, err
+	}
+	settings, logging := filepath.Join(cfg.Dir, "server.properties"), filepath.Join(cfg.Dir, "log4j2.properties")
+	if err := os.WriteFile(settings, []byte(cfg.properties(data)), 0o600); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(logging, logConfig, 0o600); err != nil {
+		return nil, err
+	}
+	jvm := []string{
+		// Quick to start and small: a test's broker does not run long enough for the second compiler.
+		"-Xms64m", "-Xmx" + heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true",
+		"-Dlog4j2.configurationFile=" + logging, "-cp", filepath.Join(cfg.Jars, "*"),
+	}
+	if _, err := os.Stat(filepath.Join(data, "meta.properties")); errors.Is(err, os.ErrNotExist) {
+		format := append(jvm, "kafka.tools.StorageTool", "format", "-t", clusterID, "-c", settings)
+		if out, err := exec.CommandContext(ctx, java, format...).CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("format the data folder of Kafka: %w: %s", err, out)
+		}
+	} else if err != nil {
+		return nil, err
+	}
+	return &Node{java: java, args: append(jvm[:len(jvm):len(jvm)], "kafka.Kafka", settings)}, nil
+}
+
+// Path and Args are the command of the node.
+func (n *Node) Path() string { return n.java }
+
+// Args do not hold the program's name.
+func (n *Node) Args() []string { return n.args }
+
+func (c Config) properties(data string) string {
+	host := func(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+	var voters []string
+	for i, addr := range c.Controllers {
+		voters = append(voters, fmt.Sprintf("%d@%s", i+1, addr))
+	}
+	replicas := strconv.Itoa(min(maxReplicas, len(c.Controllers)))
+	inSync := strconv.Itoa(max(1, min(maxReplicas, len(c.Controllers))-1))
+	return strings.Join([]string{
+		"process.roles=broker,controller",
+		"node.id=" + strconv.Itoa(c.ID),
+		"controller.quorum.voters=" + strings.Join(voters, ","),
+		"listeners=PLAINTEXT://" + host(c.Port) + ",CONTROLLER://" + c.Controllers[c.ID-1],
+		"advertised.listeners=PLAINTEXT://" + host(c.Port),
+		"listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+		"controller.listener.names=CONTROLLER",
+		"inter.broker.listener.name=PLAINTEXT",
+		"log.dirs=" + data,
+		// Kafka's own topics want three brokers; a smaller cluster could not make them.
+		"offsets.topic.replication.factor=" + replicas,
+		"transaction.state.log.replication.factor=" + replicas,
+		"transaction.state.log.min.isr=" + inSync,
+		"share.coordinator.state.topic.replication.factor=" + replicas,
+		"share.coordinator.state.topic.min.isr=" + inSync,
+		// As managed clusters have it: a topic that nobody made is an error, not a topic of one partition.
+		"auto.create.topics.enable=false",
+		"",
+	}, "\n")
+}
+
+// findJava is JAVA_HOME's java, else the one on the PATH; an older one than Kafka needs is an error that names it.
+func findJava(ctx context.Context) (string, error) {
+	java := "java"
+	if home := os.Getenv("JAVA_HOME"); home != "" {
+		java = filepath.Join(home, "bin", "java")
+	}
+	path, err := exec.LookPath(java)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrNoJava, err)
+	}
+	out, err := exec.CommandContext(ctx, path, "-XshowSettings:properties", "-version").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%s -version: %w: %s", path, err, out)
+	}
+	version, err := javaVersion(string(out))
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	if version < leastJava {
+		return "", fmt.Errorf("%w: %s is Java %d, Kafka 4 needs %d", ErrNoJava, path, version, leastJava)
+	}
+	return path, nil
+}
+
+// javaVersion finds the version of the language in what java says of itself; Java 8 calls itself 1.8.
+func javaVersion(settings string) (int, error) {
+	for line := range strings.Lines(settings) {
+		name, value, ok := strings.Cut(strings.TrimSpace(line), " = ")
+		if !ok || name != "java.specification.version" {
+			continue
+		}
+		return strconv.Atoi(strings.TrimPrefix(value, "1."))
+	}
+	return 0, errors.New("it does not say its version")
+}

@@ -1,0 +1,192 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/taskwire/taskwire/cmd/taskwire/kafka"
+	"github.com/taskwire/taskwire/pkg/events"
+)
+
+// clusterNodes is the least that survives the loss of one.
+const clusterNodes = 3
+
+// cluster is Apache Kafka on several nodes, which the test may kill.
+type cluster struct {
+	t       *testing.T
+	nodes   []*kafka.Node
+	addrs   []string
+	running []*exec.Cmd // nil where a node is down
+	logs    []*os.File
+}
+
+// startCluster starts the nodes and waits until every one has joined. The test's end kills them.
+func startCluster(t *testing.T, jars string) *cluster {
+	t.Helper()
+	c := &cluster{t: t, running: make([]*exec.Cmd, clusterNodes)}
+	var ports [2 * clusterNodes]int
+	for i := range ports { // all are held until all are known, so that none comes twice
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		ports[i] = l.Addr().(*net.TCPAddr).Port
+	}
+	var controllers []string
+	for i := range clusterNodes {
+		controllers = append(controllers, fmt.Sprintf("127.0.0.1:%d", ports[clusterNodes+i]))
+	}
+	dir := t.TempDir()
+	for i := range clusterNodes {
+		home := filepath.Join(dir, fmt.Sprint(i+1))
+		node, err := kafka.Prepare(t.Context(), kafka.Config{Jars: jars, Dir: home, ID: i + 1, Port: ports[i], Controllers: controllers})
+		if err != nil {
+			t.Fatal(err)
+		}
+		log, err := os.Create(filepath.Join(home, "log"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.nodes, c.logs, c.addrs = append(c.nodes, node), append(c.logs, log), append(c.addrs, fmt.Sprintf("127.0.0.1:%d", ports[i]))
+	}
+	t.Cleanup(func() {
+		for i := range c.nodes {
+			c.kill(i)
+			if t.Failed() {
+				raw, _ := os.ReadFile(c.logs[i].Name())
+				t.Logf("the end of the log of node %d:\n%s", i+1, raw[max(0, len(raw)-4000):])
+			}
+			c.logs[i].Close()
+		}
+	})
+	return c
+}
+
+func (c *cluster) brokers() string { return strings.Join(c.addrs, ",") }
+
+func (c *cluster) start(i int) {
+	c.t.Helper()
+	cmd := exec.Command(c.nodes[i].Path(), c.nodes[i].Args()...)
+	cmd.Stdout, cmd.Stderr = c.logs[i], c.logs[i]
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C ends the test, and with it the nodes
+	if err := cmd.Start(); err != nil {
+		c.t.Fatal(err)
+	}
+	c.running[i] = cmd
+}
+
+func (c *cluster) kill(i int) {
+	if cmd := c.running[i]; cmd != nil {
+		_ = cmd.Process.Kill() // it may have ended
+		_ = cmd.Wait()
+		c.running[i] = nil
+	}
+}
+
+// waitInSync waits until the cluster has all its brokers and, of every topic, every replica.
+func (c *cluster) waitInSync(ctx context.Context) {
+	c.t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(c.addrs...))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer client.Close()
+	eventually(c.t, startTimeout, "all nodes of the cluster are in sync", func() error {
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		meta, err := kadm.NewClient(client).Metadata(ctx)
+		if err != nil {
+			return err
+		}
+		if n := len(meta.Brokers); n != clusterNodes {
+			return fmt.Errorf("%d of %d brokers", n, clusterNodes)
+		}
+		for _, t := range meta.Topics {
+			for _, p := range t.Partitions {
+				if len(p.ISR) != len(p.Replicas) {
+					return fmt.Errorf("%s, partition %d: %v of %v are in sync", p.Topic, p.Partition, p.ISR, p.Replicas)
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// leader is the number of the node that leads the partition with most of the user's events: the one whose loss hurts.
+func (c *cluster) leader(ctx context.Context) int {
+	c.t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(c.addrs...))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer client.Close()
+	admin := kadm.NewClient(client)
+	ends, err := admin.ListEndOffsets(ctx, events.TopicTaskEvents)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	var most kadm.ListedOffset
+	ends.Each(func(o kadm.ListedOffset) {
+		if o.Offset > most.Offset {
+			most = o
+		}
+	})
+	topics, err := admin.ListTopics(ctx, events.TopicTaskEvents)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return int(topics[events.TopicTaskEvents].Partitions[most.Partition].Leader) - 1
+}
+
+// TestNothingIsLostWhenABrokerOfThreeIsGone kills, in the middle of writes, the broker that leads the writer's
+// partition, and does not bring it back before all is counted: the two others hold everything that was acknowledged.
+// Then it comes back, and the next leader goes.
+func TestNothingIsLostWhenABrokerOfThreeIsGone(t *testing.T) {
+	jars := os.Getenv(jarsVariable)
+	if jars == "" {
+		t.Skip("needs Apache Kafka: make test-kafka")
+	}
+	c := startCluster(t, jars)
+	for i := range c.nodes {
+		c.start(i)
+	}
+	c.waitInSync(t.Context())
+	root, err := repoRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := stackConfig(root, t.TempDir())
+	cfg.KafkaJars, cfg.Kafka = "", c.brokers()
+	s, stop, err := startStack(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := stop(); err != nil {
+			t.Errorf("stop the stack: %v", err)
+		}
+	}()
+	u := newUser(t, s.URL())
+	u.create(map[string]any{"title": "finds the partition"})
+	eventually(t, time.Minute, "the first event is in the audit log", func() error { return u.auditHas("/api/v1/audit", 1) })
+	page := openBrowser(t, u, 0)
+	for round := range 2 {
+		lost := c.leader(t.Context())
+		h := writeWhileKilling(t, u, fmt.Sprintf("node %d in round %d", lost+1, round+1), func() error { c.kill(lost); return nil })
+		h.check(t, u, page)
+		c.start(lost)
+		c.waitInSync(t.Context())
+	}
+}

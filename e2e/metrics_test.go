@@ -1,0 +1,167 @@
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/taskwire/taskwire/cmd/taskwire/kafkametrics"
+	"github.com/taskwire/taskwire/cmd/taskwire/stack"
+	"github.com/taskwire/taskwire/e2e/observability"
+	"github.com/taskwire/taskwire/pkg/events"
+)
+
+// prometheusOwn are metrics that Prometheus makes of a scrape itself.
+var prometheusOwn = map[string]bool{"up": true}
+
+// scrape adds the names of the series at url to names.
+func scrape(url string, names map[string]bool) error {
+	resp, err := http.Get(url)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("GET %s: %s", url, resp.Status)
+	}
+	lines := bufio.NewScanner(resp.Body)
+	for lines.Scan() {
+		if line := lines.Text(); line != "" && line[0] != '#' {
+			name, _, _ := strings.Cut(line, " ")
+			name, _, _ = strings.Cut(name, "{")
+			names[name] = true
+		}
+	}
+	return lines.Err()
+}
+
+// TestEveryMetricOfTheDashboardsAndAlertsIsThere uses the system once in every way, scrapes every part as Prometheus
+// would, and looks for each metric that a dashboard or an alert asks for.
+func TestEveryMetricOfTheDashboardsAndAlertsIsThere(t *testing.T) {
+	root, err := repoRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked, err := observability.Asked(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(asked) < 20 {
+		t.Fatalf("found only %d metrics: %v", len(asked), asked)
+	}
+	u := newUser(t, shared.URL())
+	page := openBrowser(t, u, 0)
+	task := u.create(map[string]any{"title": "measured", "due_date": "2030-01-01", "recurrence": map[string]any{"rrule": "FREQ=DAILY"},
+		"remind_at": time.Now().UTC().Format(time.RFC3339)})
+	u.must(http.MethodPost, "/api/v1/tasks/"+task.ID+"/complete", nil, http.StatusOK, nil)
+	u.create(map[string]any{"title": "reminded", "due_date": "2030-01-01", "remind_at": time.Now().UTC().Format(time.RFC3339)})
+	eventually(t, time.Minute, "a notification", func() error {
+		if len(page.notifications()) == 0 {
+			return errNothingYet
+		}
+		return nil
+	})
+	makeASidecarTryAgain(t, u)
+	publish(t, "task-api", events.TopicTaskEvents, uuid.NewString(), u.id, []byte(`{"event_type":"no such event","task_id":"poison"}`))
+	exporter := startKafkaMetrics(t)
+	eventually(t, time.Minute, "every metric is there", func() error {
+		names := map[string]bool{}
+		urls := []string{exporter}
+		for _, app := range stack.Apps {
+			urls = append(urls, shared.MetricsURL(app), shared.MetricsURL(stack.Sidecar(app)))
+		}
+		for _, url := range urls {
+			if err := scrape(url, names); err != nil {
+				return err
+			}
+		}
+		var missing []string
+		for metric, places := range asked {
+			if !names[metric] && !prometheusOwn[metric] {
+				missing = append(missing, fmt.Sprintf("%s (%s)", metric, places[0]))
+			}
+		}
+		if len(missing) > 0 {
+			return fmt.Errorf("no part tells %s", strings.Join(missing, ", "))
+		}
+		return nil
+	})
+}
+
+// makeASidecarTryAgain has the recurrence engine take a completion while the task API is away, because a sidecar tells
+// the metrics of its retries only when there was one.
+func makeASidecarTryAgain(t *testing.T, u *user) {
+	t.Helper()
+	task := u.create(map[string]any{"title": "tried again", "due_date": "2030-01-01", "recurrence": map[string]any{"rrule": "FREQ=DAILY"}})
+	do := func(fn func(string) error, part string) {
+		if err := fn(part); err != nil {
+			t.Fatal(err)
+		}
+	}
+	do(shared.Stop, "recurring-task")
+	u.must(http.MethodPost, "/api/v1/tasks/"+task.ID+"/complete", nil, http.StatusOK, nil)
+	eventually(t, time.Minute, "the completion is published", func() error { return u.auditKnows(task.ID, 2) })
+	do(shared.Stop, "task-api")
+	do(shared.Start, "recurring-task")
+	eventually(t, time.Minute, "a sidecar tries again", func() error {
+		names := map[string]bool{}
+		if err := scrape(shared.MetricsURL(stack.Sidecar("recurring-task")), names); err != nil {
+			return err
+		}
+		if !names["dapr_resiliency_activations_total"] {
+			return errNothingYet
+		}
+		return nil
+	})
+	do(shared.Start, "task-api")
+	eventually(t, recoveryTimeout, "ready", func() error {
+		if status, _, err := u.do(http.MethodGet, "/readyz", nil, nil); err != nil || status != http.StatusOK {
+			return fmt.Errorf("%d, %w", status, err)
+		}
+		return nil
+	})
+}
+
+// auditKnows says whether the audit log has a task's version.
+func (u *user) auditKnows(taskID string, version int64) error {
+	entries, err := u.audit("/api/v1/audit/tasks/" + taskID)
+	if err != nil {
+		return err
+	}
+	if n := len(entries); n == 0 || entries[n-1].TaskVersion < version {
+		return errNothingYet
+	}
+	return nil
+}
+
+// startKafkaMetrics runs the exporter on the stack's brokers and returns its URL.
+func startKafkaMetrics(t *testing.T) string {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ready, ended := make(chan string, 1), make(chan error, 1)
+	go func() {
+		ended <- kafkametrics.Run(ctx, kafkametrics.Config{Brokers: shared.Brokers(), Addr: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler)},
+			func(addr string) { ready <- addr })
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("kafka-metrics: %v", err)
+		}
+	})
+	select {
+	case addr := <-ready:
+		return "http://" + addr + "/metrics"
+	case err := <-ended:
+		ended <- nil
+		t.Fatalf("kafka-metrics: %v", err)
+		return ""
+	}
+}

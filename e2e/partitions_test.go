@@ -1,0 +1,111 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/taskwire/taskwire/cmd/taskwire/stack"
+	"github.com/taskwire/taskwire/pkg/events"
+)
+
+// TestPartitionsAreAddedUnderWritesAndEveryUsersOrderHolds does what docs/runbook.md#partitions says, with several users,
+// some of whom move to another partition.
+func TestPartitionsAreAddedUnderWritesAndEveryUsersOrderHolds(t *testing.T) {
+	needsOwnBroker(t, "its topics would keep the partitions")
+	root, err := repoRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, stop, err := startStack(t.Context(), stackConfig(root, t.TempDir()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { must(t, stop()) }()
+	const users, changes = 8, 10
+	type writer struct {
+		*user
+		page *browser
+		task events.TaskData
+	}
+	var writers []writer
+	for range users {
+		u := newUser(t, s.URL())
+		writers = append(writers, writer{u, openBrowser(t, u, 0), u.create(map[string]any{"title": "0"})})
+	}
+	write := func(from int) {
+		for i := from; i < from+changes; i++ {
+			for _, w := range writers {
+				w.must(http.MethodPatch, "/api/v1/tasks/"+w.task.ID, map[string]any{"title": fmt.Sprint(i)}, http.StatusOK, nil)
+			}
+		}
+	}
+	write(1)
+	for _, app := range []string{"task-api", "notification"} {
+		must(t, s.Stop(stack.Sidecar(app)))
+	}
+	write(1 + changes) // these wait in the outbox
+
+	client, err := kgo.NewClient(kgo.SeedBrokers(s.Brokers()))
+	must(t, err)
+	defer client.Close()
+	eventually(t, time.Minute, "everything published is taken", func() error {
+		lags, err := kadm.NewClient(client).Lag(t.Context(), "audit", "recurring-task", "notification")
+		if err == nil {
+			err = lags.Error()
+		}
+		if err != nil {
+			return err
+		}
+		for _, l := range lags {
+			if n := l.Lag.Total(); n > 0 {
+				return fmt.Errorf("%s is %d behind", l.Group, n)
+			}
+		}
+		return nil
+	})
+	for _, topic := range []string{events.TopicTaskEvents, events.TopicTaskUpdates} {
+		added, err := kadm.NewClient(client).UpdatePartitions(t.Context(), 24, topic)
+		if err == nil {
+			err = added.Error()
+		}
+		must(t, err)
+	}
+	for _, app := range []string{"audit", "recurring-task", "websocket"} { // else they look for new partitions every ten minutes
+		must(t, s.Stop(stack.Sidecar(app)))
+		must(t, s.Start(stack.Sidecar(app)))
+	}
+	for _, app := range []string{"task-api", "notification"} {
+		must(t, s.Start(stack.Sidecar(app)))
+	}
+	write(1 + 2*changes)
+
+	ends, err := kadm.NewClient(client).ListEndOffsets(t.Context(), events.TopicTaskEvents)
+	must(t, err)
+	if n := len(ends[events.TopicTaskEvents]); n != 24 {
+		t.Fatalf("task-events has %d partitions, want 24", n)
+	}
+	const all = 1 + 3*changes
+	for i, w := range writers {
+		h := &history{answered: map[string]map[int64]bool{w.task.ID: {all: true}}}
+		eventually(t, recoveryTimeout, fmt.Sprintf("the audit log of user %d is complete and in order", i), func() error {
+			entries, err := w.audit("/api/v1/audit")
+			if err != nil {
+				return err
+			}
+			return h.checkAudit(entries, all)
+		})
+		eventually(t, recoveryTimeout, fmt.Sprintf("the page of user %d saw all in order", i), func() error { return w.page.sawAll(0, all) })
+	}
+	moved := false
+	ends, err = kadm.NewClient(client).ListEndOffsets(t.Context(), events.TopicTaskEvents)
+	must(t, err)
+	ends.Each(func(o kadm.ListedOffset) { moved = moved || o.Partition >= 12 && o.Offset > 0 })
+	if !moved {
+		t.Error("no user moved to a new partition: nothing was tested")
+	}
+}

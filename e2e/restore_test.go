@@ -1,0 +1,209 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/taskwire/taskwire/cmd/taskwire/stack"
+	"github.com/taskwire/taskwire/pkg/events"
+)
+
+// runScript runs one of the operator's scripts against a stack, with the environment that the runbook names.
+func runScript(t *testing.T, s *stack.Stack, name string, args ...string) {
+	t.Helper()
+	root, err := repoRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), filepath.Join(root, "scripts", name), args...)
+	cmd.Env = append(os.Environ(), "DATABASE_URL="+s.PostgresURL("postgres"), "KAFKA_BROKERS="+s.Brokers())
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %v: %v\n%s", name, args, err, out)
+	}
+	t.Logf("%s: %s", name, out)
+}
+
+// startWithoutApps starts a stack whose servers run and whose databases are there, and nothing that uses them.
+func startWithoutApps(t *testing.T, cfg stack.Config) (s *stack.Stack, startApps func()) {
+	t.Helper()
+	for _, app := range stack.Apps {
+		cfg.Hold = append(cfg.Hold, app, stack.Sidecar(app))
+	}
+	s, err := stack.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("the stack ended with %v", err)
+		}
+	})
+	eventually(t, startTimeout, "the databases are there", func() error {
+		conn, err := pgx.Connect(t.Context(), s.PostgresURL("dapr_state")) // the last one that is made
+		if err != nil {
+			return err
+		}
+		return conn.Close(t.Context())
+	})
+	return s, func() {
+		t.Helper()
+		for _, app := range stack.Apps {
+			for _, part := range []string{app, stack.Sidecar(app)} {
+				eventually(t, time.Minute, "start "+part, func() error { return s.Start(part) })
+			}
+		}
+		select {
+		case <-s.Ready():
+		case <-time.After(startTimeout):
+			t.Fatal("not ready after the restore")
+		}
+	}
+}
+
+// TestARestoredBackupMissesNothingThatWasAcknowledgedBeforeIt makes a backup while some events are still in the outbox,
+// goes on writing, loses the database's volume (then Kafka's too), restores, and counts.
+func TestARestoredBackupMissesNothingThatWasAcknowledgedBeforeIt(t *testing.T) {
+	needsOwnBroker(t, "a second stack would share the first one's consumer groups")
+	root, err := repoRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, backup := t.TempDir(), filepath.Join(t.TempDir(), "backup")
+	cfg := stackConfig(root, data)
+	s, stop, err := startStack(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := newUser(t, s.URL())
+	soon := time.Now().UTC().Format(time.RFC3339Nano)
+	u.create(map[string]any{"title": "reminded before the backup", "due_date": "2030-01-01", "remind_at": soon})
+	eventually(t, time.Minute, "the first reminder", func() error { return u.hasNotifications(1) })
+	h := &history{answered: map[string]map[int64]bool{}}
+	for turn := range 5 {
+		if err := chaosTurn(t.Context(), u, h, func() {}, fmt.Sprint("before ", turn)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, time.Minute, "the successors", func() error { return h.checkSuccessors(u) })
+	u.create(map[string]any{"title": "reminded after the restore", "due_date": "2030-01-01", "remind_at": time.Now().UTC().Add(20 * time.Second).Format(time.RFC3339Nano)})
+	head, err := u.head()
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, time.Minute, "all is in the audit log", func() error { return u.auditHas("/api/v1/audit", int(head)) })
+
+	// The last writes before the backup are acknowledged, and their events wait in the outbox.
+	must(t, s.Stop("task-api-daprd"))
+	for i := range 5 {
+		task := u.create(map[string]any{"title": fmt.Sprint("in the outbox ", i)})
+		h.answered[task.ID] = map[int64]bool{task.Version: true}
+	}
+	if head, err = u.head(); err != nil {
+		t.Fatal(err)
+	}
+	kept, _, err := u.sync(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	runScript(t, s, "backup.sh", backup)
+
+	// Acknowledged after the backup: these are what a restore loses.
+	must(t, s.Start("task-api-daprd"))
+	for i := range 3 {
+		u.create(map[string]any{"title": fmt.Sprint("after the backup ", i)})
+	}
+	lost := head + 3
+	eventually(t, recoveryTimeout, "what came after is in the audit log", func() error { return u.auditHas("/api/v1/audit", int(lost)) })
+	must(t, stop())
+
+	for _, volumes := range [][]string{{"postgres"}, {"postgres", "broker", "kafka"}} {
+		t.Run(fmt.Sprint("without ", volumes), func(t *testing.T) {
+			for _, v := range volumes {
+				must(t, os.RemoveAll(filepath.Join(data, v)))
+			}
+			cfg := cfg
+			cfg.BinDir, cfg.Durable = filepath.Join(root, ".taskwire", "bin"), true
+			s, startApps := startWithoutApps(t, cfg)
+			runScript(t, s, "restore.sh", backup)
+			startApps()
+			u := &user{t: t, base: s.URL(), id: u.id, token: u.token, http: u.http}
+
+			tasks, at, err := u.sync(0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if at != head || !slices.EqualFunc(tasks, kept, func(a, b events.TaskData) bool { return a.ID == b.ID && a.Version == b.Version && a.Title == b.Title }) {
+				t.Errorf("GET /sync: got %d tasks up to seq %d, want the %d up to %d of the backup", len(tasks), at, len(kept), head)
+			}
+			eventually(t, recoveryTimeout, "the audit log has what was acknowledged before the backup, once", func() error {
+				entries, err := u.audit("/api/v1/audit")
+				if err != nil {
+					return err
+				}
+				return h.checkAudit(entries, head)
+			})
+			if err := h.checkSuccessors(u); err != nil {
+				t.Error(err)
+			}
+			eventually(t, recoveryTimeout, "both reminders, each once", func() error { return u.hasNotifications(2) })
+
+			// A page that saw what is lost now is told to start over; the next write goes its whole way.
+			ahead := openBrowser(t, u, lost)
+			eventually(t, time.Minute, "a resync for the page that is ahead", func() error { return ahead.toldToResync() })
+			page := openBrowser(t, u, head)
+			if task := u.create(map[string]any{"title": "after the restore"}); task.Seq != head+1 {
+				t.Errorf("the first write has seq %d, want %d", task.Seq, head+1)
+			}
+			eventually(t, time.Minute, "the page sees it", func() error { return page.sawAll(head, head+1) })
+			eventually(t, time.Minute, "the audit log has it", func() error { return u.auditHas("/api/v1/audit", int(head)+1) })
+			if err := u.hasNotifications(2); err != nil {
+				t.Errorf("at the end: %v", err)
+			}
+		})
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// hasNotifications says whether the user has exactly n.
+func (u *user) hasNotifications(n int) error {
+	var list struct {
+		Items []struct {
+			Title string `json:"title"`
+		} `json:"items"`
+	}
+	u.must(http.MethodGet, "/api/v1/notifications", nil, http.StatusOK, &list)
+	if len(list.Items) != n {
+		return fmt.Errorf("GET /notifications: got %v, want %d", list.Items, n)
+	}
+	return nil
+}
+
+// toldToResync says whether the browser has got a resync frame.
+func (b *browser) toldToResync() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !slices.ContainsFunc(b.others, func(f frame) bool { return f.Type == "resync" }) {
+		return fmt.Errorf("no resync among %+v", b.others)
+	}
+	return nil
+}
