@@ -56,7 +56,7 @@ func newRoot() *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(upCommand(), downCommand(), statusCommand(), logsCommand(), outboxCommand(), userCommand(), importCommand(),
-		exportCommand(), buildCommand(), gatewayCommand(), brokerCommand(), watch.Command(), versionCommand())
+		exportCommand(), buildCommand(), gatewayCommand(), brokerCommand(), secretsCommand(), provisionCommand(), watch.Command(), versionCommand())
 	return root
 }
 
