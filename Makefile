@@ -77,6 +77,15 @@ bench: ## Benchmarks of the packages
 bench-smoke: daprd ## Whole-stack figures: create rate over its floor, commit to socket, start-up, memory
 	@go run ./e2e/bench
 
+##@ Kubernetes
+.PHONY: minikube minikube-down k8s-test
+minikube: ## Bring Taskwire up on a Minikube: start it, Dapr, images, manifests; print the address (PROFILE=, CPUS=, MEMORY=)
+	@./scripts/k8s/minikube.sh up
+minikube-down: ## Take Taskwire off the Minikube, its data too; Minikube and Dapr stay
+	@./scripts/k8s/minikube.sh down
+k8s-test: ## Test on a real cluster: KUBECONFIG and INGRESS, or the lab in ../shared/lab/k8s (RUN=, KEEP=1)
+	@RUN="$(RUN)" ./scripts/k8s/test.sh
+
 .PHONY: clean
 clean: ## Remove what was built (not the data)
 	@rm -rf $(BIN)
