@@ -78,6 +78,7 @@ bench-smoke: daprd ## Whole-stack figures: create rate over its floor, commit to
 	@go run ./e2e/bench
 
 ##@ Kubernetes
+TOOL_MODS += tools/k8s
 .PHONY: minikube minikube-down k8s-test
 minikube: ## Bring Taskwire up on a Minikube: start it, Dapr, images, manifests; print the address (PROFILE=, CPUS=, MEMORY=)
 	@./scripts/k8s/minikube.sh up

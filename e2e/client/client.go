@@ -57,6 +57,10 @@ func NewUser(t testing.TB, base string) *User {
 
 // Do sends one request and returns what came back; only a failed exchange is an error.
 func (u *User) Do(method, path string, body any, headers map[string]string) (int, []byte, error) {
+	return u.do(u.t.Context(), method, path, body, headers)
+}
+
+func (u *User) do(ctx context.Context, method, path string, body any, headers map[string]string) (int, []byte, error) {
 	var reader io.Reader
 	if body != nil {
 		raw, err := json.Marshal(body)
@@ -65,7 +69,7 @@ func (u *User) Do(method, path string, body any, headers map[string]string) (int
 		}
 		reader = bytes.NewReader(raw)
 	}
-	req, err := http.NewRequest(method, u.Base+path, reader)
+	req, err := http.NewRequestWithContext(ctx, method, u.Base+path, reader)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -105,7 +109,7 @@ func (u *User) Must(method, path string, body any, want int, out any) {
 func (u *User) Insist(ctx context.Context, method, path string, body any, headers map[string]string) (json.RawMessage, error) {
 	var last error
 	for ctx.Err() == nil {
-		status, raw, err := u.Do(method, path, body, headers)
+		status, raw, err := u.do(ctx, method, path, body, headers)
 		switch {
 		case err != nil:
 			last = err

@@ -8,6 +8,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -25,21 +26,23 @@ import (
 // patience is how long an address may take to answer. A packet that a policy drops is never answered.
 const patience = 3 * time.Second
 
+var dialer = &net.Dialer{Timeout: patience}
+
 func main() {
 	if len(os.Args) < 2 {
 		fmt.Fprintln(os.Stderr, "probe hold | reach HOST:PORT… | tls HOST:PORT | kill CONTAINER-ID")
 		os.Exit(2)
 	}
-	var err error
+	ctx, err := context.Background(), error(nil)
 	switch args := os.Args[2:]; os.Args[1] {
 	case "hold":
 		stop := make(chan os.Signal, 1)
 		signal.Notify(stop, syscall.SIGTERM)
 		<-stop
 	case "reach":
-		reach(args)
+		reach(ctx, args)
 	case "tls":
-		err = handshake(args[0])
+		err = handshake(ctx, args[0])
 	case "kill":
 		err = kill(args[0])
 	default:
@@ -51,12 +54,12 @@ func main() {
 	}
 }
 
-func reach(addrs []string) {
+func reach(ctx context.Context, addrs []string) {
 	lines := make([]string, len(addrs))
 	var wg sync.WaitGroup
 	for i, addr := range addrs {
 		wg.Go(func() {
-			conn, err := net.DialTimeout("tcp", addr, patience)
+			conn, err := dialer.DialContext(ctx, "tcp", addr)
 			if err != nil {
 				lines[i] = addr + " closed " + err.Error()
 				return
@@ -70,11 +73,11 @@ func reach(addrs []string) {
 }
 
 // handshake is that of a peer without a certificate. In TLS 1.3 the client hears that it is refused only when it reads.
-func handshake(addr string) error {
+func handshake(ctx context.Context, addr string) error {
 	conn, err := (&tls.Dialer{
-		NetDialer: &net.Dialer{Timeout: patience},
+		NetDialer: dialer,
 		Config:    &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}}, //nolint:gosec // what is asked is whether it verifies us
-	}).Dial("tcp", addr)
+	}).DialContext(ctx, "tcp", addr)
 	if err != nil {
 		fmt.Println("refused:", err)
 		return nil
