@@ -14,6 +14,9 @@ export K8S_LAB=${K8S_LAB:-../shared/lab/k8s}
 K8S_LAB=$(cd "$K8S_LAB" && pwd)
 mkdir -p "$WORK"
 
+step "make minikube, where something is missing"
+scripts/k8s/minikube-test.sh
+
 lab=${LAB:-$HOME/.cache/k8s-lab}
 export PATH=$lab/bin:$PATH
 if [ -z "${KUBECONFIG:-}" ]; then
