@@ -3,6 +3,7 @@
 package k8s
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -93,5 +94,31 @@ spec:
 		if err == nil || !strings.Contains(err.Error(), "violates PodSecurity") {
 			t.Errorf("%s: got %v, want it to be refused", name, err)
 		}
+	}
+}
+
+// TestAPodThatGetsNoSidecarIsRefused makes one as it is where the injector does not answer: it asks for a sidecar, and the
+// injector, which leaves a pod alone that has a container of that name, adds none.
+func TestAPodThatGetsNoSidecarIsRefused(t *testing.T) {
+	pod := func(name, sidecars string) error {
+		_, err := run(t.Context(), fmt.Sprintf(`
+apiVersion: v1
+kind: Pod
+metadata: {name: %s, namespace: taskwire, annotations: {dapr.io/enabled: "true", dapr.io/app-id: refused}}
+spec:
+  securityContext: {runAsNonRoot: true, runAsUser: 65532, seccompProfile: {type: RuntimeDefault}}
+  %s
+  containers:
+    - name: daprd
+      image: localhost/none:1
+      securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
+`, name, sidecars), "apply", "--dry-run=server", "-f", "-")
+		return err
+	}
+	if err := pod("refused", ""); err == nil || !strings.Contains(err.Error(), "asks for a Dapr sidecar and has none") {
+		t.Errorf("got %v, want it to be refused", err)
+	}
+	if err := pod("taken", `initContainers: [{name: daprd, image: "localhost/none:1", restartPolicy: Always, securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]`); err == nil || strings.Contains(err.Error(), "asks for a Dapr sidecar") {
+		t.Errorf("with a sidecar: got %v", err)
 	}
 }

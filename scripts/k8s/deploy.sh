@@ -43,6 +43,7 @@ wait_rollout() {
 
 step "namespace and secrets"
 $K apply -f k8s/base/namespace.yaml >/dev/null
+$K apply -k k8s/cluster >/dev/null
 postgres="postgres://postgres@postgres:5432/postgres?sslmode=disable"
 made=$("${TASKWIRE:-.taskwire/bin/taskwire}" secrets --namespace $NAMESPACE --postgres "$postgres" | $K create -f - 2>"$WORK/secrets.err" | wc -l) ||
   ! grep -v AlreadyExists "$WORK/secrets.err" | grep . >&2 || fail "the secrets could not be made"
