@@ -88,6 +88,16 @@ observability-check: ## Check the dashboards, scrape configurations and alert ru
 	@./scripts/observability.sh $(BIN)
 	@cd e2e && go test -count=1 ./observability
 
+##@ Kubernetes
+TOOL_MODS += tools/k8s
+.PHONY: minikube minikube-down k8s-test
+minikube: ## Bring Taskwire up on a Minikube: start it, Dapr, images, manifests; print the address (PROFILE=, CPUS=, MEMORY=)
+	@./scripts/k8s/minikube.sh up
+minikube-down: ## Take Taskwire off the Minikube, its data too; Minikube and Dapr stay
+	@./scripts/k8s/minikube.sh down
+k8s-test: ## Test on a real cluster: KUBECONFIG and INGRESS, or the lab in ../shared/lab/k8s (RUN=, KEEP=1)
+	@RUN="$(RUN)" ./scripts/k8s/test.sh
+
 .PHONY: clean
 clean: ## Remove what was built (not the data)
 	@rm -rf $(BIN)

@@ -12,11 +12,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/taskwire/taskwire/cmd/taskwire/kafka"
+	"github.com/taskwire/taskwire/e2e/client"
+	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
-
-	"github.com/taskwire/taskwire/cmd/taskwire/kafka"
-	"github.com/taskwire/taskwire/pkg/events"
 )
 
 // clusterNodes is the least that survives the loss of one.
@@ -98,15 +98,15 @@ func (c *cluster) kill(i int) {
 // waitInSync waits until the cluster has all its brokers and, of every topic, every replica.
 func (c *cluster) waitInSync(ctx context.Context) {
 	c.t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(c.addrs...))
+	kafka, err := kgo.NewClient(kgo.SeedBrokers(c.addrs...))
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	defer client.Close()
-	eventually(c.t, startTimeout, "all nodes of the cluster are in sync", func() error {
+	defer kafka.Close()
+	client.Eventually(c.t, startTimeout, "all nodes of the cluster are in sync", func() error {
 		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 		defer cancel()
-		meta, err := kadm.NewClient(client).Metadata(ctx)
+		meta, err := kadm.NewClient(kafka).Metadata(ctx)
 		if err != nil {
 			return err
 		}
@@ -127,12 +127,12 @@ func (c *cluster) waitInSync(ctx context.Context) {
 // leader is the number of the node that leads the partition with most of the user's events: the one whose loss hurts.
 func (c *cluster) leader(ctx context.Context) int {
 	c.t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(c.addrs...))
+	kafka, err := kgo.NewClient(kgo.SeedBrokers(c.addrs...))
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	defer client.Close()
-	admin := kadm.NewClient(client)
+	defer kafka.Close()
+	admin := kadm.NewClient(kafka)
 	ends, err := admin.ListEndOffsets(ctx, events.TopicTaskEvents)
 	if err != nil {
 		c.t.Fatal(err)
@@ -178,14 +178,14 @@ func TestNothingIsLostWhenABrokerOfThreeIsGone(t *testing.T) {
 			t.Errorf("stop the stack: %v", err)
 		}
 	}()
-	u := newUser(t, s.URL())
-	u.create(map[string]any{"title": "finds the partition"})
-	eventually(t, time.Minute, "the first event is in the audit log", func() error { return u.auditHas("/api/v1/audit", 1) })
-	page := openBrowser(t, u, 0)
+	u := client.NewUser(t, s.URL())
+	u.Create(map[string]any{"title": "finds the partition"})
+	client.Eventually(t, time.Minute, "the first event is in the audit log", func() error { return auditHas(u, "/api/v1/audit", 1) })
+	page := client.OpenBrowser(t, u, 0)
 	for round := range 2 {
 		lost := c.leader(t.Context())
 		h := writeWhileKilling(t, u, fmt.Sprintf("node %d in round %d", lost+1, round+1), func() error { c.kill(lost); return nil })
-		h.check(t, u, page)
+		h.Check(t, u, page)
 		c.start(lost)
 		c.waitInSync(t.Context())
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/taskwire/taskwire/e2e/client"
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -50,34 +51,34 @@ func encode(t *testing.T, e interface{ Encode() ([]byte, error) }) []byte {
 // TestAnEventDeliveredThreeTimesHasOneEffect sends the same completion, the same update and the same reminder three
 // times over, as an at-least-once bus may, and counts what each consumer made of them.
 func TestAnEventDeliveredThreeTimesHasOneEffect(t *testing.T) {
-	u := newUser(t, shared.URL())
-	page := openBrowser(t, u, 0)
-	task := u.create(map[string]any{"title": "water the plants", "due_date": "2030-01-01", "recurrence": map[string]any{"rrule": "FREQ=WEEKLY"}})
+	u := client.NewUser(t, shared.URL())
+	page := client.OpenBrowser(t, u, 0)
+	task := u.Create(map[string]any{"title": "water the plants", "due_date": "2030-01-01", "recurrence": map[string]any{"rrule": "FREQ=WEEKLY"}})
 	var done events.TaskData
-	u.must(http.MethodPost, "/api/v1/tasks/"+task.ID+"/complete", nil, http.StatusOK, &done)
-	eventually(t, time.Minute, "created, completed and the successor are in the audit log", func() error { return u.auditHas("/api/v1/audit", 3) })
+	u.Must(http.MethodPost, "/api/v1/tasks/"+task.ID+"/complete", nil, http.StatusOK, &done)
+	client.Eventually(t, time.Minute, "created, completed and the successor are in the audit log", func() error { return auditHas(u, "/api/v1/audit", 3) })
 
 	row := changeOf(t, u, done)
 	again := events.TaskEvent{
-		EventID: row.EventID, SchemaVersion: events.SchemaVersion, EventType: events.Completed, TaskID: task.ID, UserID: u.id,
-		TaskData: done, TaskVersion: done.Version, Seq: done.Seq, Actor: u.id, Timestamp: time.Now().UTC(),
+		EventID: row.EventID, SchemaVersion: events.SchemaVersion, EventType: events.Completed, TaskID: task.ID, UserID: u.ID,
+		TaskData: done, TaskVersion: done.Version, Seq: done.Seq, Actor: u.ID, Timestamp: time.Now().UTC(),
 	}
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	reminder := events.ReminderEvent{
-		EventID: uuid.Must(uuid.NewV7()).String(), SchemaVersion: events.SchemaVersion, EventType: events.Scheduled, TaskID: task.ID, UserID: u.id,
+		EventID: uuid.Must(uuid.NewV7()).String(), SchemaVersion: events.SchemaVersion, EventType: events.Scheduled, TaskID: task.ID, UserID: u.ID,
 		Title: task.Title, DueAt: now.Add(time.Hour), RemindAt: now.Add(time.Second), TaskVersion: 1_000, Timestamp: now,
 	}
 	for range 3 {
-		publish(t, "task-api", events.TopicTaskEvents, again.EventID, u.id, encode(t, again))
-		publish(t, "task-api", events.TopicTaskUpdates, row.EventID, u.id, encode(t, row))
-		publish(t, "task-api", events.TopicReminders, reminder.EventID, u.id, encode(t, reminder))
+		publish(t, "task-api", events.TopicTaskEvents, again.EventID, u.ID, encode(t, again))
+		publish(t, "task-api", events.TopicTaskUpdates, row.EventID, u.ID, encode(t, row))
+		publish(t, "task-api", events.TopicReminders, reminder.EventID, u.ID, encode(t, reminder))
 	}
 	// A last write marks the end of the queue: when it has arrived, so has everything before it in that partition.
-	u.create(map[string]any{"title": "the mark"})
-	eventually(t, time.Minute, "the mark is in the audit log, and nothing twice", func() error { return u.auditHas("/api/v1/audit", 4) })
-	eventually(t, time.Minute, "the browser saw each seq once", func() error { return page.sawAll(0, 4) })
-	eventually(t, time.Minute, "one notification", func() error {
-		if n := len(page.notifications()); n != 1 {
+	u.Create(map[string]any{"title": "the mark"})
+	client.Eventually(t, time.Minute, "the mark is in the audit log, and nothing twice", func() error { return auditHas(u, "/api/v1/audit", 4) })
+	client.Eventually(t, time.Minute, "the browser saw each seq once", func() error { return page.SawAll(0, 4) })
+	client.Eventually(t, time.Minute, "one notification", func() error {
+		if n := len(page.Notifications()); n != 1 {
 			return fmt.Errorf("got %d notifications, want 1", n)
 		}
 		return nil
@@ -85,11 +86,11 @@ func TestAnEventDeliveredThreeTimesHasOneEffect(t *testing.T) {
 	var list struct {
 		Items []json.RawMessage `json:"items"`
 	}
-	u.must(http.MethodGet, "/api/v1/notifications", nil, http.StatusOK, &list)
+	u.Must(http.MethodGet, "/api/v1/notifications", nil, http.StatusOK, &list)
 	if len(list.Items) != 1 {
 		t.Errorf("GET /notifications: got %d, want 1", len(list.Items))
 	}
-	tasks, _, err := u.sync(0)
+	tasks, _, err := u.Sync(0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,8 +100,8 @@ func TestAnEventDeliveredThreeTimesHasOneEffect(t *testing.T) {
 }
 
 // auditHas says whether the audit log has exactly n entries, none twice.
-func (u *user) auditHas(path string, n int) error {
-	entries, err := u.audit(path)
+func auditHas(u *client.User, path string, n int) error {
+	entries, err := u.Audit(path)
 	if err != nil {
 		return err
 	}
@@ -111,16 +112,16 @@ func (u *user) auditHas(path string, n int) error {
 }
 
 // changeOf finds the update event of a task's version, with the event id that its consumers know it by.
-func changeOf(t *testing.T, u *user, task events.TaskData) events.TaskUpdateEvent {
+func changeOf(t *testing.T, u *client.User, task events.TaskData) events.TaskUpdateEvent {
 	t.Helper()
-	entries, err := u.audit("/api/v1/audit/tasks/" + task.ID)
+	entries, err := u.Audit("/api/v1/audit/tasks/" + task.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
 		if e.TaskVersion == task.Version {
 			return events.TaskUpdateEvent{
-				EventID: e.EventID, SchemaVersion: events.SchemaVersion, EventType: events.Completed, TaskID: task.ID, UserID: u.id,
+				EventID: e.EventID, SchemaVersion: events.SchemaVersion, EventType: events.Completed, TaskID: task.ID, UserID: u.ID,
 				TaskData: task, TaskVersion: task.Version, Seq: task.Seq, Timestamp: time.Now().UTC(),
 			}
 		}
@@ -132,12 +133,12 @@ func changeOf(t *testing.T, u *user, task events.TaskData) events.TaskUpdateEven
 // TestAPoisonEventIsDeadLetteredAndThePartitionMovesOn puts an event that can never succeed in front of a good one,
 // in the same partition.
 func TestAPoisonEventIsDeadLetteredAndThePartitionMovesOn(t *testing.T) {
-	u := newUser(t, shared.URL())
+	u := client.NewUser(t, shared.URL())
 	id := uuid.Must(uuid.NewV7()).String()
-	publish(t, "task-api", events.TopicTaskEvents, id, u.id,
-		fmt.Appendf(nil, `{"event_id":%q,"event_type":"created","task_id":"not an id","user_id":%q}`, id, u.id))
-	u.create(map[string]any{"title": "behind the poison"})
-	eventually(t, time.Minute, "the event behind the poison is in the audit log", func() error { return u.auditHas("/api/v1/audit", 1) })
+	publish(t, "task-api", events.TopicTaskEvents, id, u.ID,
+		fmt.Appendf(nil, `{"event_id":%q,"event_type":"created","task_id":"not an id","user_id":%q}`, id, u.ID))
+	u.Create(map[string]any{"title": "behind the poison"})
+	client.Eventually(t, time.Minute, "the event behind the poison is in the audit log", func() error { return auditHas(u, "/api/v1/audit", 1) })
 
 	// Both consumers of the topic refuse it, each with its reason.
 	seen := deadLetters(t, events.DeadLetterTopic(events.TopicTaskEvents), func(d events.DeadLetter) bool { return d.EventID == id }, 2)

@@ -10,9 +10,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/twmb/franz-go/pkg/kgo"
-
 	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // tool runs the operator's tool on the stack's broker and returns what it prints.
@@ -53,14 +52,14 @@ func TestAReplayedDeadLetterComesToItsConsumersInItsUsersPartition(t *testing.T)
 	}
 	deadLetters(t, dlq, ours, 4)
 
-	client, err := kgo.NewClient(kgo.SeedBrokers(shared.Brokers()), kgo.ConsumeTopics(events.TopicTaskEvents), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	kafka, err := kgo.NewClient(kgo.SeedBrokers(shared.Brokers()), kgo.ConsumeTopics(events.TopicTaskEvents), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	must(t, err)
-	defer client.Close()
+	defer kafka.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var partitions []int32
 	for len(partitions) < 2 {
-		client.PollFetches(ctx).EachRecord(func(r *kgo.Record) {
+		kafka.PollFetches(ctx).EachRecord(func(r *kgo.Record) {
 			if string(r.Key) == user {
 				partitions = append(partitions, r.Partition)
 			}

@@ -12,54 +12,55 @@ import (
 
 	"github.com/gorilla/websocket"
 	"github.com/jackc/pgx/v5"
+	"github.com/taskwire/taskwire/e2e/client"
 )
 
 // TestOfADeletedAccountNothingIsLeftButItsAuditEntries deletes an account that has something in every service, and looks
 // into their databases.
 func TestOfADeletedAccountNothingIsLeftButItsAuditEntries(t *testing.T) {
-	u, other := newUser(t, shared.URL()), newUser(t, shared.URL())
-	page := openBrowser(t, u, 0)
+	u, other := client.NewUser(t, shared.URL()), client.NewUser(t, shared.URL())
+	page := client.OpenBrowser(t, u, 0)
 	past, far := time.Now().UTC().Format(time.RFC3339), time.Now().UTC().Add(48*time.Hour).Format(time.RFC3339)
 	due := time.Now().UTC().Add(72 * time.Hour).Format(time.RFC3339)
 	reminded := map[string]any{"title": "reminds at once", "due_at": due, "remind_at": past}
-	done := u.create(reminded)
-	u.create(map[string]any{"title": "reminds some day", "due_at": due, "remind_at": far})
-	other.create(reminded)
-	eventually(t, time.Minute, "the reminder", func() error {
-		if len(page.notifications()) == 0 {
+	done := u.Create(reminded)
+	u.Create(map[string]any{"title": "reminds some day", "due_at": due, "remind_at": far})
+	other.Create(reminded)
+	client.Eventually(t, time.Minute, "the reminder", func() error {
+		if len(page.Notifications()) == 0 {
 			return errNothingYet
 		}
 		return nil
 	})
-	u.must(http.MethodPost, "/api/v1/tasks/"+done.ID+"/complete", nil, http.StatusOK, nil) // its end makes no reminder event
-	for _, each := range []*user{u, other} {
-		each.must(http.MethodPut, "/api/v1/preferences", map[string]any{"channels": []string{"in_app"}}, http.StatusOK, nil)
+	u.Must(http.MethodPost, "/api/v1/tasks/"+done.ID+"/complete", nil, http.StatusOK, nil) // its end makes no reminder event
+	for _, each := range []*client.User{u, other} {
+		each.Must(http.MethodPut, "/api/v1/preferences", map[string]any{"channels": []string{"in_app"}}, http.StatusOK, nil)
 	}
 	const notified = `SELECT (SELECT count(*) FROM reminders WHERE user_id = $1) + (SELECT count(*) FROM notifications WHERE user_id = $1) +
 		(SELECT count(*) FROM preferences WHERE user_id = $1)`
-	if n := rows(t, "notifications", notified, u.id); n != 4 {
+	if n := rows(t, "notifications", notified, u.ID); n != 4 {
 		t.Fatalf("before: notification keeps %d rows, want two reminders, a notification and the preferences", n)
 	}
 
-	u.must(http.MethodDelete, "/api/v1/me", map[string]any{"password": "correct horse battery staple"}, http.StatusNoContent, nil)
-	eventually(t, time.Minute, "the open browser sees the tasks go", func() error { return page.sawAll(0, 5) })
+	u.Must(http.MethodDelete, "/api/v1/me", map[string]any{"password": "correct horse battery staple"}, http.StatusNoContent, nil)
+	client.Eventually(t, time.Minute, "the open browser sees the tasks go", func() error { return page.SawAll(0, 5) })
 	for database, sql := range map[string]string{
 		"notifications": notified,
 		"tasks": `SELECT (SELECT count(*) FROM users WHERE id = $1) + (SELECT count(*) FROM heads WHERE user_id = $1) + (SELECT count(*) FROM tasks WHERE user_id = $1) +
 			(SELECT count(*) FROM changes WHERE user_id = $1) + (SELECT count(*) FROM account_deletions WHERE user_id = $1)`,
 	} {
-		eventually(t, time.Minute, "nothing is left in "+database, func() error {
-			if n := rows(t, database, sql, u.id); n > 0 {
+		client.Eventually(t, time.Minute, "nothing is left in "+database, func() error {
+			if n := rows(t, database, sql, u.ID); n > 0 {
 				return fmt.Errorf("%d rows are left", n)
 			}
 			return nil
 		})
 	}
-	eventually(t, time.Minute, "the audit log has everything, up to the end", func() error { return u.auditHas("/api/v1/audit", 5) })
+	client.Eventually(t, time.Minute, "the audit log has everything, up to the end", func() error { return auditHas(u, "/api/v1/audit", 5) })
 	if code, said := closeCode(t, u); code != 4008 || !strings.Contains(said, "account_gone") {
 		t.Errorf("a browser that comes back: got the close code %d %s, want 4008 account_gone", code, said)
 	}
-	if n := rows(t, "notifications", notified, other.id); n != 3 {
+	if n := rows(t, "notifications", notified, other.ID); n != 3 {
 		t.Errorf("notification keeps %d rows of another user, want its reminder, its notification and its preferences", n)
 	}
 }
@@ -81,16 +82,16 @@ func rows(t *testing.T, database, sql, userID string) (n int) {
 }
 
 // closeCode connects as a browser that has seen nothing, and says how the server ends the connection.
-func closeCode(t *testing.T, u *user) (code int, reason string) {
+func closeCode(t *testing.T, u *client.User) (code int, reason string) {
 	t.Helper()
 	dialer := websocket.Dialer{Subprotocols: []string{"taskwire.v1"}, HandshakeTimeout: 5 * time.Second}
-	conn, resp, err := dialer.Dial("ws"+strings.TrimPrefix(u.base, "http")+"/ws", http.Header{"Origin": {u.base}})
+	conn, resp, err := dialer.Dial("ws"+strings.TrimPrefix(u.Base, "http")+"/ws", http.Header{"Origin": {u.Base}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
 	defer conn.Close()
-	if err := errors.Join(conn.SetReadDeadline(time.Now().Add(30*time.Second)), conn.WriteJSON(map[string]any{"type": "auth", "token": u.token, "since": 0})); err != nil {
+	if err := errors.Join(conn.SetReadDeadline(time.Now().Add(30*time.Second)), conn.WriteJSON(map[string]any{"type": "auth", "token": u.Token, "since": 0})); err != nil {
 		t.Fatal(err)
 	}
 	for {

@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
 	"github.com/taskwire/taskwire/cmd/taskwire/kafkametrics"
 	"github.com/taskwire/taskwire/cmd/taskwire/stack"
+	"github.com/taskwire/taskwire/e2e/client"
 	"github.com/taskwire/taskwire/e2e/observability"
 	"github.com/taskwire/taskwire/pkg/events"
 )
@@ -56,22 +56,22 @@ func TestEveryMetricOfTheDashboardsAndAlertsIsThere(t *testing.T) {
 	if len(asked) < 20 {
 		t.Fatalf("found only %d metrics: %v", len(asked), asked)
 	}
-	u := newUser(t, shared.URL())
-	page := openBrowser(t, u, 0)
-	task := u.create(map[string]any{"title": "measured", "due_date": "2030-01-01", "recurrence": map[string]any{"rrule": "FREQ=DAILY"},
+	u := client.NewUser(t, shared.URL())
+	page := client.OpenBrowser(t, u, 0)
+	task := u.Create(map[string]any{"title": "measured", "due_date": "2030-01-01", "recurrence": map[string]any{"rrule": "FREQ=DAILY"},
 		"remind_at": time.Now().UTC().Format(time.RFC3339)})
-	u.must(http.MethodPost, "/api/v1/tasks/"+task.ID+"/complete", nil, http.StatusOK, nil)
-	u.create(map[string]any{"title": "reminded", "due_date": "2030-01-01", "remind_at": time.Now().UTC().Format(time.RFC3339)})
-	eventually(t, time.Minute, "a notification", func() error {
-		if len(page.notifications()) == 0 {
+	u.Must(http.MethodPost, "/api/v1/tasks/"+task.ID+"/complete", nil, http.StatusOK, nil)
+	u.Create(map[string]any{"title": "reminded", "due_date": "2030-01-01", "remind_at": time.Now().UTC().Format(time.RFC3339)})
+	client.Eventually(t, time.Minute, "a notification", func() error {
+		if len(page.Notifications()) == 0 {
 			return errNothingYet
 		}
 		return nil
 	})
 	makeASidecarTryAgain(t, u)
-	publish(t, "task-api", events.TopicTaskEvents, uuid.NewString(), u.id, []byte(`{"event_type":"no such event","task_id":"poison"}`))
+	publish(t, "task-api", events.TopicTaskEvents, uuid.NewString(), u.ID, []byte(`{"event_type":"no such event","task_id":"poison"}`))
 	exporter := startKafkaMetrics(t)
-	eventually(t, time.Minute, "every metric is there", func() error {
+	client.Eventually(t, time.Minute, "every metric is there", func() error {
 		names := map[string]bool{}
 		urls := []string{exporter}
 		for _, app := range stack.Apps {
@@ -97,20 +97,20 @@ func TestEveryMetricOfTheDashboardsAndAlertsIsThere(t *testing.T) {
 
 // makeASidecarTryAgain has the recurrence engine take a completion while the task API is away, because a sidecar tells
 // the metrics of its retries only when there was one.
-func makeASidecarTryAgain(t *testing.T, u *user) {
+func makeASidecarTryAgain(t *testing.T, u *client.User) {
 	t.Helper()
-	task := u.create(map[string]any{"title": "tried again", "due_date": "2030-01-01", "recurrence": map[string]any{"rrule": "FREQ=DAILY"}})
+	task := u.Create(map[string]any{"title": "tried again", "due_date": "2030-01-01", "recurrence": map[string]any{"rrule": "FREQ=DAILY"}})
 	do := func(fn func(string) error, part string) {
 		if err := fn(part); err != nil {
 			t.Fatal(err)
 		}
 	}
 	do(shared.Stop, "recurring-task")
-	u.must(http.MethodPost, "/api/v1/tasks/"+task.ID+"/complete", nil, http.StatusOK, nil)
-	eventually(t, time.Minute, "the completion is published", func() error { return u.auditKnows(task.ID, 2) })
+	u.Must(http.MethodPost, "/api/v1/tasks/"+task.ID+"/complete", nil, http.StatusOK, nil)
+	client.Eventually(t, time.Minute, "the completion is published", func() error { return auditKnows(u, task.ID, 2) })
 	do(shared.Stop, "task-api")
 	do(shared.Start, "recurring-task")
-	eventually(t, time.Minute, "a sidecar tries again", func() error {
+	client.Eventually(t, time.Minute, "a sidecar tries again", func() error {
 		names := map[string]bool{}
 		if err := scrape(shared.MetricsURL(stack.Sidecar("recurring-task")), names); err != nil {
 			return err
@@ -121,8 +121,8 @@ func makeASidecarTryAgain(t *testing.T, u *user) {
 		return nil
 	})
 	do(shared.Start, "task-api")
-	eventually(t, recoveryTimeout, "ready", func() error {
-		if status, _, err := u.do(http.MethodGet, "/readyz", nil, nil); err != nil || status != http.StatusOK {
+	client.Eventually(t, client.RecoveryTimeout, "ready", func() error {
+		if status, _, err := u.Do(http.MethodGet, "/readyz", nil, nil); err != nil || status != http.StatusOK {
 			return fmt.Errorf("%d, %w", status, err)
 		}
 		return nil
@@ -130,8 +130,8 @@ func makeASidecarTryAgain(t *testing.T, u *user) {
 }
 
 // auditKnows says whether the audit log has a task's version.
-func (u *user) auditKnows(taskID string, version int64) error {
-	entries, err := u.audit("/api/v1/audit/tasks/" + taskID)
+func auditKnows(u *client.User, taskID string, version int64) error {
+	entries, err := u.Audit("/api/v1/audit/tasks/" + taskID)
 	if err != nil {
 		return err
 	}

@@ -6,11 +6,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/taskwire/taskwire/cmd/taskwire/stack"
+	"github.com/taskwire/taskwire/e2e/client"
+	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
-
-	"github.com/taskwire/taskwire/cmd/taskwire/stack"
-	"github.com/taskwire/taskwire/pkg/events"
 )
 
 // TestPartitionsAreAddedUnderWritesAndEveryUsersOrderHolds does what docs/runbook.md#partitions says, with several users,
@@ -28,19 +28,19 @@ func TestPartitionsAreAddedUnderWritesAndEveryUsersOrderHolds(t *testing.T) {
 	defer func() { must(t, stop()) }()
 	const users, changes = 8, 10
 	type writer struct {
-		*user
-		page *browser
+		*client.User
+		page *client.Browser
 		task events.TaskData
 	}
 	var writers []writer
 	for range users {
-		u := newUser(t, s.URL())
-		writers = append(writers, writer{u, openBrowser(t, u, 0), u.create(map[string]any{"title": "0"})})
+		u := client.NewUser(t, s.URL())
+		writers = append(writers, writer{u, client.OpenBrowser(t, u, 0), u.Create(map[string]any{"title": "0"})})
 	}
 	write := func(from int) {
 		for i := from; i < from+changes; i++ {
 			for _, w := range writers {
-				w.must(http.MethodPatch, "/api/v1/tasks/"+w.task.ID, map[string]any{"title": fmt.Sprint(i)}, http.StatusOK, nil)
+				w.Must(http.MethodPatch, "/api/v1/tasks/"+w.task.ID, map[string]any{"title": fmt.Sprint(i)}, http.StatusOK, nil)
 			}
 		}
 	}
@@ -50,11 +50,11 @@ func TestPartitionsAreAddedUnderWritesAndEveryUsersOrderHolds(t *testing.T) {
 	}
 	write(1 + changes) // these wait in the outbox
 
-	client, err := kgo.NewClient(kgo.SeedBrokers(s.Brokers()))
+	kafka, err := kgo.NewClient(kgo.SeedBrokers(s.Brokers()))
 	must(t, err)
-	defer client.Close()
-	eventually(t, time.Minute, "everything published is taken", func() error {
-		lags, err := kadm.NewClient(client).Lag(t.Context(), "audit", "recurring-task", "notification")
+	defer kafka.Close()
+	client.Eventually(t, time.Minute, "everything published is taken", func() error {
+		lags, err := kadm.NewClient(kafka).Lag(t.Context(), "audit", "recurring-task", "notification")
 		if err == nil {
 			err = lags.Error()
 		}
@@ -69,7 +69,7 @@ func TestPartitionsAreAddedUnderWritesAndEveryUsersOrderHolds(t *testing.T) {
 		return nil
 	})
 	for _, topic := range []string{events.TopicTaskEvents, events.TopicTaskUpdates} {
-		added, err := kadm.NewClient(client).UpdatePartitions(t.Context(), 24, topic)
+		added, err := kadm.NewClient(kafka).UpdatePartitions(t.Context(), 24, topic)
 		if err == nil {
 			err = added.Error()
 		}
@@ -84,25 +84,26 @@ func TestPartitionsAreAddedUnderWritesAndEveryUsersOrderHolds(t *testing.T) {
 	}
 	write(1 + 2*changes)
 
-	ends, err := kadm.NewClient(client).ListEndOffsets(t.Context(), events.TopicTaskEvents)
+	ends, err := kadm.NewClient(kafka).ListEndOffsets(t.Context(), events.TopicTaskEvents)
 	must(t, err)
 	if n := len(ends[events.TopicTaskEvents]); n != 24 {
 		t.Fatalf("task-events has %d partitions, want 24", n)
 	}
 	const all = 1 + 3*changes
 	for i, w := range writers {
-		h := &history{answered: map[string]map[int64]bool{w.task.ID: {all: true}}}
-		eventually(t, recoveryTimeout, fmt.Sprintf("the audit log of user %d is complete and in order", i), func() error {
-			entries, err := w.audit("/api/v1/audit")
+		h := client.NewHistory()
+		h.Answered(w.task.ID, all)
+		client.Eventually(t, client.RecoveryTimeout, fmt.Sprintf("the audit log of user %d is complete and in order", i), func() error {
+			entries, err := w.Audit("/api/v1/audit")
 			if err != nil {
 				return err
 			}
-			return h.checkAudit(entries, all)
+			return h.CheckAudit(entries, all)
 		})
-		eventually(t, recoveryTimeout, fmt.Sprintf("the page of user %d saw all in order", i), func() error { return w.page.sawAll(0, all) })
+		client.Eventually(t, client.RecoveryTimeout, fmt.Sprintf("the page of user %d saw all in order", i), func() error { return w.page.SawAll(0, all) })
 	}
 	moved := false
-	ends, err = kadm.NewClient(client).ListEndOffsets(t.Context(), events.TopicTaskEvents)
+	ends, err = kadm.NewClient(kafka).ListEndOffsets(t.Context(), events.TopicTaskEvents)
 	must(t, err)
 	ends.Each(func(o kadm.ListedOffset) { moved = moved || o.Partition >= 12 && o.Offset > 0 })
 	if !moved {

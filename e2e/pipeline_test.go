@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"os/exec"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/taskwire/taskwire/cmd/taskwire/stack"
+	"github.com/taskwire/taskwire/e2e/client"
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
@@ -27,32 +29,32 @@ func TestTheReadmeTourWorksWordForWord(t *testing.T) {
 // TestAReminderIsDeliveredOnce sets a reminder that is due at once and one that is moved, cancelled or left behind by
 // a completed task, and counts the notifications.
 func TestAReminderIsDeliveredOnce(t *testing.T) {
-	u := newUser(t, shared.URL())
-	page := openBrowser(t, u, 0)
+	u := client.NewUser(t, shared.URL())
+	page := client.OpenBrowser(t, u, 0)
 	soon := time.Now().UTC().Add(3 * time.Second).Format(time.RFC3339Nano)
 	far := time.Now().UTC().Add(48 * time.Hour).Format(time.RFC3339)
 	due := time.Now().UTC().Add(72 * time.Hour).Format(time.RFC3339)
 
-	u.create(map[string]any{"title": "stays", "due_at": due, "remind_at": soon})
-	completed := u.create(map[string]any{"title": "is completed before", "due_at": due, "remind_at": soon})
-	moved := u.create(map[string]any{"title": "is moved away", "due_at": due, "remind_at": soon})
-	brought := u.create(map[string]any{"title": "is brought forward", "due_at": due, "remind_at": far})
-	u.must(http.MethodPost, "/api/v1/tasks/"+completed.ID+"/complete", nil, http.StatusOK, nil)
-	u.must(http.MethodPatch, "/api/v1/tasks/"+moved.ID, map[string]any{"remind_at": far}, http.StatusOK, nil)
-	u.must(http.MethodPatch, "/api/v1/tasks/"+brought.ID, map[string]any{"remind_at": soon}, http.StatusOK, nil)
+	u.Create(map[string]any{"title": "stays", "due_at": due, "remind_at": soon})
+	completed := u.Create(map[string]any{"title": "is completed before", "due_at": due, "remind_at": soon})
+	moved := u.Create(map[string]any{"title": "is moved away", "due_at": due, "remind_at": soon})
+	brought := u.Create(map[string]any{"title": "is brought forward", "due_at": due, "remind_at": far})
+	u.Must(http.MethodPost, "/api/v1/tasks/"+completed.ID+"/complete", nil, http.StatusOK, nil)
+	u.Must(http.MethodPatch, "/api/v1/tasks/"+moved.ID, map[string]any{"remind_at": far}, http.StatusOK, nil)
+	u.Must(http.MethodPatch, "/api/v1/tasks/"+brought.ID, map[string]any{"remind_at": soon}, http.StatusOK, nil)
 
-	var got []frame
-	eventually(t, time.Minute, "two notifications", func() error {
-		if got = page.notifications(); len(got) < 2 {
+	var got []client.Frame
+	client.Eventually(t, time.Minute, "two notifications", func() error {
+		if got = page.Notifications(); len(got) < 2 {
 			return fmt.Errorf("got %d: %+v", len(got), got)
 		}
 		return nil
 	})
 	// A later reminder marks the end: whatever else was due before it would have come by then.
 	mark := time.Now().UTC().Add(2 * time.Second).Format(time.RFC3339Nano)
-	u.create(map[string]any{"title": "the mark", "due_at": due, "remind_at": mark})
-	eventually(t, time.Minute, "the mark", func() error {
-		if got = page.notifications(); len(got) < 3 {
+	u.Create(map[string]any{"title": "the mark", "due_at": due, "remind_at": mark})
+	client.Eventually(t, time.Minute, "the mark", func() error {
+		if got = page.Notifications(); len(got) < 3 {
 			return errNothingYet
 		}
 		return nil
@@ -73,15 +75,15 @@ func TestAReminderIsDeliveredOnce(t *testing.T) {
 
 // TestABrowserThatWasAwayCatchesUpWithoutAHole connects with an old since and wants every seq from there.
 func TestABrowserThatWasAwayCatchesUpWithoutAHole(t *testing.T) {
-	u := newUser(t, shared.URL())
-	task := u.create(map[string]any{"title": "0"})
+	u := client.NewUser(t, shared.URL())
+	task := u.Create(map[string]any{"title": "0"})
 	for i := 1; i < 300; i++ { // more than one page of the replay
-		u.must(http.MethodPatch, "/api/v1/tasks/"+task.ID, map[string]any{"title": fmt.Sprint(i)}, http.StatusOK, nil)
+		u.Must(http.MethodPatch, "/api/v1/tasks/"+task.ID, map[string]any{"title": fmt.Sprint(i)}, http.StatusOK, nil)
 	}
-	page := openBrowser(t, u, 17)
-	eventually(t, time.Minute, "every seq after 17", func() error { return page.sawAll(17, 300) })
-	u.must(http.MethodDelete, "/api/v1/tasks/"+task.ID, nil, http.StatusNoContent, nil)
-	eventually(t, time.Minute, "the deletion, live", func() error { return page.sawAll(17, 301) })
+	page := client.OpenBrowser(t, u, 17)
+	client.Eventually(t, time.Minute, "every seq after 17", func() error { return page.SawAll(17, 300) })
+	u.Must(http.MethodDelete, "/api/v1/tasks/"+task.ID, nil, http.StatusNoContent, nil)
+	client.Eventually(t, time.Minute, "the deletion, live", func() error { return page.SawAll(17, 301) })
 }
 
 // TestASidecarThatIsMissingAtStartDoesNotStopWrites starts a stack of its own without the task API's sidecar, writes,
@@ -105,17 +107,17 @@ func TestASidecarThatIsMissingAtStartDoesNotStopWrites(t *testing.T) {
 			t.Errorf("the stack ended with %v", err)
 		}
 	})
-	eventually(t, startTimeout, "the gateway answers", func() error {
+	client.Eventually(t, startTimeout, "the gateway answers", func() error {
 		resp, err := http.Get(s.URL() + "/healthz")
 		if err != nil {
 			return err
 		}
 		return resp.Body.Close()
 	})
-	u := newUser(t, s.URL())
+	u := client.NewUser(t, s.URL())
 	var tasks []events.TaskData
 	for i := range 20 {
-		tasks = append(tasks, u.create(map[string]any{"title": fmt.Sprint("written without a sidecar ", i)}))
+		tasks = append(tasks, u.Create(map[string]any{"title": fmt.Sprint("written without a sidecar ", i)}))
 	}
 	resp, err := http.Get(s.URL() + "/readyz")
 	if err != nil {
@@ -128,8 +130,8 @@ func TestASidecarThatIsMissingAtStartDoesNotStopWrites(t *testing.T) {
 	if err := s.Start("task-api-daprd"); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, recoveryTimeout, "all writes are in the audit log", func() error { return u.auditHas("/api/v1/audit", len(tasks)) })
-	eventually(t, time.Minute, "ready", func() error {
+	client.Eventually(t, client.RecoveryTimeout, "all writes are in the audit log", func() error { return auditHas(u, "/api/v1/audit", len(tasks)) })
+	client.Eventually(t, time.Minute, "ready", func() error {
 		select {
 		case <-s.Ready():
 			return nil
@@ -138,3 +140,5 @@ func TestASidecarThatIsMissingAtStartDoesNotStopWrites(t *testing.T) {
 		}
 	})
 }
+
+var errNothingYet = errors.New("nothing yet")

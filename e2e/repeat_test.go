@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/taskwire/taskwire/e2e/client"
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
@@ -33,20 +34,20 @@ var killedForWrites = []string{"task-api", "postgres"}
 func TestAnImportInWhichAPartIsKilledIsRepeatedAsItIs(t *testing.T) {
 	for _, part := range killedForWrites {
 		t.Run(part, func(t *testing.T) {
-			u := newUser(t, shared.URL())
-			page := openBrowser(t, u, 0)
+			u := client.NewUser(t, shared.URL())
+			page := client.OpenBrowser(t, u, 0)
 			var lines []string
 			for i := range importLines {
 				lines = append(lines, fmt.Sprintf(`{"id":"src-%d","title":"line %d"}`, i, i))
 			}
 			before := restarts(t, part)
-			told := u.importAndKill(t, lines, part)
+			told := importAndKill(t, u, lines, part)
 			if told == 0 || told >= importLines {
 				t.Fatalf("%s died with %d of %d tasks told, want it to die in the middle", part, told, importLines)
 			}
 			var last importReport
-			eventually(t, recoveryTimeout, "the repeated import is done", func() (err error) {
-				last, err = u.importWhole(lines)
+			client.Eventually(t, client.RecoveryTimeout, "the repeated import is done", func() (err error) {
+				last, err = importWhole(u, lines)
 				return err
 			})
 			if last.Created+last.Present != importLines || last.Present < told || last.Refused != 0 {
@@ -55,7 +56,7 @@ func TestAnImportInWhichAPartIsKilledIsRepeatedAsItIs(t *testing.T) {
 			if after := restarts(t, part); after == before {
 				t.Errorf("%s was not restarted: nothing was tested", part)
 			}
-			u.wantOnce(t, page, titles("line %d", importLines))
+			wantOnce(t, u, page, titles("line %d", importLines))
 		})
 	}
 }
@@ -67,18 +68,18 @@ type importReport struct {
 	Created, Present, Refused, Skipped int
 }
 
-func (u *user) importRequest(body io.Reader) (*http.Response, error) {
-	req, err := http.NewRequest(http.MethodPost, u.base+"/api/v1/import?format=jsonl", body)
+func importRequest(u *client.User, body io.Reader) (*http.Response, error) {
+	req, err := http.NewRequest(http.MethodPost, u.Base+"/api/v1/import?format=jsonl", body)
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("Authorization", "Bearer "+u.token)
-	return (&http.Client{Timeout: recoveryTimeout}).Do(req)
+	req.Header.Set("Authorization", "Bearer "+u.Token)
+	return (&http.Client{Timeout: client.RecoveryTimeout}).Do(req)
 }
 
 // importAndKill sends half of the lines, kills the part when the first of them are told to be made, and goes on sending
 // into whatever is left. It returns how many tasks were told to be made.
-func (u *user) importAndKill(t *testing.T, lines []string, part string) (told int) {
+func importAndKill(t *testing.T, u *client.User, lines []string, part string) (told int) {
 	t.Helper()
 	body, send := io.Pipe()
 	killed := make(chan struct{})
@@ -90,7 +91,7 @@ func (u *user) importAndKill(t *testing.T, lines []string, part string) (told in
 		_ = send.Close()
 	}()
 	defer func() { _ = body.Close() }()
-	resp, err := u.importRequest(body)
+	resp, err := importRequest(u, body)
 	if err != nil {
 		close(killed)
 		t.Fatalf("import: %v", err)
@@ -125,8 +126,8 @@ func (u *user) importAndKill(t *testing.T, lines []string, part string) (told in
 }
 
 // importWhole imports the lines and wants the report to end with done.
-func (u *user) importWhole(lines []string) (last importReport, err error) {
-	resp, err := u.importRequest(strings.NewReader(strings.Join(lines, "\n")))
+func importWhole(u *client.User, lines []string) (last importReport, err error) {
+	resp, err := importRequest(u, strings.NewReader(strings.Join(lines, "\n")))
 	if err != nil {
 		return last, err
 	}
@@ -155,12 +156,12 @@ func TestABatchInWhichAPartIsKilledIsDoneOnce(t *testing.T) {
 			// with the COMMIT behind it, so that a server whose client has died still commits.
 			for _, table := range []string{"idempotency_keys", "outbox"} {
 				t.Run(fmt.Sprintf("%s, atomic %v, at %s", part, atomic, table), func(t *testing.T) {
-					u := newUser(t, shared.URL())
-					page := openBrowser(t, u, 0)
+					u := client.NewUser(t, shared.URL())
+					page := client.OpenBrowser(t, u, 0)
 					before := restarts(t, part)
 					first, second := newBatch("first", atomic), newBatch("second", atomic)
 					answered := first.send(t, u)
-					u.killInBatch(t, second, part, table)
+					killInBatch(t, u, second, part, table)
 					repeated := second.send(t, u)
 					if again := first.send(t, u); !bytes.Equal(again, answered) {
 						t.Errorf("the batch that was answered before %s died: got another answer, %.200s, want %.200s", part, again, answered)
@@ -171,7 +172,7 @@ func TestABatchInWhichAPartIsKilledIsDoneOnce(t *testing.T) {
 					if after := restarts(t, part); after == before {
 						t.Errorf("%s was not restarted: nothing was tested", part)
 					}
-					u.wantOnce(t, page, append(titles("first %d", batchOperations), titles("second %d", batchOperations)...))
+					wantOnce(t, u, page, append(titles("first %d", batchOperations), titles("second %d", batchOperations)...))
 				})
 			}
 		}
@@ -195,11 +196,11 @@ func newBatch(name string, atomic bool) batch {
 const batchPath = "/api/v1/tasks:batch"
 
 // send repeats the batch until it is answered and wants every operation to have made its task.
-func (b batch) send(t *testing.T, u *user) []byte {
+func (b batch) send(t *testing.T, u *client.User) []byte {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), recoveryTimeout)
+	ctx, cancel := context.WithTimeout(t.Context(), client.RecoveryTimeout)
 	defer cancel()
-	raw, err := u.insist(ctx, http.MethodPost, batchPath, b.body, b.key)
+	raw, err := u.Insist(ctx, http.MethodPost, batchPath, b.body, b.key)
 	if err != nil {
 		t.Fatalf("batch: %v", err)
 	}
@@ -221,7 +222,7 @@ func (b batch) send(t *testing.T, u *user) []byte {
 }
 
 // killInBatch lets the batch come as far as the table, kills the part, and lets go.
-func (u *user) killInBatch(t *testing.T, b batch, part, table string) {
+func killInBatch(t *testing.T, u *client.User, b batch, part, table string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -236,7 +237,7 @@ func (u *user) killInBatch(t *testing.T, b batch, part, table string) {
 	}
 	ended := make(chan error, 1)
 	go func() {
-		status, raw, err := u.do(http.MethodPost, batchPath, b.body, b.key)
+		status, raw, err := u.Do(http.MethodPost, batchPath, b.body, b.key)
 		if err == nil && status/100 == 2 {
 			err = fmt.Errorf("answered %d %.200s", status, raw)
 		} else {
@@ -244,7 +245,7 @@ func (u *user) killInBatch(t *testing.T, b batch, part, table string) {
 		}
 		ended <- err
 	}()
-	eventually(t, 30*time.Second, "the batch waits for "+table, func() error {
+	client.Eventually(t, 30*time.Second, "the batch waits for "+table, func() error {
 		if _, err := holder.Exec(ctx, "SELECT pg_stat_clear_snapshot()"); err != nil { // a transaction sees the same activity until it asks anew
 			t.Fatal(err)
 		}
@@ -280,17 +281,17 @@ func titles(format string, n int) []string {
 
 // wantOnce wants the user to have exactly the tasks with these titles, and each in the audit log and the open browser
 // once.
-func (u *user) wantOnce(t *testing.T, page *browser, want []string) {
+func wantOnce(t *testing.T, u *client.User, page *client.Browser, want []string) {
 	t.Helper()
-	tasks, head, err := u.sync(0)
+	tasks, head, err := u.Sync(0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := map[string]int{}
-	h := &history{answered: map[string]map[int64]bool{}}
+	h := client.NewHistory()
 	for _, task := range tasks {
 		got[task.Title]++
-		h.answered[task.ID] = map[int64]bool{1: true}
+		h.Answered(task.ID, 1)
 	}
 	wrong := 0
 	for _, title := range want {
@@ -304,12 +305,12 @@ func (u *user) wantOnce(t *testing.T, page *browser, want []string) {
 	if wrong > 0 || len(tasks) != len(want) || head != int64(len(want)) {
 		t.Errorf("got %d tasks and the head %d, want %d of both; %d titles are missing or there twice", len(tasks), head, len(want), wrong)
 	}
-	eventually(t, recoveryTimeout, "each created event is in the audit log once", func() error {
-		entries, err := u.audit("/api/v1/audit")
+	client.Eventually(t, client.RecoveryTimeout, "each created event is in the audit log once", func() error {
+		entries, err := u.Audit("/api/v1/audit")
 		if err != nil {
 			return err
 		}
-		return h.checkAudit(entries, head)
+		return h.CheckAudit(entries, head)
 	})
-	eventually(t, recoveryTimeout, "the open browser saw each change once", func() error { return page.sawAll(0, head) })
+	client.Eventually(t, client.RecoveryTimeout, "the open browser saw each change once", func() error { return page.SawAll(0, head) })
 }

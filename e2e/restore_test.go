@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-
 	"github.com/taskwire/taskwire/cmd/taskwire/stack"
+	"github.com/taskwire/taskwire/e2e/client"
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
@@ -52,7 +52,7 @@ func startWithoutApps(t *testing.T, cfg stack.Config) (s *stack.Stack, startApps
 			t.Errorf("the stack ended with %v", err)
 		}
 	})
-	eventually(t, startTimeout, "the databases are there", func() error {
+	client.Eventually(t, startTimeout, "the databases are there", func() error {
 		conn, err := pgx.Connect(t.Context(), s.PostgresURL("dapr_state")) // the last one that is made
 		if err != nil {
 			return err
@@ -63,7 +63,7 @@ func startWithoutApps(t *testing.T, cfg stack.Config) (s *stack.Stack, startApps
 		t.Helper()
 		for _, app := range stack.Apps {
 			for _, part := range []string{app, stack.Sidecar(app)} {
-				eventually(t, time.Minute, "start "+part, func() error { return s.Start(part) })
+				client.Eventually(t, time.Minute, "start "+part, func() error { return s.Start(part) })
 			}
 		}
 		select {
@@ -88,34 +88,30 @@ func TestARestoredBackupMissesNothingThatWasAcknowledgedBeforeIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	u := newUser(t, s.URL())
+	u := client.NewUser(t, s.URL())
 	soon := time.Now().UTC().Format(time.RFC3339Nano)
-	u.create(map[string]any{"title": "reminded before the backup", "due_date": "2030-01-01", "remind_at": soon})
-	eventually(t, time.Minute, "the first reminder", func() error { return u.hasNotifications(1) })
-	h := &history{answered: map[string]map[int64]bool{}}
-	for turn := range 5 {
-		if err := chaosTurn(t.Context(), u, h, func() {}, fmt.Sprint("before ", turn)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	eventually(t, time.Minute, "the successors", func() error { return h.checkSuccessors(u) })
-	u.create(map[string]any{"title": "reminded after the restore", "due_date": "2030-01-01", "remind_at": time.Now().UTC().Add(20 * time.Second).Format(time.RFC3339Nano)})
-	head, err := u.head()
+	u.Create(map[string]any{"title": "reminded before the backup", "due_date": "2030-01-01", "remind_at": soon})
+	client.Eventually(t, time.Minute, "the first reminder", func() error { return hasNotifications(u, 1) })
+	h, err := client.Write(t.Context(), u, "before", 0, func(answered int) bool { return answered < 25 })
+	must(t, err)
+	client.Eventually(t, time.Minute, "the successors", func() error { return h.CheckSuccessors(u) })
+	u.Create(map[string]any{"title": "reminded after the restore", "due_date": "2030-01-01", "remind_at": time.Now().UTC().Add(20 * time.Second).Format(time.RFC3339Nano)})
+	head, err := u.Head()
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, time.Minute, "all is in the audit log", func() error { return u.auditHas("/api/v1/audit", int(head)) })
+	client.Eventually(t, time.Minute, "all is in the audit log", func() error { return auditHas(u, "/api/v1/audit", int(head)) })
 
 	// The last writes before the backup are acknowledged, and their events wait in the outbox.
 	must(t, s.Stop("task-api-daprd"))
 	for i := range 5 {
-		task := u.create(map[string]any{"title": fmt.Sprint("in the outbox ", i)})
-		h.answered[task.ID] = map[int64]bool{task.Version: true}
+		task := u.Create(map[string]any{"title": fmt.Sprint("in the outbox ", i)})
+		h.Answered(task.ID, task.Version)
 	}
-	if head, err = u.head(); err != nil {
+	if head, err = u.Head(); err != nil {
 		t.Fatal(err)
 	}
-	kept, _, err := u.sync(0)
+	kept, _, err := u.Sync(0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,10 +120,10 @@ func TestARestoredBackupMissesNothingThatWasAcknowledgedBeforeIt(t *testing.T) {
 	// Acknowledged after the backup: these are what a restore loses.
 	must(t, s.Start("task-api-daprd"))
 	for i := range 3 {
-		u.create(map[string]any{"title": fmt.Sprint("after the backup ", i)})
+		u.Create(map[string]any{"title": fmt.Sprint("after the backup ", i)})
 	}
 	lost := head + 3
-	eventually(t, recoveryTimeout, "what came after is in the audit log", func() error { return u.auditHas("/api/v1/audit", int(lost)) })
+	client.Eventually(t, client.RecoveryTimeout, "what came after is in the audit log", func() error { return auditHas(u, "/api/v1/audit", int(lost)) })
 	must(t, stop())
 
 	for _, volumes := range [][]string{{"postgres"}, {"postgres", "broker", "kafka"}} {
@@ -140,37 +136,37 @@ func TestARestoredBackupMissesNothingThatWasAcknowledgedBeforeIt(t *testing.T) {
 			s, startApps := startWithoutApps(t, cfg)
 			runScript(t, s, "restore.sh", backup)
 			startApps()
-			u := &user{t: t, base: s.URL(), id: u.id, token: u.token, http: u.http}
+			u := u.At(t, s.URL())
 
-			tasks, at, err := u.sync(0)
+			tasks, at, err := u.Sync(0)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if at != head || !slices.EqualFunc(tasks, kept, func(a, b events.TaskData) bool { return a.ID == b.ID && a.Version == b.Version && a.Title == b.Title }) {
 				t.Errorf("GET /sync: got %d tasks up to seq %d, want the %d up to %d of the backup", len(tasks), at, len(kept), head)
 			}
-			eventually(t, recoveryTimeout, "the audit log has what was acknowledged before the backup, once", func() error {
-				entries, err := u.audit("/api/v1/audit")
+			client.Eventually(t, client.RecoveryTimeout, "the audit log has what was acknowledged before the backup, once", func() error {
+				entries, err := u.Audit("/api/v1/audit")
 				if err != nil {
 					return err
 				}
-				return h.checkAudit(entries, head)
+				return h.CheckAudit(entries, head)
 			})
-			if err := h.checkSuccessors(u); err != nil {
+			if err := h.CheckSuccessors(u); err != nil {
 				t.Error(err)
 			}
-			eventually(t, recoveryTimeout, "both reminders, each once", func() error { return u.hasNotifications(2) })
+			client.Eventually(t, client.RecoveryTimeout, "both reminders, each once", func() error { return hasNotifications(u, 2) })
 
 			// A page that saw what is lost now is told to start over; the next write goes its whole way.
-			ahead := openBrowser(t, u, lost)
-			eventually(t, time.Minute, "a resync for the page that is ahead", func() error { return ahead.toldToResync() })
-			page := openBrowser(t, u, head)
-			if task := u.create(map[string]any{"title": "after the restore"}); task.Seq != head+1 {
+			ahead := client.OpenBrowser(t, u, lost)
+			client.Eventually(t, time.Minute, "a resync for the page that is ahead", func() error { return ahead.ToldToResync() })
+			page := client.OpenBrowser(t, u, head)
+			if task := u.Create(map[string]any{"title": "after the restore"}); task.Seq != head+1 {
 				t.Errorf("the first write has seq %d, want %d", task.Seq, head+1)
 			}
-			eventually(t, time.Minute, "the page sees it", func() error { return page.sawAll(head, head+1) })
-			eventually(t, time.Minute, "the audit log has it", func() error { return u.auditHas("/api/v1/audit", int(head)+1) })
-			if err := u.hasNotifications(2); err != nil {
+			client.Eventually(t, time.Minute, "the page sees it", func() error { return page.SawAll(head, head+1) })
+			client.Eventually(t, time.Minute, "the audit log has it", func() error { return auditHas(u, "/api/v1/audit", int(head)+1) })
+			if err := hasNotifications(u, 2); err != nil {
 				t.Errorf("at the end: %v", err)
 			}
 		})
@@ -185,25 +181,15 @@ func must(t *testing.T, err error) {
 }
 
 // hasNotifications says whether the user has exactly n.
-func (u *user) hasNotifications(n int) error {
+func hasNotifications(u *client.User, n int) error {
 	var list struct {
 		Items []struct {
 			Title string `json:"title"`
 		} `json:"items"`
 	}
-	u.must(http.MethodGet, "/api/v1/notifications", nil, http.StatusOK, &list)
+	u.Must(http.MethodGet, "/api/v1/notifications", nil, http.StatusOK, &list)
 	if len(list.Items) != n {
 		return fmt.Errorf("GET /notifications: got %v, want %d", list.Items, n)
-	}
-	return nil
-}
-
-// toldToResync says whether the browser has got a resync frame.
-func (b *browser) toldToResync() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !slices.ContainsFunc(b.others, func(f frame) bool { return f.Type == "resync" }) {
-		return fmt.Errorf("no resync among %+v", b.others)
 	}
 	return nil
 }

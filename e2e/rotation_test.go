@@ -17,8 +17,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-
 	"github.com/taskwire/taskwire/cmd/taskwire/stack"
+	"github.com/taskwire/taskwire/e2e/client"
 )
 
 // keysKnown is what the test waits for a published key to be known. In a cluster it is ten minutes, after which every
@@ -38,7 +38,7 @@ type steadyWriter struct {
 	err  error
 }
 
-func writeSteadily(u *user) *steadyWriter {
+func writeSteadily(u *client.User) *steadyWriter {
 	ctx, cancel := context.WithCancel(context.Background())
 	w := &steadyWriter{stop: cancel}
 	w.done.Go(func() {
@@ -46,8 +46,8 @@ func writeSteadily(u *user) *steadyWriter {
 			headers := map[string]string{"Idempotency-Key": uuid.NewString()}
 			// It is not cut off in the middle: then nobody would know whether the task is there.
 			body := map[string]any{"title": fmt.Sprint("steady ", i)}
-			once, cancel := context.WithTimeout(context.WithoutCancel(ctx), recoveryTimeout)
-			_, err := u.insist(once, http.MethodPost, "/api/v1/tasks", body, headers)
+			once, cancel := context.WithTimeout(context.WithoutCancel(ctx), client.RecoveryTimeout)
+			_, err := u.Insist(once, http.MethodPost, "/api/v1/tasks", body, headers)
 			cancel()
 			if err != nil {
 				w.err = err
@@ -97,7 +97,7 @@ func restart(t *testing.T, s *stack.Stack, app string) {
 	for _, part := range []string{stack.Sidecar(app), app} {
 		must(t, s.Start(part))
 	}
-	eventually(t, recoveryTimeout, app+" is ready again", func() error {
+	client.Eventually(t, client.RecoveryTimeout, app+" is ready again", func() error {
 		resp, err := http.Get(s.URL() + "/readyz")
 		if err != nil {
 			return err
@@ -112,13 +112,13 @@ func restart(t *testing.T, s *stack.Stack, app string) {
 
 // everywhere wants a token to be taken by every service that asks for one. That a service is away for the moment of its
 // restart is no answer; 401 is one, and final.
-func everywhere(t *testing.T, u *user, what, token string) {
+func everywhere(t *testing.T, u *client.User, what, token string) {
 	t.Helper()
 	as := *u
-	as.token = token
+	as.Token = token
 	for _, path := range []string{"/api/v1/me", "/api/v1/audit?limit=1", "/api/v1/notifications?limit=1"} {
-		eventually(t, recoveryTimeout, what+": GET "+path, func() error {
-			status, body, err := as.do(http.MethodGet, path, nil, nil)
+		client.Eventually(t, client.RecoveryTimeout, what+": GET "+path, func() error {
+			status, body, err := as.Do(http.MethodGet, path, nil, nil)
 			if err == nil && status == http.StatusUnauthorized {
 				t.Fatalf("%s: GET %s: %d %s", what, path, status, body)
 			}
@@ -131,13 +131,13 @@ func everywhere(t *testing.T, u *user, what, token string) {
 }
 
 // login is a new access token of the user.
-func (u *user) login(t *testing.T, email string) string {
+func login(t *testing.T, u *client.User, email string) string {
 	t.Helper()
 	var answer struct {
 		AccessToken string `json:"access_token"`
 	}
-	eventually(t, recoveryTimeout, "log in", func() error {
-		status, raw, err := u.do(http.MethodPost, "/api/v1/auth/login", map[string]string{"email": email, "password": "correct horse battery staple"}, nil)
+	client.Eventually(t, client.RecoveryTimeout, "log in", func() error {
+		status, raw, err := u.Do(http.MethodPost, "/api/v1/auth/login", map[string]string{"email": email, "password": "correct horse battery staple"}, nil)
 		if err != nil || status != http.StatusOK {
 			return fmt.Errorf("%d %s %v", status, raw, err)
 		}
@@ -159,12 +159,12 @@ func TestSecretsAreRotatedUnderLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	u := newUser(t, s.URL())
+	u := client.NewUser(t, s.URL())
 	var me struct {
 		Email string `json:"email"`
 	}
-	u.must(http.MethodGet, "/api/v1/me", nil, http.StatusOK, &me)
-	old := u.token
+	u.Must(http.MethodGet, "/api/v1/me", nil, http.StatusOK, &me)
+	old := u.Token
 	everywhere(t, u, "the first token", old)
 	writer := writeSteadily(u)
 
@@ -180,14 +180,14 @@ func TestSecretsAreRotatedUnderLoad(t *testing.T) {
 	time.Sleep(keysKnown)
 	editSecret(t, data, "task-api", "token-signing-key", func(string) string { return next + before })
 	restart(t, s, "task-api")
-	fresh := u.login(t, me.Email)
+	fresh := login(t, u, me.Email)
 	if keyOf(t, fresh) == keyOf(t, old) {
 		t.Error("the new token is signed with the old key")
 	}
 	everywhere(t, u, "a token of the new key", fresh)
 	withFresh := *u
-	withFresh.token = fresh
-	openBrowser(t, &withFresh, 0)
+	withFresh.Token = fresh
+	client.OpenBrowser(t, &withFresh, 0)
 	everywhere(t, u, "the first token, its key behind", old)
 
 	// The database's password: a second role with the rights of the first, so that neither is ever wrong.
@@ -217,33 +217,33 @@ func TestSecretsAreRotatedUnderLoad(t *testing.T) {
 	if err != nil || first != 0 || second == 0 {
 		t.Errorf("connections of tasks_app: %d, of tasks_app_2: %d (%v), want none and some", first, second, err)
 	}
-	u.create(map[string]any{"title": "written by the second role"})
+	u.Create(map[string]any{"title": "written by the second role"})
 	acknowledged := writer.ended(t) + 1
 	if acknowledged < 20 {
 		t.Errorf("the client wrote only %d tasks: there was hardly a load", acknowledged)
 	}
-	eventually(t, recoveryTimeout, "what was acknowledged is in the audit log once", func() error { return u.auditHas("/api/v1/audit", acknowledged) })
+	client.Eventually(t, client.RecoveryTimeout, "what was acknowledged is in the audit log once", func() error { return auditHas(u, "/api/v1/audit", acknowledged) })
 
 	// The old key goes when the last token that it signed has expired; one that has not is then refused.
 	editSecret(t, data, "task-api", "token-signing-key", func(string) string { return next })
 	restart(t, s, "task-api")
 	everywhere(t, u, "a token of the new key, alone", fresh)
-	if status, body, err := u.do(http.MethodGet, "/api/v1/me", nil, nil); err != nil || status != http.StatusUnauthorized {
+	if status, body, err := u.Do(http.MethodGet, "/api/v1/me", nil, nil); err != nil || status != http.StatusUnauthorized {
 		t.Errorf("the old token without its key: got %d %s %v, want 401", status, body, err)
 	}
 
 	// The tokens between a service and its sidecar are new with every start of the two; what waited is still delivered.
 	_, leaked := s.SidecarHTTP("task-api")
 	must(t, s.Stop("audit"))
-	u.token = fresh
-	u.create(map[string]any{"title": "delivered with the next token"})
+	u.Token = fresh
+	u.Create(map[string]any{"title": "delivered with the next token"})
 	must(t, stop())
 	s, stop, err = startStack(t.Context(), stackConfig(root, data))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { must(t, stop()) }()
-	u.base = s.URL()
+	u.Base = s.URL()
 	addr, current := s.SidecarHTTP("task-api")
 	for token, want := range map[string]int{leaked: http.StatusUnauthorized, current: http.StatusOK} {
 		req, err := http.NewRequest(http.MethodGet, "http://"+addr+"/v1.0/metadata", http.NoBody)
@@ -260,7 +260,7 @@ func TestSecretsAreRotatedUnderLoad(t *testing.T) {
 			t.Errorf("sidecar, asked with the token of before or now: got %d, want %d", resp.StatusCode, want)
 		}
 	}
-	eventually(t, recoveryTimeout, "what waited over the change of tokens arrives", func() error { return u.auditHas("/api/v1/audit", acknowledged+1) })
+	client.Eventually(t, client.RecoveryTimeout, "what waited over the change of tokens arrives", func() error { return auditHas(u, "/api/v1/audit", acknowledged+1) })
 }
 
 // keyOf is the kid of a token.

@@ -17,20 +17,21 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+	"github.com/taskwire/taskwire/e2e/client"
 )
 
 // transferTimeout bounds one run of the command.
 const transferTimeout = 2 * time.Minute
 
 // taskwire is a run of the command as the user, which the test starts.
-func (u *user) taskwire(t *testing.T, args ...string) *exec.Cmd {
+func taskwire(t *testing.T, u *client.User, args ...string) *exec.Cmd {
 	t.Helper()
 	root, err := repoRoot()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), filepath.Join(root, ".taskwire", "bin", "taskwire"), append(args, "--url", u.base)...)
-	cmd.Env = append(os.Environ(), "TASKWIRE_TOKEN="+u.token, "TERM=xterm")
+	cmd := exec.CommandContext(t.Context(), filepath.Join(root, ".taskwire", "bin", "taskwire"), append(args, "--url", u.Base)...)
+	cmd.Env = append(os.Environ(), "TASKWIRE_TOKEN="+u.Token, "TERM=xterm")
 	cmd.WaitDelay = transferTimeout
 	return cmd
 }
@@ -42,9 +43,9 @@ type ran struct {
 }
 
 // runs runs the command to its end.
-func (u *user) runs(t *testing.T, args ...string) ran {
+func runs(t *testing.T, u *client.User, args ...string) ran {
 	t.Helper()
-	return finish(t, u.taskwire(t, args...), (*exec.Cmd).Run)
+	return finish(t, taskwire(t, u, args...), (*exec.Cmd).Run)
 }
 
 func finish(t *testing.T, cmd *exec.Cmd, wait func(*exec.Cmd) error) ran {
@@ -62,14 +63,14 @@ func finish(t *testing.T, cmd *exec.Cmd, wait func(*exec.Cmd) error) ran {
 }
 
 // fillForExport makes tasks with what every format can hold.
-func (u *user) fillForExport() (n int) {
+func fillForExport(u *client.User) (n int) {
 	for _, task := range []map[string]any{
 		{"title": "Größe 👩‍👩‍👧 \"quoted\", with; signs\\", "description": "a\n\tb, c; d", "priority": "urgent", "tags": []string{"büro", "x"}, "due_at": "2030-03-01T10:00:00Z", "remind_at": "2030-02-28T09:00:00Z", "timezone": "America/New_York"},
 		{"title": "Water", "due_date": "2030-03-01", "recurrence": map[string]any{"rrule": "FREQ=WEEKLY;BYDAY=FR", "anchor": "completion"}, "priority": "low"},
 		{"title": "=1+1", "description": "@not a formula"}, {"title": "'=tis"},
 		{"title": "done", "status": "completed"}, {"title": "begun", "status": "in_progress", "priority": "high"}, {"title": "off", "status": "cancelled"},
 	} {
-		u.create(task)
+		u.Create(task)
 		n++
 	}
 	return n
@@ -77,9 +78,9 @@ func (u *user) fillForExport() (n int) {
 
 // exported is a user's export as CSV, which has no ids, with its lines in an order that does not depend on when they
 // were made.
-func (u *user) exported(t *testing.T) [][]string {
+func exported(t *testing.T, u *client.User) [][]string {
 	t.Helper()
-	status, raw, err := u.do(http.MethodGet, "/api/v1/export?format=csv", nil, nil)
+	status, raw, err := u.Do(http.MethodGet, "/api/v1/export?format=csv", nil, nil)
 	if err != nil || status != http.StatusOK {
 		t.Fatalf("export: %d %s %v", status, raw, err)
 	}
@@ -92,9 +93,9 @@ func (u *user) exported(t *testing.T) [][]string {
 }
 
 func TestTheCommandTakesEveryFormatThereAndBackAndMakesNothingTwice(t *testing.T) {
-	from := newUser(t, shared.URL())
-	n := from.fillForExport()
-	want := from.exported(t)
+	from := client.NewUser(t, shared.URL())
+	n := fillForExport(from)
+	want := exported(t, from)
 	for name, format := range map[string]string{"tasks.jsonl": "", "tasks.csv": "", "tasks.ics": "", "tasks.json": "", "without-an-end": "taskwarrior"} {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(t.TempDir(), name)
@@ -102,19 +103,19 @@ func TestTheCommandTakesEveryFormatThereAndBackAndMakesNothingTwice(t *testing.T
 			if format != "" {
 				args = append(args, "--format", format)
 			}
-			if got := from.runs(t, append([]string{"export"}, args...)...); got.code != 0 || got.out != "" {
+			if got := runs(t, from, append([]string{"export"}, args...)...); got.code != 0 || got.out != "" {
 				t.Fatalf("export: got %+v", got)
 			}
-			to := newUser(t, shared.URL())
+			to := client.NewUser(t, shared.URL())
 			for _, line := range []string{
 				fmt.Sprintf("%d tasks made, 0 were there already, 0 refused, 0 left out, 0 notes.", n),
 				fmt.Sprintf("0 tasks made, %d were there already, 0 refused, 0 left out, 0 notes.", n),
 			} {
-				if got := to.runs(t, append([]string{"import"}, args...)...); got.code != 0 || strings.TrimSpace(got.out) != line || got.errs != "" {
+				if got := runs(t, to, append([]string{"import"}, args...)...); got.code != 0 || strings.TrimSpace(got.out) != line || got.errs != "" {
 					t.Errorf("import: got %+v, want %q and no progress, for there is no terminal", got, line)
 				}
 			}
-			if got := to.exported(t); !slices.EqualFunc(got, want, slices.Equal) {
+			if got := exported(t, to); !slices.EqualFunc(got, want, slices.Equal) {
 				t.Errorf("there and back: got\n%q\nwant\n%q", got, want)
 			}
 		})
@@ -122,12 +123,12 @@ func TestTheCommandTakesEveryFormatThereAndBackAndMakesNothingTwice(t *testing.T
 }
 
 func TestTheCommandSaysLineByLineWhatItCouldNotTake(t *testing.T) {
-	u := newUser(t, shared.URL())
+	u := client.NewUser(t, shared.URL())
 	file := filepath.Join(t.TempDir(), "x.jsonl")
 	if err := os.WriteFile(file, []byte("{\"title\":\"good\"}\n{\"title\":\"\"}\nnonsense\n{\"title\":\"x\",\"titel\":\"y\"}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	got := u.runs(t, "import", file)
+	got := runs(t, u, "import", file)
 	for _, want := range []string{"line 2: title must not be empty", "line 3: ", "line 4: titel", "1 tasks made, 0 were there already, 3 refused"} {
 		if !strings.Contains(got.out, want) {
 			t.Errorf("import: got %q, want it to have %q", got.out, want)
@@ -139,13 +140,13 @@ func TestTheCommandSaysLineByLineWhatItCouldNotTake(t *testing.T) {
 }
 
 func TestCtrlCInTheMiddleOfAnImportSaysHowToGoOn(t *testing.T) {
-	u := newUser(t, shared.URL())
+	u := client.NewUser(t, shared.URL())
 	const n = 1000
 	var lines strings.Builder
 	for i := range n {
 		fmt.Fprintf(&lines, "{\"id\":\"src-%d\",\"title\":\"t%d\"}\n", i, i)
 	}
-	cmd := u.taskwire(t, "import", "-", "--format", "jsonl")
+	cmd := taskwire(t, u, "import", "-", "--format", "jsonl")
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -158,8 +159,8 @@ func TestCtrlCInTheMiddleOfAnImportSaysHowToGoOn(t *testing.T) {
 		if _, err := io.WriteString(in, half); err != nil {
 			t.Errorf("send half of the file: %v", err)
 		}
-		eventually(t, time.Minute, "a part of the file is taken", func() error {
-			if tasks, _, err := u.sync(0); err != nil || len(tasks) == 0 {
+		client.Eventually(t, time.Minute, "a part of the file is taken", func() error {
+			if tasks, _, err := u.Sync(0); err != nil || len(tasks) == 0 {
 				return errors.Join(err, errNothingYet)
 			}
 			return nil
@@ -172,19 +173,19 @@ func TestCtrlCInTheMiddleOfAnImportSaysHowToGoOn(t *testing.T) {
 	if got.code != 128+int(syscall.SIGINT) || strings.Count(got.errs, "\n") != 1 || !strings.Contains(got.errs, "interrupted") || !strings.Contains(got.errs, "Run the same import again") {
 		t.Errorf("interrupted: got %+v, want 130 and one line that says how to go on", got)
 	}
-	cmd = u.taskwire(t, "import", "-", "--format", "jsonl")
+	cmd = taskwire(t, u, "import", "-", "--format", "jsonl")
 	cmd.Stdin = strings.NewReader(lines.String())
 	if got := finish(t, cmd, (*exec.Cmd).Run); got.code != 0 {
 		t.Errorf("again: got %+v", got)
 	}
-	tasks, head, err := u.sync(0)
+	tasks, head, err := u.Sync(0)
 	if err != nil || len(tasks) != n || head != n {
 		t.Errorf("after the repetition: got %d tasks and the head %d, %v, want %d of both", len(tasks), head, err, n)
 	}
 }
 
 func TestProgressIsShownOnATerminalAndIsGoneInTheEnd(t *testing.T) {
-	u := newUser(t, shared.URL())
+	u := client.NewUser(t, shared.URL())
 	var lines strings.Builder
 	for i := range 1000 {
 		fmt.Fprintf(&lines, "{\"title\":\"t%d\"}\n", i)
@@ -194,7 +195,7 @@ func TestProgressIsShownOnATerminalAndIsGoneInTheEnd(t *testing.T) {
 	if err := os.WriteFile(file, []byte(lines.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := u.taskwire(t, "import", file)
+	cmd := taskwire(t, u, "import", file)
 	terminal, err := pty.Start(cmd) // which makes it stdout and stderr
 	if err != nil {
 		t.Fatal(err)
@@ -224,18 +225,18 @@ func TestProgressIsShownOnATerminalAndIsGoneInTheEnd(t *testing.T) {
 }
 
 func TestWhatKeepsTheCommandFromWorkingIsOneLine(t *testing.T) {
-	u := newUser(t, shared.URL())
+	u := client.NewUser(t, shared.URL())
 	file := filepath.Join(t.TempDir(), "x.jsonl")
 	if err := os.WriteFile(file, []byte("{\"title\":\"t\"}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	stranger, nowhere, elsewhere := *u, *u, *u
-	stranger.token, nowhere.base, elsewhere.base = "not a token", "http://127.0.0.1:1", shared.URL()+"/another/path"
+	stranger.Token, nowhere.Base, elsewhere.Base = "not a token", "http://127.0.0.1:1", shared.URL()+"/another/path"
 	nameless := *u
-	nameless.token = ""
+	nameless.Token = ""
 	for _, tc := range []struct {
 		name string
-		as   user
+		as   client.User
 		args []string
 		want string
 	}{
@@ -250,7 +251,7 @@ func TestWhatKeepsTheCommandFromWorkingIsOneLine(t *testing.T) {
 		{"a folder that is not there", *u, []string{"export", file + "x/y.jsonl"}, "no such file"},
 		{"a file of another kind", *u, []string{"import", file, "--format", "ics"}, "(422)"},
 	} {
-		got := tc.as.runs(t, tc.args...)
+		got := runs(t, &tc.as, tc.args...)
 		if got.code != 1 || got.out != "" || !strings.HasPrefix(got.errs, "taskwire: ") || strings.Count(got.errs, "\n") != 1 || !strings.Contains(got.errs, tc.want) {
 			t.Errorf("%s: got %+v, want 1 and one line with %q", tc.name, got, tc.want)
 		}

@@ -205,12 +205,7 @@ func (s *Stack) provision(ctx context.Context) error {
 		s.out.Step("made new secrets in %s", s.secretsDir())
 	}
 	err := s.secrets.Write(func(role, password string) (string, error) {
-		for _, d := range provision.Databases() {
-			if role == d.Owner || role == d.App {
-				return provision.URL(admin, d.Name, role, password)
-			}
-		}
-		return "", fmt.Errorf("role %s has no database", role)
+		return provision.Address(admin, role, password)
 	})
 	if err != nil || s.cfg.Kafka == "" && s.cfg.KafkaJars == "" {
 		return err // the own broker makes its topics

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -40,8 +41,9 @@ type Getter interface {
 type Secrets map[string]string
 
 // Load asks the store base.SecretStore for the secret appID until it answers, for five seconds at most, then reads
-// base.SecretsFile, JSON of the form {"APP":{"key":"value"}}, and says so in one warning. When neither gives the secret
-// the error names both and says why. A secret without keys is a secret.
+// base.SecretsFile and says so in one warning. That is JSON of the form {"APP":{"key":"value"}}, or a folder with a file
+// for each key of the app's own secret, as Kubernetes mounts one. When neither gives the secret the error names both and
+// says why. A secret without keys is a secret.
 func Load(ctx context.Context, store Getter, base config.Base, appID string, log *slog.Logger) (Secrets, error) {
 	secret, storeErr := fromStore(ctx, store, base.SecretStore, appID)
 	if storeErr == nil {
@@ -53,7 +55,7 @@ func Load(ctx context.Context, store Getter, base config.Base, appID string, log
 	if base.SecretsFile == "" {
 		return nil, fmt.Errorf("secrets of %s: the secret store %s gives none (%w), and SECRETS_FILE names no copy of them", appID, base.SecretStore, storeErr)
 	}
-	secret, fileErr := fromFile(base.SecretsFile, appID)
+	secret, fileErr := fromCopy(base.SecretsFile, appID)
 	if fileErr != nil {
 		return nil, fmt.Errorf("secrets of %s: the secret store %s gives none (%w), and the file %s gives none (%w)", appID, base.SecretStore, storeErr, base.SecretsFile, fileErr)
 	}
@@ -82,7 +84,39 @@ func fromStore(ctx context.Context, store Getter, name, appID string) (Secrets, 
 	}
 }
 
-func fromFile(file, appID string) (Secrets, error) {
+func fromCopy(path, appID string) (Secrets, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, reason(err)
+	}
+	if info.IsDir() {
+		return fromFolder(path)
+	}
+	return fromFile(path, appID)
+}
+
+// fromFolder reads the keys of one secret. Kubernetes keeps them in a hidden folder, which it exchanges in one step, and
+// links them from this one.
+func fromFolder(dir string) (Secrets, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, reason(err)
+	}
+	secret := Secrets{}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		body, err := read(filepath.Join(dir, e.Name()))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", e.Name(), err)
+		}
+		secret[e.Name()] = string(body)
+	}
+	return secret, nil
+}
+
+func read(file string) ([]byte, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, reason(err)
@@ -94,6 +128,14 @@ func fromFile(file, appID string) (Secrets, error) {
 	}
 	if len(body) > maxFileBytes {
 		return nil, fmt.Errorf("it has more than %d bytes", maxFileBytes)
+	}
+	return body, nil
+}
+
+func fromFile(file, appID string) (Secrets, error) {
+	body, err := read(file)
+	if err != nil {
+		return nil, err
 	}
 	var apps map[string]map[string]string
 	if json.Unmarshal(body, &apps) != nil { // whose error may quote a value

@@ -107,6 +107,39 @@ func TestTheCopyIsTakenWithOneWarningAfterFiveSecondsWithoutTheStore(t *testing.
 	}
 }
 
+// mounted is a folder as Kubernetes mounts a Secret: links to a hidden folder, which is a link itself.
+func mounted(t *testing.T, values map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := errors.Join(os.Mkdir(filepath.Join(dir, "..2026"), 0o755), os.Symlink("..2026", filepath.Join(dir, "..data"))); err != nil {
+		t.Fatal(err)
+	}
+	for key, v := range values {
+		err := errors.Join(os.WriteFile(filepath.Join(dir, "..2026", key), []byte(v), 0o600), os.Symlink("..data/"+key, filepath.Join(dir, key)))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestTheCopyMayBeASecretThatKubernetesMounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		want := map[string]string{"database-url": hidden, "cursor-key": strings.Repeat("k", maxFileBytes)}
+		got, err := Load(t.Context(), getter(fails), base(mounted(t, want)), "audit", nil)
+		if err != nil || !maps.Equal(got, want) {
+			t.Errorf("got %v, %v; want %v", got, err, Secrets(want))
+		}
+		if got, err := Load(t.Context(), getter(fails), base(mounted(t, nil)), "websocket", nil); err != nil || got == nil || len(got) != 0 {
+			t.Errorf("without keys: got %#v, %v", got, err)
+		}
+		_, err = Load(t.Context(), getter(fails), base(mounted(t, map[string]string{"database-url": hidden + strings.Repeat("k", maxFileBytes)})), "audit", nil)
+		if err == nil || !strings.Contains(err.Error(), "database-url: it has more than") || strings.Contains(err.Error(), hidden) {
+			t.Errorf("a key that is too large: got %v, want an error that names it and not its value", err)
+		}
+	})
+}
+
 func TestASidecarThatComesLateIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()

@@ -67,7 +67,8 @@ func newRoot() *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(upCommand(), downCommand(), statusCommand(), logsCommand(), outboxCommand(), userCommand(), importCommand(),
-		exportCommand(), buildCommand(), gatewayCommand(), brokerCommand(), kafkaMetricsCommand(), consumersCommand(), dlqCommand(), watch.Command(), versionCommand())
+		exportCommand(), buildCommand(), gatewayCommand(), brokerCommand(), secretsCommand(), provisionCommand(), kafkaMetricsCommand(), consumersCommand(),
+		dlqCommand(), watch.Command(), versionCommand())
 	return root
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -104,6 +106,38 @@ func ensureRole(ctx context.Context, conn *pgx.Conn, role, secret string) error 
 		return errors.New("its password could not be set") // the server's message may repeat the statement
 	}
 	return nil
+}
+
+// Address is the address of a role's database on the server at adminURL.
+func Address(adminURL, role, password string) (string, error) {
+	for _, d := range Databases() {
+		if role == d.Owner || role == d.App {
+			return URL(adminURL, d.Name, role, password)
+		}
+	}
+	return "", fmt.Errorf("role %s has no database", role)
+}
+
+// Passwords reads the passwords of the roles from their databases' addresses, each in a file of its own. An error shows
+// no address.
+func Passwords(files []string) (map[string]string, error) {
+	passwords := map[string]string{}
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("read an address: %w", err)
+		}
+		u, err := url.Parse(strings.TrimSpace(string(raw)))
+		if err != nil || u.User == nil {
+			return nil, fmt.Errorf("%s holds no address of a database", file)
+		}
+		password, _ := u.User.Password()
+		if password == "" {
+			return nil, fmt.Errorf("%s holds no address with a password", file)
+		}
+		passwords[u.User.Username()] = password
+	}
+	return passwords, nil
 }
 
 // URL is the address of a database on the server at adminURL, for a role.

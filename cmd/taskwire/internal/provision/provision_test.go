@@ -3,6 +3,8 @@ package provision
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -242,5 +244,28 @@ func TestTopicsAreMadeOnceAndNeverGrow(t *testing.T) {
 		if got := len(have[topic.Name].Partitions); got != want {
 			t.Errorf("%s: %d partitions, want %d", topic.Name, got, want)
 		}
+	}
+}
+
+func TestPasswordsComeFromTheAddressesAndAreNotShown(t *testing.T) {
+	write := func(content string) string {
+		t.Helper()
+		file := filepath.Join(t.TempDir(), "address")
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	got, err := Passwords([]string{write("postgres://audit_app:S3CRET@db/audit\n"), write("postgres://audit_owner:OTHER@db/audit")})
+	if err != nil || got["audit_app"] != "S3CRET" || got["audit_owner"] != "OTHER" {
+		t.Errorf("got %d passwords, %v", len(got), err)
+	}
+	for _, content := range []string{"", "S3CRET", "postgres://S3CRET@db/audit", "postgres://db/S3CRET", "://u:S3CRET"} {
+		if _, err := Passwords([]string{write(content)}); err == nil || strings.Contains(err.Error(), "S3CRET") {
+			t.Errorf("%q: got %v, want an error without the address", content, err)
+		}
+	}
+	if _, err := Passwords([]string{filepath.Join(t.TempDir(), "none")}); err == nil {
+		t.Error("a file that is not there: got no error")
 	}
 }

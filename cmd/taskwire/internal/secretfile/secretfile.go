@@ -81,6 +81,19 @@ type Set struct {
 // Path is the file of an app.
 func Path(dir, app string) string { return filepath.Join(dir, app+".json") }
 
+// New makes all secrets anew, in memory: those of a cluster, which keeps them itself.
+func New() (*Set, error) {
+	s := &Set{passwords: map[string]string{}, values: map[string]string{}}
+	for _, app := range Apps {
+		for _, v := range wanted[app] {
+			if err := s.take(app, v, nil); err != nil {
+				return nil, fmt.Errorf("%s, %s: %w", v.secret, v.key, err)
+			}
+		}
+	}
+	return s, nil
+}
+
 // Load reads the files in dir and makes what is missing, in memory; Write puts it on disk.
 func Load(dir string) (*Set, error) {
 	s := &Set{dir: dir, passwords: map[string]string{}, values: map[string]string{}}
@@ -143,20 +156,9 @@ func (s *Set) Write(address func(role, password string) (string, error)) error {
 		return fmt.Errorf("make the folder of secrets: %w", err)
 	}
 	for _, app := range Apps {
-		file := map[string]map[string]string{app: {}}
-		for _, v := range wanted[app] {
-			if file[v.secret] == nil {
-				file[v.secret] = map[string]string{}
-			}
-			file[v.secret][v.key] = s.values[app+"/"+v.secret+"/"+v.key]
-			if v.role == "" {
-				continue
-			}
-			addr, err := address(v.role, s.passwords[v.role])
-			if err != nil {
-				return err
-			}
-			file[v.secret][v.key] = addr
+		file, err := s.Of(app, address)
+		if err != nil {
+			return err
 		}
 		raw, err := json.MarshalIndent(file, "", "  ")
 		if err != nil {
@@ -167,6 +169,26 @@ func (s *Set) Write(address func(role, password string) (string, error)) error {
 		}
 	}
 	return nil
+}
+
+// Of is an app's secrets by name and key. address makes a role's database address from its password.
+func (s *Set) Of(app string, address func(role, password string) (string, error)) (map[string]map[string]string, error) {
+	secrets := map[string]map[string]string{app: {}}
+	for _, v := range wanted[app] {
+		if secrets[v.secret] == nil {
+			secrets[v.secret] = map[string]string{}
+		}
+		secrets[v.secret][v.key] = s.values[app+"/"+v.secret+"/"+v.key]
+		if v.role == "" {
+			continue
+		}
+		addr, err := address(v.role, s.passwords[v.role])
+		if err != nil {
+			return nil, err
+		}
+		secrets[v.secret][v.key] = addr
+	}
+	return secrets, nil
 }
 
 // Value reads one value of the secret that an app has its own name's. An error never shows a value.

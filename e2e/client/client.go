@@ -1,4 +1,7 @@
-package e2e
+// Package client is what the whole-stack tests act with: accounts that write and read, browsers that watch, and histories
+// of writes that are held against the promise afterwards. It knows an origin's address and nothing of what is behind it, so
+// the same tests run on one machine and on a cluster.
+package client
 
 import (
 	"bytes"
@@ -15,19 +18,20 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
-// user is one account and a client that acts as it.
-type user struct {
-	t     testing.TB
-	base  string
-	id    string
-	token string
-	http  *http.Client
+// User is one account and a client that acts as it.
+type User struct {
+	Base  string // the origin
+	ID    string
+	Token string
+
+	t    testing.TB
+	http *http.Client
 }
 
-// newUser registers a fresh account on the stack at base.
-func newUser(t testing.TB, base string) *user {
+// NewUser registers a fresh account at the origin base.
+func NewUser(t testing.TB, base string) *User {
 	t.Helper()
-	u := &user{t: t, base: base, http: &http.Client{Timeout: 15 * time.Second}}
+	u := &User{t: t, Base: base, http: &http.Client{Timeout: 15 * time.Second}}
 	var answer struct {
 		User struct {
 			ID string `json:"id"`
@@ -37,8 +41,8 @@ func newUser(t testing.TB, base string) *user {
 	body := map[string]string{
 		"email": uuid.NewString() + "@example.com", "password": "correct horse battery staple", "name": "Tester", "timezone": "Europe/Berlin",
 	}
-	eventually(t, 30*time.Second, "register", func() error {
-		status, raw, err := u.do(http.MethodPost, "/api/v1/auth/register", body, nil)
+	Eventually(t, 30*time.Second, "register", func() error {
+		status, raw, err := u.Do(http.MethodPost, "/api/v1/auth/register", body, nil)
 		if err != nil {
 			return err
 		}
@@ -47,12 +51,23 @@ func newUser(t testing.TB, base string) *user {
 		}
 		return json.Unmarshal(raw, &answer)
 	})
-	u.id, u.token = answer.User.ID, answer.AccessToken
+	u.ID, u.Token = answer.User.ID, answer.AccessToken
 	return u
 }
 
-// do sends one request and returns what came back; only a failed exchange is an error.
-func (u *user) do(method, path string, body any, headers map[string]string) (int, []byte, error) {
+// At is the same account in another test, or at another origin.
+func (u *User) At(t testing.TB, base string) *User {
+	other := *u
+	other.t, other.Base = t, base
+	return &other
+}
+
+// Do sends one request and returns what came back; only a failed exchange is an error.
+func (u *User) Do(method, path string, body any, headers map[string]string) (int, []byte, error) {
+	return u.do(u.t.Context(), method, path, body, headers)
+}
+
+func (u *User) do(ctx context.Context, method, path string, body any, headers map[string]string) (int, []byte, error) {
 	var reader io.Reader
 	if body != nil {
 		raw, err := json.Marshal(body)
@@ -61,15 +76,15 @@ func (u *user) do(method, path string, body any, headers map[string]string) (int
 		}
 		reader = bytes.NewReader(raw)
 	}
-	req, err := http.NewRequest(method, u.base+path, reader)
+	req, err := http.NewRequestWithContext(ctx, method, u.Base+path, reader)
 	if err != nil {
 		return 0, nil, err
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if u.token != "" {
-		req.Header.Set("Authorization", "Bearer "+u.token)
+	if u.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+u.Token)
 	}
 	for k, v := range headers {
 		req.Header.Set(k, v)
@@ -83,10 +98,10 @@ func (u *user) do(method, path string, body any, headers map[string]string) (int
 	return resp.StatusCode, raw, err
 }
 
-// must sends one request, wants the given status and decodes the answer into out (which may be nil).
-func (u *user) must(method, path string, body any, want int, out any) {
+// Must sends one request, wants the given status and decodes the answer into out (which may be nil).
+func (u *User) Must(method, path string, body any, want int, out any) {
 	u.t.Helper()
-	status, raw, err := u.do(method, path, body, nil)
+	status, raw, err := u.Do(method, path, body, nil)
 	if err != nil || status != want {
 		u.t.Fatalf("%s %s: got %d %s (%v), want %d", method, path, status, raw, err, want)
 	}
@@ -97,11 +112,11 @@ func (u *user) must(method, path string, body any, want int, out any) {
 	}
 }
 
-// insist repeats an idempotent request until it is answered 2xx: a client whose server is killed does the same.
-func (u *user) insist(ctx context.Context, method, path string, body any, headers map[string]string) (json.RawMessage, error) {
+// Insist repeats an idempotent request until it is answered 2xx: a client whose server is killed does the same.
+func (u *User) Insist(ctx context.Context, method, path string, body any, headers map[string]string) (json.RawMessage, error) {
 	var last error
 	for ctx.Err() == nil {
-		status, raw, err := u.do(method, path, body, headers)
+		status, raw, err := u.do(ctx, method, path, body, headers)
 		switch {
 		case err != nil:
 			last = err
@@ -120,15 +135,16 @@ func (u *user) insist(ctx context.Context, method, path string, body any, header
 	return nil, fmt.Errorf("%s %s: gave up: %w", method, path, last)
 }
 
-func (u *user) create(body map[string]any) events.TaskData {
+// Create creates a task.
+func (u *User) Create(body map[string]any) events.TaskData {
 	u.t.Helper()
 	var task events.TaskData
-	u.must(http.MethodPost, "/api/v1/tasks", body, http.StatusCreated, &task)
+	u.Must(http.MethodPost, "/api/v1/tasks", body, http.StatusCreated, &task)
 	return task
 }
 
-// auditEntry is what GET /audit says of one event.
-type auditEntry struct {
+// AuditEntry is what GET /audit says of one event.
+type AuditEntry struct {
 	Position    int64  `json:"position"`
 	EventID     string `json:"event_id"`
 	EventType   string `json:"event_type"`
@@ -137,12 +153,12 @@ type auditEntry struct {
 	Seq         int64  `json:"seq"`
 }
 
-// audit returns the user's whole audit log, all pages of it, by position.
-func (u *user) audit(path string) ([]auditEntry, error) {
-	var all []auditEntry
+// Audit returns the user's whole audit log, all pages of it, by position.
+func (u *User) Audit(path string) ([]AuditEntry, error) {
+	var all []AuditEntry
 	cursor := ""
 	for {
-		status, raw, err := u.do(http.MethodGet, path+"?limit=200&cursor="+url.QueryEscape(cursor), nil, nil)
+		status, raw, err := u.Do(http.MethodGet, path+"?limit=200&cursor="+url.QueryEscape(cursor), nil, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -150,7 +166,7 @@ func (u *user) audit(path string) ([]auditEntry, error) {
 			return nil, fmt.Errorf("GET %s: status %d: %s", path, status, raw)
 		}
 		var page struct {
-			Items      []auditEntry `json:"items"`
+			Items      []AuditEntry `json:"items"`
 			NextCursor string       `json:"next_cursor"`
 		}
 		if err := json.Unmarshal(raw, &page); err != nil {
@@ -164,8 +180,8 @@ func (u *user) audit(path string) ([]auditEntry, error) {
 	}
 }
 
-// eventually polls until check succeeds and fails the test with its last error when the time is up.
-func eventually(t testing.TB, within time.Duration, what string, check func() error) {
+// Eventually polls until check succeeds and fails the test with its last error when the time is up.
+func Eventually(t testing.TB, within time.Duration, what string, check func() error) {
 	t.Helper()
 	deadline := time.Now().Add(within)
 	for {

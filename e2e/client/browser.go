@@ -1,10 +1,10 @@
-package e2e
+package client
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -13,8 +13,8 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// frame is one message of the server, of any type.
-type frame struct {
+// Frame is one message of the server, of any type.
+type Frame struct {
 	Type           string          `json:"type"`
 	Seq            int64           `json:"seq"`
 	EventID        string          `json:"event_id"`
@@ -30,29 +30,29 @@ type frame struct {
 	Message        string          `json:"message"`
 }
 
-// browser is an open page: it connects, says since which seq it knows the world, and when its connection ends it
+// Browser is an open page: it connects, says since which seq it knows the world, and when its connection ends it
 // connects again from the last seq it saw. It records every frame.
-type browser struct {
-	u     *user
+type Browser struct {
+	u     *User
 	since int64
 	stop  chan struct{}
 	done  chan struct{}
 
 	mu     sync.Mutex
-	events []frame
-	notes  []frame
-	others []frame
+	events []Frame
+	notes  []Frame
+	others []Frame
 	opened int
 	conn   *websocket.Conn
 }
 
-// openBrowser starts a browser and waits for its first welcome.
-func openBrowser(t testing.TB, u *user, since int64) *browser {
+// OpenBrowser starts a browser and waits for its first welcome.
+func OpenBrowser(t testing.TB, u *User, since int64) *Browser {
 	t.Helper()
-	b := &browser{u: u, since: since, stop: make(chan struct{}), done: make(chan struct{})}
+	b := &Browser{u: u, since: since, stop: make(chan struct{}), done: make(chan struct{})}
 	go b.run()
-	t.Cleanup(b.close)
-	eventually(t, 30*time.Second, "welcome on the WebSocket", func() error {
+	t.Cleanup(b.Close)
+	Eventually(t, 30*time.Second, "welcome on the WebSocket", func() error {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		if b.opened == 0 {
@@ -63,7 +63,8 @@ func openBrowser(t testing.TB, u *user, since int64) *browser {
 	return b
 }
 
-func (b *browser) close() {
+// Close ends it.
+func (b *Browser) Close() {
 	select {
 	case <-b.stop:
 	default:
@@ -77,7 +78,7 @@ func (b *browser) close() {
 	<-b.done
 }
 
-func (b *browser) run() {
+func (b *Browser) run() {
 	defer close(b.done)
 	for {
 		b.session()
@@ -90,10 +91,10 @@ func (b *browser) run() {
 }
 
 // session is one connection, from dialling to its end.
-func (b *browser) session() {
+func (b *Browser) session() {
 	dialer := websocket.Dialer{Subprotocols: []string{"taskwire.v1"}, HandshakeTimeout: 5 * time.Second}
-	url := "ws" + strings.TrimPrefix(b.u.base, "http") + "/ws"
-	conn, resp, err := dialer.Dial(url, http.Header{"Origin": {b.u.base}})
+	url := "ws" + strings.TrimPrefix(b.u.Base, "http") + "/ws"
+	conn, resp, err := dialer.Dial(url, http.Header{"Origin": {b.u.Base}})
 	if err != nil {
 		return
 	}
@@ -103,11 +104,11 @@ func (b *browser) session() {
 	b.conn = conn
 	since := b.since
 	b.mu.Unlock()
-	if conn.WriteJSON(map[string]any{"type": "auth", "token": b.u.token, "since": since}) != nil {
+	if conn.WriteJSON(map[string]any{"type": "auth", "token": b.u.Token, "since": since}) != nil {
 		return
 	}
 	for {
-		var f frame
+		var f Frame
 		if err := conn.ReadJSON(&f); err != nil {
 			return
 		}
@@ -127,8 +128,8 @@ func (b *browser) session() {
 	}
 }
 
-// sawAll says whether the browser has seen every seq in (from, to] exactly once and in order, and no resync.
-func (b *browser) sawAll(from, to int64) error {
+// SawAll says whether the browser has seen every seq in (from, to] exactly once and in order, and no resync.
+func (b *Browser) SawAll(from, to int64) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.others) > 0 {
@@ -147,10 +148,19 @@ func (b *browser) sawAll(from, to int64) error {
 	return nil
 }
 
-func (b *browser) notifications() []frame {
+// Notifications are those that it got so far.
+func (b *Browser) Notifications() []Frame {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return append([]frame(nil), b.notes...)
+	return append([]Frame(nil), b.notes...)
 }
 
-var errNothingYet = errors.New("nothing yet")
+// ToldToResync says whether the server has told the page to start over with GET /sync.
+func (b *Browser) ToldToResync() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !slices.ContainsFunc(b.others, func(f Frame) bool { return f.Type == "resync" }) {
+		return fmt.Errorf("no resync among %+v", b.others)
+	}
+	return nil
+}

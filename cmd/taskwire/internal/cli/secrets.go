@@ -1,0 +1,89 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/taskwire/taskwire/cmd/taskwire/internal/provision"
+	"github.com/taskwire/taskwire/cmd/taskwire/internal/secretfile"
+)
+
+const secretsHelp = `Prints new secrets for a cluster: a Kubernetes List of one Secret for each service that has any, which its service account alone may
+read, the two tokens between each service and its sidecar, the state store's address, and the administrator of
+Postgres. Nothing is kept: what the cluster has is the only copy, so give it with ` + "`kubectl create`" + `, which leaves a Secret
+alone that is there already.`
+
+func secretsCommand() *cobra.Command {
+	var namespace, postgres string
+	cmd := &cobra.Command{
+		Use:     "secrets",
+		Short:   "Print new Kubernetes Secrets for a cluster",
+		Long:    secretsHelp,
+		Example: "  taskwire secrets --postgres 'postgres://postgres@postgres:5432/postgres?sslmode=disable' | kubectl create -f -",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			list, err := clusterSecrets(namespace, postgres)
+			if err != nil {
+				return err
+			}
+			out := json.NewEncoder(cmd.OutOrStdout())
+			out.SetIndent("", "  ")
+			return out.Encode(list)
+		},
+	}
+	cmd.Flags().StringVar(&namespace, "namespace", "taskwire", "namespace of the Secrets")
+	cmd.Flags().StringVar(&postgres, "postgres", "", "address of the server and its administrator's role, without a password")
+	_ = cmd.MarkFlagRequired("postgres") // it fails only for a flag that is not there
+	return cmd
+}
+
+// object is as much of a Kubernetes object as is needed here.
+type object struct {
+	APIVersion string            `json:"apiVersion"`
+	Kind       string            `json:"kind"`
+	Metadata   map[string]string `json:"metadata,omitempty"`
+	Type       string            `json:"type,omitempty"`
+	StringData map[string]string `json:"stringData,omitempty"`
+	Items      []object          `json:"items,omitempty"`
+}
+
+func clusterSecrets(namespace, postgres string) (object, error) {
+	admin, err := url.Parse(postgres)
+	if err != nil || admin.Host == "" || admin.User.Username() == "" {
+		return object{}, errors.New("--postgres: not an address like postgres://ROLE@HOST:5432/postgres")
+	}
+	set, err := secretfile.New()
+	if err != nil {
+		return object{}, err
+	}
+	list := object{APIVersion: "v1", Kind: "List"}
+	add := func(name string, data map[string]string) {
+		list.Items = append(list.Items, object{
+			APIVersion: "v1", Kind: "Secret", Type: "Opaque", Metadata: map[string]string{"name": name, "namespace": namespace}, StringData: data,
+		})
+	}
+	for _, app := range secretfile.Apps {
+		secrets, err := set.Of(app, func(role, password string) (string, error) { return provision.Address(postgres, role, password) })
+		if err != nil {
+			return object{}, err
+		}
+		for name, data := range secrets {
+			if len(data) > 0 {
+				add(name, data)
+			}
+		}
+		// Dapr wants the key to be named so, and so a Secret for each.
+		add(app+"-app-token", map[string]string{"token": secretfile.NewToken()})
+		add(app+"-dapr-token", map[string]string{"token": secretfile.NewToken()})
+	}
+	password := secretfile.NewToken()
+	admin.User = url.UserPassword(admin.User.Username(), password)
+	add("postgres-admin", map[string]string{"password": password, "url": admin.String()})
+	slices.SortFunc(list.Items, func(a, b object) int { return strings.Compare(a.Metadata["name"], b.Metadata["name"]) })
+	return list, nil
+}

@@ -1,0 +1,92 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/taskwire/taskwire/cmd/taskwire/internal/provision"
+)
+
+// TestTheSecretsOfAClusterFitTogether reads what `taskwire secrets` prints as its two readers do: the services, by name and
+// key, and the Job that makes the roles.
+func TestTheSecretsOfAClusterFitTogether(t *testing.T) {
+	var out, errs bytes.Buffer
+	if code := Main([]string{"secrets", "--namespace", "elsewhere", "--postgres", "postgres://admin@db:5433/postgres?sslmode=disable"}, &out, &errs); code != 0 {
+		t.Fatalf("exit %d: %s", code, errs.String())
+	}
+	var list object
+	if err := json.Unmarshal(out.Bytes(), &list); err != nil {
+		t.Fatal(err)
+	}
+	secrets := map[string]map[string]string{}
+	values := map[string]bool{}
+	for _, s := range list.Items {
+		if s.Kind != "Secret" || s.Metadata["namespace"] != "elsewhere" {
+			t.Errorf("got %s %v", s.Kind, s.Metadata)
+		}
+		secrets[s.Metadata["name"]] = s.StringData
+		for k, v := range s.StringData {
+			if v == "" || values[v] {
+				t.Errorf("%s, %s: empty, or the value of another", s.Metadata["name"], k)
+			}
+			values[v] = true
+		}
+	}
+	want := []string{"audit", "notification", "postgres-admin", "statestore", "task-api"} // websocket and recurring-task have none
+	for _, app := range []string{"audit", "notification", "recurring-task", "task-api", "websocket"} {
+		want = append(want, app+"-app-token", app+"-dapr-token")
+	}
+	slices.Sort(want)
+	if got := slices.Sorted(maps.Keys(secrets)); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+
+	dir := t.TempDir()
+	var files []string
+	for secret, data := range secrets {
+		for key, v := range data {
+			if secret == "postgres-admin" || !strings.HasPrefix(v, "postgres://") {
+				continue
+			}
+			file := filepath.Join(dir, secret+"."+key)
+			if err := os.WriteFile(file, []byte(v), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			files = append(files, file)
+		}
+	}
+	passwords, err := provision.Passwords(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range provision.Databases() {
+		for _, role := range []string{d.Owner, d.App} {
+			if role != "" && passwords[role] == "" {
+				t.Errorf("no password for %s of %s", role, d.Name)
+			}
+		}
+	}
+	u, err := url.Parse(secrets["task-api"]["database-url"])
+	if err != nil || u.Host != "db:5433" || u.Path != "/tasks" || u.User.Username() != "tasks_app" || u.RawQuery != "sslmode=disable" {
+		t.Errorf("task-api's address: got %s, %v", u.Redacted(), err)
+	}
+	if admin, _ := url.Parse(secrets["postgres-admin"]["url"]); admin == nil || admin.User.String() != "admin:"+secrets["postgres-admin"]["password"] {
+		t.Error("postgres-admin: the address and the password are not of one another")
+	}
+}
+
+func TestSecretsWantAnAddressWithARole(t *testing.T) {
+	for _, address := range []string{"", "db:5432", "postgres://db:5432/postgres", "://"} {
+		var out, errs bytes.Buffer
+		if code := Main([]string{"secrets", "--postgres", address}, &out, &errs); code != 1 || out.Len() > 0 || !strings.Contains(errs.String(), "--postgres") {
+			t.Errorf("%q: got exit %d, %q, %q", address, code, out.String(), errs.String())
+		}
+	}
+}

@@ -1,0 +1,238 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/taskwire/taskwire/pkg/events"
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	// writers write at the same time, for one user, so that a per-user order exists to be broken.
+	writers = 4
+	// RecoveryTimeout bounds how long everything may take to arrive after the last write was answered: a restart of
+	// the part, a rebalance of its consumer group and an opened circuit breaker, on two busy cores.
+	RecoveryTimeout = 3 * time.Minute
+)
+
+// History is what the writers were told: every version that was answered 2xx, and the recurring tasks they completed.
+type History struct {
+	mu        sync.Mutex
+	answered  map[string]map[int64]bool // task id → versions answered
+	completed []events.TaskData         // recurring occurrences that were completed
+	writes    int
+	more      bool
+	step      func(answered int) bool
+}
+
+// NewHistory is a history in which nothing has happened.
+func NewHistory() *History { return &History{answered: map[string]map[int64]bool{}} }
+
+// Answered notes that a version of a task was answered 2xx.
+func (h *History) Answered(taskID string, version int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.answered[taskID] == nil {
+		h.answered[taskID] = map[int64]bool{}
+	}
+	h.answered[taskID][version] = true
+}
+
+// Writes is how many writes were answered.
+func (h *History) Writes() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.writes
+}
+
+// Write writes as u until step, which is called after every answer with the number of answers, says that it is enough.
+// Each writer makes turns of five writes with a pause between: a plain task, its title, its end; a recurring task and its
+// completion. A writer repeats a request until it is answered 2xx, with an Idempotency-Key on creates.
+func Write(ctx context.Context, u *User, name string, pause time.Duration, step func(answered int) bool) (*History, error) {
+	h := NewHistory()
+	h.more, h.step = true, step
+	group, ctx := errgroup.WithContext(ctx)
+	for w := range writers {
+		group.Go(func() error {
+			for turn := 0; h.goesOn(); turn++ {
+				if err := h.turn(ctx, u, fmt.Sprintf("%s %d.%d", name, w, turn)); err != nil {
+					return err
+				}
+				select {
+				case <-ctx.Done():
+					return ctx.Err()
+				case <-time.After(pause):
+				}
+			}
+			return nil
+		})
+	}
+	return h, group.Wait()
+}
+
+func (h *History) goesOn() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.more
+}
+
+func (h *History) note(raw json.RawMessage) (events.TaskData, error) {
+	var task events.TaskData
+	if err := json.Unmarshal(raw, &task); err != nil {
+		return task, err
+	}
+	h.Answered(task.ID, task.Version)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.writes++
+	h.more = h.step(h.writes) && h.more
+	return task, nil
+}
+
+func (h *History) turn(ctx context.Context, u *User, name string) error {
+	write := func(method, path string, body map[string]any) (events.TaskData, error) {
+		var headers map[string]string
+		if method == http.MethodPost && path == "/api/v1/tasks" {
+			headers = map[string]string{"Idempotency-Key": uuid.NewString()}
+		}
+		raw, err := u.Insist(ctx, method, path, body, headers)
+		if err != nil {
+			return events.TaskData{}, err
+		}
+		return h.note(raw)
+	}
+	plain, err := write(http.MethodPost, "/api/v1/tasks", map[string]any{"title": name})
+	if err != nil {
+		return err
+	}
+	if _, err := write(http.MethodPatch, "/api/v1/tasks/"+plain.ID, map[string]any{"title": name + ", renamed"}); err != nil {
+		return err
+	}
+	if _, err := write(http.MethodPost, "/api/v1/tasks/"+plain.ID+"/complete", nil); err != nil {
+		return err
+	}
+	recurring, err := write(http.MethodPost, "/api/v1/tasks", map[string]any{
+		"title": name + ", daily", "due_date": "2030-01-01", "recurrence": map[string]any{"rrule": "FREQ=DAILY"},
+	})
+	if err != nil {
+		return err
+	}
+	done, err := write(http.MethodPost, "/api/v1/tasks/"+recurring.ID+"/complete", nil)
+	if err != nil {
+		return err
+	}
+	h.mu.Lock()
+	h.completed = append(h.completed, done)
+	h.mu.Unlock()
+	return nil
+}
+
+// Check holds the system to the promise: one successor for each completion, then the audit log and each open browser
+// have every seq of the user exactly once and in order.
+func (h *History) Check(t testing.TB, u *User, pages ...*Browser) {
+	t.Helper()
+	Eventually(t, RecoveryTimeout, "one successor for each completed occurrence", func() error { return h.CheckSuccessors(u) })
+	var head int64
+	Eventually(t, RecoveryTimeout, "the audit log is complete", func() error {
+		var err error
+		if head, err = u.Head(); err != nil {
+			return err
+		}
+		entries, err := u.Audit("/api/v1/audit")
+		if err != nil {
+			return err
+		}
+		return h.CheckAudit(entries, head)
+	})
+	for i, page := range pages {
+		Eventually(t, RecoveryTimeout, fmt.Sprintf("open browser %d saw everything", i), func() error { return page.SawAll(0, head) })
+	}
+}
+
+// CheckAudit holds the audit log of a user whose newest seq is head against what was answered: each event once, the
+// versions of each task without a gap, nothing missing.
+func (h *History) CheckAudit(entries []AuditEntry, head int64) error {
+	ids := map[string]bool{}
+	versions := map[string]int64{}
+	seqs := map[int64]bool{}
+	for _, e := range entries {
+		if ids[e.EventID] {
+			return fmt.Errorf("event %s is in the audit log twice", e.EventID)
+		}
+		ids[e.EventID] = true
+		if e.TaskVersion != versions[e.TaskID]+1 {
+			return fmt.Errorf("task %s: version %d follows %d in the audit log", e.TaskID, e.TaskVersion, versions[e.TaskID])
+		}
+		versions[e.TaskID] = e.TaskVersion
+		seqs[e.Seq] = true
+	}
+	for task, answered := range h.answered {
+		for v := range answered {
+			if v > versions[task] {
+				return fmt.Errorf("task %s: version %d was answered 2xx but the audit log ends at %d", task, v, versions[task])
+			}
+		}
+	}
+	if int64(len(entries)) != head || int64(len(seqs)) != head {
+		return fmt.Errorf("audit log has %d entries with %d different seqs, the user's head is %d", len(entries), len(seqs), head)
+	}
+	return nil
+}
+
+// CheckSuccessors says whether each completed occurrence has exactly one successor.
+func (h *History) CheckSuccessors(u *User) error {
+	tasks, _, err := u.Sync(0)
+	if err != nil {
+		return err
+	}
+	bySeries := map[string][]int{}
+	for _, task := range tasks {
+		if task.SeriesID != "" {
+			bySeries[task.SeriesID] = append(bySeries[task.SeriesID], task.OccurrenceNo)
+		}
+	}
+	for _, done := range h.completed {
+		if got := bySeries[done.SeriesID]; len(got) != 2 {
+			return fmt.Errorf("series %s has occurrences %v, want the first and its one successor", done.SeriesID, got)
+		}
+	}
+	return nil
+}
+
+// Sync returns every task changed after since, and the seq to go on from.
+func (u *User) Sync(since int64) (tasks []events.TaskData, next int64, err error) {
+	for next = since; ; {
+		status, raw, err := u.Do(http.MethodGet, fmt.Sprintf("/api/v1/sync?since=%d&limit=200", next), nil, nil)
+		if err != nil {
+			return nil, 0, err
+		}
+		if status != http.StatusOK {
+			return nil, 0, fmt.Errorf("GET /sync: status %d: %s", status, raw)
+		}
+		var page struct {
+			Items     []events.TaskData `json:"items"`
+			NextSince int64             `json:"next_since"`
+			HasMore   bool              `json:"has_more"`
+		}
+		if err := json.Unmarshal(raw, &page); err != nil {
+			return nil, 0, err
+		}
+		tasks, next = append(tasks, page.Items...), page.NextSince
+		if !page.HasMore {
+			return tasks, next, nil
+		}
+	}
+}
+
+// Head is the user's newest seq.
+func (u *User) Head() (int64, error) {
+	_, next, err := u.Sync(0)
+	return next, err
+}

@@ -1,0 +1,198 @@
+//go:build k8s
+
+package k8s
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/taskwire/taskwire/e2e/client"
+)
+
+const (
+	// pause is between two turns of a writer: some tens of writes a second, all the time, is what a check can still read.
+	pause = 250 * time.Millisecond
+	// disruptionTimeout bounds one test, recovery included.
+	disruptionTimeout = 12 * time.Minute
+)
+
+// underWrites does something to the cluster while a user writes and a browser watches, and then holds everything to the
+// promise: each acknowledged write is in the audit log exactly once, in order, and so in the browser.
+func underWrites(t *testing.T, name string, disrupt func(u *client.User)) {
+	t.Helper()
+	u := client.NewUser(t, origin(t))
+	page := client.OpenBrowser(t, u, 0)
+	ctx, cancel := context.WithTimeout(t.Context(), disruptionTimeout)
+	defer cancel()
+	var over atomic.Bool
+	begun := make(chan struct{})
+	type result struct {
+		history *client.History
+		err     error
+	}
+	ended := make(chan result, 1)
+	go func() {
+		h, err := client.Write(ctx, u, name, pause, func(answered int) bool {
+			if answered == 1 {
+				close(begun)
+			}
+			return !over.Load()
+		})
+		ended <- result{h, err}
+	}()
+	select {
+	case <-begun:
+	case r := <-ended:
+		t.Fatalf("write: %v", r.err)
+	}
+	func() {
+		defer over.Store(true) // also when the disruption fails the test
+		disrupt(u)
+	}()
+	r := <-ended
+	if r.err != nil {
+		t.Fatalf("write: %v", r.err)
+	}
+	r.history.Check(t, u, page)
+	t.Logf("%s: %d writes were acknowledged, each is in the audit log and was in the open browser once", name, r.history.Writes())
+}
+
+// allReady waits until everything is as it should be.
+func allReady(t testing.TB) {
+	t.Helper()
+	for _, app := range services {
+		rolledOut(t, "deployment/"+app)
+	}
+	rolledOut(t, "statefulset/postgres", "statefulset/kafka")
+}
+
+func TestARollingRestartOfEveryDeploymentLosesNothing(t *testing.T) {
+	underWrites(t, "rolling restart", func(*client.User) {
+		for _, app := range services {
+			kubectl(t, "rollout", "restart", "deployment/"+app)
+			rolledOut(t, "deployment/"+app)
+		}
+	})
+}
+
+// TestForceDeletingEveryPodLosesNothing takes each pod away with no time to end, its sidecar with it.
+func TestForceDeletingEveryPodLosesNothing(t *testing.T) {
+	underWrites(t, "force delete", func(*client.User) {
+		for _, p := range pods(t, "app.kubernetes.io/component in (service,data)") {
+			kubectl(t, "delete", "pod", p.Metadata.Name, "--grace-period=0", "--force", "--wait=false")
+			allReadyAgain(t, p)
+		}
+	})
+}
+
+// TestKillingEveryContainerLosesNothing kills -9 each service, each sidecar, Postgres and the broker, one after the other.
+func TestKillingEveryContainerLosesNothing(t *testing.T) {
+	kill := killer(t)
+	underWrites(t, "kill -9", func(*client.User) {
+		for _, p := range pods(t, "app.kubernetes.io/component in (service,data)") {
+			for _, s := range append(p.Status.ContainerStatuses, p.Status.InitContainerStatuses...) {
+				kill(s.id())
+				restarted(t, p.Metadata.Name, s)
+			}
+		}
+	})
+}
+
+// killer is a pod that may end any process of the node. It is in a namespace of its own, which lets it.
+func killer(t *testing.T) func(containerID string) {
+	t.Helper()
+	apply(t, `
+apiVersion: v1
+kind: Namespace
+metadata: {name: taskwire-test, labels: {pod-security.kubernetes.io/enforce: privileged}}
+`)
+	// Fields of the pod follow those of the container.
+	ask := helper(t, "taskwire-test", "killer", "", `securityContext: {runAsUser: 0, privileged: true}
+  hostPID: true`)
+	return func(id string) {
+		t.Helper()
+		ask("kill", id)
+	}
+}
+
+// restarted waits until a container that was killed was started again and its pod is ready.
+func restarted(t *testing.T, name string, was containerStatus) {
+	t.Helper()
+	client.Eventually(t, readyTimeout, fmt.Sprintf("%s of %s again", was.Name, name), func() error {
+		for _, p := range pods(t, "app.kubernetes.io/part-of=taskwire") {
+			if p.Metadata.Name != name {
+				continue
+			}
+			now := p.container(t, was.Name)
+			if now.RestartCount == was.RestartCount || !p.ready() {
+				return fmt.Errorf("restarted %d times, ready %v", now.RestartCount, p.ready())
+			}
+			return nil
+		}
+		return fmt.Errorf("the pod is gone")
+	})
+}
+
+// allReadyAgain waits until a deleted pod has been replaced.
+func allReadyAgain(t *testing.T, was pod) {
+	t.Helper()
+	app := was.Metadata.Labels["app.kubernetes.io/name"]
+	client.Eventually(t, readyTimeout, "a new pod of "+app, func() error {
+		for _, p := range pods(t, byName(app)) {
+			if p.Metadata.UID == was.Metadata.UID {
+				return fmt.Errorf("the old one is still there")
+			}
+		}
+		return nil
+	})
+	kind := "deployment"
+	if was.Metadata.Labels["app.kubernetes.io/component"] == "data" {
+		kind = "statefulset"
+	}
+	rolledOut(t, kind+"/"+app)
+}
+
+// TestAnUpgradeAndTheWayBackLoseNothing runs the previous commit's images, then these, then those again: two versions run
+// side by side each time, on the same database.
+func TestAnUpgradeAndTheWayBackLoseNothing(t *testing.T) {
+	previous := os.Getenv("PREVIOUS_TAG")
+	if previous == "" {
+		t.Skip("PREVIOUS_TAG is not set: the history of the repository does not reach back")
+	}
+	now := map[string]string{}
+	for _, app := range services {
+		now[app] = kubectl(t, "get", "deployment", app, "-o", "jsonpath={.spec.template.spec.containers[0].image}")
+	}
+	use := func(image func(app string) string) {
+		for _, app := range services {
+			kubectl(t, "set", "image", "deployment/"+app, "service="+image(app))
+		}
+		for _, app := range services {
+			rolledOut(t, "deployment/"+app)
+		}
+	}
+	before := func(app string) string { return now[app][:strings.LastIndex(now[app], ":")+1] + previous }
+	after := func(app string) string { return now[app] }
+	t.Cleanup(func() { allReady(t) })
+	underWrites(t, "upgrade", func(*client.User) {
+		use(before)
+		use(after)
+		use(before)
+		use(after)
+	})
+}
+
+// TestMain closes with what the cluster's pods hold.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if out, err := exec.Command("kubectl", "-n", namespace, "top", "pods", "--containers").Output(); err == nil {
+		fmt.Printf("\nmemory and CPU of the pods:\n%s", out)
+	}
+	os.Exit(code)
+}

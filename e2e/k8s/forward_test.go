@@ -1,0 +1,85 @@
+//go:build k8s
+
+package k8s
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+var forwarding = regexp.MustCompile(`Forwarding from (127\.0\.0\.1:\d+) ->`)
+
+// forward makes a port of a pod, of its loopback too, a port of this machine's, and returns its address.
+func forward(t testing.TB, pod string, port int) string {
+	t.Helper()
+	name := os.Getenv("KUBECTL")
+	if name == "" {
+		name = "kubectl"
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cmd := exec.CommandContext(ctx, name, "-n", namespace, "port-forward", "pod/"+pod, fmt.Sprintf(":%d", port), "--address=127.0.0.1")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cancel()
+		_ = cmd.Wait() // it was killed
+	})
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		if m := forwarding.FindStringSubmatch(lines.Text()); m != nil {
+			go func() { _, _ = io.Copy(io.Discard, out) }() // a line for each connection
+			return m[1]
+		}
+	}
+	t.Fatalf("port-forward to %s:%d ended", pod, port)
+	return ""
+}
+
+// daprPort is the sidecar's API, on the pod's loopback.
+const daprPort = 3500
+
+// sidecar asks the sidecar of one of an app's pods, with the token that the app has.
+func sidecar(t testing.TB, app string) func(method, path, body string) (int, string) {
+	t.Helper()
+	raw, err := base64.StdEncoding.DecodeString(kubectl(t, "get", "secret", app+"-dapr-token", "-o", "jsonpath={.data.token}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := forward(t, pods(t, byName(app)+",app.kubernetes.io/component=service")[0].Metadata.Name, daprPort)
+	client := &http.Client{Timeout: 30 * time.Second}
+	return func(method, path, body string) (int, string) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), method, "http://"+addr+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("dapr-api-token", string(raw))
+		req.Header.Set("Content-Type", "application/json")
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		answer, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode, string(bytes.TrimSpace(answer))
+	}
+}

@@ -1,0 +1,124 @@
+//go:build k8s
+
+package k8s
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestEveryPodHasItsSidecarAndIsRestricted looks at the pods as they run, the injected parts too.
+func TestEveryPodHasItsSidecarAndIsRestricted(t *testing.T) {
+	seen := map[string]int{}
+	for _, p := range pods(t, "app.kubernetes.io/part-of=taskwire") {
+		app := p.Metadata.Labels["app.kubernetes.io/name"]
+		seen[app]++
+		if p.Spec.HostNetwork || p.Spec.HostPID {
+			t.Errorf("%s shares the node's network or processes", p.Metadata.Name)
+		}
+		var sidecar *container
+		for _, c := range append(p.Spec.Containers, p.Spec.InitContainers...) {
+			checkRestricted(t, p, c)
+			if c.Name == "daprd" {
+				sidecar = &c
+			}
+		}
+		if !slices.Contains(services, app) {
+			continue
+		}
+		if p.Spec.ServiceAccountName != app {
+			t.Errorf("%s runs as service account %q, want %q", p.Metadata.Name, p.Spec.ServiceAccountName, app)
+		}
+		if sidecar == nil {
+			t.Errorf("%s has no sidecar", p.Metadata.Name)
+			continue
+		}
+		if sidecar.RestartPolicy != "Always" || !slices.ContainsFunc(p.Spec.InitContainers, func(c container) bool { return c.Name == "daprd" }) {
+			t.Errorf("%s: its sidecar is not a native one, which ends after the service", p.Metadata.Name)
+		}
+		args := strings.Join(sidecar.Args, " ")
+		for _, want := range []string{"--enable-mtls", "--enable-app-health-check", "--dapr-graceful-shutdown-seconds 35", "--disable-builtin-k8s-secret-store", "--config taskwire"} {
+			if !strings.Contains(args, want) {
+				t.Errorf("%s: its sidecar was started without %s", p.Metadata.Name, want)
+			}
+		}
+	}
+	for _, app := range append([]string{"postgres", "kafka"}, services...) {
+		if seen[app] == 0 {
+			t.Errorf("there is no pod of %s", app)
+		}
+	}
+}
+
+// checkRestricted is the Pod Security standard `restricted`, and a root file system that cannot be written where we say so.
+func checkRestricted(t *testing.T, p pod, c container) {
+	t.Helper()
+	s, of := c.SecurityContext, p.Spec.SecurityContext
+	is := func(b *bool, want bool) bool { return b != nil && *b == want }
+	seccomp := s.SeccompProfile
+	if seccomp == nil {
+		seccomp = of.SeccompProfile
+	}
+	for what, ok := range map[string]bool{
+		"runs as root":                  is(s.RunAsNonRoot, true) || s.RunAsNonRoot == nil && is(of.RunAsNonRoot, true),
+		"may gain privileges":           is(s.AllowPrivilegeEscalation, false),
+		"is privileged":                 !is(s.Privileged, true),
+		"keeps capabilities":            s.Capabilities != nil && slices.Equal(s.Capabilities.Drop, []string{"ALL"}) && len(s.Capabilities.Add) == 0,
+		"has no seccomp profile":        seccomp != nil && seccomp.Type == "RuntimeDefault",
+		"may write to its file system":  is(s.ReadOnlyRootFilesystem, true),
+		"runs as a user that is a name": s.RunAsUser != nil && *s.RunAsUser > 0 || of.RunAsUser != nil && *of.RunAsUser > 0,
+	} {
+		if !ok {
+			t.Errorf("%s, container %s %s", p.Metadata.Name, c.Name, what)
+		}
+	}
+}
+
+func TestTheNamespaceRefusesAPodThatIsNotRestricted(t *testing.T) {
+	for name, spec := range map[string]string{
+		"privileged": "securityContext: {privileged: true}",
+		"root":       "securityContext: {runAsUser: 0}",
+		"default":    "",
+	} {
+		_, err := run(t.Context(), `
+apiVersion: v1
+kind: Pod
+metadata: {name: refused, namespace: taskwire}
+spec:
+  containers:
+    - name: c
+      image: localhost/none:1
+      `+spec, "apply", "--dry-run=server", "-f", "-")
+		if err == nil || !strings.Contains(err.Error(), "violates PodSecurity") {
+			t.Errorf("%s: got %v, want it to be refused", name, err)
+		}
+	}
+}
+
+// TestAPodThatGetsNoSidecarIsRefused makes one as it is where the injector does not answer: it asks for a sidecar, and the
+// injector, which leaves a pod alone that has a container of that name, adds none.
+func TestAPodThatGetsNoSidecarIsRefused(t *testing.T) {
+	pod := func(name, sidecars string) error {
+		_, err := run(t.Context(), fmt.Sprintf(`
+apiVersion: v1
+kind: Pod
+metadata: {name: %s, namespace: taskwire, annotations: {dapr.io/enabled: "true", dapr.io/app-id: refused}}
+spec:
+  securityContext: {runAsNonRoot: true, runAsUser: 65532, seccompProfile: {type: RuntimeDefault}}
+  %s
+  containers:
+    - name: daprd
+      image: localhost/none:1
+      securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
+`, name, sidecars), "apply", "--dry-run=server", "-f", "-")
+		return err
+	}
+	if err := pod("refused", ""); err == nil || !strings.Contains(err.Error(), "asks for a Dapr sidecar and has none") {
+		t.Errorf("got %v, want it to be refused", err)
+	}
+	if err := pod("taken", `initContainers: [{name: daprd, image: "localhost/none:1", restartPolicy: Always, securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]`); err == nil || strings.Contains(err.Error(), "asks for a Dapr sidecar") {
+		t.Errorf("with a sidecar: got %v", err)
+	}
+}

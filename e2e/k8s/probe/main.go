@@ -1,0 +1,123 @@
+// Command probe looks at a cluster from within a pod, for the tests of the folder above: which addresses it reaches, what
+// a sidecar says to a peer without a certificate, and, in a pod that shares the node's processes, kill -9.
+//
+//	probe hold                     wait, for kubectl exec
+//	probe reach HOST:PORT…         one line for each: the address, and open or closed
+//	probe tls HOST:PORT            the server's name in its certificate, then how a handshake without one of ours ends
+//	probe kill CONTAINER-ID        SIGKILL to the first process of a container of this node
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// patience is how long an address may take to answer. A packet that a policy drops is never answered.
+const patience = 3 * time.Second
+
+var dialer = &net.Dialer{Timeout: patience}
+
+func main() {
+	if len(os.Args) < 2 {
+		fmt.Fprintln(os.Stderr, "probe hold | reach HOST:PORT… | tls HOST:PORT | kill CONTAINER-ID")
+		os.Exit(2)
+	}
+	ctx, err := context.Background(), error(nil)
+	switch args := os.Args[2:]; os.Args[1] {
+	case "hold":
+		stop := make(chan os.Signal, 1)
+		signal.Notify(stop, syscall.SIGTERM)
+		<-stop
+	case "reach":
+		reach(ctx, args)
+	case "tls":
+		err = handshake(ctx, args[0])
+	case "kill":
+		err = kill(args[0])
+	default:
+		err = fmt.Errorf("unknown command %q", os.Args[1])
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "probe:", err)
+		os.Exit(1)
+	}
+}
+
+func reach(ctx context.Context, addrs []string) {
+	lines := make([]string, len(addrs))
+	var wg sync.WaitGroup
+	for i, addr := range addrs {
+		wg.Go(func() {
+			conn, err := dialer.DialContext(ctx, "tcp", addr)
+			if err != nil {
+				lines[i] = addr + " closed " + err.Error()
+				return
+			}
+			conn.Close()
+			lines[i] = addr + " open"
+		})
+	}
+	wg.Wait()
+	fmt.Println(strings.Join(lines, "\n"))
+}
+
+// handshake is that of a peer without a certificate. In TLS 1.3 the client hears that it is refused only when it reads.
+func handshake(ctx context.Context, addr string) error {
+	conn, err := (&tls.Dialer{
+		NetDialer: dialer,
+		Config:    &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}}, //nolint:gosec // what is asked is whether it verifies us
+	}).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		fmt.Println("refused:", err)
+		return nil
+	}
+	defer conn.Close()
+	for _, cert := range conn.(*tls.Conn).ConnectionState().PeerCertificates {
+		for _, uri := range cert.URIs {
+			fmt.Println("server:", uri)
+		}
+	}
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		return err
+	}
+	if _, err := conn.Read(make([]byte, 1)); err != nil {
+		fmt.Println("refused:", err)
+		return nil
+	}
+	fmt.Println("accepted")
+	return nil
+}
+
+// kill finds the container's processes by the names of their cgroups; the first of them is the one that the others are of.
+func kill(id string) error {
+	files, err := filepath.Glob("/proc/[0-9]*/cgroup")
+	if err != nil {
+		return err
+	}
+	first := 0
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil || !strings.Contains(string(raw), id) {
+			continue // it has ended meanwhile, or is another's
+		}
+		pid, err := strconv.Atoi(strings.Split(file, "/")[2])
+		if err == nil && (first == 0 || pid < first) {
+			first = pid
+		}
+	}
+	if first == 0 {
+		return errors.New("no process of container " + id + " is on this node")
+	}
+	return syscall.Kill(first, syscall.SIGKILL)
+}

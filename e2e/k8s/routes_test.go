@@ -1,0 +1,64 @@
+//go:build k8s
+
+package k8s
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestTheIngressHasTheGatewaysMap asks paths of which each service is known by its answer, and those of the inside.
+func TestTheIngressHasTheGatewaysMap(t *testing.T) {
+	client := &http.Client{Timeout: 10 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	get := func(path string) (int, string) {
+		t.Helper()
+		// Not http.Get, which would tidy the path up.
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, origin(t)+"/", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.URL.Opaque = "//" + req.URL.Host + path
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatalf("GET %s: %v", path, err)
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode, string(body)
+	}
+	for path, want := range map[string]int{
+		"/":                               http.StatusOK,
+		"/docs":                           http.StatusOK,
+		"/api/v1/openapi.json":            http.StatusOK,
+		"/.well-known/jwks.json":          http.StatusOK,
+		"/api/v1/tasks":                   http.StatusUnauthorized,
+		"/api/v1/audit":                   http.StatusUnauthorized,
+		"/api/v1/audit/checkpoint":        http.StatusUnauthorized,
+		"/api/v1/notifications":           http.StatusUnauthorized,
+		"/api/v1/preferences":             http.StatusUnauthorized,
+		"/ws":                             http.StatusBadRequest, // no handshake
+		"/wsx":                            http.StatusNotFound,   // of the task API
+		"/api/v1/auditors":                http.StatusNotFound,   // of the task API
+		"/api/v1/notifications/nothing/x": http.StatusNotFound,
+	} {
+		if status, body := get(path); status != want {
+			t.Errorf("GET %s: got %d %.200s, want %d", path, status, body, want)
+		}
+	}
+	for _, path := range []string{
+		"/metrics", "/metrics/x", "/%6detrics", "//metrics", "/api/v1/../../metrics", "/api/v1/audit/%2e%2e/%2e%2e/%2e%2e/metrics",
+		"/internal/jwks", "/internal/successors", "/internal", "/events/task-events", "/reminder-cron", "/dapr/subscribe", "/dapr/config",
+		"/debug/pprof/", "/ws/../metrics",
+	} {
+		status, body := get(path)
+		if status < 400 || strings.Contains(body, "go_goroutines") || strings.Contains(body, `"kty"`) {
+			t.Errorf("GET %s: got %d %.200s, want nothing of the inside", path, status, body)
+		}
+	}
+}

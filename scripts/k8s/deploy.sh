@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# deploy.sh OVERLAY: brings the cluster that kubectl talks to to what k8s/overlays/OVERLAY says. First what the services
+# stand on (namespace, secrets, Postgres, the broker, databases and topics), then the services, and waits for each with
+# its name. Runs again at any time: secrets that are there stay.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. scripts/k8s/lib.sh
+overlay=$1
+[ -d "k8s/overlays/$overlay" ] || fail "there is no k8s/overlays/$overlay"
+render=$WORK/render-$overlay
+mkdir -p "$render"
+
+# The overlay, with the API server's address as this cluster's pods reach it.
+api=$($K get endpointslices -n default kubernetes -o 'jsonpath={.endpoints[*].addresses[*]}')
+port=$($K get endpointslices -n default kubernetes -o 'jsonpath={.ports[0].port}')
+[ -n "$api" ] && [ -n "$port" ] || fail "the cluster does not say where its API server is (endpointslice default/kubernetes)"
+{
+  cat <<Y
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+resources: [../../../k8s/overlays/$overlay]
+patches:
+  - patch: |-
+      apiVersion: networking.k8s.io/v1
+      kind: NetworkPolicy
+      metadata: {name: kube-api, namespace: $NAMESPACE}
+      spec:
+        egress:
+          - ports: [{protocol: TCP, port: $port}]
+            to:
+Y
+  for a in $api; do case $a in *:*) echo "              - ipBlock: {cidr: \"$a/128\"}" ;; *) echo "              - ipBlock: {cidr: $a/32}" ;; esac; done
+} >"$render/kustomization.yaml"
+$K kustomize "$render" >"$render.yaml"
+
+# wait_rollout KIND/NAME: waits, and shows what is wrong where it takes too long.
+wait_rollout() {
+  $K -n $NAMESPACE rollout status "$1" --timeout="${ROLLOUT_TIMEOUT:-300s}" >/dev/null && { say "$1 is ready (${SECONDS}s)"; return; }
+  $K -n $NAMESPACE get pods -o wide >&2
+  $K -n $NAMESPACE get events --sort-by=.lastTimestamp | tail -n 15 >&2
+  fail "$1 is not ready. Look at it with: kubectl -n $NAMESPACE describe $1"
+}
+
+step "namespace and secrets"
+$K apply -f k8s/base/namespace.yaml >/dev/null
+$K apply -k k8s/cluster >/dev/null
+postgres="postgres://postgres@postgres:5432/postgres?sslmode=disable"
+made=$("${TASKWIRE:-.taskwire/bin/taskwire}" secrets --namespace $NAMESPACE --postgres "$postgres" | $K create -f - 2>"$WORK/secrets.err" | wc -l) ||
+  ! grep -v AlreadyExists "$WORK/secrets.err" | grep . >&2 || fail "the secrets could not be made"
+say "$made new secrets"
+
+step "Postgres, the broker, databases and topics"
+# A Job cannot be changed, only made anew; both do nothing where there is nothing to do.
+$K -n $NAMESPACE delete job databases topics --ignore-not-found >/dev/null
+$K apply -f "$render.yaml" -l 'app.kubernetes.io/component!=service' >/dev/null
+for s in postgres kafka; do wait_rollout statefulset/$s; done
+for j in databases topics; do
+  $K -n $NAMESPACE wait --for=condition=Complete job/$j --timeout=300s >/dev/null ||
+    { $K -n $NAMESPACE logs job/$j --tail=20 >&2; fail "the Job $j did not complete"; }
+  say "job/$j: $($K -n $NAMESPACE logs job/$j --tail=1)"
+done
+
+step "services"
+$K apply -f "$render.yaml" -l app.kubernetes.io/component=service >/dev/null
+for app in $APPS; do wait_rollout deployment/$app; done

@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# test.sh: Taskwire on a real cluster, tested through its Ingress (e2e/k8s). With KUBECONFIG and INGRESS (the address of
+# the Ingress) it takes that cluster, whose nodes K8S_LOAD must be able to give images; else it brings up the lab from
+# ../shared/lab/k8s and stops it again.
+#   RUN=regexp       only these tests
+#   KEEP=1           leave everything running
+#   K8S_LAB=DIR      where the lab is
+#   K8S_PREVIOUS=REF the version to upgrade from (the commit before this one)
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+. scripts/k8s/lib.sh
+export K8S_LAB=${K8S_LAB:-../shared/lab/k8s}
+[ -x "$K8S_LAB/make-image.sh" ] || fail "there is no lab at $K8S_LAB: set K8S_LAB to the folder with cluster-up.sh"
+K8S_LAB=$(cd "$K8S_LAB" && pwd)
+mkdir -p "$WORK"
+
+step "make minikube, where something is missing"
+scripts/k8s/minikube-test.sh
+
+lab=${LAB:-$HOME/.cache/k8s-lab}
+export PATH=$lab/bin:$PATH
+if [ -z "${KUBECONFIG:-}" ]; then
+  step "cluster"
+  [ "${KEEP:-}" = 1 ] || trap '"$K8S_LAB/cluster-down.sh" >/dev/null 2>&1' EXIT
+  up=$("$K8S_LAB/cluster-up.sh" 2>"$WORK/cluster.log") || { tail -n 20 "$WORK/cluster.log" >&2; fail "the cluster did not start"; }
+  for kv in $up; do export "${kv?}"; done
+  # The lab enforces NetworkPolicy on what it forwards, and so not on the way to the API server, which is the node.
+  export NODE_IS_OPEN=1
+  "$K8S_LAB/dapr-up.sh" >"$WORK/dapr.log" 2>&1 || { tail -n 20 "$WORK/dapr.log" >&2; fail "Dapr did not start"; }
+fi
+say "$($K version | grep Server)"
+[ -n "${INGRESS:-}" ] || fail "INGRESS is not set: the address of the cluster's Ingress, like http://10.0.0.2"
+chart=$(go mod download -json "github.com/dapr/dapr@v$DAPR_VERSION" | sed -n 's/^\t"Dir": "\(.*\)",*/\1/p')/charts/dapr
+restricted_dapr "$chart"
+
+step "images"
+command -v pg_ctl >/dev/null || [ -x /usr/lib/postgresql/15/bin/postgres ] || fail "needs Debian's package: apt-get install -y --no-install-recommends postgresql-15"
+"$K8S_LAB/make-image.sh" list | grep -q '^localhost/postgres:15$' || "$K8S_LAB/make-image.sh" postgres >"$WORK/image.log" 2>&1
+make -s taskwire
+scripts/k8s/images.sh dev
+export PROBE_IMAGE=localhost/taskwire/probe:dev
+CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$WORK/images/probe" ./e2e/k8s/probe
+IMAGE_PATH=/service "$K8S_LAB/make-image.sh" binary $PROBE_IMAGE "$WORK/images/probe" >/dev/null 2>&1
+previous=${K8S_PREVIOUS:-HEAD~1}
+if git rev-parse -q --verify "$previous^{commit}" >/dev/null; then
+  scripts/k8s/images.sh previous "$previous"
+  export PREVIOUS_TAG=previous
+else
+  say "there is no $previous here, so the upgrade is not tested"
+fi
+
+step "manifests"
+scripts/k8s/check.sh
+
+scripts/k8s/deploy.sh lab
+export TASKWIRE_URL=$INGRESS
+for i in $(seq 60); do
+  curl -fsS -m 2 -o /dev/null "$TASKWIRE_URL/docs" 2>/dev/null && break
+  [ "$i" != 60 ] || fail "the Ingress at $TASKWIRE_URL does not answer"
+  sleep 1
+done
+say "$TASKWIRE_URL answers"
+
+step "tests"
+(cd e2e && go test -tags k8s -count=1 -timeout 60m -v ${RUN:+-run "$RUN"} ./k8s) |
+  tee "$WORK/test.log" | grep -E '^ *(---|===.*(FAIL)|ok|FAIL|PASS|panic)|^ +[a-z_]+_test.go|^memory|^POD|^[a-z-]+-[a-z0-9]+ ' || true
+grep -q '^ok ' "$WORK/test.log" || fail "k8s-test failed after ${SECONDS}s; all of it is in $WORK/test.log"
+step "k8s-test is green"

@@ -1,0 +1,127 @@
+// Command schemas makes JSON schemas for kubeconform out of what an API server says of itself: its OpenAPI document, read
+// from standard input, has the built-in kinds and those of the custom resources that are installed.
+//
+//	kubectl get --raw /openapi/v2 | schemas DIR
+//
+// Each kind gets a file GROUP_VERSION_KIND.json that stands alone. It is strict: a field that the server does not know is
+// an error.
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+type schema = map[string]any
+
+const refPrefix = "#/definitions/"
+
+func main() {
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "kubectl get --raw /openapi/v2 | schemas DIR")
+		os.Exit(2)
+	}
+	n, err := write(os.Args[1])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "schemas:", err)
+		os.Exit(1)
+	}
+	fmt.Println(n, "kinds")
+}
+
+func write(dir string) (int, error) {
+	var document struct {
+		Definitions map[string]schema `json:"definitions"`
+	}
+	if err := json.NewDecoder(os.Stdin).Decode(&document); err != nil {
+		return 0, fmt.Errorf("read the OpenAPI document: %w", err)
+	}
+	all := document.Definitions
+	for name, d := range all {
+		tighten(d)
+		switch { // what the document calls a string, and the server takes as a number too
+		case strings.HasSuffix(name, ".intstr.IntOrString"), strings.HasSuffix(name, ".resource.Quantity"):
+			all[name] = schema{"type": []string{"string", "integer", "number"}}
+		}
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return 0, err
+	}
+	n := 0
+	for name, d := range all {
+		kinds, _ := d["x-kubernetes-group-version-kind"].([]any)
+		if len(kinds) != 1 { // more than one: options and the like, which are in no manifest
+			continue
+		}
+		kind := kinds[0].(map[string]any)
+		used := schema{}
+		collect(name, all, used)
+		raw, err := json.Marshal(schema{"$ref": refPrefix + name, "definitions": used})
+		if err != nil {
+			return 0, err
+		}
+		file := fmt.Sprintf("%s_%s_%s.json", kind["group"], kind["version"], strings.ToLower(kind["kind"].(string)))
+		if err := os.WriteFile(filepath.Join(dir, file), raw, 0o644); err != nil {
+			return 0, err
+		}
+		n++
+	}
+	if n == 0 {
+		return 0, fmt.Errorf("the document names no kinds")
+	}
+	return n, nil
+}
+
+// tighten refuses unknown fields, in a definition and all within it.
+func tighten(v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		if intOrString, _ := v["x-kubernetes-int-or-string"].(bool); intOrString {
+			v["type"] = []string{"string", "integer"}
+		}
+		_, has := v["properties"].(map[string]any)
+		_, decided := v["additionalProperties"]
+		open, _ := v["x-kubernetes-preserve-unknown-fields"].(bool)
+		if has && !decided && !open {
+			v["additionalProperties"] = false
+		}
+		if _, is := v["format"].(string); is { // of numbers and dates: the server's business
+			delete(v, "format")
+		}
+		for _, child := range v {
+			tighten(child)
+		}
+	case []any:
+		for _, child := range v {
+			tighten(child)
+		}
+	}
+}
+
+// collect gathers a definition and what it refers to.
+func collect(name string, all map[string]schema, used schema) {
+	if _, done := used[name]; done {
+		return
+	}
+	used[name] = all[name]
+	walk(all[name], func(ref string) { collect(strings.TrimPrefix(ref, refPrefix), all, used) })
+}
+
+func walk(v any, found func(ref string)) {
+	switch v := v.(type) {
+	case map[string]any:
+		if ref, ok := v["$ref"].(string); ok {
+			found(ref)
+		}
+		for _, child := range v {
+			walk(child, found)
+		}
+	case []any:
+		for _, child := range v {
+			walk(child, found)
+		}
+	}
+}
