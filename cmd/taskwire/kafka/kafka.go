@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -80,14 +81,14 @@ func Prepare(ctx context.Context, cfg Config) (*Node, error) {
 		"-Dlog4j2.configurationFile=" + logging, "-cp", filepath.Join(cfg.Jars, "*"),
 	}
 	if _, err := os.Stat(filepath.Join(data, "meta.properties")); errors.Is(err, os.ErrNotExist) {
-		format := append(jvm, "kafka.tools.StorageTool", "format", "-t", clusterID, "-c", settings)
+		format := slices.Concat(jvm, []string{"kafka.tools.StorageTool", "format", "-t", clusterID, "-c", settings})
 		if out, err := exec.CommandContext(ctx, java, format...).CombinedOutput(); err != nil {
 			return nil, fmt.Errorf("format the data folder of Kafka: %w: %s", err, out)
 		}
 	} else if err != nil {
 		return nil, err
 	}
-	return &Node{java: java, args: append(jvm[:len(jvm):len(jvm)], "kafka.Kafka", settings)}, nil
+	return &Node{java: java, args: slices.Concat(jvm, []string{"kafka.Kafka", settings})}, nil
 }
 
 // Path and Args are the command of the node.
