@@ -28,6 +28,7 @@ type Frame struct {
 	Reason         string          `json:"reason"`
 	Code           any             `json:"code"`
 	Message        string          `json:"message"`
+	Retry          *int64          `json:"retry"` // milliseconds
 }
 
 // Browser is an open page: it connects, says since which seq it knows the world, and when its connection ends it
@@ -81,22 +82,27 @@ func (b *Browser) Close() {
 func (b *Browser) run() {
 	defer close(b.done)
 	for {
-		b.session()
+		wait := b.session()
 		select {
 		case <-b.stop:
 			return
-		case <-time.After(100 * time.Millisecond):
+		case <-time.After(wait):
 		}
 	}
 }
 
-// session is one connection, from dialling to its end.
-func (b *Browser) session() {
+// reconnectPause is what a browser waits that was told nothing.
+const reconnectPause = 100 * time.Millisecond
+
+// session is one connection, from dialling to its end, and how long to wait before the next one: a service that goes away
+// in order says so.
+func (b *Browser) session() (wait time.Duration) {
+	wait = reconnectPause
 	dialer := websocket.Dialer{Subprotocols: []string{"taskwire.v1"}, HandshakeTimeout: 5 * time.Second}
 	url := "ws" + strings.TrimPrefix(b.u.Base, "http") + "/ws"
 	conn, resp, err := dialer.Dial(url, http.Header{"Origin": {b.u.Base}})
 	if err != nil {
-		return
+		return wait
 	}
 	resp.Body.Close()
 	defer conn.Close()
@@ -105,12 +111,12 @@ func (b *Browser) session() {
 	since := b.since
 	b.mu.Unlock()
 	if conn.WriteJSON(map[string]any{"type": "auth", "token": b.u.Token, "since": since}) != nil {
-		return
+		return wait
 	}
 	for {
 		var f Frame
 		if err := conn.ReadJSON(&f); err != nil {
-			return
+			return wait
 		}
 		b.mu.Lock()
 		switch f.Type {
@@ -121,6 +127,12 @@ func (b *Browser) session() {
 			b.notes = append(b.notes, f)
 		case "welcome":
 			b.opened++
+		case "error":
+			if f.Retry != nil && (f.Code == "restarting" || f.Code == "unavailable") {
+				wait = time.Duration(*f.Retry) * time.Millisecond
+				break
+			}
+			fallthrough
 		default:
 			b.others = append(b.others, f)
 		}
