@@ -87,6 +87,13 @@ test-kafka: daprd tools ## The whole-stack tests on Apache Kafka: that of KAFKA_
 observability-check: ## Check the dashboards, scrape configurations and alert rules; run the rules' tests
 	@./scripts/observability.sh $(BIN)
 	@cd e2e && go test -count=1 ./observability
+##@ Deploy
+MODULES += tools/images
+.PHONY: images images-test
+images: ## Build the images, with Docker or without (VERSION=, IMAGES="task-api …")
+	@./scripts/images.sh .taskwire/images $(IMAGES)
+images-test: ## Build the images without Docker for amd64 and arm64, and test what is in them
+	@cd tools/images && GOWORK=off go test -count=1 -timeout 45m .
 
 .PHONY: clean
 clean: ## Remove what was built (not the data)
