@@ -87,13 +87,19 @@ test-kafka: daprd tools ## The whole-stack tests on Apache Kafka: that of KAFKA_
 observability-check: ## Check the dashboards, scrape configurations and alert rules; run the rules' tests
 	@./scripts/observability.sh $(BIN)
 	@cd e2e && go test -count=1 ./observability
+
 ##@ Deploy
-MODULES += tools/images
-.PHONY: images images-test
+MODULES += tools/images tools/caddy e2e/compose
+.PHONY: images images-test compose-env compose-test
 images: ## Build the images, with Docker or without (VERSION=, IMAGES="task-api …")
 	@./scripts/images.sh .taskwire/images $(IMAGES)
 images-test: ## Build the images without Docker for amd64 and arm64, and test what is in them
 	@cd tools/images && GOWORK=off go test -count=1 -timeout 45m .
+
+compose-env: ## Make .env for docker-compose.yml, with new secrets
+	@./scripts/compose-env.sh
+compose-test: ## Test docker-compose.yml, and start it without Docker and run the tours through its gateway (needs root)
+	@./scripts/compose-test.sh
 
 .PHONY: clean
 clean: ## Remove what was built (not the data)

@@ -68,7 +68,7 @@ func newRoot() *cobra.Command {
 	root.SetVersionTemplate("taskwire {{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(upCommand(), downCommand(), statusCommand(), logsCommand(), outboxCommand(), userCommand(), importCommand(),
-		exportCommand(), buildCommand(), gatewayCommand(), brokerCommand(), kafkaMetricsCommand(), consumersCommand(), dlqCommand(), watch.Command(), versionCommand())
+		exportCommand(), buildCommand(), gatewayCommand(), brokerCommand(), prepareCommand(), kafkaMetricsCommand(), consumersCommand(), dlqCommand(), watch.Command(), versionCommand())
 	return root
 }
 
