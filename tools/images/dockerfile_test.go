@@ -1,13 +1,17 @@
 package main
 
 import (
+	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+	"github.com/moby/patternmatcher"
+	"github.com/moby/patternmatcher/ignorefile"
 )
 
 const dockerfile = "../../Dockerfile"
@@ -54,6 +58,74 @@ func TestTheDockerfilesGoIsNewEnough(t *testing.T) {
 		if want := regexp.MustCompile(`(?m)^go (\S+)`).FindStringSubmatch(string(raw))[1]; older(has, want) {
 			t.Errorf("the Dockerfile has Go %s, %s wants %s", has, mod, want)
 		}
+	}
+}
+
+// What .dockerignore lets through is enough to build from, and is the sources alone.
+func TestTheBuildersContextIsEnough(t *testing.T) {
+	context := t.TempDir()
+	copyContext(t, "../..", context)
+	for _, other := range []string{".git", ".taskwire", ".env", "docs", "web", "tools/images"} {
+		if _, err := os.Stat(filepath.Join(context, other)); err == nil {
+			t.Errorf("%s goes to the builder", other)
+		}
+	}
+	for _, name := range []string{"task-api", "taskwire", "daprd"} {
+		cmd := exec.Command(filepath.Join(context, "scripts", "image-build.sh"), name, t.TempDir())
+		cmd.Env = append(os.Environ(), "VERSION=1.2.3", "COMMIT=0123abc")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s cannot be built from the context: %v\n%s", name, err, out)
+		}
+	}
+}
+
+// copyContext copies what Docker would send to the builder, by Docker's own matcher.
+func copyContext(t *testing.T, from, to string) {
+	t.Helper()
+	f, err := os.Open(filepath.Join(from, ".dockerignore"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	patterns, err := ignorefile.ReadAll(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ignored, err := patternmatcher.New(patterns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(from, path)
+		if err != nil || name == "." {
+			return err
+		}
+		skip, err := ignored.MatchesOrParentMatches(name)
+		if skip && (name == ".git" || name == ".taskwire") && d.IsDir() {
+			return filepath.SkipDir // large, and no exception leads into it
+		}
+		if err != nil || skip || !d.Type().IsRegular() {
+			return err
+		}
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(to, name)
+		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+			return err
+		}
+		return os.WriteFile(target, raw, info.Mode().Perm())
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

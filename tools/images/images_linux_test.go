@@ -19,6 +19,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -42,27 +43,41 @@ const (
 
 var machines = map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}
 
-// made is what `make images` made for the tests: all images for both architectures, but for daprd, which takes minutes
-// where it was not built before, only for this machine's.
-var made job
+// out is the folder of the images, which goes when the tests have ended.
+var out string
 
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 
 func testMain(m *testing.M) int {
-	out, err := os.MkdirTemp("", "images-*")
-	if err != nil {
-		panic(err)
+	var err error
+	if out, err = os.MkdirTemp("", "images-*"); err == nil {
+		err = os.Chmod(out, 0o755) // another user has to get to it
 	}
-	defer os.RemoveAll(out)
-	made = job{root: "../..", out: out, version: testVersion, commit: testCommit, prefix: "taskwire"}
-	err = errors.Join(os.Chmod(out, 0o755), // another user has to get to it
-		run(context.Background(), append([]string{"-out", out, "-version", testVersion, "-commit", testCommit}, Names[:len(Names)-1]...)),
-		run(context.Background(), []string{"-out", out, "-version", testVersion, "-commit", testCommit, "-arch", runtime.GOARCH, "daprd"}))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	defer os.RemoveAll(out)
 	return m.Run()
+}
+
+// makeImages does once what `make images` does: all images for both architectures, but for daprd, which takes minutes where
+// it was not built before, only for this machine's.
+var makeImages = sync.OnceValue(func() error {
+	args := []string{"-out", out, "-version", testVersion, "-commit", testCommit}
+	return errors.Join(
+		run(context.Background(), append(slices.Clone(args), Names[:len(Names)-1]...)),
+		run(context.Background(), append(args, "-arch", runtime.GOARCH, "daprd")),
+	)
+})
+
+// made is the images, which the first that asks makes.
+func made(t *testing.T) job {
+	t.Helper()
+	if err := makeImages(); err != nil {
+		t.Fatal(err)
+	}
+	return job{root: "../..", out: out, version: testVersion, commit: testCommit, prefix: "taskwire"}
 }
 
 // each runs a test for each image and architecture.
@@ -244,7 +259,7 @@ func TestAServiceInAnImageRefusesToStartWithoutItsToken(t *testing.T) {
 
 func TestTheListOfContentsNamesEachModule(t *testing.T) {
 	each(t, func(t *testing.T, name, arch string) {
-		raw, err := os.ReadFile(made.contentsPath(name, arch))
+		raw, err := os.ReadFile(made(t).contentsPath(name, arch))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -283,7 +298,7 @@ func TestTheListOfContentsNamesEachModule(t *testing.T) {
 }
 
 func TestTheSameSourcesGiveTheSameImage(t *testing.T) {
-	again := made
+	again := made(t)
 	again.out, again.say, again.arches = t.TempDir(), io.Discard, []string{"amd64", "arm64"}
 	if err := again.build(t.Context(), "audit"); err != nil {
 		t.Fatal(err)
@@ -325,7 +340,7 @@ func goOf(t *testing.T, root, name string) string {
 
 func image(t *testing.T, name, arch string) v1.Image {
 	t.Helper()
-	return imageIn(t, made.out, name, arch)
+	return imageIn(t, made(t).out, name, arch)
 }
 
 // imageIn reads the archive that was written, as any other tool would.
