@@ -98,6 +98,19 @@ minikube-down: ## Take Taskwire off the Minikube, its data too; Minikube and Dap
 k8s-test: ## Test on a real cluster: KUBECONFIG and INGRESS, or the lab in ../shared/lab/k8s (RUN=, KEEP=1)
 	@RUN="$(RUN)" ./scripts/k8s/test.sh
 
+##@ Images and compose
+MODULES += tools/images tools/caddy e2e/compose
+.PHONY: images images-test compose-env compose-test
+images: ## Build the images, with Docker or without (VERSION=, IMAGES="task-api …")
+	@./scripts/images.sh .taskwire/images $(IMAGES)
+images-test: ## Build the images without Docker for amd64 and arm64, and test what is in them
+	@cd tools/images && GOWORK=off go test -count=1 -timeout 45m .
+
+compose-env: ## Make .env for docker-compose.yml, with new secrets
+	@./scripts/compose-env.sh
+compose-test: ## Test docker-compose.yml, and start it without Docker and run the tours through its gateway (needs root)
+	@./scripts/compose-test.sh
+
 .PHONY: clean
 clean: ## Remove what was built (not the data)
 	@rm -rf $(BIN)

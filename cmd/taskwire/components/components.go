@@ -1,7 +1,7 @@
-// Package components renders dapr-components/ for one sidecar on this machine.
+// Package components renders dapr-components/ for one sidecar outside of Kubernetes.
 //
-// The folder is the one source for every place Taskwire runs in: its files are what Kubernetes applies, and local/ holds
-// what differs on one machine. Render takes the documents that are scoped to the app, lays the overrides over those of
+// The folder is the one source for every place Taskwire runs in: its files are what Kubernetes applies, local/ holds
+// what differs on one machine, and compose/ what differs under Docker Compose. Render takes the documents that are scoped to the app, lays the overrides over those of
 // the same kind and name (merge.go says how), and fills the placeholders. An override without a document, a placeholder
 // without a value and an app that no document names are errors: a typing error must not turn a guard off silently.
 //
@@ -19,12 +19,16 @@ import (
 	"strings"
 )
 
-// overridesDir is the folder below Config.Source with the overrides.
-const overridesDir = "local"
+// The places, which are the folders below Config.Source with the overrides.
+const (
+	Local   = "local"   // one machine: the sidecars are told apart by their ports
+	Compose = "compose" // Docker Compose: each app has a network of its own and a name in the common one
+)
 
-// Config says what to render for which app. All fields are needed.
+// Config says what to render for which app. All fields are needed, but for Place, and outside of Local the last one.
 type Config struct {
 	Source string // the folder dapr-components
+	Place  string // Local (the default) or Compose
 	Out    string // gets resources/ and config.yaml; what was rendered there before is replaced
 	App    string // the app id
 
@@ -36,6 +40,9 @@ type Config struct {
 // Render writes the app's resources, each document in a file of its own, and its sidecar's configuration. It returns
 // what daprd's --resources-path and --config take.
 func Render(cfg Config) (resourcesDir, configFile string, err error) {
+	if cfg.Place == "" {
+		cfg.Place = Local
+	}
 	fill, err := cfg.placeholders()
 	if err != nil {
 		return "", "", fmt.Errorf("components: %w", err)
@@ -44,7 +51,7 @@ func Render(cfg Config) (resourcesDir, configFile string, err error) {
 	if err != nil {
 		return "", "", fmt.Errorf("components: %w", err)
 	}
-	overrides, err := load(filepath.Join(cfg.Source, overridesDir))
+	overrides, err := load(filepath.Join(cfg.Source, cfg.Place))
 	if err != nil {
 		return "", "", fmt.Errorf("components: %w", err)
 	}
@@ -71,7 +78,7 @@ func (c Config) placeholders() (placeholders, error) {
 	var missing []string
 	for name, value := range map[string]string{"Source": c.Source, "Out": c.Out, "App": c.App, "Brokers": c.Brokers,
 		"SecretsFile": c.SecretsFile, "NameResolutionFile": c.NameResolutionFile} {
-		if value == "" {
+		if value == "" && (name != "NameResolutionFile" || c.Place == Local) {
 			missing = append(missing, name)
 		}
 	}
@@ -83,6 +90,10 @@ func (c Config) placeholders() (placeholders, error) {
 	if err != nil {
 		return nil, err
 	}
+	fill := placeholders{"APP": c.App, "BROKERS": c.Brokers, "SECRETS_FILE": secrets}
+	if c.NameResolutionFile == "" {
+		return fill, nil
+	}
 	names, err := filepath.Abs(c.NameResolutionFile)
 	if err != nil {
 		return nil, err
@@ -91,7 +102,8 @@ func (c Config) placeholders() (placeholders, error) {
 	if strings.ContainsAny(names, "$?") {
 		return nil, fmt.Errorf("name resolution file %s: its path may not have a $ or a ? in it", names)
 	}
-	return placeholders{"APP": c.App, "BROKERS": c.Brokers, "SECRETS_FILE": secrets, "NAME_RESOLUTION_FILE": names}, nil
+	fill["NAME_RESOLUTION_FILE"] = names
+	return fill, nil
 }
 
 // scopedTo returns the documents that are for the app: those that name it and those that name nobody.

@@ -183,6 +183,21 @@ func TestRenderRefusesWhatWouldTurnAGuardOffSilently(t *testing.T) {
 	}
 }
 
+func TestUnderComposeASidecarIsFoundByItsAppsName(t *testing.T) {
+	t.Parallel()
+	for _, app := range []string{"task-api", "recurring-task", "audit", "notification", "websocket"} {
+		dir, file, err := Render(Config{Source: source, Place: Compose, Out: t.TempDir(), App: app, Brokers: "redpanda:9092", SecretsFile: "/config/s.json"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for path, want := range map[string]string{file: "'{{.ID}}:{{.Port}}'", dir + "/component-kafka-pubsub.yaml": "redpanda:9092", dir + "/component-kubernetes-secrets.yaml": "/config/s.json"} {
+			if raw, err := os.ReadFile(path); err != nil || !strings.Contains(string(raw), want) {
+				t.Errorf("%s: %s has no %s (%v):\n%s", app, filepath.Base(path), want, err, raw)
+			}
+		}
+	}
+}
+
 func put(t *testing.T, path, content string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {

@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/taskwire/taskwire/pkg/platform/auth"
+	"github.com/taskwire/taskwire/pkg/platform/buildinfo"
 	"github.com/taskwire/taskwire/pkg/platform/config"
 	"github.com/taskwire/taskwire/pkg/platform/dapr"
 	"github.com/taskwire/taskwire/pkg/platform/secrets"
@@ -33,8 +34,12 @@ const (
 	sidecarPoll = time.Second
 )
 
-// Main runs a service until it is told to stop (SIGINT, SIGTERM) and ends the process.
+// Main runs a service until it is told to stop (SIGINT, SIGTERM) and ends the process; with --version or --ready it only
+// answers that.
 func Main(app string, run func(ctx context.Context, out io.Writer) error) {
+	if len(os.Args) > 1 {
+		os.Exit(command(app, os.Args[1:], os.Stdout, os.Stderr))
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Stdout)
 	told := ctx.Err() != nil && errors.Is(err, context.Canceled) // while it was starting
@@ -62,6 +67,8 @@ func Start(ctx context.Context, app string, cfg config.Base, out io.Writer) (*Se
 	if err != nil {
 		return nil, err
 	}
+	build := buildinfo.Read()
+	tel.Log.InfoContext(ctx, "starting", "version", build.Version, "commit", build.Commit)
 	s := &Service{Log: tel.Log, Metrics: tel.Registry, app: app, cfg: cfg, tel: tel}
 	s.Sidecar, err = dapr.New(dapr.Config{
 		HTTPPort: cfg.DaprHTTPPort, GRPCPort: cfg.DaprGRPCPort, PubSub: cfg.DaprPubSub, StateStore: cfg.DaprStateStore,

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"strings"
@@ -108,4 +111,55 @@ func TestWaitingForASidecarEndsWithTheService(t *testing.T) {
 			t.Errorf("got %v, want nil", err)
 		}
 	})
+}
+
+// ask runs a service with arguments, and returns its exit status and output.
+func ask(t *testing.T, env []string, args ...string) (int, string) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(append(os.Environ(), actAs+"=fails"), env...)
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return cmd.ProcessState.ExitCode(), string(out)
+}
+
+func TestAServiceTellsItsVersionWithoutRunning(t *testing.T) {
+	if code, out := ask(t, nil, "--version"); code != 0 || !strings.HasPrefix(out, "example dev (commit ") {
+		t.Errorf("got exit %d and %q, want 0 and the version", code, out)
+	}
+}
+
+func TestAnArgumentThatIsNotKnownIsRefused(t *testing.T) {
+	if code, out := ask(t, nil, "--port=80"); code != exitUsage || !strings.Contains(out, "environment") {
+		t.Errorf("got exit %d and %q, want %d and what to do", code, out, exitUsage)
+	}
+}
+
+func TestReadyIsWhatTheRunningServiceAnswers(t *testing.T) {
+	ready := false
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/readyz" || !ready {
+			http.Error(w, "database: away", http.StatusServiceUnavailable)
+		}
+	}))
+	defer srv.Close()
+	_, port, err := net.SplitHostPort(srv.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := []string{"HTTP_ADDR=:" + port, "APP_API_TOKEN=t", "HTTP_PROXY=http://127.0.0.1:1"}
+	if code, out := ask(t, env, "--ready"); code != 1 || !strings.Contains(out, "database: away") {
+		t.Errorf("not ready: got exit %d and %q, want 1 and what is missing", code, out)
+	}
+	ready = true
+	if code, out := ask(t, env, "--ready"); code != 0 {
+		t.Errorf("ready: got exit %d and %q, want 0", code, out)
+	}
+	srv.Close()
+	if code, _ := ask(t, env, "--ready"); code != 1 {
+		t.Errorf("gone: got exit %d, want 1", code)
+	}
 }

@@ -5,8 +5,8 @@
 //   - A log line is one JSON object with time, level, msg and service, and with trace_id and span_id where the context
 //     that it is logged with has a trace. Logs, metrics and traces share these keys: event_id, task_id, user_id,
 //     trace_id.
-//   - The registry holds the Go, process and build-info collectors and belongs to this service alone: nothing is
-//     registered with the process-wide default.
+//   - The registry holds the Go, process and build-info collectors and taskwire_build_info, whose labels say which build
+//     runs, and belongs to this service alone: nothing is registered with the process-wide default.
 //   - W3C trace context (traceparent) is always read and passed on. Spans are recorded and sent only when an OTLP
 //     endpoint is set; a collector that is away costs nothing but its spans.
 //   - Shutdown sends what is buffered and leaves no goroutine behind.
@@ -30,6 +30,8 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/resource"
 	"go.opentelemetry.io/otel/sdk/trace"
+
+	"github.com/taskwire/taskwire/pkg/platform/buildinfo"
 )
 
 // exportTimeout bounds one export, so that a collector that hangs cannot hold back the shutdown.
@@ -59,6 +61,7 @@ func Start(ctx context.Context, service, level, otlp string, w io.Writer) (*Tele
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		collectors.NewBuildInfoCollector(),
+		buildInfo(service),
 	)
 	otel.SetTextMapPropagator(propagation.NewCompositeTextMapPropagator(propagation.TraceContext{}, propagation.Baggage{}))
 	if otlp == "" {
@@ -82,6 +85,15 @@ func Start(ctx context.Context, service, level, otlp string, w io.Writer) (*Tele
 	)
 	otel.SetTracerProvider(t.provider)
 	return t, nil
+}
+
+// buildInfo is always 1; its labels are the news.
+func buildInfo(service string) prometheus.Collector {
+	build := buildinfo.Read()
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "taskwire_build_info", Help: "The build of this service.",
+		ConstLabels: prometheus.Labels{"service": service, "version": build.Version, "commit": build.Commit},
+	}, func() float64 { return 1 })
 }
 
 // tracesURL is the address that traces go to: OTEL_EXPORTER_OTLP_ENDPOINT names a base, to which the signal's path is

@@ -149,7 +149,24 @@ func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
 			t.Errorf("taskwire %s --help: got %d %q", cmd.Name(), code, out)
 		}
 	}
-	if code, out, _ := call(t, "version"); code != 0 || !strings.Contains(out, "go1.") {
-		t.Errorf("version: got %d %q", code, out)
+	for _, args := range [][]string{{"version"}, {"--version"}} {
+		if code, out, _ := call(t, args...); code != 0 || !strings.HasPrefix(out, "taskwire dev (commit ") || !strings.HasSuffix(out, ")\n") {
+			t.Errorf("taskwire %v: got %d %q", args, code, out)
+		}
+	}
+}
+
+func TestPrepareSaysWhatItNeeds(t *testing.T) {
+	needed := []string{"prepare", "--brokers", "127.0.0.1:1", "--secrets", filepath.Join(t.TempDir(), "secrets"), "--out", t.TempDir(), "--components", "../../../../dapr-components"}
+	t.Setenv("DATABASE_URL", "")
+	if code, _, errs := call(t, needed...); code == 0 || !strings.Contains(errs, "DATABASE_URL is not set") {
+		t.Errorf("without DATABASE_URL: got %d %q", code, errs)
+	}
+	t.Setenv("DATABASE_URL", "postgres://postgres:s3cret@127.0.0.1:1/postgres")
+	if code, _, errs := call(t, needed...); code == 0 || !strings.Contains(errs, "connect to Postgres") || strings.Contains(errs, "s3cret") {
+		t.Errorf("without a server: got %d %q", code, errs)
+	}
+	if code, _, errs := call(t, "prepare"); code == 0 || !strings.Contains(errs, "brokers") {
+		t.Errorf("without flags: got %d %q", code, errs)
 	}
 }

@@ -12,12 +12,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"github.com/taskwire/taskwire/cmd/taskwire/watch"
+	"github.com/taskwire/taskwire/pkg/platform/buildinfo"
 )
 
 const (
@@ -63,12 +63,13 @@ func newRoot() *cobra.Command {
 		Long: "taskwire builds and runs the whole of Taskwire on one machine: Postgres, a Kafka-protocol broker, the services with\n" +
 			"their Dapr sidecars, and the gateway. The Makefile's targets of the same names call it.",
 		Example:       "  taskwire up                    # start everything and print the address\n  taskwire status\n  taskwire logs task-api -f\n  taskwire down",
-		SilenceErrors: true, SilenceUsage: true,
+		SilenceErrors: true, SilenceUsage: true, Version: buildinfo.Read().String(),
 	}
+	root.SetVersionTemplate("taskwire {{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(upCommand(), downCommand(), statusCommand(), logsCommand(), outboxCommand(), userCommand(), importCommand(),
-		exportCommand(), buildCommand(), gatewayCommand(), brokerCommand(), secretsCommand(), provisionCommand(), kafkaMetricsCommand(), consumersCommand(),
-		dlqCommand(), watch.Command(), versionCommand())
+		exportCommand(), buildCommand(), gatewayCommand(), brokerCommand(), prepareCommand(), secretsCommand(), provisionCommand(), kafkaMetricsCommand(),
+		consumersCommand(), dlqCommand(), watch.Command(), versionCommand())
 	return root
 }
 
@@ -76,16 +77,7 @@ func versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the version of taskwire", Example: "  taskwire version", Args: cobra.NoArgs,
 		Run: func(cmd *cobra.Command, _ []string) {
-			version, revision, goVersion := "unknown", "", ""
-			if info, ok := debug.ReadBuildInfo(); ok {
-				version, goVersion = info.Main.Version, info.GoVersion
-				for _, s := range info.Settings {
-					if s.Key == "vcs.revision" {
-						revision = " " + s.Value
-					}
-				}
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "taskwire %s%s %s\n", version, revision, goVersion)
+			fmt.Fprintln(cmd.OutOrStdout(), "taskwire", buildinfo.Read())
 		},
 	}
 }

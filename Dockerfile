@@ -1,0 +1,23 @@
+# syntax=docker/dockerfile:1
+# One file for all images: `docker build --build-arg SERVICE=task-api .`; SERVICE is a service, taskwire or daprd. What is
+# built, and what an image holds, is in scripts/image-build.sh, which also works where there is no Docker (make images).
+#
+# The build runs on the builder's own architecture and cross-compiles, so an arm64 image needs no emulation.
+FROM --platform=$BUILDPLATFORM golang:1.26.8-bookworm@sha256:a688600ca24f8a4d3ca77f95b0dd40704a9fc787c826660eb7ba0b641b8b175d AS build
+ARG SERVICE VERSION=dev COMMIT=unknown TARGETARCH
+WORKDIR /src
+COPY . .
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
+    GOARCH=$TARGETARCH scripts/image-build.sh "$SERVICE" /image
+
+FROM scratch
+ARG SERVICE VERSION=dev COMMIT=unknown
+LABEL org.opencontainers.image.title="Taskwire $SERVICE" \
+      org.opencontainers.image.source="https://github.com/taskwire/taskwire" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="$VERSION" \
+      org.opencontainers.image.revision="$COMMIT"
+COPY --from=build --chown=0:0 /image/root/ /
+COPY --from=build --chown=65532:65532 /image/owned/ /
+USER 65532:65532
+ENTRYPOINT ["/service"]

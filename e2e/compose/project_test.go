@@ -1,0 +1,243 @@
+package compose
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/compose-spec/compose-go/v2/cli"
+	"github.com/compose-spec/compose-go/v2/types"
+)
+
+// root is the repository.
+const root = "../.."
+
+var apps = []string{"task-api", "recurring-task", "audit", "notification", "websocket"}
+
+// secretNames are the settings that have no default.
+var secretNames = []string{"POSTGRES_PASSWORD", "APP_API_TOKEN", "DAPR_API_TOKEN", "GRAFANA_PASSWORD"}
+
+// load reads docker-compose.yml with the .env that `make compose-env` makes, less the settings named.
+func load(t *testing.T, without ...string) (*types.Project, error) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "env")
+	if out, err := exec.Command(root+"/scripts/compose-env.sh", file).CombinedOutput(); err != nil {
+		t.Fatalf("compose-env.sh: %v\n%s", err, out)
+	}
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var env []string
+	for _, line := range strings.Split(string(raw), "\n") {
+		name, _, ok := strings.Cut(line, "=")
+		if ok && !strings.HasPrefix(line, "#") && !slices.Contains(without, name) {
+			env = append(env, line)
+		}
+	}
+	opts, err := cli.NewProjectOptions([]string{root + "/docker-compose.yml"}, cli.WithEnv(env), cli.WithProfiles([]string{"observability"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return opts.LoadProject(context.Background())
+}
+
+func project(t *testing.T) *types.Project {
+	t.Helper()
+	p, err := load(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestASecretHasNoDefault(t *testing.T) {
+	for _, name := range secretNames {
+		if _, err := load(t, name); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("without %s: got %v, want an error that names it", name, err)
+		}
+	}
+}
+
+func TestTheExampleHasEachSettingAndNoOther(t *testing.T) {
+	file, err := os.ReadFile(root + "/docker-compose.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	example, err := os.ReadFile(root + "/.env.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := func(text []byte, pattern string) []string {
+		var all []string
+		for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(string(text), -1) {
+			all = append(all, m[1])
+		}
+		slices.Sort(all)
+		return slices.Compact(all)
+	}
+	used, told := names(file, `\$\{([A-Z_]+)`), names(example, `(?m)^([A-Z_]+)=`)
+	if !slices.Equal(used, told) {
+		t.Errorf("docker-compose.yml uses %v, .env.example has %v", used, told)
+	}
+}
+
+func TestTheSecretsAreNewEachTime(t *testing.T) {
+	first, second := project(t), project(t)
+	for _, name := range secretNames {
+		a, b := first.Environment[name], second.Environment[name]
+		if len(a) != 64 || a == b {
+			t.Errorf("%s: got %d characters, the same again: %v; want 64 hexadecimal digits, each time others", name, len(a), a == b)
+		}
+	}
+}
+
+func TestEachContainerIsConfined(t *testing.T) {
+	for name, s := range project(t).Services {
+		if !slices.Equal(s.CapDrop, []string{"ALL"}) || !slices.Contains(s.SecurityOpt, "no-new-privileges:true") || s.Privileged {
+			t.Errorf("%s keeps privileges: cap_drop %v, security_opt %v", name, s.CapDrop, s.SecurityOpt)
+		}
+		if !s.ReadOnly && name != "redpanda" {
+			t.Errorf("%s can write to its root", name)
+		}
+		if s.MemLimit == 0 || s.PidsLimit == 0 || s.Logging == nil {
+			t.Errorf("%s has no bound: memory %d, processes %d, log %v", name, s.MemLimit, s.PidsLimit, s.Logging)
+		}
+		if want := map[bool]string{false: "unless-stopped", true: "no"}[name == "setup"]; s.Restart != want {
+			t.Errorf("%s: restart %q, want %q", name, s.Restart, want)
+		}
+		if len(s.CapAdd) > 0 && name != "gateway" {
+			t.Errorf("%s adds %v", name, s.CapAdd)
+		}
+		if s.User == "root" || s.User == "0" || strings.HasPrefix(s.User, "0:") {
+			t.Errorf("%s runs as root", name)
+		}
+	}
+}
+
+func TestOnlyTheGatewayIsPublished(t *testing.T) {
+	for name, s := range project(t).Services {
+		switch {
+		case name == "gateway":
+			if len(s.Ports) != 1 || s.Ports[0].HostIP != "127.0.0.1" {
+				t.Errorf("gateway: got %v, want one port, on loopback where nothing else is asked for", s.Ports)
+			}
+		case name == "grafana" && slices.Contains(s.Profiles, "observability"):
+			if len(s.Ports) != 1 || s.Ports[0].HostIP != "127.0.0.1" {
+				t.Errorf("grafana: got %v, want one port on loopback", s.Ports)
+			}
+		case len(s.Ports) > 0 || s.NetworkMode == "host":
+			t.Errorf("%s publishes %v (network mode %q)", name, s.Ports, s.NetworkMode)
+		}
+	}
+}
+
+func TestTheGatewayDoesNotReachTheServers(t *testing.T) {
+	p := project(t)
+	if !p.Networks["data"].Internal {
+		t.Error("the network data is not internal")
+	}
+	for _, name := range []string{"postgres", "redpanda"} {
+		if _, ok := p.Services[name].Networks["front"]; ok {
+			t.Errorf("%s is in the gateway's network", name)
+		}
+	}
+	if _, ok := p.Services["gateway"].Networks["data"]; ok {
+		t.Error("the gateway is in the servers' network")
+	}
+}
+
+func TestEachFileThatIsMountedIsThere(t *testing.T) {
+	for name, s := range project(t).Services {
+		for _, v := range s.Volumes {
+			if v.Type != types.VolumeTypeBind {
+				continue
+			}
+			if _, err := os.Stat(v.Source); err != nil || !v.ReadOnly {
+				t.Errorf("%s mounts %s (read-only: %v): %v", name, v.Source, v.ReadOnly, err)
+			}
+		}
+		if s.Build == nil {
+			continue
+		}
+		if _, err := os.Stat(filepath.Join(s.Build.Context, s.Build.Dockerfile)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// built is what scripts/image-build.sh has a case for.
+func built(t *testing.T) []string {
+	t.Helper()
+	script, err := os.ReadFile(root + "/scripts/image-build.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, m := range regexp.MustCompile(`(?m)^  ([a-z|-]+)\) package=`).FindAllStringSubmatch(string(script), -1) {
+		names = append(names, strings.Split(m[1], "|")...)
+	}
+	return names
+}
+
+func TestEachImageIsOneThatIsBuiltOrPinned(t *testing.T) {
+	names := built(t)
+	pinned := regexp.MustCompile(`^[a-z0-9./-]+:v?\d+\.\d+(\.\d+)?(-[a-z0-9.]+)?(@sha256:[0-9a-f]{64})?$`)
+	for name, s := range project(t).Services {
+		if s.Build == nil {
+			if !pinned.MatchString(s.Image) {
+				t.Errorf("%s: %s is not pinned to a version", name, s.Image)
+			}
+			continue
+		}
+		program := *s.Build.Args["SERVICE"]
+		if !slices.Contains(names, program) || s.Image != "taskwire/"+program+":dev" {
+			t.Errorf("%s builds %s as %s; scripts/image-build.sh builds %v", name, program, s.Image, names)
+		}
+		if slices.Contains(apps, name) && program != name {
+			t.Errorf("%s runs %s", name, program)
+		}
+	}
+}
+
+func TestCaddyIsTheOneThatIsTested(t *testing.T) {
+	mod, err := os.ReadFile(root + "/tools/caddy/go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	version := regexp.MustCompile(`caddyserver/caddy/v2 v(\S+)`).FindStringSubmatch(string(mod))[1]
+	if image := project(t).Services["gateway"].Image; !strings.HasPrefix(image, "caddy:"+version+"-") {
+		t.Errorf("the gateway is %s, tools/caddy has %s", image, version)
+	}
+}
+
+func TestWhatIsWaitedForCanBeReady(t *testing.T) {
+	p := project(t)
+	for name, s := range p.Services {
+		for on, how := range s.DependsOn {
+			target := p.Services[on]
+			switch {
+			case how.Condition == types.ServiceConditionHealthy && target.HealthCheck == nil:
+				t.Errorf("%s waits for %s to be healthy, which has no health check", name, on)
+			case how.Condition == types.ServiceConditionCompletedSuccessfully && target.Restart != "no":
+				t.Errorf("%s waits for %s to end, which is restarted", name, on)
+			}
+		}
+	}
+	for _, app := range apps {
+		for _, name := range []string{app, app + "-daprd"} {
+			s := p.Services[name]
+			if s.NetworkMode != "service:"+app+"-pod" || s.DependsOn["setup"].Condition != types.ServiceConditionCompletedSuccessfully {
+				t.Errorf("%s: network %s, waits for %v", name, s.NetworkMode, s.DependsOn)
+			}
+		}
+		if p.Services["gateway"].DependsOn[app].Condition != types.ServiceConditionHealthy {
+			t.Errorf("the gateway does not wait for %s", app)
+		}
+	}
+}

@@ -1,0 +1,368 @@
+package compose
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+const (
+	// runEnv is set by scripts/compose-test.sh, which builds what the run needs.
+	runEnv = "COMPOSE_TEST_RUN"
+	// hub is the namespace that stands for the machine: all pods' networks meet there.
+	hub = "hub"
+	// startTimeout is for a machine that is busy with other tests.
+	startTimeout = 4 * time.Minute
+)
+
+func TestMain(m *testing.M) {
+	if description := os.Getenv(containerEnv); description != "" {
+		fmt.Fprintln(os.Stderr, "container:", become(description))
+		os.Exit(125)
+	}
+	if what := os.Getenv(brokerEnv); what != "" {
+		os.Exit(brokerMain(what))
+	}
+	os.Exit(m.Run())
+}
+
+// brokerMain is the process that stands for Redpanda.
+func brokerMain(what string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := serveBroker(ctx, what); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func TestTheFileStartsAndTheTourRuns(t *testing.T) {
+	if os.Getenv(runEnv) == "" {
+		t.Skip("`make compose-test` runs it: it needs root, and the images' files")
+	}
+	if os.Getuid() != 0 {
+		t.Fatal("network and mount namespaces need root: scripts/compose-test.sh uses sudo")
+	}
+	s := newStack(t)
+	s.up(startTimeout)
+
+	t.Run("setup made the topics", func(t *testing.T) { s.checkTopics(t) })
+	t.Run("the tour runs through the gateway", func(t *testing.T) { s.tour(t) })
+	t.Run("nothing of the inside is reachable", func(t *testing.T) { s.checkInside(t) })
+	t.Run("a part that is away is told as such, and comes back alone", func(t *testing.T) { s.checkRestart(t) })
+	t.Run("setup can run again and keeps the secrets", func(t *testing.T) { s.checkSetupAgain(t) })
+	t.Run("the operator's tool works in it", func(t *testing.T) { s.checkTool(t) })
+	t.Run("a container cannot write to its root", func(t *testing.T) { s.checkReadOnly(t) })
+	s.checkRunning()
+	t.Run("everything stops in its time", func(t *testing.T) {
+		for _, stage := range [][]string{{"gateway"}, apps, {"task-api-daprd", "recurring-task-daprd", "audit-daprd", "notification-daprd", "websocket-daprd"}} {
+			for _, name := range stage {
+				if err := s.stop(name); err != nil {
+					t.Errorf("%v\n%s", err, s.tail(name))
+				}
+			}
+		}
+	})
+}
+
+// newStack makes networks, root file systems and folders; everything goes with the test.
+func newStack(t *testing.T) *stack {
+	t.Helper()
+	p := project(t)
+	for name, svc := range p.Services { // the profile's images are only in registries
+		if len(svc.Profiles) > 0 {
+			delete(p.Services, name)
+		}
+	}
+	dir, err := os.MkdirTemp("", "compose-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &stack{
+		t: t, project: p, dir: dir, images: map[string]string{}, hosts: filepath.Join(dir, "hosts"),
+		spaces: map[string]*namespace{}, address: map[string]string{}, running: map[string]*process{},
+	}
+	t.Cleanup(s.close)
+	for _, d := range []string{"log", "volumes", "images"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(dir, 0o755); err != nil { // for Postgres' user
+		t.Fatal(err)
+	}
+	s.unpackImages()
+	s.connect()
+	return s
+}
+
+// unpackImages copies what scripts/image-build.sh laid out, with the owners that the Dockerfile gives.
+func (s *stack) unpackImages() {
+	s.t.Helper()
+	trees := filepath.Join(root, ".taskwire", "images", "trees", runtime.GOARCH)
+	for _, name := range built(s.t) {
+		to := filepath.Join(s.dir, "images", name)
+		s.images[name] = to
+		s.shell("cp", "-a", "--no-preserve=ownership", filepath.Join(trees, name, "root"), to)
+		owned := filepath.Join(trees, name, "owned")
+		s.shell("cp", "-a", owned+"/.", to+".owned")
+		s.shell("chown", "-R", fmt.Sprintf("%d:%d", imageUser, imageUser), to+".owned")
+		s.shell("cp", "-a", to+".owned/.", to)
+	}
+	caddy := filepath.Join(s.dir, "images", "gateway")
+	s.images["gateway"] = caddy
+	if err := os.MkdirAll(filepath.Join(caddy, "usr", "bin"), 0o755); err != nil {
+		s.t.Fatal(err)
+	}
+	s.shell("cp", filepath.Join(root, ".taskwire", "bin", "caddy"), filepath.Join(caddy, "usr", "bin", "caddy"))
+}
+
+// connect makes a network namespace for each service that has a network of its own, all on one bridge, with the
+// addresses of the network front.
+func (s *stack) connect() {
+	s.t.Helper()
+	subnet := netip.MustParsePrefix(s.project.Networks["front"].Ipam.Config[0].Subnet)
+	prefix := fmt.Sprintf("twc%d", os.Getpid())
+	at := subnet.Addr().Next()
+	s.space(prefix, hub)
+	s.shell("ip", "-n", prefix+hub, "link", "add", "br0", "type", "bridge")
+	s.shell("ip", "-n", prefix+hub, "addr", "add", fmt.Sprintf("%s/%d", at, subnet.Bits()), "dev", "br0")
+	s.shell("ip", "-n", prefix+hub, "link", "set", "br0", "up")
+	hosts := "127.0.0.1 localhost\n"
+	for i, name := range s.project.ServiceNames() {
+		svc := s.project.Services[name]
+		if holder(svc) != name {
+			continue
+		}
+		at = at.Next()
+		s.address[name] = at.String()
+		s.space(prefix, name)
+		ns, port := prefix+name, fmt.Sprintf("v%d", i)
+		s.shell("ip", "-n", prefix+hub, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", ns)
+		s.shell("ip", "-n", prefix+hub, "link", "set", port, "master", "br0", "up")
+		s.shell("ip", "-n", ns, "addr", "add", fmt.Sprintf("%s/%d", at, subnet.Bits()), "dev", "eth0")
+		s.shell("ip", "-n", ns, "link", "set", "eth0", "up")
+		names := []string{name}
+		for _, n := range svc.Networks {
+			if n != nil {
+				names = append(names, n.Aliases...)
+			}
+		}
+		hosts += at.String() + " " + strings.Join(names, " ") + "\n"
+	}
+	if err := os.WriteFile(s.hosts, []byte(hosts), 0o644); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *stack) space(prefix, name string) {
+	s.t.Helper()
+	s.shell("ip", "netns", "add", prefix+name)
+	s.t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", prefix+name).Run() })
+	s.shell("ip", "-n", prefix+name, "link", "set", "lo", "up")
+	ns, err := enter(prefix + name)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { close(ns.work) })
+	s.spaces[name] = ns
+}
+
+func (s *stack) shell(name string, args ...string) {
+	s.t.Helper()
+	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+		s.t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	}
+}
+
+// close ends what still runs. A failed test keeps its logs.
+func (s *stack) close() {
+	for _, p := range s.running {
+		if !p.ended() {
+			_ = p.cmd.Process.Kill()
+			<-p.done
+		}
+	}
+	if s.t.Failed() {
+		s.t.Logf("logs are kept in %s", filepath.Join(s.dir, "log"))
+		for _, d := range []string{"images", "volumes", "postgres", "redpanda"} {
+			_ = os.RemoveAll(filepath.Join(s.dir, d))
+		}
+		return
+	}
+	_ = os.RemoveAll(s.dir)
+}
+
+func (s *stack) url() string { return "http://" + s.address["gateway"] + ":8080" }
+
+func (s *stack) tour(t *testing.T) {
+	cmd := exec.Command(filepath.Join(root, "scripts", "tour.sh"), s.url())
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := s.spaces[hub].do(cmd.Start); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("%v\n%s\n%s", err, out.String(), s.logs())
+	}
+	if strings.Count(out.String(), " done\n") != 2 {
+		t.Errorf("the tours did not end:\n%s", out.String())
+	}
+}
+
+func (s *stack) checkTopics(t *testing.T) {
+	client, err := kgo.NewClient(kgo.SeedBrokers(s.address["redpanda"]+":9092"), kgo.Dialer(s.spaces[hub].dial))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	have, err := kadm.NewClient(client).ListTopics(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range events.Topics() {
+		if got := len(have[want.Name].Partitions); got != want.Partitions {
+			t.Errorf("topic %s: got %d partitions, want %d", want.Name, got, want.Partitions)
+		}
+	}
+}
+
+// curl asks from the hub with curl, which sends a path as it is written.
+func (s *stack) curl(t *testing.T, args ...string) string {
+	t.Helper()
+	var out strings.Builder
+	cmd := exec.Command("curl", append([]string{"-sS", "--max-time", "20", "--path-as-is"}, args...)...)
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := s.spaces[hub].do(cmd.Start); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("curl %v: %v\n%s", args, err, out.String())
+	}
+	return out.String()
+}
+
+func (s *stack) checkInside(t *testing.T) {
+	for _, path := range []string{
+		"/metrics", "/METRICS", "/%6detrics", "//metrics", "/metrics/", "/docs/../metrics", "/./metrics", "/docs/%2e%2e/metrics", "/readyz",
+		"/internal/jwks", "/events/task-events", "/reminder-cron", "/dapr/config", "/dapr/subscribe", "/debug/pprof/", "/v1.0/healthz",
+	} {
+		out := s.curl(t, "-w", "\n%{http_code} %{content_type}", s.url()+path)
+		if !strings.Contains(out, "\n404 application/problem+json") {
+			t.Errorf("GET %s: got %s, want a problem document with 404", path, out)
+		}
+	}
+	if out := s.curl(t, "-w", "\n%{http_code}", s.url()+"/docs"); !strings.HasSuffix(out, "\n200") {
+		t.Errorf("GET /docs: got %.200s", out)
+	}
+}
+
+// checkRestart kills a service alone. Its sidecar keeps its network, and the service is ready again with it.
+func (s *stack) checkRestart(t *testing.T) {
+	svc := s.project.Services["audit"]
+	if err := s.running["audit"].cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	<-s.running["audit"].done
+	out := s.curl(t, "-D", "-", s.url()+"/api/v1/audit/checkpoint")
+	if !strings.Contains(out, "HTTP/1.1 502") || !strings.Contains(out, "application/problem+json") || !strings.Contains(strings.ToLower(out), "retry-after: 1") {
+		t.Errorf("with audit away: got %s, want a problem document with 502 and Retry-After", out)
+	}
+	p, err := s.run(svc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.running["audit"] = p
+	s.until(t, func() error { return s.healthy(svc) })
+	s.until(t, func() error {
+		if out := s.curl(t, "-w", "\n%{http_code}", s.url()+"/api/v1/audit/checkpoint"); !strings.HasSuffix(out, "\n401") {
+			return fmt.Errorf("GET /audit/checkpoint without a token: got %s, want 401", out)
+		}
+		return nil
+	})
+}
+
+func (s *stack) until(t *testing.T, ok func() error) {
+	t.Helper()
+	var err error
+	for end := time.Now().Add(startTimeout); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+		if err = ok(); err == nil {
+			return
+		}
+	}
+	t.Fatal(err)
+}
+
+func (s *stack) checkSetupAgain(t *testing.T) {
+	file := filepath.Join(s.dir, "volumes", "audit", "secrets.json")
+	before, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := s.run(s.project.Services["setup"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-p.done
+	after, err := os.ReadFile(file)
+	if err != nil || p.cmd.ProcessState.ExitCode() != 0 || string(before) != string(after) {
+		t.Errorf("setup again: %v (%v), the same secrets: %v\n%s", p.cmd.ProcessState, err, string(before) == string(after), s.tail("setup"))
+	}
+	info, err := os.Stat(file)
+	if err != nil || info.Mode().Perm() != 0o600 || info.Sys().(*syscall.Stat_t).Uid != imageUser {
+		t.Errorf("secrets.json has mode %v and owner %v (%v), want 0600 of %d", info.Mode(), info.Sys(), err, imageUser)
+	}
+}
+
+// checkTool runs what docs/deploy/compose.md tells an operator to run.
+func (s *stack) checkTool(t *testing.T) {
+	for _, call := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"outbox", "--data", "/"}, "tasks: 0 waiting, 0 parked"},
+		{[]string{"user", "role", "nobody@example.com", "--data", "/"}, "there is no account with this e-mail"},
+	} {
+		p, err := s.start(s.project.Services["setup"], append([]string{"/service"}, call.args...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-p.done
+		if out := s.tail("setup"); !strings.Contains(out, call.want) {
+			t.Errorf("taskwire %v: got\n%s\nwant %q", call.args, out, call.want)
+		}
+	}
+}
+
+// checkReadOnly runs setup with its secrets on the root itself: it has to fail, or the root is not what it should be.
+func (s *stack) checkReadOnly(t *testing.T) {
+	svc := s.project.Services["setup"]
+	argv := append([]string{"/service"}, svc.Command...)
+	for i := range argv {
+		if argv[i] == "--secrets" {
+			argv[i+1] = "/tmp/secrets" // 1777 in the image
+		}
+	}
+	p, err := s.start(svc, argv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-p.done
+	if p.cmd.ProcessState.ExitCode() == 0 || !strings.Contains(s.tail("setup"), "read-only file system") {
+		t.Errorf("setup could write to /tmp of its root: %v\n%s", p.cmd.ProcessState, s.tail("setup"))
+	}
+}

@@ -1,0 +1,201 @@
+package compose
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"net"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/taskwire/taskwire/cmd/taskwire/components"
+)
+
+// Ports of each pod.
+const (
+	publicPort, appPort                           = 8080, 8081
+	daprHTTP, daprGRPC, daprInternal, daprMetrics = 3500, 50001, 50002, 9090
+)
+
+// setting is a field of a service's configuration.
+type setting struct{ required bool }
+
+// settings reads the `env` tags of the configuration structs: what the services take, from where they take it.
+func settings(t *testing.T, files ...string) map[string]setting {
+	t.Helper()
+	all := map[string]setting{}
+	for _, file := range files {
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			field, ok := n.(*ast.Field)
+			if !ok || field.Tag == nil {
+				return true
+			}
+			tag, err := strconv.Unquote(field.Tag.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			name, options, _ := strings.Cut(reflect.StructTag(tag).Get("env"), ",")
+			if name != "" {
+				all[name] = setting{required: strings.Contains(options, "required")}
+			}
+			return true
+		})
+	}
+	if len(all) == 0 {
+		t.Fatalf("no settings in %v", files)
+	}
+	return all
+}
+
+func TestAServiceIsToldOnlyWhatItKnowsAndAllThatItNeeds(t *testing.T) {
+	p := project(t)
+	for _, app := range apps {
+		known := settings(t, root+"/pkg/platform/config/config.go", root+"/services/"+app+"/config.go")
+		env := p.Services[app].Environment
+		for name := range env {
+			if _, ok := known[name]; !ok {
+				t.Errorf("%s is told %s, which it does not read", app, name)
+			}
+		}
+		for name, s := range known {
+			if value := env[name]; s.required && (value == nil || *value == "") {
+				t.Errorf("%s is not told %s, without which it does not start", app, name)
+			}
+		}
+		for name, want := range map[string]string{"HTTP_ADDR": ":8080", "APP_ADDR": "127.0.0.1:8081", "DAPR_HTTP_PORT": "3500", "DAPR_GRPC_PORT": "50001"} {
+			if got := env[name]; got == nil || *got != want {
+				t.Errorf("%s: %s is not %s", app, name, want)
+			}
+		}
+		shutdown, grace := "", time.Duration(*p.Services[app].StopGracePeriod)
+		if value := env["SHUTDOWN_TIMEOUT"]; value != nil {
+			shutdown = *value
+		}
+		if limit, err := time.ParseDuration(shutdown); err != nil || limit >= grace {
+			t.Errorf("%s is killed after %s, and needs up to %s (%v)", app, grace, shutdown, err)
+		}
+	}
+}
+
+// sidecarSettings are what daprd reads: Dapr's tokens (dapr/pkg/security/consts), the pod's name for {podName}
+// (dapr/pkg/runtime/meta), and OpenTelemetry's (dapr/pkg/config/env).
+var sidecarSettings = []string{"APP_API_TOKEN", "DAPR_API_TOKEN", "POD_NAME", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_PROTOCOL"}
+
+func TestASidecarHasTheTokensOfItsApp(t *testing.T) {
+	p := project(t)
+	for _, app := range apps {
+		env := p.Services[app+"-daprd"].Environment
+		for name := range env {
+			if !slices.Contains(sidecarSettings, name) {
+				t.Errorf("%s-daprd is told %s, which it does not read", app, name)
+			}
+		}
+		for _, name := range []string{"APP_API_TOKEN", "DAPR_API_TOKEN"} {
+			if *env[name] != *p.Services[app].Environment[name] {
+				t.Errorf("%s and its sidecar do not have the same %s", app, name)
+			}
+		}
+	}
+	if p.Services["websocket-daprd"].Environment["POD_NAME"] == nil {
+		t.Error("websocket-daprd has no POD_NAME, after which its consumer group is named")
+	}
+}
+
+// A sidecar here has the flags of one on a developer's machine, but for what other containers ask it.
+func TestASidecarHasTheFlagsThatAreTested(t *testing.T) {
+	p := project(t)
+	for _, app := range apps {
+		want := flags(components.Sidecar{
+			App: app, AppPort: appPort, HTTPPort: daprHTTP, GRPCPort: daprGRPC, InternalPort: daprInternal, MetricsPort: daprMetrics,
+			ResourcesDir: "/config/" + app + "/resources", ConfigFile: "/config/" + app + "/config.yaml", ShutdownSeconds: 35,
+		}.Args())
+		want["--dapr-internal-grpc-listen-address"] = "0.0.0.0" // other sidecars
+		want["--metrics-listen-address"] = "0.0.0.0"            // Prometheus
+		s := p.Services[app+"-daprd"]
+		if got := flags(s.Command); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s-daprd:\ngot  %v\nwant %v", app, got, want)
+		}
+		if grace := time.Duration(*s.StopGracePeriod); grace <= 35*time.Second {
+			t.Errorf("%s-daprd is killed after %s, and needs up to 35s", app, grace)
+		}
+	}
+}
+
+// flags are arguments by name, written --name value or --name=value.
+func flags(args []string) map[string]string {
+	all := map[string]string{}
+	last := ""
+	for _, arg := range args {
+		if !strings.HasPrefix(arg, "--") {
+			all[last] = arg
+			continue
+		}
+		name, value, _ := strings.Cut(arg, "=")
+		all[name], last = value, name
+	}
+	return all
+}
+
+func TestEachAppHasComponents(t *testing.T) {
+	for _, app := range apps {
+		dir, _, err := components.Render(components.Config{
+			Source: root + "/dapr-components", Place: components.Compose, Out: t.TempDir(), App: app, Brokers: "redpanda:9092",
+			SecretsFile: "/config/" + app + "/secrets.json",
+		})
+		if err != nil {
+			t.Errorf("%s: %v", app, err)
+		}
+		if files, _ := filepath.Glob(dir + "/component-*.yaml"); len(files) < 2 {
+			t.Errorf("%s has only the components %v", app, files)
+		}
+	}
+	command := strings.Join(project(t).Services["setup"].Command, " ")
+	if !strings.Contains(command, "--brokers redpanda:9092") {
+		t.Errorf("setup is told %s: the brokers are not redpanda's", command)
+	}
+}
+
+// What Prometheus asks is there: a name in its network, and a port on which something listens.
+func TestPrometheusAsksWhatIsThere(t *testing.T) {
+	raw, err := os.ReadFile(root + "/deploy/observability/prometheus.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := project(t)
+	names := map[string]bool{}
+	for name, s := range p.Services {
+		if net, ok := s.Networks["front"]; ok {
+			names[name] = true
+			if net != nil {
+				for _, alias := range net.Aliases {
+					names[alias] = true
+				}
+			}
+		}
+	}
+	targets := regexp.MustCompile(`targets: \["?([^"\]]+)"?\]`).FindAllStringSubmatch(string(raw), -1)
+	if len(targets) < 2*len(apps) {
+		t.Fatalf("got %d targets, want at least each service and each sidecar", len(targets))
+	}
+	for _, m := range targets {
+		host, port, err := net.SplitHostPort(m[1])
+		if err != nil || !names[host] {
+			t.Errorf("Prometheus asks %s (%v), which is not in its network", m[1], err)
+		}
+		want := map[bool]string{true: strconv.Itoa(daprMetrics), false: strconv.Itoa(publicPort)}[strings.HasSuffix(host, "-daprd")]
+		if slices.Contains(apps, strings.TrimSuffix(host, "-daprd")) && port != want {
+			t.Errorf("Prometheus asks %s, want port %s", m[1], want)
+		}
+	}
+}

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# compose-env.sh [FILE]: makes .env from .env.example, with new secrets. A file that is there is left alone.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+file=${1:-.env}
+[ ! -e "$file" ] || { echo "$file is there already; it is left as it is"; exit 0; }
+umask 077
+while IFS= read -r line; do
+  case $line in
+    POSTGRES_PASSWORD=|APP_API_TOKEN=|DAPR_API_TOKEN=|GRAFANA_PASSWORD=) line+=$(od -An -vtx1 -N32 /dev/urandom | tr -d ' \n') ;;
+  esac
+  printf '%s\n' "$line"
+done <.env.example >"$file.new"
+mv "$file.new" "$file"
+echo "made $file with new secrets"

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# image-build.sh NAME DIR: builds the program NAME (a service, taskwire or daprd) as the images have it, and lays out in
+# DIR what an image's root file system holds. The Dockerfile, `make images` and the test of the images all come here.
+#   DIR/root   belongs to root: /NAME, a link /service to it, the CA certificates, /etc/passwd, /tmp
+#   DIR/owned  belongs to the image's user (65532): /config/APP and /secrets, where compose mounts volumes; a new one takes
+#              over the owner of the folder it is mounted on
+# Settings: VERSION, COMMIT (stamped into the binary), GOOS, GOARCH, CA_BUNDLE.
+set -euo pipefail
+[ $# = 2 ] || { echo "image-build.sh NAME DIR" >&2; exit 2; }
+name=$1; mkdir -p "$2"; dir=$(cd "$2" && pwd)
+cd "$(dirname "$0")/.."
+case $name in
+  task-api|recurring-task|audit|notification|websocket) package=./services/$name ;;
+  taskwire) package=./cmd/taskwire ;;
+  daprd) package=. ;;
+  *) echo "image-build.sh: there is no program $name" >&2; exit 2 ;;
+esac
+rm -rf "$dir/root" "$dir/owned"
+mkdir -p "$dir/root/etc/ssl/certs" "$dir/owned/config"; mkdir -m 0700 "$dir/owned/secrets"
+unset GOWORK # the caller's, which may be off
+export CGO_ENABLED=0 GOOS=${GOOS:-linux} GOFLAGS="${GOFLAGS:-} -buildvcs=false"
+if [ "$name" = daprd ]; then
+  version=$(sed -n 's/.*daprVersion = "\(.*\)"/\1/p' cmd/taskwire/build/build.go)
+  stamp="-X github.com/dapr/dapr/pkg/buildinfo.version=$version -X github.com/dapr/kit/logger.DaprVersion=$version"
+  cd tools/daprd; export GOWORK=off
+else
+  stamp="-X github.com/taskwire/taskwire/pkg/platform/buildinfo.version=${VERSION:-dev}"
+  stamp+=" -X github.com/taskwire/taskwire/pkg/platform/buildinfo.commit=${COMMIT:-unknown}"
+fi
+go build -trimpath -ldflags "-s -w $stamp" -o "$dir/root/$name" "$package"
+cd "$dir"
+ln -s "$name" root/service
+for bundle in "${CA_BUNDLE:-}" /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem; do
+  [ -n "$bundle" ] && [ -s "$bundle" ] || continue
+  cp "$bundle" root/etc/ssl/certs/ca-certificates.crt; break
+done
+[ -s root/etc/ssl/certs/ca-certificates.crt ] || { echo "image-build.sh: no CA certificates on this machine: set CA_BUNDLE" >&2; exit 1; }
+printf 'root:x:0:0:root:/:/none\nnonroot:x:65532:65532:nonroot:/:/none\n' >root/etc/passwd
+printf 'root:x:0:\nnonroot:x:65532:\n' >root/etc/group
+for app in task-api recurring-task audit notification websocket; do mkdir -m 0700 "owned/config/$app"; done
+mkdir -m 1777 root/tmp
+chmod -R go=rX root/etc; chmod 0755 root owned owned/config "root/$name"; chmod 1777 root/tmp
