@@ -66,7 +66,7 @@ func (p preparation) run(ctx context.Context, warn func(string)) error {
 		return err
 	}
 	// Kept before anything else knows them: a password that the server has and nobody else would be lost with a crash.
-	if err := secrets.Write(p.address); err != nil {
+	if err := secrets.Write(func(role, password string) (string, error) { return provision.Address(p.admin, role, password) }); err != nil {
 		return err
 	}
 	if err := provision.EnsureDatabases(ctx, p.admin, secrets.Password); err != nil {
@@ -101,14 +101,4 @@ func (p preparation) app(app string) error {
 		Source: p.components, Place: components.Compose, Out: dir, App: app, Brokers: p.brokers, SecretsFile: file,
 	})
 	return err
-}
-
-// address is the address of a role's database.
-func (p preparation) address(role, password string) (string, error) {
-	for _, d := range provision.Databases() {
-		if role == d.Owner || role == d.App {
-			return provision.URL(p.admin, d.Name, role, password)
-		}
-	}
-	return "", fmt.Errorf("role %s has no database", role)
 }
