@@ -119,11 +119,13 @@ func everywhere(t *testing.T, u *client.User, what, token string) {
 	for _, path := range []string{"/api/v1/me", "/api/v1/audit?limit=1", "/api/v1/notifications?limit=1"} {
 		client.Eventually(t, client.RecoveryTimeout, what+": GET "+path, func() error {
 			status, body, err := as.Do(http.MethodGet, path, nil, nil)
-			if err == nil && status == http.StatusUnauthorized {
+			switch {
+			case err != nil:
+				return err
+			case status == http.StatusUnauthorized:
 				t.Fatalf("%s: GET %s: %d %s", what, path, status, body)
-			}
-			if err != nil || status != http.StatusOK {
-				return fmt.Errorf("%d %.200s %v", status, body, err)
+			case status != http.StatusOK:
+				return fmt.Errorf("%d %.200s", status, body)
 			}
 			return nil
 		})
@@ -138,8 +140,11 @@ func login(t *testing.T, u *client.User, email string) string {
 	}
 	client.Eventually(t, client.RecoveryTimeout, "log in", func() error {
 		status, raw, err := u.Do(http.MethodPost, "/api/v1/auth/login", map[string]string{"email": email, "password": "correct horse battery staple"}, nil)
-		if err != nil || status != http.StatusOK {
-			return fmt.Errorf("%d %s %v", status, raw, err)
+		if err != nil {
+			return err
+		}
+		if status != http.StatusOK {
+			return fmt.Errorf("%d %s", status, raw)
 		}
 		return json.Unmarshal(raw, &answer)
 	})

@@ -71,6 +71,7 @@ run_tests() {
     export TEST_KAFKA_JARS
     echo "test-kafka: on Apache Kafka from $TEST_KAFKA_JARS" >&2
   fi
+  export TEST_TIMEOUT=${TEST_TIMEOUT:-60m} # ten minutes alone; a Java broker for each stack feels a busy machine most
   ./scripts/test.sh some ./e2e/... "${1:-}"
 }
 

@@ -20,7 +20,7 @@ fi
 [ -z "$race" ] || export CGO_ENABLED=1 GORACE="${GORACE:-atexit_sleep_ms=50}" # else every process of a test takes a second to end
 
 unit() { go list work | grep -v '^github.com/taskwire/taskwire/e2e'; }
-run() { "$bin/gotestsum" --format pkgname-and-test-fails --format-hide-empty-pkg -- $race -timeout 20m "$@"; }
+run() { "$bin/gotestsum" --format pkgname-and-test-fails --format-hide-empty-pkg -- $race -timeout "${TEST_TIMEOUT:-20m}" "$@"; }
 
 # daprd's own tests, outside the workspace, with the flags of its build so that nothing is compiled twice.
 sidecar() { (cd tools/daprd && GOWORK=off CGO_ENABLED=0 "$bin/gotestsum" --format pkgname-and-test-fails -- -trimpath ./...); }
