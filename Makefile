@@ -99,13 +99,13 @@ k8s-test: ## Test on a real cluster: KUBECONFIG and INGRESS, or the lab in ../sh
 	@RUN="$(RUN)" ./scripts/k8s/test.sh
 
 ##@ Images and compose
-MODULES += tools/images tools/caddy e2e/compose
+MODULES += tools/images e2e/compose
+TOOL_MODS += tools/caddy
 .PHONY: images images-test compose-env compose-test
 images: ## Build the images, with Docker or without (VERSION=, IMAGES="task-api …")
 	@./scripts/images.sh .taskwire/images $(IMAGES)
 images-test: ## Build the images without Docker for amd64 and arm64, and test what is in them
 	@cd tools/images && GOWORK=off go test -count=1 -timeout 45m .
-
 compose-env: ## Make .env for docker-compose.yml, with new secrets
 	@./scripts/compose-env.sh
 compose-test: ## Test docker-compose.yml, and start it without Docker and run the tours through its gateway (needs root)

@@ -12,14 +12,16 @@ fail() { echo "release: $*" >&2; exit 1; }
 awk -v want="## [$version]" 'index($0, want) == 1 {on = 1; next} /^## \[|^\[/ {on = 0} on' CHANGELOG.md >"$out/NOTES.md"
 grep -q '[^[:space:]]' "$out/NOTES.md" || fail "CHANGELOG.md has nothing about $version (docs/releasing.md)"
 
-# Each overlay names the images of this release, or of none.
+# Each overlay with the images of this release: the Minikube's, which builds its own, is given them; the cloud's names them
+# itself, as it is applied from a checkout too.
 for overlay in minikube cloud; do
   [ -d "k8s/overlays/$overlay" ] || fail "there is no k8s/overlays/$overlay"
   file=$out/taskwire-kubernetes-$overlay.yaml
-  ${KUBECTL:-kubectl} kustomize "k8s/overlays/$overlay" >"$file"
+  ${KUBECTL:-kubectl} kustomize "k8s/overlays/$overlay" | sed -E "s#image: taskwire/([a-z-]+):dev\$#image: ghcr.io/taskwire/\1:v$version#" >"$file"
   if other=$(grep -oE 'image: ghcr\.io/taskwire/[a-z-]+:.*' "$file" | grep -v ":v$version\$"); then
     fail "k8s/overlays/$overlay has images of another version: $other"
   fi
+  [ "$(grep -c "image: ghcr.io/taskwire/.*:v$version\$" "$file")" -ge 5 ] || fail "k8s/overlays/$overlay has no images of ours"
 done
 
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT

@@ -62,6 +62,7 @@ func TestTheFileStartsAndTheTourRuns(t *testing.T) {
 
 	t.Run("setup made the topics", func(t *testing.T) { s.checkTopics(t) })
 	t.Run("the tour runs through the gateway", func(t *testing.T) { s.tour(t) })
+	t.Run("Prometheus finds what it asks", func(t *testing.T) { s.checkMetrics(t) })
 	t.Run("nothing of the inside is reachable", func(t *testing.T) { s.checkInside(t) })
 	t.Run("a part that is away is told as such, and comes back alone", func(t *testing.T) { s.checkRestart(t) })
 	t.Run("setup can run again and keeps the secrets", func(t *testing.T) { s.checkSetupAgain(t) })
@@ -83,8 +84,8 @@ func TestTheFileStartsAndTheTourRuns(t *testing.T) {
 func newStack(t *testing.T) *stack {
 	t.Helper()
 	p := project(t)
-	for name, svc := range p.Services { // the profile's images are only in registries
-		if len(svc.Profiles) > 0 {
+	for name, svc := range p.Services { // the profile's images are only in registries, but for our own
+		if len(svc.Profiles) > 0 && svc.Build == nil {
 			delete(p.Services, name)
 		}
 	}
@@ -268,6 +269,29 @@ func (s *stack) checkInside(t *testing.T) {
 	}
 	if out := s.curl(t, "-w", "\n%{http_code}", s.url()+"/docs"); !strings.HasSuffix(out, "\n200") {
 		t.Errorf("GET /docs: got %.200s", out)
+	}
+}
+
+// checkMetrics asks what deploy/observability/prometheus.yml asks, where its target is one of ours.
+func (s *stack) checkMetrics(t *testing.T) {
+	asked := 0
+	for _, target := range targets(t) {
+		host, port, _ := strings.Cut(target, ":")
+		owner, _, _ := strings.Cut(host, "-daprd")
+		if _, ok := s.address[owner+"-pod"]; ok {
+			owner += "-pod"
+		}
+		addr, ok := s.address[owner]
+		if !ok {
+			continue // of an image that does not run here
+		}
+		asked++
+		if out := s.curl(t, "-w", "\n%{http_code}", "http://"+addr+":"+port+"/metrics"); !strings.HasSuffix(out, "\n200") || !strings.Contains(out, "# TYPE ") {
+			t.Errorf("%s: got %.300s", target, out)
+		}
+	}
+	if want := 2*len(apps) + 1; asked != want {
+		t.Errorf("asked %d targets, want %d: each service, each sidecar, kafka-metrics", asked, want)
 	}
 }
 

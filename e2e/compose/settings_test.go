@@ -166,12 +166,25 @@ func TestEachAppHasComponents(t *testing.T) {
 	}
 }
 
-// What Prometheus asks is there: a name in its network, and a port on which something listens.
-func TestPrometheusAsksWhatIsThere(t *testing.T) {
+// targets are host:port of what Prometheus asks.
+func targets(t *testing.T) []string {
+	t.Helper()
 	raw, err := os.ReadFile(root + "/deploy/observability/prometheus.yml")
 	if err != nil {
 		t.Fatal(err)
 	}
+	var all []string
+	for _, m := range regexp.MustCompile(`targets: \["?([^"\]]+)"?\]`).FindAllStringSubmatch(string(raw), -1) {
+		all = append(all, m[1])
+	}
+	if len(all) < 2*len(apps) {
+		t.Fatalf("got %d targets, want at least each service and each sidecar", len(all))
+	}
+	return all
+}
+
+// What Prometheus asks is there: a name in its network, and a port on which something listens.
+func TestPrometheusAsksWhatIsThere(t *testing.T) {
 	p := project(t)
 	names := map[string]bool{}
 	for name, s := range p.Services {
@@ -184,18 +197,14 @@ func TestPrometheusAsksWhatIsThere(t *testing.T) {
 			}
 		}
 	}
-	targets := regexp.MustCompile(`targets: \["?([^"\]]+)"?\]`).FindAllStringSubmatch(string(raw), -1)
-	if len(targets) < 2*len(apps) {
-		t.Fatalf("got %d targets, want at least each service and each sidecar", len(targets))
-	}
-	for _, m := range targets {
-		host, port, err := net.SplitHostPort(m[1])
+	for _, target := range targets(t) {
+		host, port, err := net.SplitHostPort(target)
 		if err != nil || !names[host] {
-			t.Errorf("Prometheus asks %s (%v), which is not in its network", m[1], err)
+			t.Errorf("Prometheus asks %s (%v), which is not in its network", target, err)
 		}
 		want := map[bool]string{true: strconv.Itoa(daprMetrics), false: strconv.Itoa(publicPort)}[strings.HasSuffix(host, "-daprd")]
 		if slices.Contains(apps, strings.TrimSuffix(host, "-daprd")) && port != want {
-			t.Errorf("Prometheus asks %s, want port %s", m[1], want)
+			t.Errorf("Prometheus asks %s, want port %s", target, want)
 		}
 	}
 }
