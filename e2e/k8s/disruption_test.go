@@ -63,15 +63,6 @@ func underWrites(t *testing.T, name string, disrupt func(u *client.User)) {
 	t.Logf("%s: %d writes were acknowledged, each is in the audit log and was in the open browser once", name, r.history.Writes())
 }
 
-// allReady waits until everything is as it should be.
-func allReady(t testing.TB) {
-	t.Helper()
-	for _, app := range services {
-		rolledOut(t, "deployment/"+app)
-	}
-	rolledOut(t, "statefulset/postgres", "statefulset/kafka")
-}
-
 func TestARollingRestartOfEveryDeploymentLosesNothing(t *testing.T) {
 	underWrites(t, "rolling restart", func(*client.User) {
 		for _, app := range services {
@@ -179,7 +170,6 @@ func TestAnUpgradeAndTheWayBackLoseNothing(t *testing.T) {
 	}
 	before := func(app string) string { return now[app][:strings.LastIndex(now[app], ":")+1] + previous }
 	after := func(app string) string { return now[app] }
-	t.Cleanup(func() { allReady(t) })
 	underWrites(t, "upgrade", func(*client.User) {
 		use(before)
 		use(after)

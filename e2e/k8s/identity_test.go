@@ -40,6 +40,7 @@ spec:
 	}{
 		{"audit", http.MethodGet, "task-api", "internal/jwks", true},
 		{"notification", http.MethodGet, "task-api", "internal/jwks", true},
+		{"notification", http.MethodPost, "task-api", "internal/heads", true},
 		{"websocket", http.MethodGet, "task-api", "internal/jwks", true},
 		{"websocket", http.MethodPost, "task-api", "internal/heads", true},
 		{"websocket", http.MethodGet, "task-api", "internal/changes", true},

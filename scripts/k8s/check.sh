@@ -29,15 +29,15 @@ rm -rf "$WORK/schemas"
 "$bin/schemas" "$WORK/schemas" <"$WORK/openapi.json" >/dev/null
 conform() { "$bin/kubeconform" -strict -summary -schema-location "$WORK/schemas/{{.Group}}_{{.ResourceAPIVersion}}_{{.ResourceKind}}.json" "$1"; }
 for overlay in cluster overlays/minikube overlays/lab overlays/cloud; do
-  file=$WORK/rendered/${overlay##*/}.yaml
+  name=${overlay##*/} file=$WORK/rendered/${overlay##*/}.yaml
   $K kustomize "k8s/$overlay" >"$file"
-  conform "$file" | sed "s/^/   $overlay: /"
+  conform "$file" | sed "s/^/   $name: /"
   # The check itself: a misspelt field is noticed, in a built-in kind and in one of Dapr's.
   [ "$overlay" = cluster ] || for misspelt in 's/^  selector:/  selektor:/' 's/^  deadLetterTopic:/  deadLetterTopik:/'; do
     sed "$misspelt" "$file" >"$WORK/misspelt.yaml"
     ! conform "$WORK/misspelt.yaml" >/dev/null 2>&1 || fail "kubeconform notices nothing: $misspelt"
   done
   $K create namespace $NAMESPACE --dry-run=client -o yaml | $K apply -f - >/dev/null 2>&1 # what is in it cannot be checked without it
-  $K apply --dry-run=server --validate=strict -f "$file" >"$WORK/dry-run.log" 2>&1 || { cat "$WORK/dry-run.log"; fail "the server refuses $overlay"; }
-  say "$overlay: the server takes $(wc -l <"$WORK/dry-run.log") objects"
+  $K apply --dry-run=server --validate=strict -f "$file" >"$WORK/dry-run.log" 2>&1 || { cat "$WORK/dry-run.log"; fail "the server refuses $name"; }
+  say "$name: the server takes $(wc -l <"$WORK/dry-run.log") objects"
 done

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # test.sh: Taskwire on a real cluster, tested through its Ingress (e2e/k8s). With KUBECONFIG and INGRESS (the address of
-# the Ingress) it takes that cluster, whose nodes K8S_LOAD must be able to give images; else it brings up the lab from
-# ../shared/lab/k8s and stops it again.
+# the Ingress) it takes that cluster; else it brings up the lab from ../shared/lab/k8s and takes it away again.
+#   IMAGES=there     the cluster has the images that k8s/overlays/lab names already, and localhost/taskwire/probe:dev; with
+#                    PREVIOUS_TAG also those to upgrade from. Without it they are built and loaded into the lab
 #   RUN=regexp       only these tests
 #   KEEP=1           leave everything running
 #   K8S_LAB=DIR      where the lab is
@@ -10,8 +11,11 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 . scripts/k8s/lib.sh
 export K8S_LAB=${K8S_LAB:-../shared/lab/k8s}
-[ -x "$K8S_LAB/make-image.sh" ] || fail "there is no lab at $K8S_LAB: set K8S_LAB to the folder with cluster-up.sh"
-K8S_LAB=$(cd "$K8S_LAB" && pwd)
+if [ -z "${KUBECONFIG:-}" ] || [ "${IMAGES:-}" != there ]; then
+  [ -x "$K8S_LAB/make-image.sh" ] ||
+    fail "there is no lab at $K8S_LAB: set K8S_LAB to the folder with cluster-up.sh, or KUBECONFIG, INGRESS and IMAGES=there"
+  K8S_LAB=$(cd "$K8S_LAB" && pwd)
+fi
 mkdir -p "$WORK"
 
 step "make minikube, where something is missing"
@@ -21,7 +25,8 @@ lab=${LAB:-$HOME/.cache/k8s-lab}
 export PATH=$lab/bin:$PATH
 if [ -z "${KUBECONFIG:-}" ]; then
   step "cluster"
-  [ "${KEEP:-}" = 1 ] || trap '"$K8S_LAB/cluster-down.sh" >/dev/null 2>&1' EXIT
+  # Its state goes, so that every run begins with an empty cluster; programs and images stay.
+  [ "${KEEP:-}" = 1 ] || trap '"$K8S_LAB/cluster-down.sh" --purge >/dev/null 2>&1' EXIT
   up=$("$K8S_LAB/cluster-up.sh" 2>"$WORK/cluster.log") || { tail -n 20 "$WORK/cluster.log" >&2; fail "the cluster did not start"; }
   for kv in $up; do export "${kv?}"; done
   # The lab enforces NetworkPolicy on what it forwards, and so not on the way to the API server, which is the node.
@@ -33,20 +38,23 @@ say "$($K version | grep Server)"
 chart=$(go mod download -json "github.com/dapr/dapr@v$DAPR_VERSION" | sed -n 's/^\t"Dir": "\(.*\)",*/\1/p')/charts/dapr
 restricted_dapr "$chart"
 
-step "images"
-command -v pg_ctl >/dev/null || [ -x /usr/lib/postgresql/15/bin/postgres ] || fail "needs Debian's package: apt-get install -y --no-install-recommends postgresql-15"
-"$K8S_LAB/make-image.sh" list | grep -q '^localhost/postgres:15$' || "$K8S_LAB/make-image.sh" postgres >"$WORK/image.log" 2>&1
-make -s taskwire
-scripts/k8s/images.sh dev
 export PROBE_IMAGE=localhost/taskwire/probe:dev
-CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$WORK/images/probe" ./e2e/k8s/probe
-IMAGE_PATH=/service "$K8S_LAB/make-image.sh" binary $PROBE_IMAGE "$WORK/images/probe" >/dev/null 2>&1
-previous=${K8S_PREVIOUS:-HEAD~1}
-if git rev-parse -q --verify "$previous^{commit}" >/dev/null; then
-  scripts/k8s/images.sh previous "$previous"
-  export PREVIOUS_TAG=previous
-else
-  say "there is no $previous here, so the upgrade is not tested"
+make -s taskwire
+if [ "${IMAGES:-}" != there ]; then
+  step "images"
+  "$K8S_LAB/make-image.sh" list | grep -q '^localhost/postgres:15$' || "$K8S_LAB/make-image.sh" postgres >"$WORK/image.log" 2>&1 ||
+    { tail -n 5 "$WORK/image.log" >&2; fail "the image of Postgres could not be made"; }
+  scripts/k8s/images.sh dev
+  CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$WORK/images/probe" ./e2e/k8s/probe
+  IMAGE_PATH=/service "$K8S_LAB/make-image.sh" binary $PROBE_IMAGE "$WORK/images/probe" >/dev/null 2>&1
+  previous=${K8S_PREVIOUS:-HEAD~1}
+  if git rev-parse -q --verify "$previous^{commit}" >/dev/null; then
+    say "to upgrade from: $(git log -1 --format='%h %s' "$previous")"
+    scripts/k8s/images.sh previous "$previous"
+    export PREVIOUS_TAG=previous
+  else
+    say "there is no $previous here, so the upgrade is not tested"
+  fi
 fi
 
 step "manifests"

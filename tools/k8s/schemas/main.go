@@ -63,7 +63,11 @@ func write(dir string) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		file := fmt.Sprintf("%s_%s_%s.json", kind["group"], kind["version"], strings.ToLower(kind["kind"].(string)))
+		group := kind["group"]
+		if group == "" { // what kubeconform calls the core group
+			group = kind["version"]
+		}
+		file := fmt.Sprintf("%s_%s_%s.json", group, kind["version"], strings.ToLower(kind["kind"].(string)))
 		if err := os.WriteFile(filepath.Join(dir, file), raw, 0o644); err != nil {
 			return 0, err
 		}
