@@ -59,6 +59,7 @@ for j in databases topics; do
     { $K -n $NAMESPACE logs job/$j --tail=20 >&2; fail "the Job $j did not complete"; }
   say "job/$j: $($K -n $NAMESPACE logs job/$j --tail=1)"
 done
+! grep -q 'name: kafka-metrics' "$render.yaml" || wait_rollout deployment/kafka-metrics
 
 step "services"
 $K apply -f "$render.yaml" -l app.kubernetes.io/component=service >/dev/null
