@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -72,10 +73,29 @@ func TestARollingRestartOfEveryDeploymentLosesNothing(t *testing.T) {
 	})
 }
 
+// victims are the pods of the services and of the data, but for those that are on their way out. None of them is taken away
+// by its autoscaler while the test runs.
+func victims(t *testing.T) []pod {
+	t.Helper()
+	scaleDown := func(ctx context.Context, policy string) {
+		for _, hpa := range []string{"task-api", "websocket"} {
+			patch := fmt.Sprintf(`{"spec":{"behavior":{"scaleDown":{"selectPolicy":%q}}}}`, policy)
+			if _, err := run(ctx, "", "-n", namespace, "patch", "hpa", hpa, "--type=merge", "-p", patch); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	scaleDown(t.Context(), "Disabled")
+	t.Cleanup(func() { scaleDown(context.Background(), "Max") }) // the default; the test's own context has ended
+	return slices.DeleteFunc(pods(t, "app.kubernetes.io/component in (service,data)"), func(p pod) bool {
+		return p.Metadata.DeletionTimestamp != ""
+	})
+}
+
 // TestForceDeletingEveryPodLosesNothing takes each pod away with no time to end, its sidecar with it.
 func TestForceDeletingEveryPodLosesNothing(t *testing.T) {
 	underWrites(t, "force delete", func(*client.User) {
-		for _, p := range pods(t, "app.kubernetes.io/component in (service,data)") {
+		for _, p := range victims(t) {
 			kubectl(t, "delete", "pod", p.Metadata.Name, "--grace-period=0", "--force", "--wait=false")
 			allReadyAgain(t, p)
 		}
@@ -86,7 +106,7 @@ func TestForceDeletingEveryPodLosesNothing(t *testing.T) {
 func TestKillingEveryContainerLosesNothing(t *testing.T) {
 	kill := killer(t)
 	underWrites(t, "kill -9", func(*client.User) {
-		for _, p := range pods(t, "app.kubernetes.io/component in (service,data)") {
+		for _, p := range victims(t) {
 			for _, s := range append(p.Status.ContainerStatuses, p.Status.InitContainerStatuses...) {
 				kill(s.id())
 				restarted(t, p.Metadata.Name, s)
