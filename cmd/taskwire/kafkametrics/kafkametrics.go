@@ -12,7 +12,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,6 +19,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/taskwire/taskwire/cmd/taskwire/internal/kafkaconn"
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
@@ -165,9 +165,9 @@ type Config struct {
 
 // Run serves GET /metrics until ctx is done. ready, if not nil, is told the address.
 func Run(ctx context.Context, cfg Config, ready func(addr string)) error {
-	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(cfg.Brokers, ",")...))
+	client, err := kafkaconn.Client(cfg.Brokers)
 	if err != nil {
-		return fmt.Errorf("the address of Kafka (%s): %w", cfg.Brokers, err)
+		return err
 	}
 	defer client.Close()
 	registry := prometheus.NewRegistry()

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/taskwire/taskwire/cmd/taskwire/internal/consumers"
+	"github.com/taskwire/taskwire/cmd/taskwire/internal/kafkaconn"
 )
 
 // askTimeout bounds one look at the broker.
@@ -26,7 +27,7 @@ func consumersCommand() *cobra.Command {
 		Use:   "consumers",
 		Short: "Show how far behind the consumers are; wait until they have caught up",
 		Long: "Shows for each service that keeps what events cause how many events it has still to take. With --wait it returns when\n" +
-			"each has taken all that was there when it was called: scripts/backup.sh needs that. Exit code 1: one has not in time.",
+			"each has taken all that was there when it was called: scripts/backup.sh needs that. Exit code 1: one has not in time.\n\n" + kafkaconn.Help,
 		Example: "  taskwire consumers --brokers 127.0.0.1:9092\n  taskwire consumers --wait 2m",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

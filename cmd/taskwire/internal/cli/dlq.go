@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/taskwire/taskwire/cmd/taskwire/internal/deadletters"
+	"github.com/taskwire/taskwire/cmd/taskwire/internal/kafkaconn"
 )
 
 // dlqLimit is how many letters of each topic are shown unless more are asked for: a screen full.
@@ -38,7 +39,7 @@ func dlqCommand() *cobra.Command {
 		Short: "Show the dead letters; publish one again",
 		Long: "Shows the newest events that a consumer could never process, each with its reason. A letter stays in its topic for 30\n" +
 			"days. After the cause is mended, replay publishes its event again: every consumer of the topic gets it, and those that\n" +
-			"have had it pass over it.",
+			"have had it pass over it.\n\n" + kafkaconn.Help,
 		Example: "  taskwire dlq --brokers 127.0.0.1:9092\n  taskwire dlq show task-events.dlq:0:12\n  taskwire dlq replay task-events.dlq:0:12",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

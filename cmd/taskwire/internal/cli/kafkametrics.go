@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/taskwire/taskwire/cmd/taskwire/internal/kafkaconn"
 	"github.com/taskwire/taskwire/cmd/taskwire/kafkametrics"
 )
 
@@ -16,7 +17,7 @@ func kafkaMetricsCommand() *cobra.Command {
 		Use:   "kafka-metrics",
 		Short: "Tell Prometheus the consumers' lag and the dead letters",
 		Long: "Serves /metrics with what only the broker knows: the lag and the members of each consumer group, the dead letters of\n" +
-			"each topic, and the partitions that lack a replica. deploy/observability/prometheus.yml scrapes it.",
+			"each topic, and the partitions that lack a replica. deploy/observability/prometheus.yml scrapes it.\n\n" + kafkaconn.Help,
 		Example: "  taskwire kafka-metrics --brokers 127.0.0.1:9092 --addr 127.0.0.1:9308",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

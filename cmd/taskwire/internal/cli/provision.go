@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/taskwire/taskwire/cmd/taskwire/internal/kafkaconn"
 	"github.com/taskwire/taskwire/cmd/taskwire/internal/provision"
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/platform/postgres"
@@ -31,12 +32,13 @@ func provisionCommand() *cobra.Command {
 	}
 	var brokers string
 	topics := &cobra.Command{
-		Use: "topics", Short: "Make the topics, with their partitions", Args: cobra.NoArgs,
+		Use: "topics", Short: "Make the topics, with their partitions", Long: "Makes the topics that are missing, with their partitions and settings.\n\n" + kafkaconn.Help, Args: cobra.NoArgs,
 		Example: "  taskwire provision topics --brokers kafka:9092",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			warn := func(w string) { fmt.Fprintln(cmd.ErrOrStderr(), w) }
 			err := insist(cmd, func(ctx context.Context) (bool, error) {
-				return true, provision.EnsureTopics(ctx, brokers, events.Topics(), warn)
+				err := provision.EnsureTopics(ctx, brokers, events.Topics(), warn)
+				return !errors.Is(err, kafkaconn.ErrSettings), err
 			})
 			if err == nil {
 				fmt.Fprintf(cmd.OutOrStdout(), "%d topics are there\n", len(events.Topics()))

@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/taskwire/taskwire/cmd/taskwire/internal/kafkaconn"
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
@@ -49,9 +50,9 @@ type Desk struct {
 
 // Open makes a desk for brokers (host:port, with commas between). Close it.
 func Open(brokers string) (*Desk, error) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(brokers, ",")...))
+	client, err := kafkaconn.Client(brokers)
 	if err != nil {
-		return nil, fmt.Errorf("the address of Kafka (%s): %w", brokers, err)
+		return nil, err
 	}
 	return &Desk{client, kadm.NewClient(client)}, nil
 }

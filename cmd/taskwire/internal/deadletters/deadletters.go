@@ -18,6 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/taskwire/taskwire/cmd/taskwire/internal/kafkaconn"
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
@@ -39,18 +40,17 @@ type Letter struct {
 
 // Desk reads and replays on one cluster.
 type Desk struct {
-	brokers []string
+	brokers string
 	client  *kgo.Client
 }
 
 // Open makes a desk for brokers (host:port, with commas between). Close it.
 func Open(brokers string) (*Desk, error) {
-	seeds := strings.Split(brokers, ",")
-	client, err := kgo.NewClient(kgo.SeedBrokers(seeds...), kgo.RecordPartitioner(kgo.StickyKeyPartitioner(kgo.SaramaCompatHasher(fnv32a))))
+	client, err := kafkaconn.Client(brokers, kgo.RecordPartitioner(kgo.StickyKeyPartitioner(kgo.SaramaCompatHasher(fnv32a))))
 	if err != nil {
-		return nil, fmt.Errorf("the address of Kafka (%s): %w", brokers, err)
+		return nil, err
 	}
-	return &Desk{seeds, client}, nil
+	return &Desk{brokers, client}, nil
 }
 
 // fnv32a is what daprd's Kafka client spreads keys by. Kafka's own clients have another function: with theirs a
@@ -108,7 +108,7 @@ func (d *Desk) read(ctx context.Context, topic string, partition int32, from, to
 	if from >= to {
 		return nil, nil
 	}
-	reader, err := kgo.NewClient(kgo.SeedBrokers(d.brokers...),
+	reader, err := kafkaconn.Client(d.brokers,
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().At(from)}}))
 	if err != nil {
 		return nil, err

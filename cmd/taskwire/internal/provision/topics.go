@@ -5,13 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/taskwire/taskwire/cmd/taskwire/internal/kafkaconn"
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
@@ -36,9 +35,9 @@ const (
 // the retention that their consumers count on. A topic that is there is left alone; what is not as it should be with
 // it is told to warn. A cluster whose brokers are just joining is waited for as long as ctx allows.
 func EnsureTopics(ctx context.Context, brokers string, topics []events.Topic, warn func(string)) error {
-	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(brokers, ",")...))
+	client, err := kafkaconn.Client(brokers)
 	if err != nil {
-		return fmt.Errorf("the address of Kafka (%s): %w", brokers, err)
+		return err
 	}
 	defer client.Close()
 	admin := kadm.NewClient(client)
