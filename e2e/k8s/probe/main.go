@@ -99,25 +99,33 @@ func handshake(ctx context.Context, addr string) error {
 	return nil
 }
 
-// kill finds the container's processes by the names of their cgroups; the first of them is the one that the others are of.
+// kill finds the container's processes by the names of their cgroups. The one that the container ends with is the one that
+// it knows as process 1; the lowest number of the node's own says nothing, as those start over.
 func kill(id string) error {
 	files, err := filepath.Glob("/proc/[0-9]*/cgroup")
 	if err != nil {
 		return err
 	}
-	first := 0
 	for _, file := range files {
 		raw, err := os.ReadFile(file)
 		if err != nil || !strings.Contains(string(raw), id) {
 			continue // it has ended meanwhile, or is another's
 		}
-		pid, err := strconv.Atoi(strings.Split(file, "/")[2])
-		if err == nil && (first == 0 || pid < first) {
-			first = pid
+		status, err := os.ReadFile(filepath.Join(filepath.Dir(file), "status"))
+		if err != nil {
+			continue
 		}
+		_, line, _ := strings.Cut(string(status), "\nNSpid:")
+		line, _, _ = strings.Cut(line, "\n")
+		numbers := strings.Fields(line) // in each namespace from the node's to the container's
+		if len(numbers) < 2 || numbers[len(numbers)-1] != "1" {
+			continue
+		}
+		pid, err := strconv.Atoi(strings.Split(file, "/")[2])
+		if err != nil {
+			return err
+		}
+		return syscall.Kill(pid, syscall.SIGKILL)
 	}
-	if first == 0 {
-		return errors.New("no process of container " + id + " is on this node")
-	}
-	return syscall.Kill(first, syscall.SIGKILL)
+	return errors.New("no process of container " + id + " is on this node")
 }
