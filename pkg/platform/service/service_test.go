@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"strings"
 	"syscall"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -139,9 +140,9 @@ func TestAnArgumentThatIsNotKnownIsRefused(t *testing.T) {
 }
 
 func TestReadyIsWhatTheRunningServiceAnswers(t *testing.T) {
-	ready := false
+	var ready atomic.Bool // the server and the test share it
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/readyz" || !ready {
+		if r.URL.Path != "/readyz" || !ready.Load() {
 			http.Error(w, "database: away", http.StatusServiceUnavailable)
 		}
 	}))
@@ -154,7 +155,7 @@ func TestReadyIsWhatTheRunningServiceAnswers(t *testing.T) {
 	if code, out := ask(t, env, "--ready"); code != 1 || !strings.Contains(out, "database: away") {
 		t.Errorf("not ready: got exit %d and %q, want 1 and what is missing", code, out)
 	}
-	ready = true
+	ready.Store(true)
 	if code, out := ask(t, env, "--ready"); code != 0 {
 		t.Errorf("ready: got exit %d and %q, want 0", code, out)
 	}

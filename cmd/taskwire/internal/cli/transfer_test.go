@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -101,9 +102,9 @@ func TestWrongCallsOfImportAndExportAreNamed(t *testing.T) {
 }
 
 func TestAnExportIsThereWholeOrNotAtAll(t *testing.T) {
-	whole := true
+	var cut atomic.Bool // the server and the test share it
 	url := taskAPI(t, func(w http.ResponseWriter, _ *http.Request) {
-		if whole {
+		if !cut.Load() {
 			fmt.Fprint(w, "all of it")
 			return
 		}
@@ -114,7 +115,8 @@ func TestAnExportIsThereWholeOrNotAtAll(t *testing.T) {
 		panic(http.ErrAbortHandler)
 	})
 	path := filepath.Join(t.TempDir(), "tasks.jsonl")
-	for _, whole = range []bool{true, false} {
+	for _, whole := range []bool{true, false} {
+		cut.Store(!whole)
 		code, _, errs := call(t, "export", path, "--url", url)
 		if raw, err := os.ReadFile(path); err != nil || string(raw) != "all of it" || (code == 0) != whole {
 			t.Errorf("export, whole %v: got %d %q and the file %q %v", whole, code, errs, raw, err)
@@ -123,7 +125,7 @@ func TestAnExportIsThereWholeOrNotAtAll(t *testing.T) {
 	if left, err := os.ReadDir(filepath.Dir(path)); err != nil || len(left) != 1 {
 		t.Errorf("folder: got %v %v, want the one file", left, err)
 	}
-	whole = true
+	cut.Store(false)
 	if code, out, _ := call(t, "export", "-", "--format", "ics", "--url", url); code != 0 || out != "all of it" {
 		t.Errorf("export to stdout: got %d %q", code, out)
 	}
