@@ -20,8 +20,9 @@ import (
 )
 
 const (
-	// importLines are many batches of the import, so that it is in the middle of them when the part dies.
-	importLines = 2_000
+	// importLines are five batches of the import, so that it is in the middle of them when the part dies, and no more
+	// than the WebSocket service replays: the open browser then has to see them all, and is not told to resync.
+	importLines = 1_000
 	// batchOperations is the most that a batch takes.
 	batchOperations = 500
 )
