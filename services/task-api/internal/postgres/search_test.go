@@ -131,7 +131,7 @@ func TestAnySearchIsSafeAndFindsWhatItIsTakenFrom(t *testing.T) {
 		if len(words) == 0 || len(words) > domain.MaxSearchWords {
 			return
 		}
-		for i, w := range words {
+		for i, w := range cut { // not Go's words: its Unicode may be newer, and have compatibility forms that the database lacks
 			r := []rune(w)
 			words[i] = string(r[:rapid.IntRange(1, len(r)).Draw(rt, "beginning")])
 		}
