@@ -3,7 +3,6 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 	"github.com/taskwire/taskwire/cmd/taskwire/kafka"
 	"github.com/taskwire/taskwire/e2e/client"
 	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/platform/porttest"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -35,15 +35,7 @@ type cluster struct {
 func startCluster(t *testing.T, jars string) *cluster {
 	t.Helper()
 	c := &cluster{t: t, running: make([]*exec.Cmd, clusterNodes)}
-	var ports [2 * clusterNodes]int
-	for i := range ports { // all are held until all are known, so that none comes twice
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		ports[i] = l.Addr().(*net.TCPAddr).Port
-	}
+	ports := porttest.Free(t, 2*clusterNodes)
 	var controllers []string
 	for i := range clusterNodes {
 		controllers = append(controllers, fmt.Sprintf("127.0.0.1:%d", ports[clusterNodes+i]))

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -98,10 +99,10 @@ func startStack(ctx context.Context, cfg stack.Config) (s *stack.Stack, stop fun
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
-	stop = func() error {
+	stop = sync.OnceValue(func() error {
 		cancel()
 		return <-ended
-	}
+	})
 	select {
 	case <-s.Ready():
 		return s, stop, nil
@@ -111,6 +112,17 @@ func startStack(ctx context.Context, cfg stack.Config) (s *stack.Stack, stop fun
 	case <-time.After(startTimeout):
 		return nil, nil, fmt.Errorf("not ready after %s: %w", startTimeout, stop())
 	}
+}
+
+// showLogs ends a test that failed with the last lines of parts' logs, which its folder takes along.
+func showLogs(t *testing.T, s *stack.Stack, parts ...string) {
+	t.Cleanup(func() {
+		for _, part := range parts {
+			if raw, err := os.ReadFile(s.LogPath(part)); t.Failed() && err == nil {
+				t.Logf("the end of the log of %s:\n%s", part, raw[max(0, len(raw)-4000):])
+			}
+		}
+	})
 }
 
 // repoRoot is the folder above this one that holds go.work.

@@ -7,10 +7,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +21,8 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/platform/logtest"
 	"github.com/taskwire/taskwire/pkg/platform/pgtest"
+	"github.com/taskwire/taskwire/pkg/platform/ports"
+	"github.com/taskwire/taskwire/pkg/platform/porttest"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
@@ -35,16 +37,6 @@ type running struct {
 	t           *testing.T
 	public, app string
 	log         *logtest.Buffer
-}
-
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // start runs the service with its secrets from the mounted copy and checks at the end that it stops cleanly.
@@ -62,10 +54,10 @@ func start(t *testing.T, databaseURL, migrateURL string) *running {
 	if err := os.WriteFile(file, secrets, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := &running{t: t, public: freeAddr(t), app: freeAddr(t), log: &logtest.Buffer{}}
+	s := &running{t: t, public: porttest.Addr(t), app: porttest.Addr(t), log: &logtest.Buffer{}}
 	for name, value := range map[string]string{
 		"HTTP_ADDR": s.public, "APP_ADDR": s.app, "APP_API_TOKEN": appToken, "SECRETS_FILE": file, "SHUTDOWN_TIMEOUT": "10s",
-		"DAPR_HTTP_PORT": port(freeAddr(t)), "DAPR_GRPC_PORT": port(freeAddr(t)), // nobody is there
+		"DAPR_HTTP_PORT": strconv.Itoa(porttest.Closed(t)), "DAPR_GRPC_PORT": strconv.Itoa(porttest.Closed(t)), // nobody is there
 	} {
 		t.Setenv(name, value)
 	}
@@ -85,8 +77,6 @@ func start(t *testing.T, databaseURL, migrateURL string) *running {
 	})
 	return s
 }
-
-func port(addr string) string { return addr[strings.LastIndex(addr, ":")+1:] }
 
 func (s *running) call(method, url string, body []byte, header map[string]string) (int, string, error) {
 	req, err := http.NewRequest(method, url, bytes.NewReader(body))
@@ -166,7 +156,7 @@ func TestTheServiceWithoutItsSidecar(t *testing.T) {
 }
 
 func TestTheServiceWithoutItsDatabase(t *testing.T) {
-	nobody := "postgres://audit_app@" + freeAddr(t) + "/audit?sslmode=disable"
+	nobody := "postgres://audit_app@" + ports.Loopback(porttest.Closed(t)) + "/audit?sslmode=disable"
 	s := start(t, nobody, nobody)
 	s.wants("http://"+s.public+"/healthz", http.StatusOK)
 	s.wants("http://"+s.public+"/readyz", http.StatusServiceUnavailable, "database")

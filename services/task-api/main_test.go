@@ -17,7 +17,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -25,6 +24,7 @@ import (
 	"github.com/taskwire/taskwire/pkg/platform/config"
 	"github.com/taskwire/taskwire/pkg/platform/logtest"
 	"github.com/taskwire/taskwire/pkg/platform/pgtest"
+	"github.com/taskwire/taskwire/pkg/platform/porttest"
 	"go.uber.org/goleak"
 )
 
@@ -69,7 +69,7 @@ func start(t *testing.T, away bool, change ...func(*settings)) *running {
 		t.Fatal(err)
 	}
 	cfg := settings{Base: config.Base{
-		HTTPAddr: "127.0.0.1:0", AppAddr: "127.0.0.1:0", DaprHTTPPort: closedPort(t), DaprGRPCPort: closedPort(t),
+		HTTPAddr: "127.0.0.1:0", AppAddr: "127.0.0.1:0", DaprHTTPPort: porttest.Closed(t), DaprGRPCPort: porttest.Closed(t),
 		DaprPubSub: "kafka-pubsub", AppAPIToken: appToken, SecretStore: "kubernetes-secrets", SecretsFile: file,
 		LogLevel: "debug", ShutdownTimeout: 30 * time.Second, // net/http waits for 5 of them for such a connection
 	}, DatabaseConns: 8}
@@ -115,24 +115,6 @@ func address(t *testing.T, databaseURL string) string {
 
 func (s *running) through(databaseURL string) string {
 	return strings.Replace(databaseURL, address(s.t, databaseURL), s.proxy.listener.Addr().String(), 1)
-}
-
-// closedPort is a port on which nobody listens, and that nobody else gets while the test runs.
-func closedPort(t *testing.T) int {
-	t.Helper()
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = syscall.Close(fd) })
-	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
-		t.Fatal(err)
-	}
-	at, err := syscall.Getsockname(fd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return at.(*syscall.SockaddrInet4).Port
 }
 
 // call sends a request; headers are pairs.

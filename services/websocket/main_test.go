@@ -10,9 +10,9 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -25,6 +25,8 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/platform/auth"
 	"github.com/taskwire/taskwire/pkg/platform/logtest"
+	"github.com/taskwire/taskwire/pkg/platform/ports"
+	"github.com/taskwire/taskwire/pkg/platform/porttest"
 	"github.com/taskwire/taskwire/services/websocket/internal/hubtest"
 )
 
@@ -42,25 +44,15 @@ type running struct {
 	stop        func()
 }
 
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 func port(addr string) string { return addr[strings.LastIndex(addr, ":")+1:] }
 
 // start runs the service with its sidecar's HTTP side at sidecar, and checks at the end that it stops cleanly.
 func start(t *testing.T, sidecar string) *running {
 	t.Helper()
-	s := &running{t: t, public: freeAddr(t), app: freeAddr(t), log: &logtest.Buffer{}}
+	s := &running{t: t, public: porttest.Addr(t), app: porttest.Addr(t), log: &logtest.Buffer{}}
 	for name, value := range map[string]string{
 		"HTTP_ADDR": s.public, "APP_ADDR": s.app, "APP_API_TOKEN": appToken, "SHUTDOWN_TIMEOUT": "10s",
-		"DAPR_HTTP_PORT": port(sidecar), "DAPR_GRPC_PORT": port(freeAddr(t)), // nobody is at the gRPC side
+		"DAPR_HTTP_PORT": port(sidecar), "DAPR_GRPC_PORT": strconv.Itoa(porttest.Closed(t)), // nobody is at the gRPC side
 	} {
 		t.Setenv(name, value)
 	}
@@ -138,7 +130,7 @@ func (s *running) deliver(topic, data string) (int, string) {
 }
 
 func TestTheServiceWithoutItsSidecar(t *testing.T) {
-	s := start(t, freeAddr(t))
+	s := start(t, ports.Loopback(porttest.Closed(t)))
 	s.wants("http://"+s.public+"/healthz", http.StatusOK)
 	s.wants("http://"+s.app+"/healthz", http.StatusOK)
 	s.wants("http://"+s.public+"/readyz", http.StatusServiceUnavailable, "sidecar", "keys")

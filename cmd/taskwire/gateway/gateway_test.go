@@ -1,6 +1,9 @@
 package gateway
 
 import (
+	"github.com/taskwire/taskwire/pkg/platform/ports"
+	"github.com/taskwire/taskwire/pkg/platform/porttest"
+
 	"bufio"
 	"context"
 	"encoding/json"
@@ -367,12 +370,7 @@ func TestReadyzIs200OnlyWhenEveryPartIsReady(t *testing.T) {
 	}
 	defer l.Close()
 	open := "tcp://" + l.Addr().String()
-	gone, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	shut := "tcp://" + gone.Addr().String()
-	gone.Close()
+	shut := "tcp://" + ports.Loopback(porttest.Closed(t))
 	for name, tc := range map[string]struct {
 		parts map[string]string
 		want  int

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"net/url"
 
-	"github.com/taskwire/taskwire/cmd/taskwire/internal/ports"
 	"github.com/taskwire/taskwire/cmd/taskwire/internal/secretfile"
+	"github.com/taskwire/taskwire/pkg/platform/ports"
 )
 
 // plan is the ports and tokens of one run.

@@ -10,12 +10,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/taskwire/taskwire/cmd/taskwire/internal/ports"
 	"github.com/taskwire/taskwire/cmd/taskwire/internal/provision"
 	"github.com/taskwire/taskwire/cmd/taskwire/internal/runstate"
 	"github.com/taskwire/taskwire/cmd/taskwire/internal/supervise"
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/platform/localpg"
+	"github.com/taskwire/taskwire/pkg/platform/ports"
 )
 
 const (

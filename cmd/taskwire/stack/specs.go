@@ -12,11 +12,11 @@ import (
 	"time"
 
 	"github.com/taskwire/taskwire/cmd/taskwire/components"
-	"github.com/taskwire/taskwire/cmd/taskwire/internal/ports"
 	"github.com/taskwire/taskwire/cmd/taskwire/internal/secretfile"
 	"github.com/taskwire/taskwire/cmd/taskwire/internal/supervise"
 	"github.com/taskwire/taskwire/cmd/taskwire/kafka"
 	"github.com/taskwire/taskwire/pkg/platform/localpg"
+	"github.com/taskwire/taskwire/pkg/platform/ports"
 )
 
 // How long each part gets to end when it is asked. Together, stage by stage, they are the 20 s that a stop may take.

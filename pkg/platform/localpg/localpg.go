@@ -1,6 +1,8 @@
 package localpg
 
 import (
+	"github.com/taskwire/taskwire/pkg/platform/ports"
+
 	"context"
 	"errors"
 	"fmt"
@@ -100,7 +102,7 @@ func prepare(ctx context.Context, cfg Config) (plan *Plan, err error) {
 		return nil, err
 	}
 	if cfg.Port == 0 {
-		if c.cfg.Port, err = freePort(); err != nil {
+		if c.cfg.Port, err = ports.Free(); err != nil {
 			return nil, err
 		}
 	}
@@ -184,13 +186,4 @@ func childEnv() []string {
 		}
 	}
 	return env
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp4", "127.0.0.1:0") //nolint:noctx // binds and returns
-	if err != nil {
-		return 0, fmt.Errorf("find a free port: %w", err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -22,6 +21,7 @@ import (
 	"time"
 
 	"github.com/taskwire/taskwire/cmd/taskwire/components"
+	"github.com/taskwire/taskwire/pkg/platform/porttest"
 )
 
 // daprdEnv names the daprd to test with.
@@ -121,7 +121,7 @@ func Start(t testing.TB, o Options) *Sidecar {
 		t.Fatal(err)
 	}
 	change(t, o.Changes, resources, config)
-	ports := freePorts(t, 4)
+	ports := porttest.Free(t, 4)
 	s := &Sidecar{addr: fmt.Sprintf("127.0.0.1:%d", ports[0]), resources: resources, exited: make(chan struct{})}
 	args := components.Sidecar{App: o.App, AppPort: o.Port, HTTPPort: ports[0], GRPCPort: ports[1], InternalPort: ports[2],
 		MetricsPort: ports[3], ResourcesDir: resources, ConfigFile: config, ShutdownSeconds: o.Shutdown}.Args()
@@ -268,20 +268,6 @@ func dropFlags(args, drop []string) []string {
 		}
 	}
 	return kept
-}
-
-func freePorts(t testing.TB, n int) []int {
-	t.Helper()
-	var ports []int
-	for range n {
-		ln, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer ln.Close()
-		ports = append(ports, ln.Addr().(*net.TCPAddr).Port)
-	}
-	return ports
 }
 
 // readable is the log in brief: what was wrong, and the last lines.

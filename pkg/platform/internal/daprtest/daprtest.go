@@ -11,7 +11,6 @@ package daprtest
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -22,6 +21,7 @@ import (
 	"time"
 
 	"github.com/taskwire/taskwire/pkg/platform/logtest"
+	"github.com/taskwire/taskwire/pkg/platform/porttest"
 )
 
 const (
@@ -79,7 +79,7 @@ func Start(t testing.TB, cfg Config) *Sidecar {
 		}
 	})
 	for attempt := 1; ; attempt++ {
-		ports := freePorts(t, 3)
+		ports := porttest.Free(t, 3)
 		s.HTTPPort, s.GRPCPort, s.MetricsPort = ports[0], ports[1], ports[2]
 		err := s.Run()
 		if err == nil {
@@ -99,7 +99,7 @@ func (s *Sidecar) Run() error {
 		"--app-id", s.cfg.AppID,
 		"--dapr-http-port", strconv.Itoa(s.HTTPPort),
 		"--dapr-grpc-port", strconv.Itoa(s.GRPCPort),
-		"--dapr-internal-grpc-port", strconv.Itoa(freePorts(s.t, 1)[0]),
+		"--dapr-internal-grpc-port", strconv.Itoa(porttest.Free(s.t, 1)[0]),
 		"--dapr-listen-addresses", "127.0.0.1",
 		"--dapr-internal-grpc-listen-address", "127.0.0.1",
 		"--metrics-port", strconv.Itoa(s.MetricsPort),
@@ -199,21 +199,3 @@ func writeFile(t testing.TB, path, content string) {
 		t.Fatal(err)
 	}
 }
-
-// freePorts returns ports that were all free at the same moment.
-func freePorts(t testing.TB, n int) []int {
-	t.Helper()
-	ports := make([]int, n)
-	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		ports[i] = l.Addr().(*net.TCPAddr).Port
-	}
-	return ports
-}
-
-// FreePort is a port that nothing listens on.
-func FreePort(t testing.TB) int { return freePorts(t, 1)[0] }

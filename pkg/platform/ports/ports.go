@@ -51,6 +51,13 @@ func (s *Set) Free() (int, error) {
 	return 0, fmt.Errorf("no free port between %d and %d", low, high)
 }
 
+// Free is a port that is free now, for a process that is about to start. It is not reserved.
+func Free() (int, error) {
+	s := NewSet()
+	defer s.ReleaseAll()
+	return s.Free()
+}
+
 // Reserve reserves the given port, on IPv4 and, where the machine has it, IPv6, so that "localhost" means us either
 // way. ErrTaken if somebody holds it.
 func (s *Set) Reserve(port int) error {

@@ -1,0 +1,44 @@
+// Package porttest gives tests TCP ports of the loopback address that no connection of another test takes meanwhile.
+package porttest
+
+import (
+	"testing"
+
+	"github.com/taskwire/taskwire/pkg/platform/ports"
+)
+
+// Free returns n different ports that are free now, for processes that the test is about to start. They lie outside the
+// range from which the system takes ports by itself.
+func Free(t testing.TB, n int) []int {
+	t.Helper()
+	s := ports.NewSet()
+	defer s.ReleaseAll()
+	free := make([]int, n)
+	for i := range free {
+		free[i] = reserve(t, s)
+	}
+	return free
+}
+
+// Addr is host:port of one free port.
+func Addr(t testing.TB) string {
+	t.Helper()
+	return ports.Loopback(Free(t, 1)[0])
+}
+
+// Closed returns a port that refuses connections until the test ends: nobody else can listen on it.
+func Closed(t testing.TB) int {
+	t.Helper()
+	s := ports.NewSet()
+	t.Cleanup(s.ReleaseAll)
+	return reserve(t, s)
+}
+
+func reserve(t testing.TB, s *ports.Set) int {
+	t.Helper()
+	port, err := s.Free()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
