@@ -176,7 +176,7 @@ func (s *Stack) waitForGateway(ctx context.Context) error {
 	s.isReady = true
 	sup := s.sup
 	s.mu.Unlock()
-	if err := s.record(sup.Status()); err != nil {
+	if err := sup.Save(); err != nil {
 		return fmt.Errorf("record that the stack is ready: %w", err)
 	}
 	close(s.ready)

@@ -176,6 +176,10 @@ func startUp(t *testing.T, root string, args ...string) (cmd *exec.Cmd, output f
 	read := make(chan struct{})
 	go func() { defer close(read); _, _ = io.Copy(&out, r) }()
 	t.Cleanup(func() {
+		if t.Failed() {
+			state, _ := run(t, root, "status")
+			t.Logf("status at the end:\n%s", state)
+		}
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 		if out, ok := run(t, root, "down"); !ok {
@@ -183,6 +187,9 @@ func startUp(t *testing.T, root string, args ...string) (cmd *exec.Cmd, output f
 		}
 		r.Close()
 		<-read
+		if t.Failed() {
+			t.Logf("up said:\n%s", out.String())
+		}
 	})
 	eventually(t, "up is ready", func() bool { return status(t, root).Ready })
 	return cmd, func() string { <-read; return out.String() }

@@ -89,7 +89,7 @@ func (p *Part) keep(stop <-chan struct{}, done chan<- struct{}) {
 		failures++
 		delay := Delay(failures)
 		p.update(func() { p.deaths++; p.restarts++; p.lastErr = err })
-		_ = p.s.save() // for the status; a start, which must not be lost, checks it
+		_ = p.s.Save() // for the status; a start, which must not be lost, checks it
 		p.s.tell(Event{Kind: Died, Part: p.spec.Name, Err: err, Delay: delay})
 		select {
 		case <-stop:
@@ -114,7 +114,7 @@ func (p *Part) once(stop <-chan struct{}) error {
 	if err == nil {
 		id.Exe = "" // not known before the gate has opened
 		p.update(func() { p.id, p.since = id, time.Now() })
-		err = p.s.save()
+		err = p.s.Save()
 	}
 	if err != nil { // without a record it must not run
 		proc.abort()
@@ -132,7 +132,7 @@ func (p *Part) once(stop <-chan struct{}) error {
 		cancel()
 		watch.Wait()
 		p.update(func() { p.id, p.ready, p.since = procid.ID{}, false, time.Now() })
-		_ = p.s.save() // a recorded process that has ended is recognised as such
+		_ = p.s.Save() // a recorded process that has ended is recognised as such
 	}()
 
 	select {
@@ -198,7 +198,7 @@ func (p *Part) watch(ctx context.Context, id procid.ID) {
 					}
 				}
 			})
-			_ = p.s.save() // for the status
+			_ = p.s.Save() // for the status
 		}
 		select {
 		case <-ctx.Done():

@@ -202,7 +202,9 @@ func (s *Supervisor) Close() {
 	s.starter.close()
 }
 
-func (s *Supervisor) save() error {
+// Save records the parts now, after every record that is under way: so what the recording function knows besides cannot
+// be overwritten by what it knew before.
+func (s *Supervisor) Save() error {
 	s.record.Lock()
 	defer s.record.Unlock()
 	if s.cfg.Record == nil {

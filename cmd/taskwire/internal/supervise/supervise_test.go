@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -307,5 +308,35 @@ func TestOutputArrivesLineByLineAndLongLinesAreCut(t *testing.T) {
 	defer mu.Unlock()
 	if len(lines) != 5 || lines[0] != "one" || lines[1] != "two" || len(lines[2])+len(lines[3]) != 100000 || lines[4] != "end" {
 		t.Errorf("got %d lines: %.20q", len(lines), lines)
+	}
+}
+
+// TestARecordThatIsAskedForComesLast: one that was under way, with what was known before, cannot be written after it.
+func TestARecordThatIsAskedForComesLast(t *testing.T) {
+	var known atomic.Int64
+	var written int64 // by the recording function alone, which runs once at a time
+	entered, slow := make(chan struct{}), make(chan struct{})
+	first := true
+	s := New(Config{Record: func([]Status) error {
+		now := known.Load()
+		if first {
+			first = false
+			close(entered)
+			<-slow
+		}
+		written = now
+		return nil
+	}})
+	t.Cleanup(s.Close)
+	ended := make(chan error, 1)
+	go func() { ended <- s.Save() }()
+	<-entered
+	known.Store(1)
+	time.AfterFunc(20*time.Millisecond, func() { close(slow) })
+	if err := errors.Join(s.Save(), <-ended); err != nil {
+		t.Fatal(err)
+	}
+	if written != 1 {
+		t.Errorf("the record holds %d, want 1: an older one was written last", written)
 	}
 }
