@@ -83,7 +83,7 @@ test-kafka: daprd tools ## The whole-stack tests on Apache Kafka: that of KAFKA_
 	@./scripts/kafka.sh test "$(RUN)"
 
 ##@ Observability
-TOOL_MODS += tools/prometheus
+TOOL_MODS += tools/prometheus tools/otelcol
 .PHONY: observability-check
 observability-check: ## Check the dashboards, scrape configurations and alert rules; run the rules' tests
 	@./scripts/observability.sh $(BIN)

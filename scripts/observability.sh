@@ -1,20 +1,30 @@
 #!/usr/bin/env bash
 # Checks deploy/observability: Prometheus' own promtool reads both configurations and the rules, and runs the rules'
-# tests. promtool is built once from the pinned module of tools/prometheus into the given folder.
+# tests; OpenTelemetry's own collector reads its configuration. Both are built once, from the pinned modules of
+# tools/prometheus and tools/otelcol, into the given folder.
 set -euo pipefail
 bin=$1
 cd "$(dirname "$0")/.."
-stamp=$( (cat tools/prometheus/go.mod tools/prometheus/go.sum; go env GOVERSION) | sha256sum | cut -c1-16)
-if [ "$(cat "$bin/.promtool" 2>/dev/null)" != "$stamp" ]; then
+
+# once NAME MODULE GO-BUILD-ARGUMENTS…: builds bin/NAME where it is not there of these versions.
+once() {
+  local name=$1 module=$2 stamp; shift 2
+  stamp=$( (find "$module" -type f -exec cat {} +; go env GOVERSION) | sha256sum | cut -c1-16)
+  [ "$(cat "$bin/.$name" 2>/dev/null)" != "$stamp" ] || return 0
   mkdir -p "$bin"
-  echo "building promtool (some minutes, once) …" >&2
-  # Of the service discoveries only that of Kubernetes, which is configured here: the others are most of the program.
-  (cd tools/prometheus && GOWORK=off CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' \
-    -tags netgo,remove_all_sd,enable_kubernetes_sd -o "$bin/promtool" github.com/prometheus/prometheus/cmd/promtool)
-  echo "$stamp" >"$bin/.promtool"
-fi
+  echo "building $name (some minutes, once) …" >&2
+  (cd "$module" && GOWORK=off CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$bin/$name" "$@")
+  echo "$stamp" >"$bin/.$name"
+}
+# Of the service discoveries only that of Kubernetes, which is configured here: the others are most of the program.
+once promtool tools/prometheus -tags netgo,remove_all_sd,enable_kubernetes_sd github.com/prometheus/prometheus/cmd/promtool
+once otelcol tools/otelcol .
 cd deploy/observability
 "$bin/promtool" check config --lint=all --lint-fatal prometheus.yml
 "$bin/promtool" check config --lint=all --lint-fatal kubernetes.yml
 "$bin/promtool" check rules --lint=all --lint-fatal alerts.yml
 "$bin/promtool" test rules alerts_test.yml
+collector() { "$bin/otelcol" validate --config /dev/stdin; }
+collector <otel-collector.yaml
+! sed 's/spike_limit_mib/spike_limit/' otel-collector.yaml | collector >/dev/null 2>&1 || { echo "otelcol notices no misspelt setting" >&2; exit 1; }
+echo "otel-collector.yaml is valid"
