@@ -426,3 +426,49 @@ func metric(t *testing.T, reg *prometheus.Registry, name string) (sum float64) {
 	}
 	return sum
 }
+
+// TestALargeBacklogIsNotReadForEveryCommit: while the broker is away each commit wakes the relay, and all it could find
+// is what rests.
+func TestALargeBacklogIsNotReadForEveryCommit(t *testing.T) {
+	const backlog, writers, commits = 20_000, 8, 400 // of each writer
+	w, b := newWorld(t), &broker{}
+	b.set(func(context.Context, string, []outbox.Message) (map[string]error, error) { return nil, errAway })
+	err := w.box.InTx(t.Context(), func(tx *outbox.Tx) error {
+		for i := range backlog {
+			tx.Add(event("tasks", fmt.Sprint("user-", i), fmt.Sprint("task-", i), 1))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func() int {
+		return w.count(`SELECT sum(idx_tup_fetch)::bigint FROM pg_stat_user_tables WHERE relname = 'outbox'`)
+	}
+	w.admin("VACUUM ANALYZE outbox")
+	began, before := time.Now(), read()
+	stop := w.run(w.relay(b))
+	var writing sync.WaitGroup
+	for n := range writers {
+		writing.Go(func() {
+			for i := range commits {
+				w.add(event("tasks", fmt.Sprint("user-", n, i), fmt.Sprint("late-", n, i), 1))
+			}
+		})
+	}
+	writing.Wait()
+	stop() // which makes the sessions tell what they have read
+	took := time.Since(began)
+	fetched := (read() - before) / backlog
+	t.Logf("all that waits was read %d times in %s, in which %d events were committed", fetched, took, writers*commits)
+	// Ten tries to begin with, then one or two a second, and the gauges; a look for each commit would be ten a second.
+	if most := 10 + int(3*took.Seconds()); fetched > most {
+		t.Errorf("all that waits was read %d times in %s, want at most %d", fetched, took, most)
+	}
+	b.set(nil)
+	w.run(w.relay(b))
+	w.waitFor("an empty outbox", func() bool { return w.waiting() == 0 })
+	if got := len(b.published()); got != backlog+writers*commits {
+		t.Errorf("published %d, want %d", got, backlog+writers*commits)
+	}
+}

@@ -18,6 +18,8 @@ const (
 	fetchBytes = 8 << 20
 	// minPerBucket: a fetch is worth its round trip.
 	minPerBucket = 16
+	// fewPerBucket is enough to see whether what failed goes again: one that may be alone in its bulk, and others.
+	fewPerBucket = 2
 	// storeTimeout bounds each of the relay's statements. All touch few rows.
 	storeTimeout = 5 * time.Second
 )
@@ -114,22 +116,32 @@ const deleteSQL = `
 	DELETE FROM outbox USING unnest($1::smallint[], $2::bigint[]) AS gone (bucket, id)
 	WHERE outbox.bucket = gone.bucket AND outbox.id = gone.id`
 
+// fetch says what is to be read.
+type fetch struct {
+	mask   uint64    // of these buckets; 0: nothing
+	topics []string  // none of these, which rest
+	lines  []lineKey // nor of these
+	few    bool      // enough for one try
+}
+
 // exchange deletes what was published and fetches what is next, in one round trip and one transaction. rows are in id
 // order; more tells the buckets that may have further rows.
-func (s *store) exchange(ctx context.Context, published []row, mask uint64, resting func() ([]string, []lineKey)) (rows []row, more uint64, err error) {
+func (s *store) exchange(ctx context.Context, published []row, ask fetch) (rows []row, more uint64, err error) {
 	batch := &pgx.Batch{}
 	if len(published) > 0 {
 		bucket, id := places(published)
 		batch.Queue(deleteSQL, bucket, id)
 	}
-	if wanted := listBuckets(mask); len(wanted) > 0 {
-		topics, lines := resting()
-		lineTopics, lineKeys := make([]string, len(lines)), make([]string, len(lines))
-		for i, l := range lines {
+	if wanted := listBuckets(ask.mask); len(wanted) > 0 {
+		lineTopics, lineKeys := make([]string, len(ask.lines)), make([]string, len(ask.lines))
+		for i, l := range ask.lines {
 			lineTopics[i], lineKeys[i] = l.topic, l.key
 		}
 		perBucket, bytesPerBucket := max(minPerBucket, fetchRows/len(wanted)), fetchBytes/len(wanted)
-		batch.Queue(fetchSQL, wanted, perBucket, topics, lineTopics, lineKeys, bytesPerBucket, s.floors.of(wanted)).Query(func(rs pgx.Rows) (err error) {
+		if ask.few {
+			perBucket = fewPerBucket
+		}
+		batch.Queue(fetchSQL, wanted, perBucket, ask.topics, lineTopics, lineKeys, bytesPerBucket, s.floors.of(wanted)).Query(func(rs pgx.Rows) (err error) {
 			rows, more, err = collect(rs, perBucket, bytesPerBucket)
 			return err
 		})

@@ -17,8 +17,15 @@ type worker struct {
 	dirty    atomic.Uint64 // buckets to look at
 	inFlight atomic.Uint64 // buckets whose events it handles now; they must not be given back
 	holds    *holds
-	acked    []row // published and not yet deleted
+	acked    []row     // published and not yet deleted
+	trying   bool      // nothing that was sent last has arrived: few rows do for the next try
+	lookAt   time.Time // not before: see lookFactor
 }
+
+// lookFactor: a look at a table where all that is there rests reads all of it and finds nothing. While a broker is away
+// the table grows and every commit asks for a look, so the worker then waits this many times as long as the look took,
+// and no longer than maxBackoff: half a hundredth of its time goes into looking, up to a backlog that takes 10 ms to read.
+const lookFactor = 200
 
 func newWorker(r *Relay, n int) *worker {
 	w := &worker{relay: r, wake: make(chan struct{}, 1), holds: newHolds(r.cfg.MaxBatch)}
@@ -49,6 +56,7 @@ func (w *worker) run(ctx context.Context) {
 			return
 		case <-w.wake:
 		}
+		pause(ctx, time.Until(w.lookAt))
 		which := w.dirty.Swap(0)
 		if _, err := w.drain(ctx, which); err != nil && ctx.Err() == nil {
 			w.relay.complain(ctx, err)
@@ -76,16 +84,25 @@ func (w *worker) drain(ctx context.Context, which uint64) (got outcome, err erro
 		if which == 0 {
 			break
 		}
-		resting := func() ([]string, []lineKey) { return w.holds.list(time.Now()) }
+		began := time.Now()
+		ask := fetch{mask: which, few: w.trying}
+		ask.topics, ask.lines = w.holds.list(began)
 		call, cancel := context.WithTimeout(ctx, storeTimeout)
-		rows, more, err := w.relay.store.exchange(call, w.acked, which, resting)
+		rows, more, err := w.relay.store.exchange(call, w.acked, ask)
 		cancel()
 		if err != nil {
 			return got, err
 		}
 		w.acked = w.acked[:0]
+		if len(rows) == 0 && len(ask.topics)+len(ask.lines) > 0 {
+			w.lookAt = time.Now().Add(min(lookFactor*time.Since(began), maxBackoff))
+		}
+		before := got.published
 		if err := w.sendRows(ctx, rows, &got); err != nil {
 			return got, err
+		}
+		if len(rows) > 0 {
+			w.trying = got.failed != nil && got.published == before
 		}
 		which = more | w.dirty.Swap(0)
 	}
@@ -193,7 +210,7 @@ func (w *worker) flush(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
-	if _, _, err := w.relay.store.exchange(ctx, w.acked, 0, nil); err != nil {
+	if _, _, err := w.relay.store.exchange(ctx, w.acked, fetch{}); err != nil {
 		return err
 	}
 	w.acked = w.acked[:0]
