@@ -56,8 +56,8 @@ INSERT INTO tasks (id, user_id, title, description, status, priority, tags, time
 		('00000000-0000-7000-8000-' || lpad(to_hex(:round::int), 4, '0') || lpad(to_hex(:client_id::int), 8, '0'))::uuid, 'a task of the bench', '', 'pending', 3, '["bench"]', 'UTC', :i::bigint, 1, :i::bigint, now(), now(),
 		replace($$'u=pending' 'u!3' 'u.a':1A 'u.task':2A 'u.of':3A 'u.the':4A 'u.bench':5A,6B 'u#bench'$$, 'u', lpad(to_hex(:client_id::int), 8, '0'))::tsvector);
 INSERT INTO outbox (bucket, topic, key, event_id, type, subject, trace_parent, data) VALUES
-	(:client_id::int % 64, 'task-events', :client_id::text, gen_random_uuid(), 'TaskEvent', :client_id::text, '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', convert_to(repeat('x', 650), 'UTF8')),
-	(:client_id::int % 64, 'task-updates', :client_id::text, gen_random_uuid(), 'TaskUpdateEvent', :client_id::text, '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', convert_to(repeat('x', 600), 'UTF8'));
+	(:client_id::int % 64, 'task-events', :client_id::text, gen_random_uuid(), 'TaskEvent', :client_id::text, '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', convert_to('"' || repeat('x', 648) || '"', 'UTF8')),
+	(:client_id::int % 64, 'task-updates', :client_id::text, gen_random_uuid(), 'TaskUpdateEvent', :client_id::text, '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', convert_to('"' || repeat('x', 598) || '"', 'UTF8'));
 COMMIT;
 \endpipeline
 `
