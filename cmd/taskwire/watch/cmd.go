@@ -3,6 +3,7 @@ package watch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -31,6 +32,7 @@ func Command() *cobra.Command {
 			if cfg.Token == "" {
 				return errors.New("TASKWIRE_TOKEN is not set: it holds the access_token that POST /api/v1/auth/login answers")
 			}
+			cfg.Warn = func(why error) { fmt.Fprintf(cmd.ErrOrStderr(), "taskwire: %v; trying again\n", why) }
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
 			if timeout > 0 {

@@ -36,6 +36,8 @@ type Config struct {
 	Since int64  // the seq to go on from; negative: from now on
 	Count int    // end after this many events and notifications; 0: never
 	Out   io.Writer
+	// Warn is told why a connection ended or could not be made, once for each reason in a row. May be nil.
+	Warn func(why error)
 }
 
 // Run prints frames until ctx is done (its error is returned) or Count frames were seen (nil).
@@ -47,7 +49,8 @@ func Run(ctx context.Context, cfg Config) error {
 	origin := u.Scheme + "://" + u.Host
 	u.Scheme = map[string]string{"http": "ws", "https": "wss"}[u.Scheme]
 	w := &watcher{cfg: cfg, ws: u.JoinPath("ws").String(), origin: origin}
-	for {
+	for last := ""; ; {
+		seen := w.seen
 		err := w.session(ctx)
 		if w.done() {
 			return nil
@@ -55,11 +58,28 @@ func Run(ctx context.Context, cfg Config) error {
 		if errors.Is(err, ErrRefused) {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("saw %d of %d frames: %w", w.seen, cfg.Count, ctx.Err())
-		case <-time.After(reconnectDelay):
+		if ctx.Err() == nil {
+			if (err.Error() != last || w.seen > seen) && cfg.Warn != nil {
+				cfg.Warn(err)
+			}
+			last = err.Error()
+			pause(ctx)
 		}
+		switch {
+		case ctx.Err() == nil:
+		case last == "":
+			return fmt.Errorf("saw %d of %d frames: %w", w.seen, cfg.Count, ctx.Err())
+		default:
+			return fmt.Errorf("saw %d of %d frames: %w; before that: %s", w.seen, cfg.Count, ctx.Err(), last)
+		}
+	}
+}
+
+// pause waits until the next connection is due.
+func pause(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(reconnectDelay):
 	}
 }
 
@@ -76,6 +96,9 @@ func (w *watcher) session(ctx context.Context) error {
 	dialer := websocket.Dialer{Subprotocols: []string{"taskwire.v1"}, HandshakeTimeout: handshakeTimeout, Proxy: http.ProxyFromEnvironment}
 	conn, resp, err := dialer.DialContext(ctx, w.ws, http.Header{"Origin": {w.origin}})
 	if err != nil {
+		if resp != nil { // an answer, but no upgrade; the library has closed its body
+			return fmt.Errorf("connect to %s: answered %s", w.ws, resp.Status)
+		}
 		return fmt.Errorf("connect to %s: %w", w.ws, err)
 	}
 	resp.Body.Close()

@@ -6,12 +6,15 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"github.com/taskwire/taskwire/pkg/platform/porttest"
 )
 
 // serve answers each connection in turn with the given frames, after its auth frame, and then cuts it off.
@@ -94,5 +97,25 @@ func TestABadAddressIsNamed(t *testing.T) {
 	err := Run(t.Context(), Config{URL: "localhost:8080", Out: &bytes.Buffer{}})
 	if err == nil || !strings.Contains(err.Error(), "localhost:8080") {
 		t.Errorf("got %v, want an error that names the address", err)
+	}
+}
+
+func TestAServerThatIsNotThereOrNotOursIsNamedAndTriedAgain(t *testing.T) {
+	other := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(other.Close)
+	for want, url := range map[string]string{
+		"connection refused": "http://127.0.0.1:" + strconv.Itoa(porttest.Closed(t)),
+		"404 Not Found":      other.URL,
+	} {
+		var warned []string
+		ctx, cancel := context.WithTimeout(t.Context(), 3*reconnectDelay)
+		err := Run(ctx, Config{URL: url, Token: "t", Count: 1, Out: &bytes.Buffer{}, Warn: func(why error) { warned = append(warned, why.Error()) }})
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), want) {
+			t.Errorf("Run at %s = %v, want the time limit and %q", url, err, want)
+		}
+		if len(warned) != 1 || !strings.Contains(warned[0], want) {
+			t.Errorf("warned of %q, want one line with %q", warned, want)
+		}
 	}
 }
