@@ -22,9 +22,10 @@ type worker struct {
 	lookAt   time.Time // not before: see lookFactor
 }
 
-// lookFactor: a look at a table where all that is there rests reads all of it and finds nothing. While a broker is away
-// the table grows and every commit asks for a look, so the worker then waits this many times as long as the look took,
-// and no longer than maxBackoff: half a hundredth of its time goes into looking, up to a backlog that takes 10 ms to read.
+// lookFactor: a look at a table in which a topic rests reads all of it and finds nothing. While a broker is away the table
+// grows and every commit asks for a look, so the worker then waits this many times as long as the look took, and no
+// longer than maxBackoff: half a hundredth of its time goes into looking, up to a backlog that takes 10 ms to read. Keys
+// that rest by themselves are few (maxHolds), and nobody else waits for them.
 const lookFactor = 200
 
 func newWorker(r *Relay, n int) *worker {
@@ -94,7 +95,7 @@ func (w *worker) drain(ctx context.Context, which uint64) (got outcome, err erro
 			return got, err
 		}
 		w.acked = w.acked[:0]
-		if len(rows) == 0 && len(ask.topics)+len(ask.lines) > 0 {
+		if len(rows) == 0 && len(ask.topics) > 0 {
 			w.lookAt = time.Now().Add(min(lookFactor*time.Since(began), maxBackoff))
 		}
 		before := got.published
