@@ -10,9 +10,9 @@ files() {
   git ls-files -z --cached --others --exclude-standard -- k8s scripts/k8s scripts/image-build.sh scripts/tour.sh dapr-components e2e/client e2e/go.mod \
     e2e/go.sum services pkg cmd tools/k8s go.work docs/api.md README.md ':!*_test.go' ':!*/testdata/*'
   git ls-files -z --cached --others --exclude-standard -- e2e/k8s
-  [ ! -d "$lab" ] || find "$lab" -type f -print0
 }
-key=$({ go version; files | LC_ALL=C sort -z | xargs -0 sha256sum; } | sha256sum)
+sums() { LC_ALL=C sort -z | xargs -0 sha256sum; }
+key=$({ go version; files | sums; [ ! -d "$lab" ] || (cd "$lab" && find . -type f -print0 | sums); } | sha256sum)
 note=${XDG_CACHE_HOME:-$HOME/.cache}/taskwire/k8s-test/${key%% *}
 case ${1:-} in
   mark) mkdir -p "${note%/*}"; : >"$note" ;;
