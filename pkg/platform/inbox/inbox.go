@@ -13,6 +13,7 @@ package inbox
 
 import (
 	"context"
+	"database/sql"
 	"embed"
 	"errors"
 	"fmt"
@@ -65,6 +66,9 @@ func (i *Inbox) Once(ctx context.Context, eventID string, fn func(tx *gorm.DB) e
 		}
 		return fn(tx)
 	})
+	if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
+		err = ctx.Err() // database/sql rolled it back for that, before the commit could say so itself
+	}
 	if err != nil {
 		return fmt.Errorf("handle event %s once for %s: %w", eventID, i.consumer, err)
 	}
