@@ -2,6 +2,7 @@ package httpx
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"log/slog"
 	"math"
@@ -42,6 +43,9 @@ func WriteError(c *gin.Context, err error) {
 	}
 	ctx := c.Request.Context()
 	c.Abort()
+	if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
+		err = ctx.Err() // its transaction was rolled back for that, before the commit could say so itself
+	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		c.Status(statusClientGone)
 		return

@@ -3,6 +3,7 @@ package httpx
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -181,4 +182,33 @@ func problemOf(t *testing.T, w *httptest.ResponseRecorder) Problem {
 		t.Fatal(err)
 	}
 	return p
+}
+
+// TestATransactionThatEndedWithItsRequestIsNoFaultOfOurs: database/sql rolls it back when the context ends, and then the
+// commit says no more than that it is over.
+func TestATransactionThatEndedWithItsRequestIsNoFaultOfOurs(t *testing.T) {
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	late, cancel := context.WithDeadline(t.Context(), time.Now())
+	defer cancel()
+	for name, tc := range map[string]struct {
+		ctx  context.Context
+		want int
+	}{
+		"the client left":    {gone, statusClientGone},
+		"its time was up":    {late, http.StatusServiceUnavailable},
+		"for no such reason": {t.Context(), http.StatusInternalServerError},
+	} {
+		var status int
+		e := NewEngine(Config{})
+		e.GET("/", func(c *gin.Context) {
+			c.Request = c.Request.WithContext(tc.ctx)
+			WriteError(c, fmt.Errorf("commit: %w", sql.ErrTxDone))
+			status = c.Writer.Status()
+		})
+		do(t, e, "GET", "/", nil)
+		if status != tc.want {
+			t.Errorf("%s: got %d, want %d", name, status, tc.want)
+		}
+	}
 }
