@@ -68,8 +68,8 @@ func (s *Stack) once(ctx context.Context) (err error) {
 	s.mu.Unlock()
 	release := func() {}
 	defer func() {
-		s.plan.ports.ReleaseAll()
 		stopErr := s.stop(sup)
+		s.plan.ports.ReleaseAll()
 		release()                                             // Postgres' folder
 		if ctx.Err() != nil && !errors.Is(err, errPortLost) { // it was told to stop; whatever failed then is no matter
 			err = nil

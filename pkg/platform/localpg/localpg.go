@@ -49,6 +49,7 @@ type Plan struct {
 
 	cluster string
 	lock    *dirLock
+	ports   *ports.Set // with the port that was chosen here
 	cfg     Config
 }
 
@@ -101,12 +102,19 @@ func prepare(ctx context.Context, cfg Config) (plan *Plan, err error) {
 	if err != nil {
 		return nil, err
 	}
+	chosen := ports.NewSet()
+	defer func() {
+		if err != nil {
+			chosen.ReleaseAll()
+		}
+	}()
 	if cfg.Port == 0 {
-		if c.cfg.Port, err = ports.Free(); err != nil {
+		if c.cfg.Port, err = chosen.Free(); err != nil {
 			return nil, err
 		}
+		chosen.Release(c.cfg.Port)
 	}
-	return c.plan(lock, password)
+	return c.plan(lock, chosen, password)
 }
 
 // Command makes the process, not started yet, after the remains of its predecessor are gone: backends of a postmaster
@@ -129,10 +137,11 @@ func (p *Plan) Release() {
 	for _, f := range p.ExtraFiles {
 		_ = f.Close()
 	}
+	p.ports.ReleaseAll()
 	p.lock.release()
 }
 
-func (c *cluster) plan(lock *dirLock, password string) (*Plan, error) {
+func (c *cluster) plan(lock *dirLock, chosen *ports.Set, password string) (*Plan, error) {
 	dir, files, err := c.as.handOver(c.dir)
 	if err != nil {
 		return nil, err
@@ -144,7 +153,7 @@ func (c *cluster) plan(lock *dirLock, password string) (*Plan, error) {
 	return &Plan{
 		Path: filepath.Join(c.bin.dir, "postgres"), Args: serverArgs(dir, c.dir, c.cfg), Env: childEnv(),
 		SysProcAttr: c.as.attr(), Dir: "/", ExtraFiles: files, URL: u.String(),
-		cluster: c.dir, lock: lock, cfg: c.cfg,
+		cluster: c.dir, lock: lock, ports: chosen, cfg: c.cfg,
 	}, nil
 }
 

@@ -2,7 +2,8 @@
 //
 // Promises: a reserved port stays ours until Release, without anybody being able to connect to it (bound, not
 // listening: a client is refused at once, as by a process that is not there yet); chosen ports lie outside the range
-// that the system takes for outgoing connections, so that none of them can grab a part's port while it restarts.
+// that the system takes for outgoing connections, so that none of them can grab a part's port while it restarts; and no
+// other set, of whatever process, chooses them again until ReleaseAll or the end of the process.
 package ports
 
 import (
@@ -29,19 +30,20 @@ var ErrTaken = errors.New("port is taken")
 
 // Set is the reserved ports of one run. It is safe for several goroutines.
 type Set struct {
-	mu   sync.Mutex
-	held map[int][]int // port → bound sockets
+	mu     sync.Mutex
+	held   map[int][]int          // port → bound sockets
+	claims map[int]net.PacketConn // chosen port → what tells other sets that it is ours
 }
 
 // NewSet returns an empty set.
-func NewSet() *Set { return &Set{held: map[int][]int{}} }
+func NewSet() *Set { return &Set{held: map[int][]int{}, claims: map[int]net.PacketConn{}} }
 
-// Free reserves a free port.
+// Free chooses and reserves a free port.
 func (s *Set) Free() (int, error) {
 	low, high := freeRange()
 	for range attempts {
 		port := low + rand.IntN(high-low)
-		switch err := s.Reserve(port); {
+		switch err := s.choose(port); {
 		case err == nil:
 			return port, nil
 		case !errors.Is(err, ErrTaken):
@@ -51,11 +53,22 @@ func (s *Set) Free() (int, error) {
 	return 0, fmt.Errorf("no free port between %d and %d", low, high)
 }
 
-// Free is a port that is free now, for a process that is about to start. It is not reserved.
-func Free() (int, error) {
-	s := NewSet()
-	defer s.ReleaseAll()
-	return s.Free()
+// choose reserves port and claims it. The claim is the UDP port of the same number, in which no part of ours has a use:
+// it lasts while the TCP port is given up to a process that has yet to start or is being restarted, it is seen by exactly
+// those that could take the TCP port, and it ends with its process, however that dies.
+func (s *Set) choose(port int) error {
+	claim, err := net.ListenPacket("udp4", Loopback(port)) //nolint:noctx // a bind does not wait
+	if err != nil {
+		return bindError(port, err)
+	}
+	if err := s.Reserve(port); err != nil {
+		_ = claim.Close()
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.claims[port] = claim
+	return nil
 }
 
 // Reserve reserves the given port, on IPv4 and, where the machine has it, IPv6, so that "localhost" means us either
@@ -83,7 +96,8 @@ func (s *Set) Reserve(port int) error {
 	return nil
 }
 
-// Release gives ports up, right before the process that is to listen on them starts. Unknown ones are skipped.
+// Release gives ports up, right before the process that is to listen on them starts. Chosen ones are not chosen again,
+// here or elsewhere: that process may restart. Unknown ones are skipped.
 func (s *Set) Release(ports ...int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,13 +109,17 @@ func (s *Set) Release(ports ...int) {
 	}
 }
 
-// ReleaseAll gives up what is still held.
+// ReleaseAll gives up what is still held, and lets others choose what was chosen here: the processes have ended.
 func (s *Set) ReleaseAll() {
 	s.mu.Lock()
 	var all []int
 	for port := range s.held {
 		all = append(all, port)
 	}
+	for _, claim := range s.claims {
+		_ = claim.Close()
+	}
+	clear(s.claims)
 	s.mu.Unlock()
 	s.Release(all...)
 }

@@ -3,6 +3,7 @@ package ports
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"runtime"
@@ -36,6 +37,61 @@ func TestAReservedPortRefusesClientsAndOtherListenersUntilItIsReleased(t *testin
 	if !Taken(port) {
 		t.Error("a port that is listened on does not count as taken")
 	}
+}
+
+func TestAChosenPortIsNotChosenAgainWhileItsProcessIsAway(t *testing.T) {
+	s, other := NewSet(), NewSet()
+	defer s.ReleaseAll()
+	defer other.ReleaseAll()
+	port, err := s.Free()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Release(port)
+	for _, when := range []string{"before its process", "between two runs of its process"} {
+		if err := other.choose(port); !errors.Is(err, ErrTaken) {
+			t.Errorf("%s: another set chooses it: got %v, want ErrTaken", when, err)
+		}
+		if err := s.choose(port); !errors.Is(err, ErrTaken) {
+			t.Errorf("%s: the same set chooses it: got %v, want ErrTaken", when, err)
+		}
+		l, err := net.Listen("tcp", Loopback(port))
+		if err != nil {
+			t.Fatalf("%s: listen: %v", when, err)
+		}
+		l.Close()
+	}
+	s.ReleaseAll()
+	if err := other.choose(port); err != nil {
+		t.Errorf("after ReleaseAll: got %v, want it free", err)
+	}
+}
+
+func TestAPortThatCannotBeReservedIsNotClaimed(t *testing.T) {
+	l := listenAside(t)
+	port := l.Addr().(*net.TCPAddr).Port
+	s := NewSet()
+	defer s.ReleaseAll()
+	if err := s.choose(port); !errors.Is(err, ErrTaken) {
+		t.Errorf("a port that is listened on: got %v, want ErrTaken", err)
+	}
+	l.Close()
+	if err := s.choose(port); err != nil {
+		t.Errorf("after its listener is gone: got %v, want it free", err)
+	}
+}
+
+// listenAside listens on a port that nobody takes once it is closed: neither the system nor Free chooses it.
+func listenAside(t *testing.T) net.Listener {
+	t.Helper()
+	for range attempts {
+		if l, err := net.Listen("tcp", Loopback(lowest-1-rand.IntN(attempts))); err == nil {
+			t.Cleanup(func() { l.Close() })
+			return l
+		}
+	}
+	t.Fatal("no free port")
+	return nil
 }
 
 func TestAPortTakenOnAllAddressesOrOnIPv6AloneIsTaken(t *testing.T) {
@@ -86,10 +142,7 @@ func TestTheHolderOfAPortIsNamed(t *testing.T) {
 }
 
 func TestAPortWithLingeringConnectionsOfAnEndedProcessIsFree(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := listenAside(t)
 	client, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
 		t.Fatal(err)

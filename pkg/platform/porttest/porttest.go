@@ -1,4 +1,5 @@
-// Package porttest gives tests TCP ports of the loopback address that no connection of another test takes meanwhile.
+// Package porttest gives tests TCP ports of the loopback address that neither another test nor a connection takes
+// meanwhile.
 package porttest
 
 import (
@@ -7,20 +8,21 @@ import (
 	"github.com/taskwire/taskwire/pkg/platform/ports"
 )
 
-// Free returns n different ports that are free now, for processes that the test is about to start. They lie outside the
-// range from which the system takes ports by itself.
+// Free returns n different free ports, for processes that the test starts, ends and starts again: no test of whatever
+// process gets them until this one ends, and the system does not take them by itself.
 func Free(t testing.TB, n int) []int {
 	t.Helper()
 	s := ports.NewSet()
-	defer s.ReleaseAll()
+	t.Cleanup(s.ReleaseAll)
 	free := make([]int, n)
 	for i := range free {
 		free[i] = reserve(t, s)
 	}
+	s.Release(free...)
 	return free
 }
 
-// Addr is host:port of one free port.
+// Addr is host:port of one port as of Free.
 func Addr(t testing.TB) string {
 	t.Helper()
 	return ports.Loopback(Free(t, 1)[0])

@@ -27,9 +27,7 @@ import (
 const (
 	// readyTimeout bounds the start. daprd takes 40 ms alone; a busy machine takes longer.
 	readyTimeout = 60 * time.Second
-	// startAttempts: a free port can be taken by another process before daprd listens on it.
-	startAttempts = 3
-	pollEvery     = 20 * time.Millisecond
+	pollEvery    = 20 * time.Millisecond
 )
 
 // Config is what a sidecar is told. All of it is optional but AppID.
@@ -48,6 +46,7 @@ type Config struct {
 // Sidecar is one running daprd.
 type Sidecar struct {
 	HTTPPort, GRPCPort, MetricsPort int
+	internalPort                    int
 
 	t    testing.TB
 	cfg  Config
@@ -78,18 +77,12 @@ func Start(t testing.TB, cfg Config) *Sidecar {
 			t.Logf("daprd of %s wrote:\n%s", cfg.AppID, s.log)
 		}
 	})
-	for attempt := 1; ; attempt++ {
-		ports := porttest.Free(t, 3)
-		s.HTTPPort, s.GRPCPort, s.MetricsPort = ports[0], ports[1], ports[2]
-		err := s.Run()
-		if err == nil {
-			return s
-		}
-		if attempt == startAttempts {
-			t.Fatalf("start daprd for %s: %v\n%s", cfg.AppID, err, s.log)
-		}
-		s.Kill()
+	ports := porttest.Free(t, 4)
+	s.HTTPPort, s.GRPCPort, s.MetricsPort, s.internalPort = ports[0], ports[1], ports[2], ports[3]
+	if err := s.Run(); err != nil {
+		t.Fatalf("start daprd for %s: %v\n%s", cfg.AppID, err, s.log)
 	}
+	return s
 }
 
 // Run starts the process, on the ports it had before, and waits until it is ready.
@@ -99,7 +92,7 @@ func (s *Sidecar) Run() error {
 		"--app-id", s.cfg.AppID,
 		"--dapr-http-port", strconv.Itoa(s.HTTPPort),
 		"--dapr-grpc-port", strconv.Itoa(s.GRPCPort),
-		"--dapr-internal-grpc-port", strconv.Itoa(porttest.Free(s.t, 1)[0]),
+		"--dapr-internal-grpc-port", strconv.Itoa(s.internalPort),
 		"--dapr-listen-addresses", "127.0.0.1",
 		"--dapr-internal-grpc-listen-address", "127.0.0.1",
 		"--metrics-port", strconv.Itoa(s.MetricsPort),
