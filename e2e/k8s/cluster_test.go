@@ -6,12 +6,15 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/taskwire/taskwire/e2e/client"
 )
 
 const (
@@ -21,6 +24,38 @@ const (
 )
 
 var services = []string{"task-api", "recurring-task", "audit", "notification", "websocket"}
+
+// TestMain keeps the autoscalers from taking pods away while the tests look at them, and closes with what the cluster's
+// pods hold.
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		defer func() {
+			if err := scaleDown("Max"); err != nil { // the default
+				fmt.Fprintln(os.Stderr, err)
+			}
+		}()
+		if err := scaleDown("Disabled"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		code := m.Run()
+		if out, err := run(context.Background(), "", "-n", namespace, "top", "pods", "--containers"); err == nil {
+			fmt.Printf("\nmemory and CPU of the pods:\n%s", out)
+		}
+		return code
+	}())
+}
+
+// scaleDown gives the autoscalers a policy for taking pods away.
+func scaleDown(policy string) error {
+	patch := fmt.Sprintf(`{"spec":{"behavior":{"scaleDown":{"selectPolicy":%q}}}}`, policy)
+	for _, hpa := range []string{"task-api", "websocket"} {
+		if _, err := run(context.Background(), "", "-n", namespace, "patch", "hpa", hpa, "--type=merge", "-p", patch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // origin is the Ingress, under which everything is.
 func origin(t testing.TB) string {
@@ -165,6 +200,25 @@ func pods(t testing.TB, labels string) []pod {
 		t.Fatal(err)
 	}
 	return list.Items
+}
+
+// serving are the names of the ready pods of a service; there is one at least. Pods that have been replaced are left out:
+// after a rollout they have up to a minute to end.
+func serving(t testing.TB, app string) (names []string) {
+	t.Helper()
+	client.Eventually(t, readyTimeout, "a ready pod of "+app, func() error {
+		names = nil
+		for _, p := range pods(t, byName(app)+",app.kubernetes.io/component=service") {
+			if p.ready() {
+				names = append(names, p.Metadata.Name)
+			}
+		}
+		if len(names) == 0 {
+			return errors.New("there is none")
+		}
+		return nil
+	})
+	return names
 }
 
 func byName(app string) string { return "app.kubernetes.io/name=" + app }

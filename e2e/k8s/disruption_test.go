@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -73,20 +72,9 @@ func TestARollingRestartOfEveryDeploymentLosesNothing(t *testing.T) {
 	})
 }
 
-// victims are the pods of the services and of the data, but for those that are on their way out. None of them is taken away
-// by its autoscaler while the test runs.
+// victims are the pods of the services and of the data, but for those that are on their way out.
 func victims(t *testing.T) []pod {
 	t.Helper()
-	scaleDown := func(ctx context.Context, policy string) {
-		for _, hpa := range []string{"task-api", "websocket"} {
-			patch := fmt.Sprintf(`{"spec":{"behavior":{"scaleDown":{"selectPolicy":%q}}}}`, policy)
-			if _, err := run(ctx, "", "-n", namespace, "patch", "hpa", hpa, "--type=merge", "-p", patch); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	scaleDown(t.Context(), "Disabled")
-	t.Cleanup(func() { scaleDown(context.Background(), "Max") }) // the default; the test's own context has ended
 	return slices.DeleteFunc(pods(t, "app.kubernetes.io/component in (service,data)"), func(p pod) bool {
 		return p.Metadata.DeletionTimestamp != ""
 	})
@@ -196,13 +184,4 @@ func TestAnUpgradeAndTheWayBackLoseNothing(t *testing.T) {
 		use(before)
 		use(after)
 	})
-}
-
-// TestMain closes with what the cluster's pods hold.
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if out, err := exec.Command("kubectl", "-n", namespace, "top", "pods", "--containers").Output(); err == nil {
-		fmt.Printf("\nmemory and CPU of the pods:\n%s", out)
-	}
-	os.Exit(code)
 }

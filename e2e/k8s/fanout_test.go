@@ -33,13 +33,7 @@ func TestEveryWebSocketReplicaGetsEveryEvent(t *testing.T) {
 		}
 	})
 	client.Eventually(t, readyTimeout, "three replicas", func() error {
-		n := 0
-		for _, p := range pods(t, byName("websocket")) {
-			if p.ready() {
-				n++
-			}
-		}
-		if n < fanoutReplicas {
+		if n := len(serving(t, "websocket")); n < fanoutReplicas {
 			return fmt.Errorf("%d are ready", n)
 		}
 		return nil
@@ -53,13 +47,10 @@ func TestEveryWebSocketReplicaGetsEveryEvent(t *testing.T) {
 		before  int
 	}
 	var replicas []replica
-	for _, p := range pods(t, byName("websocket")) {
-		if !p.ready() {
-			continue
-		}
+	for _, name := range serving(t, "websocket") {
 		direct := *u
-		direct.Base = "http://" + forward(t, p.Metadata.Name, 8080)
-		replicas = append(replicas, replica{pod: p.Metadata.Name, browser: client.OpenBrowser(t, &direct, 0), metrics: direct.Base + "/metrics"})
+		direct.Base = "http://" + forward(t, name, 8080)
+		replicas = append(replicas, replica{pod: name, browser: client.OpenBrowser(t, &direct, 0), metrics: direct.Base + "/metrics"})
 	}
 	// A new replica's group begins at the newest event, whenever it has joined: then something arrives.
 	written := 0

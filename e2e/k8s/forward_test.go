@@ -61,7 +61,7 @@ func sidecar(t testing.TB, app string) func(method, path, body string) (int, str
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := forward(t, pods(t, byName(app)+",app.kubernetes.io/component=service")[0].Metadata.Name, daprPort)
+	addr := forward(t, serving(t, app)[0], daprPort)
 	client := &http.Client{Timeout: 30 * time.Second}
 	return func(method, path, body string) (int, string) {
 		t.Helper()

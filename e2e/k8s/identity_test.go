@@ -110,7 +110,7 @@ func TestAServiceReadsItsOwnSecretsAndNoOthers(t *testing.T) {
 // TestASidecarWantsTheToken asks a sidecar as a stranger in the pod would.
 func TestASidecarWantsTheToken(t *testing.T) {
 	for _, app := range services {
-		addr := forward(t, pods(t, byName(app)+",app.kubernetes.io/component=service")[0].Metadata.Name, daprPort)
+		addr := forward(t, serving(t, app)[0], daprPort)
 		resp, err := http.Get("http://" + addr + "/v1.0/metadata")
 		if err != nil {
 			t.Fatal(err)
