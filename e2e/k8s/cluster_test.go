@@ -142,6 +142,11 @@ type container struct {
 	RestartPolicy   string          `json:"restartPolicy"`
 	Args            []string        `json:"args"`
 	SecurityContext securityContext `json:"securityContext"`
+	Resources       struct {
+		Limits struct {
+			Memory string `json:"memory"`
+		} `json:"limits"`
+	} `json:"resources"`
 }
 
 type securityContext struct {

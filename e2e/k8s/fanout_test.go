@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -89,6 +90,12 @@ func TestEveryWebSocketReplicaGetsEveryEvent(t *testing.T) {
 // delivered is how many task updates a replica's sidecar has given it.
 func delivered(t *testing.T, url string) int {
 	t.Helper()
+	return int(metric(t, url, deliveriesMetric+"{", `"task-updates"`, `"success"`))
+}
+
+// metric is the first value of /metrics whose line begins with prefix and has each of labels; 0 if there is none.
+func metric(t *testing.T, url, prefix string, labels ...string) float64 {
+	t.Helper()
 	resp, err := http.Get(url)
 	if err != nil {
 		t.Fatal(err)
@@ -96,13 +103,14 @@ func delivered(t *testing.T, url string) int {
 	defer resp.Body.Close()
 	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
 		line := lines.Text()
-		if strings.HasPrefix(line, deliveriesMetric+"{") && strings.Contains(line, `"task-updates"`) && strings.Contains(line, `"success"`) {
-			n, err := strconv.ParseFloat(line[strings.LastIndex(line, " ")+1:], 64)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return int(n)
+		if !strings.HasPrefix(line, prefix) || slices.ContainsFunc(labels, func(l string) bool { return !strings.Contains(line, l) }) {
+			continue
 		}
+		n, err := strconv.ParseFloat(line[strings.LastIndex(line, " ")+1:], 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
 	}
 	return 0
 }

@@ -5,6 +5,7 @@ package k8s
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -120,5 +121,30 @@ spec:
 	}
 	if err := pod("taken", `initContainers: [{name: daprd, image: "localhost/none:1", restartPolicy: Always, securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]`); err == nil || strings.Contains(err.Error(), "asks for a Dapr sidecar") {
 		t.Errorf("with a sidecar: got %v", err)
+	}
+}
+
+// heapLimitMetric is the Go runtime's soft limit of memory, in bytes.
+const heapLimitMetric = "go_gc_gomemlimit_bytes"
+
+// TestAServiceCollectsBeforeItsPodsMemoryIsUsedUp asks each service for the limit that it found for itself.
+func TestAServiceCollectsBeforeItsPodsMemoryIsUsedUp(t *testing.T) {
+	for _, app := range services {
+		name := serving(t, app)[0]
+		heap := metric(t, "http://"+forward(t, name, 8080)+"/metrics", heapLimitMetric+" ")
+		for _, p := range pods(t, byName(app)) {
+			if p.Metadata.Name != name {
+				continue
+			}
+			i := slices.IndexFunc(p.Spec.Containers, func(c container) bool { return c.Name == "service" })
+			limit := p.Spec.Containers[i].Resources.Limits.Memory
+			mib, err := strconv.ParseFloat(strings.TrimSuffix(limit, "Mi"), 64)
+			if err != nil {
+				t.Fatalf("%s has the limit %q, want MiB", name, limit)
+			}
+			if share := heap / (mib * (1 << 20)); share < 0.8 || share > 0.9 {
+				t.Errorf("%s: its heap may have %.0f bytes of %s, want 80 to 90 %%", name, heap, limit)
+			}
+		}
 	}
 }

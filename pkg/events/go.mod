@@ -1,4 +1,3 @@
 module github.com/taskwire/taskwire/pkg/events
 
 go 1.26.4
-

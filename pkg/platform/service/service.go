@@ -67,6 +67,7 @@ func Start(ctx context.Context, app string, cfg config.Base, out io.Writer) (*Se
 	if err != nil {
 		return nil, err
 	}
+	tuneMemory(tel.Log)
 	build := buildinfo.Read()
 	tel.Log.InfoContext(ctx, "starting", "version", build.Version, "commit", build.Commit)
 	s := &Service{Log: tel.Log, Metrics: tel.Registry, app: app, cfg: cfg, tel: tel}
