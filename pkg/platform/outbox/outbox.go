@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"sync/atomic"
 
+	"github.com/google/uuid"
 	"go.opentelemetry.io/otel/propagation"
 	"gorm.io/gorm"
 )
@@ -50,23 +51,24 @@ const insertRows = `
 
 // columns are messages turned on their side, for unnest: one statement text for any number of rows.
 type columns struct {
-	bucket                                []int16
-	topic, key, id, kind, subject, parent []string
-	data                                  [][]byte
+	bucket                            []int16
+	id                                [][16]byte
+	topic, key, kind, subject, parent []string
+	data                              [][]byte
 }
 
 func newColumns(n int) columns {
-	text := make([]string, 6*n)
+	text := make([]string, 5*n)
 	cut := func(i int) []string { return text[i*n : (i+1)*n : (i+1)*n] }
 	return columns{
-		bucket: make([]int16, n), data: make([][]byte, n),
-		topic: cut(0), key: cut(1), id: cut(2), kind: cut(3), subject: cut(4), parent: cut(5),
+		bucket: make([]int16, n), id: make([][16]byte, n), data: make([][]byte, n),
+		topic: cut(0), key: cut(1), kind: cut(2), subject: cut(3), parent: cut(4),
 	}
 }
 
 func (c columns) set(i int, m Message) (mask uint64) {
-	c.bucket[i], c.data[i] = bucketOf(m.Key), m.Data
-	c.topic[i], c.key[i], c.id[i], c.kind[i], c.subject[i], c.parent[i] = m.Topic, m.Key, m.EventID, m.Type, m.Subject, m.TraceParent
+	c.bucket[i], c.id[i], c.data[i] = bucketOf(m.Key), uuid.MustParse(m.EventID), m.Data // it was checked
+	c.topic[i], c.key[i], c.kind[i], c.subject[i], c.parent[i] = m.Topic, m.Key, m.Type, m.Subject, m.TraceParent
 	return 1 << c.bucket[i]
 }
 

@@ -51,7 +51,11 @@ func isControl(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r 
 func tags(p *problems, list []string) []string {
 	out, seen := make([]string, 0, min(len(list), events.MaxTags)), map[string]bool{}
 	for i, tag := range list {
-		tag = line(p, fmt.Sprintf("tags[%d]", i), tag, 1, events.MaxTag)
+		var own problems
+		tag = line(&own, "", tag, 1, events.MaxTag)
+		for _, f := range own.list {
+			p.add(fmt.Sprintf("tags[%d]", i), f.Message)
+		}
 		if folded := strings.ToLower(tag); !seen[folded] {
 			seen[folded] = true
 			out = append(out, tag)

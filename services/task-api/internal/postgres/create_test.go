@@ -215,3 +215,18 @@ func TestACreateThatIsGivenUpWhileItsUserIsLockedWritesNothing(t *testing.T) {
 		return
 	}
 }
+
+// TestWhatBeginsACreateIsPlannedOnce: after five times the server keeps a plan, if it finds that those of its own for each
+// call were no cheaper.
+func TestWhatBeginsACreateIsPlannedOnce(t *testing.T) {
+	f := newFixture(t)
+	user := f.user()
+	for range 10 {
+		f.create(user, `{"title":"t"}`)
+	}
+	var kept int
+	err := f.db.Raw(`SELECT max(generic_plans) FROM pg_prepared_statements WHERE statement LIKE '%WITH asked AS%'`).Scan(&kept).Error
+	if err != nil || kept == 0 {
+		t.Errorf("got %d uses of a kept plan (%v), want some", kept, err)
+	}
+}

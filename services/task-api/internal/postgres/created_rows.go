@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/google/uuid"
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
@@ -14,7 +15,8 @@ import (
 )
 
 // createdRows are the rows of new tasks, of their changes and of the keys of their requests, turned on their side for
-// unnest: one statement text, prepared once a connection, for any number of them.
+// unnest: one statement text, prepared once a connection, for any number of them. Ids are bytes, because that is how
+// they travel: the driver tries to make bytes of a text first, and then sends the text.
 type createdRows struct {
 	tasks   [][]any // one list for each of createdColumns
 	changes changeColumns
@@ -22,14 +24,16 @@ type createdRows struct {
 }
 
 type changeColumns struct {
-	users, ids, kinds, tasks, payloads []string
-	seqs, versions                     []int64
+	users, ids, tasks [][16]byte
+	kinds, payloads   []string
+	seqs, versions    []int64
 }
 
 type keyColumns struct {
-	users, keys, answers []string
-	hashes               [][]byte
-	expired              bool // there may be old rows of these keys
+	users         [][16]byte
+	keys, answers []string
+	hashes        [][]byte
+	expired       bool // there may be old rows of these keys
 }
 
 // createdColumns are the columns of a new task and their types. The terms of a search come as text, and null where they
@@ -66,24 +70,28 @@ func newRows(n int) *createdRows {
 func (r *createdRows) empty() bool { return len(r.changes.ids) == 0 }
 
 func (r *createdRows) add(c *creation, t domain.Task, made publish.Made) error {
+	event, err := uuid.Parse(made.ID)
+	if err != nil {
+		return fmt.Errorf("event id %q: %w", made.ID, err)
+	}
 	if c.Key != nil {
 		answer, err := json.Marshal(t.TaskData)
 		if err != nil {
 			return fmt.Errorf("keep answer of task %s: %w", t.ID, err)
 		}
 		k := &r.keys
-		k.users, k.keys, k.hashes, k.answers = append(k.users, c.UserID), append(k.keys, c.Key.Key), append(k.hashes, c.Key.Hash[:]), append(k.answers, string(answer))
+		k.users, k.keys, k.hashes, k.answers = append(k.users, c.by), append(k.keys, c.Key.Key), append(k.hashes, c.Key.Hash[:]), append(k.answers, string(answer))
 		k.expired = k.expired || c.kept.same != nil
 	}
 	l := &r.changes
-	l.users, l.seqs, l.ids, l.kinds = append(l.users, t.UserID), append(l.seqs, t.Seq), append(l.ids, made.ID), append(l.kinds, string(events.Created))
-	l.tasks, l.versions, l.payloads = append(l.tasks, t.ID), append(l.versions, t.Version), append(l.payloads, string(made.Data))
+	l.users, l.seqs, l.ids, l.kinds = append(l.users, c.by), append(l.seqs, t.Seq), append(l.ids, event), append(l.kinds, string(events.Created))
+	l.tasks, l.versions, l.payloads = append(l.tasks, c.id), append(l.versions, t.Version), append(l.payloads, string(made.Data))
 	row := rowOf(t)
 	var search *string
 	if terms := ownTerms(row); terms != "" {
 		search = &terms
 	}
-	for i, v := range slices.Concat([]any{row.ID, row.UserID, row.CreatedAt}, row.values(), []any{search}) {
+	for i, v := range slices.Concat([]any{[16]byte(c.id), [16]byte(c.by), row.CreatedAt}, row.values(), []any{search}) {
 		r.tasks[i] = append(r.tasks[i], v)
 	}
 	return nil

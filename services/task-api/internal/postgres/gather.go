@@ -13,6 +13,9 @@ const (
 	// maxGroups is how many groups one process writes at the same time: one is made ready while the other is flushed to
 	// disk. More make the groups smaller and each task dearer.
 	maxGroups = 2
+	// patience is how long a group is taken to be on its way: it needs some milliseconds. One that takes longer waits for
+	// something, and nobody waits for it any more.
+	patience = 100 * time.Millisecond
 	// maxGroup bounds the tasks of a group: beyond some tens a larger one gains little, and with the longest texts it
 	// would be megabytes.
 	maxGroup = 32
@@ -21,9 +24,10 @@ const (
 	groupTimeout = 10 * time.Second
 )
 
-// gatherer puts requests that come at the same time into groups. A request that finds a free place goes at once and
-// alone; while all places are taken, requests wait and go together as soon as one is free. Nobody waits for a group to
-// fill.
+// gatherer puts requests that come at the same time into groups. A request that finds nobody on the way goes at once and
+// alone. While a group is on its way, the next one goes beside it as soon as it is as large, and else when that one ends
+// or has lost patience: groups of very different size would make the small ones the rule, and every task dearer. Nobody
+// waits for a group to fill where nothing is on its way.
 //
 // A user's requests are in one group at a time, in the order in which they came. A group outlives the requests that are
 // given up, but not all of them: then its context ends.
@@ -31,6 +35,8 @@ type gatherer struct {
 	run     func(ctx context.Context, group []*creation) // decides them; may leave an error in each
 	mu      sync.Mutex
 	running int
+	size    int             // of the group that began last
+	began   time.Time       // when it did
 	users   map[string]bool // those with requests in a running group
 	waiting []*member
 }
@@ -46,6 +52,7 @@ type group struct {
 	members []*member
 	asking  int // those that are not given up
 	cancel  context.CancelFunc
+	late    *time.Timer // when patience with it ends
 }
 
 func newGatherer(run func(context.Context, []*creation)) *gatherer {
@@ -85,18 +92,29 @@ func (g *gatherer) leave(m *member) {
 // start makes groups of those who wait, as long as there are places. The caller holds mu.
 func (g *gatherer) start() {
 	for g.running < maxGroups {
+		if g.running > 0 && len(g.waiting) < g.size && time.Since(g.began) < patience {
+			return
+		}
 		members := g.next()
 		if len(members) == 0 {
 			return
 		}
+		g.size, g.began = len(members), time.Now() // before the timer, or that would find patience left
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(members[0].ctx), groupTimeout)
-		next := &group{members, len(members), cancel}
+		next := &group{members: members, asking: len(members), cancel: cancel, late: time.AfterFunc(patience, g.again)}
 		for _, m := range members {
 			m.group = next
 		}
 		g.running++
 		go g.decide(ctx, next)
 	}
+}
+
+// again lets those go who waited for a group that takes too long.
+func (g *gatherer) again() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.start()
 }
 
 // next takes the requests of the next group out of those who wait. A repetition of a request of the group waits: the
@@ -136,6 +154,7 @@ func (g *gatherer) decide(ctx context.Context, gr *group) {
 			}
 		}
 		gr.cancel()
+		gr.late.Stop()
 		g.mu.Lock()
 		g.running--
 		for _, m := range gr.members {

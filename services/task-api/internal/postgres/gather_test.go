@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // gathering is a gatherer whose groups end when the test says so. It runs in a synctest bubble.
@@ -24,7 +25,7 @@ func newGathering() *gathering {
 	g.gatherer = newGatherer(func(ctx context.Context, group []*creation) {
 		var ids []string
 		for _, c := range group {
-			ids = append(ids, c.id)
+			ids = append(ids, strings.TrimRight(string(c.id[:]), "\x00"))
 		}
 		g.mu.Lock()
 		g.groups = append(g.groups, ids)
@@ -44,7 +45,8 @@ func newGathering() *gathering {
 func (g *gathering) send(ctx context.Context, user, id string) <-chan error {
 	out := make(chan error, 1)
 	go func() {
-		c := &creation{CreateRequest: CreateRequest{UserID: user}, ctx: ctx, id: id}
+		c := &creation{CreateRequest: CreateRequest{UserID: user}, ctx: ctx}
+		copy(c.id[:], id)
 		err := g.do(ctx, c)
 		if err == nil {
 			err = c.err
@@ -89,6 +91,36 @@ func TestRequestsGoAtOnceWhileThereArePlacesAndThenTogether(t *testing.T) {
 			t.Errorf("left: %d running, users %v, %d waiting", g.running, g.users, len(g.waiting))
 		}
 	})
+}
+
+func TestTheNextGroupGoesBesideOneOnItsWayWhenItIsAsLargeOrThatOneEndsOrTakesLong(t *testing.T) {
+	for name, tc := range map[string]struct {
+		then func(t *testing.T, g *gathering)
+		want string
+	}{
+		"as large":   {func(t *testing.T, g *gathering) { g.send(t.Context(), "h", "h") }, "[f g h]"},
+		"it ends":    {func(_ *testing.T, g *gathering) { g.end <- struct{}{} }, "[f g]"},
+		"takes long": {func(_ *testing.T, _ *gathering) { time.Sleep(patience) }, "[f g]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := newGathering()
+				for _, id := range []string{"a", "b", "c", "d", "e"} {
+					g.send(t.Context(), id, id)
+				}
+				for range 2 { // a and b
+					g.end <- struct{}{}
+					synctest.Wait()
+				}
+				g.send(t.Context(), "f", "f")
+				g.send(t.Context(), "g", "g")
+				g.want(t, "[a]", "[b]", "[c d e]")
+				tc.then(t, g)
+				g.want(t, "[a]", "[b]", "[c d e]", tc.want)
+				close(g.end)
+			})
+		})
+	}
 }
 
 func TestAUsersRequestsAreInOneGroupAtATimeInTheirOrder(t *testing.T) {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 )
@@ -26,7 +28,7 @@ type taskRow struct {
 	RRule                  *string        `gorm:"column:rrule"`
 	RRuleAnchor            *events.Anchor `gorm:"column:rrule_anchor"`
 	RRuleZone              *string        `gorm:"column:rrule_zone"`
-	SeriesID               *string
+	SeriesID               pgtype.UUID
 	OccurrenceNo           *int
 	DueClock, RemindClock  *int64
 	Position               float64
@@ -57,8 +59,8 @@ func rowOf(t domain.Task) taskRow {
 		c := *t.Recurrence
 		r.RRule, r.RRuleAnchor, r.RRuleZone = &c.RRule, &c.Anchor, &c.Timezone
 	}
-	if t.SeriesID != "" {
-		r.SeriesID, r.OccurrenceNo = &t.SeriesID, &t.OccurrenceNo
+	if id, err := uuid.Parse(t.SeriesID); err == nil {
+		r.SeriesID, r.OccurrenceNo = pgtype.UUID{Bytes: id, Valid: true}, &t.OccurrenceNo
 	}
 	return r
 }
@@ -77,8 +79,8 @@ func (r taskRow) task() domain.Task {
 	if r.RRule != nil {
 		t.Recurrence = &events.Recurrence{RRule: *r.RRule, Anchor: *r.RRuleAnchor, Timezone: *r.RRuleZone}
 	}
-	if r.SeriesID != nil {
-		t.SeriesID, t.OccurrenceNo = *r.SeriesID, *r.OccurrenceNo
+	if r.SeriesID.Valid {
+		t.SeriesID, t.OccurrenceNo = uuid.UUID(r.SeriesID.Bytes).String(), *r.OccurrenceNo
 	}
 	return t
 }
