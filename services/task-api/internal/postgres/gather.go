@@ -35,9 +35,8 @@ type gatherer struct {
 	run     func(ctx context.Context, group []*creation) // decides them; may leave an error in each
 	mu      sync.Mutex
 	running int
-	size    int             // of the group that began last
-	began   time.Time       // when it did
-	users   map[string]bool // those with requests in a running group
+	groups  map[*group]bool // those that are running
+	users   map[string]bool // those with requests in them
 	waiting []*member
 }
 
@@ -52,11 +51,12 @@ type group struct {
 	members []*member
 	asking  int // those that are not given up
 	cancel  context.CancelFunc
+	began   time.Time
 	late    *time.Timer // when patience with it ends
 }
 
 func newGatherer(run func(context.Context, []*creation)) *gatherer {
-	return &gatherer{run: run, users: map[string]bool{}}
+	return &gatherer{run: run, groups: map[*group]bool{}, users: map[string]bool{}}
 }
 
 // do returns when c is decided. It returns ctx's error when ctx ends before: the request is then not written if it still
@@ -92,22 +92,33 @@ func (g *gatherer) leave(m *member) {
 // start makes groups of those who wait, as long as there are places. The caller holds mu.
 func (g *gatherer) start() {
 	for g.running < maxGroups {
-		if g.running > 0 && len(g.waiting) < g.size && time.Since(g.began) < patience {
+		if g.worthWaiting() {
 			return
 		}
 		members := g.next()
 		if len(members) == 0 {
 			return
 		}
-		g.size, g.began = len(members), time.Now() // before the timer, or that would find patience left
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(members[0].ctx), groupTimeout)
-		next := &group{members: members, asking: len(members), cancel: cancel, late: time.AfterFunc(patience, g.again)}
+		next := &group{members: members, asking: len(members), cancel: cancel, began: time.Now()}
+		next.late = time.AfterFunc(patience, g.again) // after began, or it would find patience left
 		for _, m := range members {
 			m.group = next
 		}
 		g.running++
+		g.groups[next] = true
 		go g.decide(ctx, next)
 	}
+}
+
+// worthWaiting tells whether a group is on its way that is larger than the next one would be, and will end soon.
+func (g *gatherer) worthWaiting() bool {
+	for gr := range g.groups {
+		if len(g.waiting) < len(gr.members) && time.Since(gr.began) < patience {
+			return true
+		}
+	}
+	return false
 }
 
 // again lets those go who waited for a group that takes too long.
@@ -157,6 +168,7 @@ func (g *gatherer) decide(ctx context.Context, gr *group) {
 		gr.late.Stop()
 		g.mu.Lock()
 		g.running--
+		delete(g.groups, gr)
 		for _, m := range gr.members {
 			delete(g.users, m.UserID)
 		}

@@ -123,6 +123,26 @@ func TestTheNextGroupGoesBesideOneOnItsWayWhenItIsAsLargeOrThatOneEndsOrTakesLon
 	}
 }
 
+func TestNobodyWaitsForAGroupThatHasEndedBesideOneThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGathering()
+		ctx, cancel := context.WithCancel(t.Context())
+		g.send(t.Context(), "a", "a")
+		g.send(t.Context(), "b", "b") // hangs
+		for _, id := range []string{"c", "d", "e"} {
+			g.send(ctx, id, id)
+		}
+		time.Sleep(patience)
+		g.end <- struct{}{} // a
+		g.want(t, "[a]", "[b]", "[c d e]")
+		g.send(t.Context(), "f", "f")
+		g.send(t.Context(), "g", "g")
+		cancel() // c, d and e
+		g.want(t, "[a]", "[b]", "[c d e]", "[f g]")
+		close(g.end)
+	})
+}
+
 func TestAUsersRequestsAreInOneGroupAtATimeInTheirOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGathering()
