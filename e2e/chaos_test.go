@@ -5,8 +5,8 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/taskwire/taskwire/cmd/taskwire/stack"
 	"github.com/taskwire/taskwire/e2e/client"
+	"github.com/taskwire/taskwire/local/stack"
 )
 
 // chaosWrites is how many writes one round makes; the part dies when half of them are answered.

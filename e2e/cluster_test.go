@@ -11,10 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/taskwire/taskwire/cmd/taskwire/kafka"
 	"github.com/taskwire/taskwire/e2e/client"
+	"github.com/taskwire/taskwire/local/kafka"
 	"github.com/taskwire/taskwire/pkg/events"
-	"github.com/taskwire/taskwire/pkg/platform/porttest"
+	"github.com/taskwire/taskwire/testkit/porttest"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 )

@@ -4,8 +4,10 @@ go 1.26.4
 
 replace (
 	github.com/taskwire/taskwire/cmd/taskwire => ../cmd/taskwire
+	github.com/taskwire/taskwire/local => ../local
 	github.com/taskwire/taskwire/pkg/events => ../pkg/events
 	github.com/taskwire/taskwire/pkg/platform => ../pkg/platform
+	github.com/taskwire/taskwire/testkit => ../testkit
 )
 
 require (
@@ -14,8 +16,9 @@ require (
 	github.com/gorilla/websocket v1.5.3
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/taskwire/taskwire/cmd/taskwire v0.0.0
+	github.com/taskwire/taskwire/local v0.0.0
 	github.com/taskwire/taskwire/pkg/events v0.0.0
-	github.com/taskwire/taskwire/pkg/platform v0.0.0
+	github.com/taskwire/taskwire/testkit v0.0.0
 	github.com/twmb/franz-go v1.22.2
 	github.com/twmb/franz-go/pkg/kadm v1.18.0
 	github.com/twmb/franz-go/pkg/kmsg v1.15.0

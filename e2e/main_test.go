@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/taskwire/taskwire/cmd/taskwire/build"
-	"github.com/taskwire/taskwire/cmd/taskwire/stack"
+	"github.com/taskwire/taskwire/local/build"
+	"github.com/taskwire/taskwire/local/stack"
 )
 
 // startTimeout bounds the start of a whole stack: some seconds when warm, and far more on a machine that builds

@@ -12,9 +12,9 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/taskwire/taskwire/cmd/taskwire/kafkametrics"
-	"github.com/taskwire/taskwire/cmd/taskwire/stack"
 	"github.com/taskwire/taskwire/e2e/client"
 	"github.com/taskwire/taskwire/e2e/observability"
+	"github.com/taskwire/taskwire/local/stack"
 	"github.com/taskwire/taskwire/pkg/events"
 )
 

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/taskwire/taskwire/cmd/taskwire/stack"
 	"github.com/taskwire/taskwire/e2e/client"
+	"github.com/taskwire/taskwire/local/stack"
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"

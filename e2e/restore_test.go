@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/taskwire/taskwire/cmd/taskwire/stack"
 	"github.com/taskwire/taskwire/e2e/client"
+	"github.com/taskwire/taskwire/local/stack"
 	"github.com/taskwire/taskwire/pkg/events"
 )
 

@@ -17,8 +17,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/taskwire/taskwire/cmd/taskwire/stack"
 	"github.com/taskwire/taskwire/e2e/client"
+	"github.com/taskwire/taskwire/local/stack"
 )
 
 // keysKnown is what the test waits for a published key to be known. In a cluster it is ten minutes, after which every

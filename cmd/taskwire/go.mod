@@ -3,8 +3,10 @@ module github.com/taskwire/taskwire/cmd/taskwire
 go 1.26.4
 
 replace (
+	github.com/taskwire/taskwire/local => ../../local
 	github.com/taskwire/taskwire/pkg/events => ../../pkg/events
 	github.com/taskwire/taskwire/pkg/platform => ../../pkg/platform
+	github.com/taskwire/taskwire/testkit => ../../testkit
 )
 
 require (
@@ -12,15 +14,14 @@ require (
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/prometheus/client_golang v1.25.0
 	github.com/spf13/cobra v1.10.2
+	github.com/taskwire/taskwire/local v0.0.0
 	github.com/taskwire/taskwire/pkg/events v0.0.0
-	github.com/taskwire/taskwire/pkg/platform v0.0.0-00010101000000-000000000000
+	github.com/taskwire/taskwire/pkg/platform v0.0.0
+	github.com/taskwire/taskwire/testkit v0.0.0
 	github.com/twmb/franz-go v1.22.2
 	github.com/twmb/franz-go/pkg/kadm v1.18.0
 	github.com/twmb/franz-go/pkg/kfake v0.0.0-20260918054303-01f206a7e32c
-	github.com/twmb/franz-go/pkg/kmsg v1.15.0
 	go.uber.org/goleak v1.3.0
-	go.yaml.in/yaml/v3 v3.0.5
-	golang.org/x/mod v0.42.0
 	golang.org/x/term v0.47.0
 )
 
@@ -44,10 +45,13 @@ require (
 	github.com/prometheus/procfs v0.22.0 // indirect
 	github.com/sethvargo/go-retry v0.5.0 // indirect
 	github.com/spf13/pflag v1.0.9 // indirect
+	github.com/twmb/franz-go/pkg/kmsg v1.15.0 // indirect
 	go.opentelemetry.io/otel v1.47.0 // indirect
 	go.opentelemetry.io/otel/trace v1.47.0 // indirect
 	go.uber.org/multierr v1.11.0 // indirect
+	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
+	golang.org/x/mod v0.42.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.43.0 // indirect

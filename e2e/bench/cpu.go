@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/taskwire/taskwire/cmd/taskwire/stack"
+	"github.com/taskwire/taskwire/local/stack"
 )
 
 // clockTick is the unit of CPU time in /proc on every Linux that Go runs on.

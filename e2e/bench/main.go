@@ -24,8 +24,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/taskwire/taskwire/cmd/taskwire/build"
-	"github.com/taskwire/taskwire/cmd/taskwire/stack"
+	"github.com/taskwire/taskwire/local/build"
+	"github.com/taskwire/taskwire/local/stack"
 )
 
 func main() {

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/taskwire/taskwire/cmd/taskwire/stack"
+	"github.com/taskwire/taskwire/local/stack"
 )
 
 // floorSchema are the tables of the floor: one row of a task's size and one of an event's, with a key each.

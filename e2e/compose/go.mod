@@ -3,17 +3,17 @@ module github.com/taskwire/taskwire/e2e/compose
 go 1.26.4
 
 replace (
-	github.com/taskwire/taskwire/cmd/taskwire => ../../cmd/taskwire
+	github.com/taskwire/taskwire/local => ../../local
 	github.com/taskwire/taskwire/pkg/events => ../../pkg/events
 	github.com/taskwire/taskwire/pkg/platform => ../../pkg/platform
+	github.com/taskwire/taskwire/testkit => ../../testkit
 )
 
 require (
 	github.com/compose-spec/compose-go/v2 v2.16.2
 	github.com/jackc/pgx/v5 v5.12.0
-	github.com/taskwire/taskwire/cmd/taskwire v0.0.0-00010101000000-000000000000
+	github.com/taskwire/taskwire/local v0.0.0
 	github.com/taskwire/taskwire/pkg/events v0.0.0
-	github.com/taskwire/taskwire/pkg/platform v0.0.0-00010101000000-000000000000
 	github.com/twmb/franz-go v1.22.2
 	github.com/twmb/franz-go/pkg/kadm v1.18.0
 	golang.org/x/sys v0.49.0

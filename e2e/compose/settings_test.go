@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/taskwire/taskwire/cmd/taskwire/components"
+	"github.com/taskwire/taskwire/local/components"
 )
 
 // Ports of each pod.

@@ -13,9 +13,9 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/jackc/pgx/v5"
-	"github.com/taskwire/taskwire/cmd/taskwire/broker"
+	"github.com/taskwire/taskwire/local/broker"
+	localpg "github.com/taskwire/taskwire/local/postgres"
 	"github.com/taskwire/taskwire/pkg/events"
-	"github.com/taskwire/taskwire/pkg/platform/localpg"
 )
 
 // brokerEnv makes this process the broker that stands for Redpanda; its value is address and folder.

@@ -8,7 +8,7 @@ lab=${K8S_LAB:-../shared/lab/k8s}
 # Of the packages not their tests; of e2e/k8s all.
 files() {
   git ls-files -z --cached --others --exclude-standard -- k8s scripts/k8s scripts/image-build.sh scripts/tour.sh dapr-components e2e/client e2e/go.mod \
-    e2e/go.sum services pkg cmd tools/k8s go.work docs/api.md README.md ':!*_test.go' ':!*/testdata/*'
+    e2e/go.sum services pkg local cmd tools/k8s go.work docs/api.md README.md ':!*_test.go' ':!*/testdata/*'
   git ls-files -z --cached --others --exclude-standard -- e2e/k8s
 }
 sums() { LC_ALL=C sort -z | xargs -0 sha256sum; }

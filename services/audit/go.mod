@@ -3,8 +3,10 @@ module github.com/taskwire/taskwire/services/audit
 go 1.26.4
 
 replace (
+	github.com/taskwire/taskwire/local => ../../local
 	github.com/taskwire/taskwire/pkg/events => ../../pkg/events
 	github.com/taskwire/taskwire/pkg/platform => ../../pkg/platform
+	github.com/taskwire/taskwire/testkit => ../../testkit
 )
 
 require (
@@ -12,7 +14,10 @@ require (
 	github.com/google/uuid v1.6.0
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/prometheus/client_golang v1.25.0
-	github.com/taskwire/taskwire/pkg/events v0.0.0-00010101000000-000000000000
+	github.com/taskwire/taskwire/local v0.0.0
+	github.com/taskwire/taskwire/pkg/events v0.0.0
+	github.com/taskwire/taskwire/pkg/platform v0.0.0
+	github.com/taskwire/taskwire/testkit v0.0.0
 	golang.org/x/mod v0.42.0
 	golang.org/x/sync v0.24.0
 	gorm.io/gorm v1.31.2
@@ -100,7 +105,6 @@ require (
 	github.com/prometheus/client_model v0.6.3 // indirect
 	github.com/prometheus/common v0.72.0 // indirect
 	github.com/prometheus/procfs v0.22.0 // indirect
-	github.com/taskwire/taskwire/pkg/platform v0.0.0-00010101000000-000000000000
 	golang.org/x/sys v0.49.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
 )

@@ -18,11 +18,11 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/taskwire/taskwire/local/ports"
 	"github.com/taskwire/taskwire/pkg/events"
-	"github.com/taskwire/taskwire/pkg/platform/logtest"
-	"github.com/taskwire/taskwire/pkg/platform/pgtest"
-	"github.com/taskwire/taskwire/pkg/platform/ports"
-	"github.com/taskwire/taskwire/pkg/platform/porttest"
+	"github.com/taskwire/taskwire/testkit/logtest"
+	"github.com/taskwire/taskwire/testkit/pgtest"
+	"github.com/taskwire/taskwire/testkit/porttest"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }

@@ -3,8 +3,10 @@ module github.com/taskwire/taskwire/services/notification
 go 1.26.4
 
 replace (
+	github.com/taskwire/taskwire/local => ../../local
 	github.com/taskwire/taskwire/pkg/events => ../../pkg/events
 	github.com/taskwire/taskwire/pkg/platform => ../../pkg/platform
+	github.com/taskwire/taskwire/testkit => ../../testkit
 )
 
 require (
@@ -13,8 +15,9 @@ require (
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/prometheus/client_golang v1.25.0
 	github.com/prometheus/client_model v0.6.3
-	github.com/taskwire/taskwire/pkg/events v0.0.0-00010101000000-000000000000
-	github.com/taskwire/taskwire/pkg/platform v0.0.0-00010101000000-000000000000
+	github.com/taskwire/taskwire/pkg/events v0.0.0
+	github.com/taskwire/taskwire/pkg/platform v0.0.0
+	github.com/taskwire/taskwire/testkit v0.0.0
 	golang.org/x/sync v0.24.0
 	gorm.io/gorm v1.31.2
 )
@@ -72,6 +75,7 @@ require (
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // indirect
 	github.com/sethvargo/go-retry v0.5.0 // indirect
 	github.com/spiffe/go-spiffe/v2 v2.8.1 // indirect
+	github.com/taskwire/taskwire/local v0.0.0 // indirect
 	github.com/twitchyliquid64/golang-asm v0.15.1 // indirect
 	github.com/ugorji/go/codec v1.3.1 // indirect
 	go.mongodb.org/mongo-driver/v2 v2.5.0 // indirect

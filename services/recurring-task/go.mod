@@ -3,14 +3,18 @@ module github.com/taskwire/taskwire/services/recurring-task
 go 1.26.4
 
 replace (
+	github.com/taskwire/taskwire/local => ../../local
 	github.com/taskwire/taskwire/pkg/events => ../../pkg/events
 	github.com/taskwire/taskwire/pkg/platform => ../../pkg/platform
+	github.com/taskwire/taskwire/pkg/recurrence => ../../pkg/recurrence
+	github.com/taskwire/taskwire/testkit => ../../testkit
 )
 
 require (
 	github.com/prometheus/client_golang v1.25.0
-	github.com/taskwire/taskwire/pkg/events v0.0.0-00010101000000-000000000000
-	github.com/taskwire/taskwire/pkg/platform v0.0.0-00010101000000-000000000000
+	github.com/taskwire/taskwire/pkg/events v0.0.0
+	github.com/taskwire/taskwire/pkg/platform v0.0.0
+	github.com/taskwire/taskwire/pkg/recurrence v0.0.0
 	golang.org/x/sync v0.24.0
 )
 

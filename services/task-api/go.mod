@@ -3,8 +3,11 @@ module github.com/taskwire/taskwire/services/task-api
 go 1.26.4
 
 replace (
+	github.com/taskwire/taskwire/local => ../../local
 	github.com/taskwire/taskwire/pkg/events => ../../pkg/events
 	github.com/taskwire/taskwire/pkg/platform => ../../pkg/platform
+	github.com/taskwire/taskwire/pkg/recurrence => ../../pkg/recurrence
+	github.com/taskwire/taskwire/testkit => ../../testkit
 )
 
 require (
@@ -15,8 +18,10 @@ require (
 	github.com/google/uuid v1.6.0
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/prometheus/client_golang v1.25.0
-	github.com/taskwire/taskwire/pkg/events v0.0.0-00010101000000-000000000000
-	github.com/taskwire/taskwire/pkg/platform v0.0.0-00010101000000-000000000000
+	github.com/taskwire/taskwire/pkg/events v0.0.0
+	github.com/taskwire/taskwire/pkg/platform v0.0.0
+	github.com/taskwire/taskwire/pkg/recurrence v0.0.0
+	github.com/taskwire/taskwire/testkit v0.0.0
 	github.com/zitadel/oidc/v3 v3.48.0
 	go.opentelemetry.io/otel v1.47.0
 	go.uber.org/goleak v1.3.0
@@ -85,6 +90,7 @@ require (
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // indirect
 	github.com/sethvargo/go-retry v0.5.0 // indirect
 	github.com/spiffe/go-spiffe/v2 v2.8.1 // indirect
+	github.com/taskwire/taskwire/local v0.0.0 // indirect
 	github.com/twitchyliquid64/golang-asm v0.15.1 // indirect
 	github.com/ugorji/go/codec v1.3.1 // indirect
 	github.com/zitadel/schema v1.3.2 // indirect

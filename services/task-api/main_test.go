@@ -22,9 +22,9 @@ import (
 
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/platform/config"
-	"github.com/taskwire/taskwire/pkg/platform/logtest"
-	"github.com/taskwire/taskwire/pkg/platform/pgtest"
-	"github.com/taskwire/taskwire/pkg/platform/porttest"
+	"github.com/taskwire/taskwire/testkit/logtest"
+	"github.com/taskwire/taskwire/testkit/pgtest"
+	"github.com/taskwire/taskwire/testkit/porttest"
 	"go.uber.org/goleak"
 )
 
@@ -194,7 +194,7 @@ func TestMain(m *testing.M) {
 func leaks() (err error) {
 	for deadline := time.Now().Add(leakPatience); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		err = goleak.Find(goleak.IgnoreAnyFunction("os/exec.(*Cmd).Start.func2"),
-			goleak.IgnoreAnyFunction("github.com/taskwire/taskwire/pkg/platform/localpg.(*Plan).start.func1"))
+			goleak.IgnoreAnyFunction("github.com/taskwire/taskwire/local/postgres.(*Plan).start.func1"))
 		if err == nil {
 			return nil
 		}

@@ -22,12 +22,12 @@ import (
 	"github.com/gorilla/websocket"
 	"go.uber.org/goleak"
 
+	"github.com/taskwire/taskwire/local/ports"
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/platform/auth"
-	"github.com/taskwire/taskwire/pkg/platform/logtest"
-	"github.com/taskwire/taskwire/pkg/platform/ports"
-	"github.com/taskwire/taskwire/pkg/platform/porttest"
 	"github.com/taskwire/taskwire/services/websocket/internal/hubtest"
+	"github.com/taskwire/taskwire/testkit/logtest"
+	"github.com/taskwire/taskwire/testkit/porttest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

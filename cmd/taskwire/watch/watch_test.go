@@ -14,7 +14,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
-	"github.com/taskwire/taskwire/pkg/platform/porttest"
+	"github.com/taskwire/taskwire/testkit/porttest"
 )
 
 // serve answers each connection in turn with the given frames, after its auth frame, and then cuts it off.

@@ -18,15 +18,15 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/taskwire/taskwire/pkg/platform/internal/daprtest"
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
+	"github.com/taskwire/taskwire/testkit/sidecar"
 )
 
 func TestTheBrokersOwnSizeLimitIsARefusal(t *testing.T) {
 	for _, kafkaErr := range []*kerr.Error{kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.InvalidRecord} {
 		t.Run(kafkaErr.Message, func(t *testing.T) {
-			cluster, broker := daprtest.Kafka(t, 1, testTopic)
-			s := daprtest.Start(t, daprtest.Config{AppID: "task-api", Resources: map[string]string{"pubsub": daprtest.PubSub(broker, nil)}})
+			cluster, broker := sidecar.Kafka(t, 1, testTopic)
+			s := sidecar.Start(t, sidecar.Config{AppID: "task-api", Resources: map[string]string{"pubsub": sidecar.PubSub(broker, nil)}})
 			c := newClient(t, s, nil)
 			cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kafkaErr, Count: -1})
 			if err := c.PublishEvent(t.Context(), testTopic, message(1, "u")); !errors.Is(err, outbox.ErrRefused) {
@@ -46,8 +46,8 @@ func TestTheBrokersOwnSizeLimitIsARefusal(t *testing.T) {
 }
 
 func TestAfterAFailureTheLaterEventsOfThatKeyAreHeldBackAndTheOthersGoOut(t *testing.T) {
-	cluster, broker := daprtest.Kafka(t, 2, testTopic)
-	s := daprtest.Start(t, daprtest.Config{AppID: "task-api", Resources: map[string]string{"pubsub": daprtest.PubSub(broker, nil)}})
+	cluster, broker := sidecar.Kafka(t, 2, testTopic)
+	s := sidecar.Start(t, sidecar.Config{AppID: "task-api", Resources: map[string]string{"pubsub": sidecar.PubSub(broker, nil)}})
 	c := newClient(t, s, nil)
 	// Find a key for each partition.
 	keyOf := map[int32]string{}
@@ -93,7 +93,7 @@ func TestWhileTheBrokerIsDownNothingIsPublishedAndAfterwardsEverything(t *testin
 		t.Fatal(err)
 	}
 	broker := cluster.ListenAddrs()[0]
-	s := daprtest.Start(t, daprtest.Config{AppID: "task-api", Resources: map[string]string{"pubsub": daprtest.PubSub(broker, nil)}})
+	s := sidecar.Start(t, sidecar.Config{AppID: "task-api", Resources: map[string]string{"pubsub": sidecar.PubSub(broker, nil)}})
 	c := newClient(t, s, func(c *Config) { c.Attempts = 1 }) // daprd alone takes 5 s to give up
 	if err := c.PublishEvent(t.Context(), testTopic, message(1, "u")); err != nil {
 		t.Fatal(err)
@@ -139,8 +139,8 @@ func TestWhileTheBrokerIsDownNothingIsPublishedAndAfterwardsEverything(t *testin
 }
 
 func TestAMissingSidecarIsAnErrorOfTheCallAndItsReturnIsNoticed(t *testing.T) {
-	_, broker := daprtest.Kafka(t, 1, testTopic)
-	s := daprtest.Start(t, daprtest.Config{AppID: "task-api", Resources: map[string]string{"pubsub": daprtest.PubSub(broker, nil)}})
+	_, broker := sidecar.Kafka(t, 1, testTopic)
+	s := sidecar.Start(t, sidecar.Config{AppID: "task-api", Resources: map[string]string{"pubsub": sidecar.PubSub(broker, nil)}})
 	s.Kill()
 	c, err := New(Config{HTTPPort: s.HTTPPort, GRPCPort: s.GRPCPort, Backoff: time.Millisecond})
 	if err != nil {
@@ -176,8 +176,8 @@ func TestAMissingSidecarIsAnErrorOfTheCallAndItsReturnIsNoticed(t *testing.T) {
 }
 
 func TestTheApiTokenGoesWithEveryCall(t *testing.T) {
-	_, broker := daprtest.Kafka(t, 1, testTopic)
-	s := daprtest.Start(t, daprtest.Config{AppID: "task-api", APIToken: "s3cret", Resources: map[string]string{"pubsub": daprtest.PubSub(broker, nil)}})
+	_, broker := sidecar.Kafka(t, 1, testTopic)
+	s := sidecar.Start(t, sidecar.Config{AppID: "task-api", APIToken: "s3cret", Resources: map[string]string{"pubsub": sidecar.PubSub(broker, nil)}})
 	with := newClient(t, s, func(c *Config) { c.APIToken = "s3cret" })
 	without := newClient(t, s, nil)
 	if err := with.PublishEvent(t.Context(), testTopic, message(1, "u")); err != nil {

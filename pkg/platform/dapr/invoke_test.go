@@ -15,17 +15,17 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/taskwire/taskwire/pkg/platform/internal/daprtest"
+	"github.com/taskwire/taskwire/testkit/sidecar"
 )
 
 // callee starts an app with its sidecar and returns a client on another app's sidecar.
-func callee(t *testing.T, app http.Handler) (c *Client, calleeSidecar *daprtest.Sidecar) {
+func callee(t *testing.T, app http.Handler) (c *Client, calleeSidecar *sidecar.Sidecar) {
 	t.Helper()
 	srv := httptest.NewServer(app)
 	t.Cleanup(srv.Close)
-	names := daprtest.Names(filepath.Join(t.TempDir(), "names.db"))
-	to := daprtest.Start(t, daprtest.Config{AppID: "task-api", AppPort: srv.Listener.Addr().(*net.TCPAddr).Port, AppToken: "app-token", Config: names})
-	from := daprtest.Start(t, daprtest.Config{AppID: "recurring-task", Config: names})
+	names := sidecar.Names(filepath.Join(t.TempDir(), "names.db"))
+	to := sidecar.Start(t, sidecar.Config{AppID: "task-api", AppPort: srv.Listener.Addr().(*net.TCPAddr).Port, AppToken: "app-token", Config: names})
+	from := sidecar.Start(t, sidecar.Config{AppID: "recurring-task", Config: names})
 	return newClient(t, from, nil), to
 }
 

@@ -11,13 +11,13 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/taskwire/taskwire/pkg/platform/internal/daprtest"
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
+	"github.com/taskwire/taskwire/testkit/sidecar"
 )
 
 const testTopic = "task-events"
 
-func newClient(t *testing.T, s *daprtest.Sidecar, change func(*Config)) *Client {
+func newClient(t *testing.T, s *sidecar.Sidecar, change func(*Config)) *Client {
 	t.Helper()
 	cfg := Config{HTTPPort: s.HTTPPort, GRPCPort: s.GRPCPort, Backoff: 10 * time.Millisecond}
 	if change != nil {
@@ -66,8 +66,8 @@ type envelope struct {
 }
 
 func TestPublishPutsIdTypeSubjectTraceAndKeyOnTheRecord(t *testing.T) {
-	_, broker := daprtest.Kafka(t, 12, testTopic)
-	s := daprtest.Start(t, daprtest.Config{AppID: "task-api", Resources: map[string]string{"pubsub": daprtest.PubSub(broker, nil)}})
+	_, broker := sidecar.Kafka(t, 12, testTopic)
+	s := sidecar.Start(t, sidecar.Config{AppID: "task-api", Resources: map[string]string{"pubsub": sidecar.PubSub(broker, nil)}})
 	c := newClient(t, s, nil)
 	m := message(1, "user-1")
 	m.TraceParent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -102,8 +102,8 @@ func TestPublishPutsIdTypeSubjectTraceAndKeyOnTheRecord(t *testing.T) {
 }
 
 func TestBulkKeepsTheOrderOfEachKey(t *testing.T) {
-	_, broker := daprtest.Kafka(t, 12, testTopic)
-	s := daprtest.Start(t, daprtest.Config{AppID: "task-api", Resources: map[string]string{"pubsub": daprtest.PubSub(broker, nil)}})
+	_, broker := sidecar.Kafka(t, 12, testTopic)
+	s := sidecar.Start(t, sidecar.Config{AppID: "task-api", Resources: map[string]string{"pubsub": sidecar.PubSub(broker, nil)}})
 	c := newClient(t, s, nil)
 	var msgs []outbox.Message
 	for i := range 200 {
@@ -133,8 +133,8 @@ func big(i int, key string, n int) outbox.Message {
 }
 
 func TestAnEventTooLargeForKafkaIsRefusedAloneAndInABulk(t *testing.T) {
-	_, broker := daprtest.Kafka(t, 1, testTopic)
-	s := daprtest.Start(t, daprtest.Config{AppID: "task-api", Resources: map[string]string{"pubsub": daprtest.PubSub(broker, nil)}})
+	_, broker := sidecar.Kafka(t, 1, testTopic)
+	s := sidecar.Start(t, sidecar.Config{AppID: "task-api", Resources: map[string]string{"pubsub": sidecar.PubSub(broker, nil)}})
 	c := newClient(t, s, nil)
 	large := big(50, "user-1", 1<<20+1000)
 
@@ -167,8 +167,8 @@ func TestAnEventTooLargeForKafkaIsRefusedAloneAndInABulk(t *testing.T) {
 }
 
 func TestABulkAboveTheSidecarsLimitGoesOutInParts(t *testing.T) {
-	_, broker := daprtest.Kafka(t, 12, testTopic)
-	s := daprtest.Start(t, daprtest.Config{AppID: "task-api", Resources: map[string]string{"pubsub": daprtest.PubSub(broker, nil)}})
+	_, broker := sidecar.Kafka(t, 12, testTopic)
+	s := sidecar.Start(t, sidecar.Config{AppID: "task-api", Resources: map[string]string{"pubsub": sidecar.PubSub(broker, nil)}})
 	c := newClient(t, s, nil)
 	var msgs []outbox.Message
 	for i := range 10 {
@@ -182,9 +182,9 @@ func TestABulkAboveTheSidecarsLimitGoesOutInParts(t *testing.T) {
 }
 
 func TestAWrongConfigurationIsAnErrorAndNeverARefusal(t *testing.T) {
-	_, broker := daprtest.Kafka(t, 1, testTopic)
-	s := daprtest.Start(t, daprtest.Config{AppID: "task-api", Resources: map[string]string{
-		"pubsub": daprtest.PubSub(broker, map[string]string{"protectedTopics": "secret-topic"}),
+	_, broker := sidecar.Kafka(t, 1, testTopic)
+	s := sidecar.Start(t, sidecar.Config{AppID: "task-api", Resources: map[string]string{
+		"pubsub": sidecar.PubSub(broker, map[string]string{"protectedTopics": "secret-topic"}),
 	}})
 	for _, tc := range []struct {
 		name, pubsub, topic string

@@ -5,13 +5,13 @@ import (
 	"maps"
 	"testing"
 
-	"github.com/taskwire/taskwire/pkg/platform/internal/daprtest"
+	"github.com/taskwire/taskwire/testkit/sidecar"
 )
 
 func TestGetSecretReadsAllKeysAndNamesWhatFailed(t *testing.T) {
 	want := map[string]string{"database-url": "postgres://u:p@h/tasks", "cursor-key": "00ff"}
-	s := daprtest.Start(t, daprtest.Config{AppID: "task-api", Resources: map[string]string{
-		"secrets": daprtest.Secrets(t, map[string]map[string]string{"task-api": want, "websocket": {}}),
+	s := sidecar.Start(t, sidecar.Config{AppID: "task-api", Resources: map[string]string{
+		"secrets": sidecar.Secrets(t, map[string]map[string]string{"task-api": want, "websocket": {}}),
 	}})
 	c := newClient(t, s, nil)
 	got, err := c.GetSecret(t.Context(), "kubernetes-secrets", "task-api")

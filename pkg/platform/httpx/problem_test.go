@@ -19,7 +19,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/taskwire/taskwire/pkg/platform/logtest"
+	"github.com/taskwire/taskwire/testkit/logtest"
 )
 
 // secret stands in for what must reach the log and never a client.

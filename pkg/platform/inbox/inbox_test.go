@@ -13,8 +13,8 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/taskwire/taskwire/pkg/platform/inbox"
-	"github.com/taskwire/taskwire/pkg/platform/pgtest"
 	"github.com/taskwire/taskwire/pkg/platform/postgres"
+	"github.com/taskwire/taskwire/testkit/pgtest"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }

@@ -18,8 +18,8 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
-	"github.com/taskwire/taskwire/pkg/platform/pgtest"
 	"github.com/taskwire/taskwire/pkg/platform/postgres"
+	"github.com/taskwire/taskwire/testkit/pgtest"
 )
 
 func TestMain(m *testing.M) {

@@ -15,8 +15,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/taskwire/taskwire/pkg/platform/logtest"
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
+	"github.com/taskwire/taskwire/testkit/logtest"
 )
 
 func refused(why string) error { return fmt.Errorf("%w: %s", outbox.ErrRefused, why) }

@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
-	"github.com/taskwire/taskwire/pkg/platform/pgtest"
+	"github.com/taskwire/taskwire/testkit/pgtest"
 )
 
 // holding counts the buckets of the relays with an application name.

@@ -17,9 +17,9 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"gorm.io/gorm"
 
-	"github.com/taskwire/taskwire/pkg/platform/localpg"
-	"github.com/taskwire/taskwire/pkg/platform/pgtest"
+	localpg "github.com/taskwire/taskwire/local/postgres"
 	"github.com/taskwire/taskwire/pkg/platform/postgres"
+	"github.com/taskwire/taskwire/testkit/pgtest"
 )
 
 func TestIsUnavailableByKind(t *testing.T) {

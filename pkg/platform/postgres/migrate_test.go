@@ -13,10 +13,10 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/taskwire/taskwire/pkg/platform/localpg"
-	"github.com/taskwire/taskwire/pkg/platform/logtest"
-	"github.com/taskwire/taskwire/pkg/platform/pgtest"
+	localpg "github.com/taskwire/taskwire/local/postgres"
 	"github.com/taskwire/taskwire/pkg/platform/postgres"
+	"github.com/taskwire/taskwire/testkit/logtest"
+	"github.com/taskwire/taskwire/testkit/pgtest"
 )
 
 func files(pairs ...string) fs.FS {

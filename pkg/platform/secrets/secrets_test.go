@@ -19,7 +19,7 @@ import (
 
 	"github.com/taskwire/taskwire/pkg/platform/config"
 	"github.com/taskwire/taskwire/pkg/platform/dapr"
-	"github.com/taskwire/taskwire/pkg/platform/internal/daprtest"
+	"github.com/taskwire/taskwire/testkit/sidecar"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -237,8 +237,8 @@ func TestSecretsPrintAsTheirKeys(t *testing.T) {
 
 func TestSecretsFromARealSidecarAndFromTheCopyWhenThereIsNone(t *testing.T) {
 	want := map[string]string{"database-url": "postgres://u:p@h/audit", "checkpoint-signing-key": "PRIVATE+KEY+x"}
-	s := daprtest.Start(t, daprtest.Config{AppID: "audit", Resources: map[string]string{
-		"secrets": daprtest.Secrets(t, map[string]map[string]string{"audit": want, "websocket": {}}),
+	s := sidecar.Start(t, sidecar.Config{AppID: "audit", Resources: map[string]string{
+		"secrets": sidecar.Secrets(t, map[string]map[string]string{"audit": want, "websocket": {}}),
 	}})
 	client, err := dapr.New(dapr.Config{HTTPPort: s.HTTPPort, GRPCPort: s.GRPCPort})
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
-	"github.com/taskwire/taskwire/pkg/platform/pgtest"
+	"github.com/taskwire/taskwire/testkit/pgtest"
 )
 
 func TestASchemaHoldsBackWhatNeedsItsTables(t *testing.T) {

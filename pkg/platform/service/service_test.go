@@ -18,7 +18,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/taskwire/taskwire/pkg/platform/logtest"
+	"github.com/taskwire/taskwire/testkit/logtest"
 )
 
 const actAs = "SERVICE_TEST_ACT_AS"

@@ -16,9 +16,9 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/taskwire/taskwire/pkg/events"
-	"github.com/taskwire/taskwire/pkg/platform/logtest"
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
 	"github.com/taskwire/taskwire/pkg/platform/telemetry"
+	"github.com/taskwire/taskwire/testkit/logtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -15,8 +15,8 @@ import (
 
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/platform/dapr"
-	"github.com/taskwire/taskwire/pkg/platform/internal/daprtest"
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
+	"github.com/taskwire/taskwire/testkit/sidecar"
 )
 
 const patience = 60 * time.Second
@@ -46,7 +46,7 @@ type onDapr struct {
 
 func newOnDapr(t *testing.T, edit func(*Config)) *onDapr {
 	t.Helper()
-	_, broker := daprtest.Kafka(t, 1, topic, events.DeadLetterTopic(topic))
+	_, broker := sidecar.Kafka(t, 1, topic, events.DeadLetterTopic(topic))
 	o := &onDapr{t: t, broker: broker, more: make(chan struct{}, 1000)}
 	o.rig = newRig(t, func(c *Config) {
 		c.DeadLetter = o
@@ -61,8 +61,8 @@ func newOnDapr(t *testing.T, edit func(*Config)) *onDapr {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sidecar := daprtest.Start(t, daprtest.Config{AppID: "notification", AppPort: appPort, AppToken: token, Resources: map[string]string{
-		"pubsub": daprtest.PubSub(broker, nil), "subscription": daprtest.Subscription(topic, "/events/"+topic), "again": again,
+	sidecar := sidecar.Start(t, sidecar.Config{AppID: "notification", AppPort: appPort, AppToken: token, Resources: map[string]string{
+		"pubsub": sidecar.PubSub(broker, nil), "subscription": sidecar.Subscription(topic, "/events/"+topic), "again": again,
 	}})
 	if o.client, err = dapr.New(dapr.Config{HTTPPort: sidecar.HTTPPort, GRPCPort: sidecar.GRPCPort}); err != nil {
 		t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/taskwire/taskwire/cmd/taskwire/build"
+	"github.com/taskwire/taskwire/local/build"
 )
 
 func buildCommand() *cobra.Command {

@@ -20,9 +20,9 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/taskwire/taskwire/cmd/taskwire/internal/procid"
-	"github.com/taskwire/taskwire/cmd/taskwire/internal/runstate"
-	"github.com/taskwire/taskwire/cmd/taskwire/stack"
+	"github.com/taskwire/taskwire/local/procid"
+	"github.com/taskwire/taskwire/local/runstate"
+	"github.com/taskwire/taskwire/local/stack"
 )
 
 // actAs makes the test binary one of the programs of a stack: taskwire itself, with the real gateway and broker, or a

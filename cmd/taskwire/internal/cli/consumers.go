@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/taskwire/taskwire/cmd/taskwire/internal/consumers"
-	"github.com/taskwire/taskwire/cmd/taskwire/internal/kafkaconn"
+	"github.com/taskwire/taskwire/local/kafkaconn"
 )
 
 // askTimeout bounds one look at the broker.

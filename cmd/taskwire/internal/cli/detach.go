@@ -15,8 +15,8 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/taskwire/taskwire/cmd/taskwire/internal/logfile"
-	"github.com/taskwire/taskwire/cmd/taskwire/stack"
+	"github.com/taskwire/taskwire/local/logfile"
+	"github.com/taskwire/taskwire/local/stack"
 )
 
 // upLog is the part name under which the output of a detached up is kept.

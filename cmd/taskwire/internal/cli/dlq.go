@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/taskwire/taskwire/cmd/taskwire/internal/deadletters"
-	"github.com/taskwire/taskwire/cmd/taskwire/internal/kafkaconn"
+	"github.com/taskwire/taskwire/local/kafkaconn"
 )
 
 // dlqLimit is how many letters of each topic are shown unless more are asked for: a screen full.

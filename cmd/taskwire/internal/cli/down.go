@@ -11,8 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/taskwire/taskwire/cmd/taskwire/internal/procid"
-	"github.com/taskwire/taskwire/cmd/taskwire/internal/runstate"
+	"github.com/taskwire/taskwire/local/procid"
+	"github.com/taskwire/taskwire/local/runstate"
 )
 
 // downPoll is how often `down` looks whether the supervisor has ended.

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/taskwire/taskwire/cmd/taskwire/internal/runstate"
+	"github.com/taskwire/taskwire/local/runstate"
 )
 
 func call(t *testing.T, args ...string) (code int, stdout, stderr string) {

@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/taskwire/taskwire/cmd/taskwire/internal/kafkaconn"
 	"github.com/taskwire/taskwire/cmd/taskwire/kafkametrics"
+	"github.com/taskwire/taskwire/local/kafkaconn"
 )
 
 func kafkaMetricsCommand() *cobra.Command {

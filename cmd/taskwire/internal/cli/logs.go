@@ -14,9 +14,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/taskwire/taskwire/cmd/taskwire/internal/console"
-	"github.com/taskwire/taskwire/cmd/taskwire/internal/logfile"
-	"github.com/taskwire/taskwire/cmd/taskwire/stack"
+	"github.com/taskwire/taskwire/local/console"
+	"github.com/taskwire/taskwire/local/logfile"
+	"github.com/taskwire/taskwire/local/stack"
 )
 
 // defaultLines fill a terminal.

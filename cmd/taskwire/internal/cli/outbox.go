@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/taskwire/taskwire/cmd/taskwire/internal/secretfile"
+	"github.com/taskwire/taskwire/local/secretfile"
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
 )
 

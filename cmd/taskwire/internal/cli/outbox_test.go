@@ -11,9 +11,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/taskwire/taskwire/cmd/taskwire/internal/provision"
-	"github.com/taskwire/taskwire/cmd/taskwire/internal/secretfile"
-	"github.com/taskwire/taskwire/pkg/platform/localpg"
+	localpg "github.com/taskwire/taskwire/local/postgres"
+	"github.com/taskwire/taskwire/local/provision"
+	"github.com/taskwire/taskwire/local/secretfile"
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
 	"github.com/taskwire/taskwire/pkg/platform/postgres"
 )

@@ -10,10 +10,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/taskwire/taskwire/cmd/taskwire/components"
-	"github.com/taskwire/taskwire/cmd/taskwire/internal/provision"
-	"github.com/taskwire/taskwire/cmd/taskwire/internal/runstate"
-	"github.com/taskwire/taskwire/cmd/taskwire/internal/secretfile"
+	"github.com/taskwire/taskwire/local/components"
+	"github.com/taskwire/taskwire/local/provision"
+	"github.com/taskwire/taskwire/local/runstate"
+	"github.com/taskwire/taskwire/local/secretfile"
 	"github.com/taskwire/taskwire/pkg/events"
 )
 

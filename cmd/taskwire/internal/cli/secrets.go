@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/taskwire/taskwire/cmd/taskwire/internal/provision"
-	"github.com/taskwire/taskwire/cmd/taskwire/internal/secretfile"
+	"github.com/taskwire/taskwire/local/provision"
+	"github.com/taskwire/taskwire/local/secretfile"
 )
 
 const secretsHelp = `Prints new secrets for a cluster: a Kubernetes List of one Secret for each service that has any, which its service account alone may

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/taskwire/taskwire/cmd/taskwire/internal/provision"
+	"github.com/taskwire/taskwire/local/provision"
 )
 
 // TestTheSecretsOfAClusterFitTogether reads what `taskwire secrets` prints as its two readers do: the services, by name and

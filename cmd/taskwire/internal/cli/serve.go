@@ -12,8 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/taskwire/taskwire/cmd/taskwire/broker"
-	"github.com/taskwire/taskwire/cmd/taskwire/gateway"
+	"github.com/taskwire/taskwire/local/broker"
+	"github.com/taskwire/taskwire/local/gateway"
 	"github.com/taskwire/taskwire/pkg/events"
 )
 

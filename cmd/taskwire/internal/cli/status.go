@@ -9,9 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/taskwire/taskwire/cmd/taskwire/internal/procid"
-	"github.com/taskwire/taskwire/cmd/taskwire/internal/runstate"
-	"github.com/taskwire/taskwire/cmd/taskwire/stack"
+	"github.com/taskwire/taskwire/local/procid"
+	"github.com/taskwire/taskwire/local/runstate"
+	"github.com/taskwire/taskwire/local/stack"
 )
 
 // statusReport is `taskwire status --json`.

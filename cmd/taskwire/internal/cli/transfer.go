@@ -14,8 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/taskwire/taskwire/cmd/taskwire/internal/console"
 	"github.com/taskwire/taskwire/cmd/taskwire/transfer"
+	"github.com/taskwire/taskwire/local/console"
 )
 
 // tokenVariable keeps the token out of the process list and the shell's history.

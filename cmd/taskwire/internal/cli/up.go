@@ -14,10 +14,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/taskwire/taskwire/cmd/taskwire/build"
-	"github.com/taskwire/taskwire/cmd/taskwire/internal/console"
-	"github.com/taskwire/taskwire/cmd/taskwire/internal/runstate"
-	"github.com/taskwire/taskwire/cmd/taskwire/stack"
+	"github.com/taskwire/taskwire/local/build"
+	"github.com/taskwire/taskwire/local/console"
+	"github.com/taskwire/taskwire/local/runstate"
+	"github.com/taskwire/taskwire/local/stack"
 )
 
 // upFlags are the flags of `taskwire up`.

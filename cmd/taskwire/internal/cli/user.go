@@ -9,9 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/taskwire/taskwire/cmd/taskwire/internal/secretfile"
 	"github.com/taskwire/taskwire/cmd/taskwire/internal/users"
-	"github.com/taskwire/taskwire/cmd/taskwire/stack"
+	"github.com/taskwire/taskwire/local/secretfile"
+	"github.com/taskwire/taskwire/local/stack"
 )
 
 func userCommand() *cobra.Command {

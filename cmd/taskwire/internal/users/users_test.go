@@ -10,8 +10,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/taskwire/taskwire/cmd/taskwire/internal/provision"
-	"github.com/taskwire/taskwire/pkg/platform/localpg"
+	localpg "github.com/taskwire/taskwire/local/postgres"
+	"github.com/taskwire/taskwire/local/provision"
 	"github.com/taskwire/taskwire/pkg/platform/postgres"
 )
 

@@ -25,14 +25,14 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/taskwire/taskwire/pkg/events"
-	"github.com/taskwire/taskwire/pkg/platform/apitest"
 	"github.com/taskwire/taskwire/pkg/platform/auth"
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
-	"github.com/taskwire/taskwire/pkg/platform/pgtest"
 	"github.com/taskwire/taskwire/services/audit/internal/domain"
 	"github.com/taskwire/taskwire/services/audit/internal/httpapi"
 	"github.com/taskwire/taskwire/services/audit/internal/postgres"
 	"github.com/taskwire/taskwire/services/audit/verify"
+	"github.com/taskwire/taskwire/testkit/apitest"
+	"github.com/taskwire/taskwire/testkit/pgtest"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }

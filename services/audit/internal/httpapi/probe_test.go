@@ -11,8 +11,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/taskwire/taskwire/pkg/events"
-	"github.com/taskwire/taskwire/pkg/platform/apitest"
 	"github.com/taskwire/taskwire/pkg/platform/auth"
+	"github.com/taskwire/taskwire/testkit/apitest"
 )
 
 // probeRounds take about a second.

@@ -3,7 +3,7 @@ package postgres_test
 import (
 	"testing"
 
-	"github.com/taskwire/taskwire/pkg/platform/pgtest"
+	"github.com/taskwire/taskwire/testkit/pgtest"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }

@@ -18,9 +18,9 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/taskwire/taskwire/pkg/events"
-	"github.com/taskwire/taskwire/pkg/platform/pgtest"
 	"github.com/taskwire/taskwire/services/audit/internal/domain"
 	"github.com/taskwire/taskwire/services/audit/internal/postgres"
+	"github.com/taskwire/taskwire/testkit/pgtest"
 )
 
 func open(t testing.TB) (*postgres.Store, *pgtest.DB) {

@@ -20,12 +20,12 @@ import (
 
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
-	"github.com/taskwire/taskwire/pkg/platform/pgtest"
 	pg "github.com/taskwire/taskwire/pkg/platform/postgres"
 	"github.com/taskwire/taskwire/pkg/platform/subscribe"
 	"github.com/taskwire/taskwire/services/audit/internal/domain"
 	"github.com/taskwire/taskwire/services/audit/internal/postgres"
 	"github.com/taskwire/taskwire/services/audit/internal/subscriber"
+	"github.com/taskwire/taskwire/testkit/pgtest"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/taskwire/taskwire/pkg/platform/apitest"
 	"github.com/taskwire/taskwire/pkg/platform/auth"
+	"github.com/taskwire/taskwire/testkit/apitest"
 )
 
 // probeRounds take about a second.

@@ -19,14 +19,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"gorm.io/gorm"
 
-	"github.com/taskwire/taskwire/pkg/platform/apitest"
 	"github.com/taskwire/taskwire/pkg/platform/auth"
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
-	"github.com/taskwire/taskwire/pkg/platform/pgtest"
 	"github.com/taskwire/taskwire/services/notification/internal/domain"
 	"github.com/taskwire/taskwire/services/notification/internal/httpapi"
 	"github.com/taskwire/taskwire/services/notification/internal/postgres"
+	"github.com/taskwire/taskwire/testkit/apitest"
+	"github.com/taskwire/taskwire/testkit/pgtest"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }

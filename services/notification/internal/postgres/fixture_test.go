@@ -10,9 +10,9 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
-	"github.com/taskwire/taskwire/pkg/platform/pgtest"
 	"github.com/taskwire/taskwire/services/notification/internal/domain"
 	"github.com/taskwire/taskwire/services/notification/internal/postgres"
+	"github.com/taskwire/taskwire/testkit/pgtest"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }

@@ -21,12 +21,12 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/platform/inbox"
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
-	"github.com/taskwire/taskwire/pkg/platform/pgtest"
 	pg "github.com/taskwire/taskwire/pkg/platform/postgres"
 	"github.com/taskwire/taskwire/pkg/platform/subscribe"
 	"github.com/taskwire/taskwire/services/notification/internal/domain"
 	"github.com/taskwire/taskwire/services/notification/internal/postgres"
 	"github.com/taskwire/taskwire/services/notification/internal/subscriber"
+	"github.com/taskwire/taskwire/testkit/pgtest"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }

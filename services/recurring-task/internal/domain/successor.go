@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/taskwire/taskwire/pkg/events"
-	"github.com/taskwire/taskwire/pkg/platform/recurrence"
+	"github.com/taskwire/taskwire/pkg/recurrence"
 )
 
 // Successor says which task follows a completed one, and why.

@@ -10,12 +10,12 @@ import (
 	"time"
 
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
-	"github.com/taskwire/taskwire/pkg/platform/pgtest"
 	pg "github.com/taskwire/taskwire/pkg/platform/postgres"
 	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
 	"github.com/taskwire/taskwire/services/task-api/internal/publish"
+	"github.com/taskwire/taskwire/testkit/pgtest"
 )
 
 type signer struct{}

@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"github.com/taskwire/taskwire/pkg/events"
-	"github.com/taskwire/taskwire/pkg/platform/recurrence"
+	"github.com/taskwire/taskwire/pkg/recurrence"
 )
 
 // Complete makes a task completed. Completing a completed task changes nothing.

@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/taskwire/taskwire/pkg/events"
-	"github.com/taskwire/taskwire/pkg/platform/recurrence"
+	"github.com/taskwire/taskwire/pkg/recurrence"
 )
 
 // setRecurrence reads the rule. A task that begins to recur becomes the first occurrence of a series; it stays one of

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/taskwire/taskwire/pkg/platform/recurrence"
+	"github.com/taskwire/taskwire/pkg/recurrence"
 )
 
 func TestSuccessorCarriesOnWhatTheUserWrote(t *testing.T) {

@@ -1,6 +1,6 @@
 package exchange
 
-import "github.com/taskwire/taskwire/pkg/platform/recurrence"
+import "github.com/taskwire/taskwire/pkg/recurrence"
 
 // recur puts a recurrence into an item. A rule that Taskwire does not have is noted, and the task is taken without it:
 // its other fields are still of use.

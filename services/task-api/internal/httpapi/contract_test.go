@@ -12,8 +12,8 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
-	"github.com/taskwire/taskwire/pkg/platform/apitest"
 	"github.com/taskwire/taskwire/services/task-api/api"
+	"github.com/taskwire/taskwire/testkit/apitest"
 )
 
 // contract is the API document.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/uuid"
-	"github.com/taskwire/taskwire/pkg/platform/apitest"
+	"github.com/taskwire/taskwire/testkit/apitest"
 )
 
 // damage breaks one thing of a request. documented says whether the document can tell.

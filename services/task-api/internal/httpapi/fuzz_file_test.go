@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/taskwire/taskwire/pkg/platform/apitest"
 	"github.com/taskwire/taskwire/services/task-api/internal/exchange"
+	"github.com/taskwire/taskwire/testkit/apitest"
 )
 
 // fileTasks are the tasks of a file, at most.

@@ -16,8 +16,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/taskwire/taskwire/pkg/platform/apitest"
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
+	"github.com/taskwire/taskwire/testkit/apitest"
 )
 
 // The fuzz runs for fuzzTime with a new seed each time. TASKWIRE_FUZZ_TIME=10m makes it longer, TASKWIRE_FUZZ_SEED

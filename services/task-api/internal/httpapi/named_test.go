@@ -4,7 +4,7 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
-	"github.com/taskwire/taskwire/pkg/platform/apitest"
+	"github.com/taskwire/taskwire/testkit/apitest"
 )
 
 var zoneNames = []string{"UTC", "Europe/London", "America/New_York", "Asia/Kathmandu", "Pacific/Apia", "Australia/Lord_Howe"}

@@ -13,9 +13,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
-	"github.com/taskwire/taskwire/pkg/platform/pgtest"
 	pg "github.com/taskwire/taskwire/pkg/platform/postgres"
 	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
+	"github.com/taskwire/taskwire/testkit/pgtest"
 	"gorm.io/gorm"
 )
 

@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
-	"github.com/taskwire/taskwire/pkg/platform/pgtest"
 	pg "github.com/taskwire/taskwire/pkg/platform/postgres"
 	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
+	"github.com/taskwire/taskwire/testkit/pgtest"
 )
 
 // newPacedRig is a rig whose imports must keep another pace.

@@ -11,11 +11,11 @@ import (
 	"github.com/google/uuid"
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
-	"github.com/taskwire/taskwire/pkg/platform/pgtest"
 	pg "github.com/taskwire/taskwire/pkg/platform/postgres"
 	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 	"github.com/taskwire/taskwire/services/task-api/internal/publish"
+	"github.com/taskwire/taskwire/testkit/pgtest"
 	"gorm.io/gorm"
 )
 

@@ -8,10 +8,10 @@ import (
 	"time"
 
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
-	"github.com/taskwire/taskwire/pkg/platform/pgtest"
 	pg "github.com/taskwire/taskwire/pkg/platform/postgres"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 	"github.com/taskwire/taskwire/services/task-api/internal/publish"
+	"github.com/taskwire/taskwire/testkit/pgtest"
 )
 
 // TestTheSearchMigrationTakesTheTasksThatAreThere also after a try that ended half way, and what the version before

@@ -5,8 +5,8 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/taskwire/taskwire/pkg/platform/apitest"
 	"github.com/taskwire/taskwire/services/websocket/internal/httpapi"
+	"github.com/taskwire/taskwire/testkit/apitest"
 )
 
 func TestTheDocumentHasTheRouteAndNoOthers(t *testing.T) {

@@ -1,0 +1,78 @@
+package components_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/taskwire/taskwire/testkit/daprtest"
+)
+
+func TestEveryWebSocketReplicaGetsEveryEvent(t *testing.T) {
+	t.Parallel()
+	run := func(t *testing.T, groups map[string]int, changes ...daprtest.Change) (replicas []*daprtest.App, ids []string) {
+		k := daprtest.NewKafka(t)
+		for _, pod := range []string{"a", "b"} {
+			app := daprtest.NewApp(t, nil)
+			daprtest.Start(t, daprtest.Options{App: "websocket", Port: app.Port, Brokers: k.Addr, Changes: changes, Env: []string{"POD_NAME=" + pod}})
+			replicas = append(replicas, app)
+		}
+		// The two subscriptions join one after the other, and each makes the group join anew.
+		for group, members := range groups {
+			k.WaitJoined(t, group, "task-updates", members)
+			k.WaitJoined(t, group, "notifications", members)
+		}
+		time.Sleep(500 * time.Millisecond) // a member has its partitions before it has looked up where they end
+		return replicas, append(onePerPartition(t, k, "task-updates", 12, "u"), onePerPartition(t, k, "notifications", 6, "n")...)
+	}
+	t.Run("as rendered", func(t *testing.T) {
+		t.Parallel()
+		replicas, ids := run(t, map[string]int{"ws-a": 1, "ws-b": 1})
+		for _, app := range replicas {
+			app.WaitFor(t, ids...)
+			for _, r := range app.Asked() {
+				if want := map[byte]string{'u': "/events/task-updates", 'n': "/events/notifications"}[r.ID[0]]; r.Path != want {
+					t.Errorf("event %s came to %s, want %s", r.ID, r.Path, want)
+				}
+			}
+		}
+	})
+	t.Run("without a group for each replica", func(t *testing.T) {
+		t.Parallel()
+		replicas, _ := run(t, map[string]int{"websocket": 2}, daprtest.WithoutSetting("kafka-fanout", "consumerGroup"))
+		for _, app := range replicas {
+			app.Wait(t, wait, "half of the events", func(r []daprtest.Request) bool { return len(r) == 9 })
+		}
+	})
+}
+
+func TestANewReplicaDoesNotReadThePast(t *testing.T) {
+	t.Parallel()
+	run := func(t *testing.T, changes ...daprtest.Change) []string {
+		k := daprtest.NewKafka(t)
+		k.Put(t, "task-updates", 3, "before-1", "before-2")
+		app := daprtest.NewApp(t, nil)
+		sidecar(t, k, "websocket", app, changes...)
+		k.WaitJoined(t, "ws-websocket-0", "task-updates", 1)
+		isAfter := func(id string) bool { return strings.HasPrefix(id, "after") }
+		for i := 0; !slices.ContainsFunc(app.Delivered(), isAfter); i++ {
+			k.Put(t, "task-updates", 3, fmt.Sprint("after-", i))
+			time.Sleep(100 * time.Millisecond)
+		}
+		return app.Delivered()
+	}
+	t.Run("as rendered", func(t *testing.T) {
+		t.Parallel()
+		if got := run(t); strings.HasPrefix(got[0], "before") {
+			t.Errorf("deliveries = %v, want none from before the replica started", got)
+		}
+	})
+	t.Run("with initialOffset oldest", func(t *testing.T) {
+		t.Parallel()
+		if got := run(t, daprtest.WithSetting("kafka-fanout", "initialOffset", "oldest")); got[0] != "before-1" {
+			t.Errorf("deliveries = %v, want before-1 first: the line is no longer needed", got)
+		}
+	})
+}

@@ -1,0 +1,197 @@
+package components_test
+
+import (
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/taskwire/taskwire/testkit/daprtest"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Dapr 1.18.0 to 1.18.2 crash on it, every sidecar that subscribes, again and again.
+func TestATraceIDThatIsNoStringDoesNotCrashTheSidecar(t *testing.T) {
+	t.Parallel()
+	k := daprtest.NewKafka(t)
+	app := daprtest.NewApp(t, nil)
+	sidecar(t, k, "audit", app)
+	for id, trace := range map[string]string{"number": "12345", "null": "null", "object": `{"a":1}`} {
+		k.Produce(t, &kgo.Record{Topic: "task-events", Value: []byte(`{"specversion":"1.0","id":"` + id +
+			`","source":"s","type":"t","datacontenttype":"application/json","data":{},"traceid":` + trace + `}`)})
+	}
+	app.WaitFor(t, "number", "null", "object")
+}
+
+func TestTheCronBindingIsReadWithoutAsking(t *testing.T) {
+	t.Parallel()
+	isTick := func(r daprtest.Request) bool { return r.Method == http.MethodPost && r.Path == "/reminder-cron" }
+	run := func(t *testing.T, changes ...daprtest.Change) (*daprtest.App, *daprtest.Sidecar) {
+		k := daprtest.NewKafka(t)
+		app := daprtest.NewApp(t, func(r daprtest.Request) daprtest.Answer {
+			if r.Method == http.MethodOptions {
+				return daprtest.Answer{Status: http.StatusNotFound}
+			}
+			return daprtest.Answer{}
+		})
+		return app, sidecar(t, k, "notification", app, changes...)
+	}
+	t.Run("as rendered", func(t *testing.T) {
+		t.Parallel()
+		app, _ := run(t)
+		app.Wait(t, wait, "two ticks", func(asked []daprtest.Request) bool {
+			ticks := 0
+			for _, r := range asked {
+				if isTick(r) {
+					ticks++
+				}
+			}
+			return ticks == 2
+		})
+	})
+	t.Run("without a direction", func(t *testing.T) {
+		t.Parallel()
+		app, s := run(t, daprtest.WithoutSetting("reminder-cron", "direction"))
+		waitLog(t, s, "app has not subscribed to binding reminder-cron", 1)
+		if asked := app.Asked(); len(asked) != 1 || isTick(asked[0]) {
+			t.Errorf("requests = %v, want only the question: the line is no longer needed", asked)
+		}
+	})
+}
+
+func TestTwoStacksDoNotMix(t *testing.T) {
+	t.Parallel()
+	k := daprtest.NewKafka(t)
+	// call lets a sidecar of each stack call the task API ten times, and returns which stacks' task API answered.
+	call := func(t *testing.T, names [2]string) (answered [2]string) {
+		t.Helper()
+		var callers [2]*daprtest.Sidecar
+		for i, stack := range []string{"A", "B"} {
+			api := daprtest.NewApp(t, func(daprtest.Request) daprtest.Answer { return daprtest.Answer{Body: stack} })
+			daprtest.Start(t, daprtest.Options{App: "task-api", Port: api.Port, Brokers: k.Addr, NamesFile: names[i]}).WaitReady(t)
+			callers[i] = daprtest.Start(t, daprtest.Options{App: "audit", Port: daprtest.NewApp(t, nil).Port, Brokers: k.Addr, NamesFile: names[i]})
+			callers[i].WaitReady(t)
+		}
+		for range 10 {
+			for i, s := range callers {
+				status, answer, err := s.Call(t, http.MethodGet, "/v1.0/invoke/task-api/method/who", nil)
+				if err != nil || status != http.StatusOK {
+					t.Fatalf("call = %d %s, %v", status, answer, err)
+				}
+				if !strings.Contains(answered[i], answer) {
+					answered[i] += answer
+				}
+			}
+		}
+		return answered
+	}
+	dir := t.TempDir()
+	if got := call(t, [2]string{filepath.Join(dir, "a.db"), filepath.Join(dir, "b.db")}); got != [2]string{"A", "B"} {
+		t.Errorf("the stacks' calls were answered by %v, want A and B, each by its own", got)
+	}
+	shared := filepath.Join(dir, "shared.db")
+	if got := call(t, [2]string{shared, shared}); len(got[0])+len(got[1]) < 3 {
+		t.Errorf("with one file for both, the calls were answered by %v: the file is no longer needed", got)
+	}
+}
+
+func TestASidecarOutlivesTheCleanUpOfNames(t *testing.T) {
+	t.Parallel()
+	k := daprtest.NewKafka(t)
+	run := func(t *testing.T, changes ...daprtest.Change) *daprtest.Sidecar {
+		s := sidecar(t, k, "task-api", daprtest.NewApp(t, nil), changes...)
+		s.WaitReady(t)
+		return s
+	}
+	t.Run("as rendered", func(t *testing.T) {
+		t.Parallel()
+		s := run(t)
+		select {
+		case <-s.Exited():
+			t.Error("daprd ended")
+		case <-time.After(9 * time.Second): // two renewals, which is when the other run ends
+		}
+	})
+	t.Run("with the clean-up every second instead of every hour", func(t *testing.T) {
+		t.Parallel()
+		s := run(t, daprtest.With("config", "nameResolution.configuration.cleanupInterval", "1s"))
+		select {
+		case <-s.Exited():
+		case <-time.After(wait):
+			t.Error("daprd goes on: the line is no longer needed")
+		}
+	})
+}
+
+func TestAChangedFileDoesNotReachARunningSidecar(t *testing.T) {
+	t.Parallel()
+	const second = `{apiVersion: dapr.io/v1alpha1, kind: Component, metadata: {name: second-cron}, spec: {type: bindings.cron, version: v1,
+metadata: [{name: schedule, value: "@every 1s"}, {name: direction, value: input}]}}`
+	isSecond := func(asked []daprtest.Request) bool {
+		for _, r := range asked {
+			if r.Path == "/second-cron" {
+				return true
+			}
+		}
+		return false
+	}
+	run := func(t *testing.T, changes ...daprtest.Change) *daprtest.App {
+		k := daprtest.NewKafka(t)
+		app := daprtest.NewApp(t, nil)
+		s := sidecar(t, k, "notification", app, changes...)
+		s.WaitReady(t)
+		must(t, os.WriteFile(filepath.Join(s.Resources(), "second.yaml"), []byte(second), 0o600))
+		return app
+	}
+	t.Run("as rendered", func(t *testing.T) {
+		t.Parallel()
+		app := run(t)
+		time.Sleep(4 * time.Second) // the other run has it by then
+		if isSecond(app.Asked()) {
+			t.Error("a file that was added under a running sidecar was loaded")
+		}
+	})
+	t.Run("with hot reload", func(t *testing.T) {
+		t.Parallel()
+		run(t, daprtest.Without("config", "features")).Wait(t, wait, "the binding that was added", isSecond)
+	})
+}
+
+func TestASidecarListensOnTheLoopbackAddressOnly(t *testing.T) {
+	t.Parallel()
+	k := daprtest.NewKafka(t)
+	reachable := func(t *testing.T, drop ...string) bool {
+		t.Helper()
+		s := daprtest.Start(t, daprtest.Options{App: "task-api", Port: daprtest.NewApp(t, nil).Port, Brokers: k.Addr, DropFlags: drop})
+		s.WaitReady(t)
+		_, port, err := net.SplitHostPort(s.Addr())
+		must(t, err)
+		c, err := net.DialTimeout("tcp", net.JoinHostPort(outside(t), port), 5*time.Second)
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	}
+	if reachable(t) {
+		t.Errorf("the sidecar's API answers on %s", outside(t))
+	}
+	if !reachable(t, "--dapr-listen-addresses") {
+		t.Errorf("without the flag the sidecar's API does not answer on %s: it is no longer needed", outside(t))
+	}
+}
+
+// outside is an address of this machine that is not 127.0.0.1.
+func outside(t *testing.T) string {
+	t.Helper()
+	addrs, err := net.InterfaceAddrs()
+	must(t, err)
+	for _, a := range addrs {
+		if n, ok := a.(*net.IPNet); ok && !n.IP.IsLoopback() && n.IP.To4() != nil {
+			return n.IP.String()
+		}
+	}
+	return "127.0.0.2" // a machine without a network; Linux answers for all of 127.0.0.0/8
+}

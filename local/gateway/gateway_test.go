@@ -1,0 +1,418 @@
+package gateway
+
+import (
+	"github.com/taskwire/taskwire/local/ports"
+	"github.com/taskwire/taskwire/testkit/porttest"
+
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// echo answers with its name and the request it got.
+func echo(name string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Upstream", name)
+		w.Header().Set("Connection", "X-Hop")
+		w.Header().Set("X-Hop", "1")
+		body, _ := io.ReadAll(r.Body)
+		_ = json.NewEncoder(w).Encode(map[string]any{"path": r.URL.RequestURI(), "host": r.Host, "header": r.Header, "body": string(body)})
+	})
+}
+
+func upstreams(t *testing.T, handler func(name string) http.Handler) map[string]string {
+	t.Helper()
+	urls := map[string]string{}
+	for _, name := range []string{TaskAPI, Audit, Notification, WebSocket} {
+		srv := httptest.NewServer(handler(name))
+		t.Cleanup(srv.Close)
+		urls[name] = srv.URL
+	}
+	return urls
+}
+
+// serve runs a gateway and returns its address and what stops it and says how it ended.
+func serve(t *testing.T, cfg Config) (url string, stop func() error) {
+	t.Helper()
+	g, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- g.Serve(ctx, l) }()
+	var result error
+	stopped := false
+	stop = func() error {
+		if !stopped {
+			stopped = true
+			cancel()
+			result = <-ended
+		}
+		return result
+	}
+	t.Cleanup(func() { _ = stop(); http.DefaultClient.CloseIdleConnections() })
+	return "http://" + l.Addr().String(), stop
+}
+
+func get(t *testing.T, url string) (*http.Response, string) {
+	t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, string(body)
+}
+
+func TestEachPathGoesToItsUpstreamAndNothingOfTheInsideIsServed(t *testing.T) {
+	url, _ := serve(t, Config{Upstreams: upstreams(t, echo)})
+	const nobody = ""
+	for path, want := range map[string]string{
+		"/":                                   TaskAPI,
+		"/assets/app.js":                      TaskAPI,
+		"/docs":                               TaskAPI,
+		"/.well-known/jwks.json":              TaskAPI,
+		"/api/v1/openapi.json":                TaskAPI,
+		"/api/v1/tasks":                       TaskAPI,
+		"/api/v1/tasks:batch":                 TaskAPI,
+		"/api/v1/tasks/audit":                 TaskAPI,
+		"/api/v1/tasks/":                      TaskAPI,
+		"/api/v1/auditors":                    TaskAPI,
+		"/api/v1/audit":                       Audit,
+		"/api/v1/audit?limit=1":               Audit,
+		"/api/v1/audit/proof/inclusion":       Audit,
+		"/api/v1/notifications":               Notification,
+		"/api/v1/notifications/7/read":        Notification,
+		"/api/v1/preferences":                 Notification,
+		"/api/v1/preferences/test":            Notification,
+		"/ws":                                 WebSocket,
+		"/wsx":                                TaskAPI,
+		"/metrics":                            nobody,
+		"/metrics/x":                          nobody,
+		"/%6detrics":                          nobody,
+		"//metrics":                           nobody,
+		"/api/v1/../../metrics":               nobody,
+		"/api/v1/audit/%2e%2e/%2e%2e/metrics": nobody,
+		"/internal/jwks":                      nobody,
+		"/internal":                           nobody,
+		"/events/task-events":                 nobody,
+		"/reminder-cron":                      nobody,
+		"/dapr/subscribe":                     nobody,
+		"/debug/pprof/":                       nobody,
+	} {
+		resp, body := get(t, url+path)
+		if got := resp.Header.Get("X-Upstream"); got != want {
+			t.Errorf("GET %s: got upstream %q, want %q", path, got, want)
+		}
+		if want == nobody {
+			if resp.StatusCode != http.StatusNotFound || resp.Header.Get("Content-Type") != "application/problem+json" {
+				t.Errorf("GET %s: got %d %s, want a 404 problem", path, resp.StatusCode, resp.Header.Get("Content-Type"))
+			}
+			continue
+		}
+		var got struct{ Path string }
+		if err := json.Unmarshal([]byte(body), &got); err != nil || got.Path != path {
+			t.Errorf("GET %s: the upstream saw %q (%v)", path, got.Path, err)
+		}
+	}
+}
+
+func TestTheUpstreamIsToldTheTruthAboutTheClientAndHopHeadersAreDropped(t *testing.T) {
+	url, _ := serve(t, Config{Upstreams: upstreams(t, echo)})
+	req, err := http.NewRequest(http.MethodPost, url+"/api/v1/tasks", strings.NewReader(`{"title":"x"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Host = "tasks.example:8080"
+	for k, v := range map[string]string{
+		"X-Forwarded-For": "6.6.6.6", "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https", "Forwarded": "for=6.6.6.6",
+		"Connection": "X-Mine", "X-Mine": "1", "Dapr-Api-Token": "guess", "Authorization": "Bearer t", "If-Match": `"3"`,
+	} {
+		req.Header.Set(k, v)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var got struct {
+		Host, Body string
+		Header     http.Header
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Host != "tasks.example:8080" || got.Body != `{"title":"x"}` {
+		t.Errorf("upstream saw host %q and body %q", got.Host, got.Body)
+	}
+	for k, want := range map[string]string{
+		"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Host": "tasks.example:8080", "X-Forwarded-Proto": "http", "Forwarded": "",
+		"X-Mine": "", "Dapr-Api-Token": "", "Authorization": "Bearer t", "If-Match": `"3"`,
+	} {
+		if v := got.Header.Get(k); v != want {
+			t.Errorf("header %s at the upstream: got %q, want %q", k, v, want)
+		}
+	}
+	if resp.Header.Get("X-Hop") != "" {
+		t.Error("a hop-by-hop header of the answer reached the client")
+	}
+}
+
+func TestAnUpstreamThatIsDownIsAProblemThatSaysWhetherToRepeat(t *testing.T) {
+	urls := upstreams(t, func(name string) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, err := w.(http.Hijacker).Hijack() // dies after it took the request
+			if err == nil {
+				conn.Close()
+			}
+		})
+	})
+	closed := httptest.NewServer(http.NotFoundHandler())
+	urls[TaskAPI] = closed.URL
+	closed.Close()
+	url, _ := serve(t, Config{Upstreams: urls})
+	for path, want := range map[string]int{"/api/v1/tasks": http.StatusServiceUnavailable, "/api/v1/audit": http.StatusBadGateway} {
+		req, _ := http.NewRequest(http.MethodPost, url+path, http.NoBody)
+		req.Header.Set("Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got problemDocument
+		if err := json.NewDecoder(resp.Body).Decode(&got); err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want || got.Status != want || got.Detail == "" || got.TraceID != "0af7651916cd43dd8448eb211c80319c" {
+			t.Errorf("POST %s: got %d %+v, want %d", path, resp.StatusCode, got, want)
+		}
+		if resp.Header.Get("Retry-After") == "" || resp.Header.Get("Content-Type") != "application/problem+json" {
+			t.Errorf("POST %s: got headers %v", path, resp.Header)
+		}
+		if strings.Contains(got.Detail, "127.0.0.1") {
+			t.Errorf("POST %s: the detail shows an address of the inside: %s", path, got.Detail)
+		}
+	}
+}
+
+func TestARequestIsStreamedToTheUpstream(t *testing.T) {
+	seen := make(chan string)
+	url, _ := serve(t, Config{Upstreams: upstreams(t, func(string) http.Handler {
+		return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			for lines := bufio.NewScanner(r.Body); lines.Scan(); {
+				seen <- lines.Text()
+			}
+		})
+	})})
+	body, send := io.Pipe()
+	answered := make(chan error, 1)
+	go func() {
+		resp, err := http.Post(url+"/api/v1/tasks:batch", "application/json", body)
+		if err == nil {
+			err = resp.Body.Close()
+		}
+		answered <- err
+	}()
+	for _, word := range []string{"one", "two"} { // each arrives before the next is sent
+		fmt.Fprintln(send, word)
+		if got := <-seen; got != word {
+			t.Fatalf("the upstream saw %q, want %q", got, word)
+		}
+	}
+	send.Close()
+	if err := <-answered; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAnAnswerIsStreamedToTheClient(t *testing.T) {
+	next := make(chan string)
+	url, _ := serve(t, Config{Upstreams: upstreams(t, func(string) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			for word := range next {
+				fmt.Fprintln(w, word)
+				_ = http.NewResponseController(w).Flush()
+			}
+		})
+	})})
+	go func() { next <- "one" }()
+	resp, err := http.Get(url + "/api/v1/audit/export")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	lines := bufio.NewReader(resp.Body)
+	for _, word := range []string{"one", "two"} {
+		if word != "one" {
+			next <- word
+		}
+		if line, err := lines.ReadString('\n'); err != nil || line != word+"\n" {
+			t.Fatalf("got %q (%v) before the answer ended, want %q", line, err, word)
+		}
+	}
+	close(next)
+}
+
+// talk is a WebSocket service that echoes, and closes as a service that restarts does when stop is closed.
+func talk(stop <-chan struct{}) http.Handler {
+	upgrader := websocket.Upgrader{Subprotocols: []string{"taskwire.v1"}}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, err := upgrader.Upgrade(w, r, nil) // checks Origin against Host
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		read := make(chan []byte)
+		go func() {
+			defer close(read)
+			for {
+				_, raw, err := conn.ReadMessage()
+				if err != nil {
+					return
+				}
+				read <- raw
+			}
+		}()
+		for {
+			select {
+			case raw, ok := <-read:
+				if !ok {
+					return
+				}
+				_ = conn.WriteMessage(websocket.TextMessage, raw)
+			case <-stop:
+				_ = conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseServiceRestart, ""), time.Now().Add(time.Second))
+				stop = nil
+			}
+		}
+	})
+}
+
+func dial(t *testing.T, url string) *websocket.Conn {
+	t.Helper()
+	d := websocket.Dialer{Subprotocols: []string{"taskwire.v1"}}
+	conn, _, err := d.Dial("ws"+strings.TrimPrefix(url, "http")+"/ws", http.Header{"Origin": {url}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	if conn.Subprotocol() != "taskwire.v1" {
+		t.Errorf("subprotocol: got %q", conn.Subprotocol())
+	}
+	if err := conn.WriteMessage(websocket.TextMessage, []byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	if _, raw, err := conn.ReadMessage(); err != nil || string(raw) != "hello" {
+		t.Fatalf("echo: got %q, %v", raw, err)
+	}
+	return conn
+}
+
+func TestAStoppingGatewayLetsTheServiceCloseItsWebSockets(t *testing.T) {
+	stopService := make(chan struct{})
+	url, stop := serve(t, Config{Upstreams: upstreams(t, func(string) http.Handler { return talk(stopService) })})
+	conn := dial(t, url)
+	ended := make(chan error, 1)
+	go func() { ended <- stop() }()
+	close(stopService)
+	_, _, err := conn.ReadMessage()
+	if !websocket.IsCloseError(err, websocket.CloseServiceRestart) {
+		t.Errorf("the client saw %v, want the service's close frame", err)
+	}
+	conn.Close()
+	if err := <-ended; err != nil {
+		t.Errorf("Serve: %v", err)
+	}
+}
+
+func TestAStoppingGatewayCutsWebSocketsThatNobodyCloses(t *testing.T) {
+	url, stop := serve(t, Config{Upstreams: upstreams(t, func(string) http.Handler { return talk(nil) })})
+	conn := dial(t, url)
+	if err := stop(); err != nil {
+		t.Errorf("Serve: %v", err)
+	}
+	if _, _, err := conn.ReadMessage(); err == nil {
+		t.Error("the connection is still open")
+	}
+}
+
+func TestReadyzIs200OnlyWhenEveryPartIsReady(t *testing.T) {
+	status := func(code int) string {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }))
+		t.Cleanup(srv.Close)
+		return srv.URL + "/readyz"
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	open := "tcp://" + l.Addr().String()
+	shut := "tcp://" + ports.Loopback(porttest.Closed(t))
+	for name, tc := range map[string]struct {
+		parts map[string]string
+		want  int
+		down  string
+	}{
+		"all ready":          {map[string]string{"task-api": status(200), "audit-daprd": status(204), "postgres": open}, 200, ""},
+		"a service is not":   {map[string]string{"task-api": status(503), "postgres": open}, 503, "task-api"},
+		"a port is shut":     {map[string]string{"task-api": status(200), "broker": shut}, 503, "broker"},
+		"a service is gone":  {map[string]string{"audit": "http://" + strings.TrimPrefix(shut, "tcp://") + "/readyz"}, 503, "audit"},
+		"a redirect is none": {map[string]string{"audit": status(302)}, 503, "audit"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			url, _ := serve(t, Config{Upstreams: upstreams(t, echo), Ready: tc.parts})
+			resp, body := get(t, url+"/readyz")
+			var got Readiness
+			if err := json.Unmarshal([]byte(body), &got); err != nil {
+				t.Fatal(err)
+			}
+			if resp.StatusCode != tc.want || got.Ready != (tc.want == 200) || len(got.Parts) != len(tc.parts) {
+				t.Errorf("got %d %s, want %d", resp.StatusCode, body, tc.want)
+			}
+			for part, r := range got.Parts {
+				if r.Ready == (part == tc.down) {
+					t.Errorf("part %s: got ready %v", part, r.Ready)
+				}
+			}
+			if resp, _ := get(t, url+"/healthz"); resp.StatusCode != http.StatusOK {
+				t.Errorf("/healthz: got %d, want 200: the gateway itself is well", resp.StatusCode)
+			}
+		})
+	}
+}
+
+func TestAWrongConfigurationNamesWhatIsWrong(t *testing.T) {
+	good := map[string]string{TaskAPI: "http://a", Audit: "http://a", Notification: "http://a", WebSocket: "http://a"}
+	for want, cfg := range map[string]Config{
+		"upstream task-api":    {},
+		"readiness of audit":   {Upstreams: good, Ready: map[string]string{"audit": "ftp://x"}},
+		"readiness of no-host": {Upstreams: good, Ready: map[string]string{"no-host": "http://"}},
+	} {
+		if _, err := New(cfg); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("New(%+v): got %v, want it to name %q", cfg, err, want)
+		}
+	}
+}

@@ -1,0 +1,233 @@
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// cluster is Postgres's own folder in a data folder.
+type cluster struct {
+	cfg Config
+	dir string
+	as  account
+	bin binaries
+}
+
+const keptAsIs = "it was left as it is: move it away to start with an empty one"
+
+// inspect answers the major version of the cluster that is there, 0 when there is none, and an error that says what is
+// wrong with it when it is not whole.
+func (c *cluster) inspect() (major int, err error) {
+	entries, err := os.ReadDir(c.dir)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		if _, err := os.Stat(filepath.Join(c.cfg.DataDir, "PG_VERSION")); err == nil {
+			return 0, fmt.Errorf("the folder is itself a Postgres cluster, of somebody else; %s", keptAsIs)
+		}
+		return 0, nil
+	case errors.Is(err, syscall.ENOTDIR):
+		return 0, fmt.Errorf("%s is a file, not a folder; %s", c.dir, keptAsIs)
+	case errors.Is(err, os.ErrPermission):
+		return 0, fmt.Errorf("%s belongs to another user: run as that user, or as root: %w", c.dir, err)
+	case err != nil:
+		return 0, err
+	case len(entries) == 0:
+		return 0, nil
+	}
+	text, err := os.ReadFile(filepath.Join(c.dir, "PG_VERSION"))
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, fmt.Errorf("%s is not a Postgres cluster: PG_VERSION is missing; %s", c.dir, keptAsIs)
+	}
+	if err != nil {
+		return 0, err
+	}
+	major, err = strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || major < 1 {
+		return 0, fmt.Errorf("%s is damaged: PG_VERSION holds %.20q; %s", c.dir, text, keptAsIs)
+	}
+	for _, part := range []string{"global/pg_control", "base", "pg_wal", "postgresql.conf", "pg_hba.conf"} {
+		if _, err := os.Stat(filepath.Join(c.dir, part)); err != nil {
+			return 0, fmt.Errorf("%s is damaged: %s is missing; %s", c.dir, part, keptAsIs)
+		}
+	}
+	return major, nil
+}
+
+// ensure makes the cluster when there is none, and answers the superuser's password.
+func (c *cluster) ensure(ctx context.Context, major int) (password string, err error) {
+	file := filepath.Join(c.cfg.DataDir, "superuser")
+	text, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", err
+	}
+	password = strings.TrimSpace(string(text))
+	known := password != ""
+	if !known {
+		password = rand.Text()
+	}
+	if major == 0 {
+		// The password is on disk before the cluster is: a cluster without one would be locked.
+		if err := writeSecret(file, password); err != nil {
+			return "", err
+		}
+		return password, c.create(ctx, password)
+	}
+	if err := c.ownCluster(); err != nil {
+		return "", err
+	}
+	if !known {
+		c.cfg.progress("the superuser's password was missing: setting a new one")
+		if err := c.setPassword(ctx, password); err != nil {
+			return "", fmt.Errorf("set the superuser's password: %w", err)
+		}
+		return password, writeSecret(file, password)
+	}
+	return password, nil
+}
+
+// ownCluster gives a cluster that root copied here to the server's user.
+func (c *cluster) ownCluster() error {
+	info, err := os.Stat(c.dir)
+	if err != nil {
+		return err
+	}
+	owner := info.Sys().(*syscall.Stat_t).Uid
+	if c.as.drop && owner != c.as.uid {
+		return c.as.own(c.dir)
+	}
+	if !c.as.drop && int(owner) != os.Geteuid() {
+		return fmt.Errorf("%s belongs to uid %d: run as that user, or as root", c.dir, owner)
+	}
+	return nil
+}
+
+// locales are tried in turn: byte order for indexes, but upper and lower case of every language where the system has it.
+var locales = [][]string{
+	{"--locale=C", "--lc-ctype=C.UTF-8"},
+	{"--locale=C", "--lc-ctype=en_US.UTF-8"},
+	{"--locale=C"},
+}
+
+// create runs initdb beside the cluster's place and renames: a killed initdb never leaves half a cluster.
+func (c *cluster) create(ctx context.Context, password string) error {
+	c.cfg.progress("making a Postgres %d cluster in %s", c.bin.major, c.dir)
+	old, _ := filepath.Glob(filepath.Join(c.cfg.DataDir, "init-*"))
+	for _, dir := range old {
+		if err := os.RemoveAll(dir); err != nil {
+			return err
+		}
+	}
+	temp, err := os.MkdirTemp(c.cfg.DataDir, "init-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(temp) }()
+	if err := os.WriteFile(filepath.Join(temp, "password"), []byte(password+"\n"), 0o600); err != nil {
+		return err
+	}
+	if err := c.as.own(temp); err != nil {
+		return err
+	}
+	for i, locale := range locales {
+		out, err := c.initdb(ctx, temp, locale)
+		if err == nil {
+			break
+		}
+		if i == len(locales)-1 || !strings.Contains(out, "invalid locale") {
+			return fmt.Errorf("initdb: %w: %s", err, strings.TrimSpace(out))
+		}
+	}
+	if err := os.Rename(filepath.Join(temp, "cluster"), c.dir); err != nil {
+		return err
+	}
+	return syncDir(c.cfg.DataDir)
+}
+
+func (c *cluster) initdb(ctx context.Context, temp string, locale []string) (output string, err error) {
+	name, files, err := c.as.handOver(temp)
+	if err != nil {
+		return "", err
+	}
+	defer closeAll(files)
+	args := append([]string{
+		"-D", name + "/cluster", "-U", superuser, "--pwfile=" + name + "/password",
+		"-A", "scram-sha-256", "-E", "UTF8", "--no-instructions",
+	}, locale...)
+	if !c.cfg.Durable {
+		args = append(args, "--no-sync")
+	}
+	return c.run(ctx, files, nil, "initdb", args...)
+}
+
+// setPassword works without logging in: single-user mode, the server being down.
+func (c *cluster) setPassword(ctx context.Context, password string) error {
+	name, files, err := c.as.handOver(c.dir)
+	if err != nil {
+		return err
+	}
+	defer closeAll(files)
+	sql := fmt.Sprintf("ALTER ROLE %s LOGIN SUPERUSER PASSWORD '%s'\n", superuser, password)
+	// Single-user mode ends with status 0 also when the statement failed.
+	out, err := c.run(ctx, files, []byte(sql), "postgres", "--single", "-D", name, "template1")
+	if err == nil && strings.Contains(out, "ERROR") {
+		err = errors.New("refused")
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, strings.TrimSpace(out))
+	}
+	return nil
+}
+
+// run ends with the program. A context that ends kills it.
+func (c *cluster) run(ctx context.Context, files []*os.File, stdin []byte, program string, args ...string) (string, error) {
+	cmd := c.as.command(filepath.Join(c.bin.dir, program), args...)
+	cmd.ExtraFiles = files
+	cmd.Stdin = bytes.NewReader(stdin)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		return "", err
+	}
+	// The program and its children are one process group.
+	stop := context.AfterFunc(ctx, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+	defer stop()
+	err := cmd.Wait()
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
+	return out.String(), err
+}
+
+// writeSecret replaces a file whole, readable by this user only.
+func writeSecret(file, text string) error {
+	f, err := os.CreateTemp(filepath.Dir(file), ".secret-") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(f.Name()) }()
+	_, err = f.WriteString(text + "\n")
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), file); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(file))
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = d.Close() }()
+	return d.Sync()
+}

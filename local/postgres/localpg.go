@@ -1,0 +1,198 @@
+package postgres
+
+import (
+	"github.com/taskwire/taskwire/local/ports"
+
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// superuser is the role that owns the cluster.
+const superuser = "taskwire"
+
+// Config describes one private server.
+type Config struct {
+	DataDir  string       // made when absent
+	Port     int          // 0 = a free one
+	Log      io.Writer    // the server's own output; nil discards it
+	Durable  bool         // false: an operating system crash may lose everything, for tests
+	CacheDir string       // where binaries got from npm are kept; default the user's cache folder
+	Progress func(string) // one line of what is going on; nil discards it
+}
+
+func (c Config) progress(format string, args ...any) {
+	if c.Progress != nil {
+		c.Progress(fmt.Sprintf(format, args...))
+	}
+}
+
+// Plan describes the postgres process, for a supervisor that runs and restarts it itself: either by Command, or from
+// the fields. The process ends cleanly on SIGINT (fast shutdown).
+type Plan struct {
+	Path        string
+	Args        []string // without the program's name
+	Env         []string
+	SysProcAttr *syscall.SysProcAttr
+	Dir         string
+	ExtraFiles  []*os.File // must become the child's files 3 and on, as os/exec does with its ExtraFiles
+	URL         string     // superuser, database postgres
+
+	cluster string
+	lock    *dirLock
+	ports   *ports.Set // with the port that was chosen here
+	cfg     Config
+}
+
+// Prepare finds or gets the binaries, makes the cluster when there is none, and takes the data folder for this process
+// until Release or its end. A server that a killed predecessor left running there is stopped.
+func Prepare(ctx context.Context, cfg Config) (*Plan, error) {
+	plan, err := prepare(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("local postgres in %s: %w", cfg.DataDir, err)
+	}
+	return plan, nil
+}
+
+func prepare(ctx context.Context, cfg Config) (plan *Plan, err error) {
+	if cfg.DataDir == "" {
+		return nil, errors.New("no data folder given")
+	}
+	if cfg.DataDir, err = filepath.Abs(cfg.DataDir); err != nil {
+		return nil, err
+	}
+	account, err := chooseAccount(cfg.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	// initdb and the server find their own folder by its real path.
+	if cfg.DataDir, err = reachable(cfg, &account); err != nil {
+		return nil, err
+	}
+	lock, err := lockDir(cfg.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			lock.release()
+		}
+	}()
+	c := &cluster{cfg: cfg, dir: filepath.Join(cfg.DataDir, "cluster"), as: account}
+	major, err := c.inspect()
+	if err != nil {
+		return nil, err
+	}
+	if c.bin, err = findOrGet(ctx, cfg, major, account); err != nil {
+		return nil, err
+	}
+	if err := endRemains(ctx, c.dir, cfg.progress); err != nil {
+		return nil, err
+	}
+	password, err := c.ensure(ctx, major)
+	if err != nil {
+		return nil, err
+	}
+	chosen := ports.NewSet()
+	defer func() {
+		if err != nil {
+			chosen.ReleaseAll()
+		}
+	}()
+	if cfg.Port == 0 {
+		if c.cfg.Port, err = chosen.Free(); err != nil {
+			return nil, err
+		}
+		chosen.Release(c.cfg.Port)
+	}
+	return c.plan(lock, chosen, password)
+}
+
+// Command makes the process, not started yet, after the remains of its predecessor are gone: backends of a postmaster
+// that was killed keep its shared memory for a moment, and a new one refuses to start meanwhile.
+func (p *Plan) Command(ctx context.Context) (*exec.Cmd, error) {
+	if err := endRemains(ctx, p.cluster, p.cfg.progress); err != nil {
+		return nil, fmt.Errorf("local postgres in %s: %w", p.cfg.DataDir, err)
+	}
+	cmd := exec.Command(p.Path, p.Args...) //nolint:noctx // a server is asked to stop, never cut off
+	cmd.Env, cmd.Dir, cmd.SysProcAttr, cmd.ExtraFiles = p.Env, p.Dir, p.SysProcAttr, p.ExtraFiles
+	cmd.WaitDelay = outputDelay
+	return cmd, nil
+}
+
+// outputDelay: backends of a killed postmaster live on with its output open; Wait must not wait for them.
+const outputDelay = time.Second
+
+// Release gives the data folder back. The server must have ended.
+func (p *Plan) Release() {
+	for _, f := range p.ExtraFiles {
+		_ = f.Close()
+	}
+	p.ports.ReleaseAll()
+	p.lock.release()
+}
+
+func (c *cluster) plan(lock *dirLock, chosen *ports.Set, password string) (*Plan, error) {
+	dir, files, err := c.as.handOver(c.dir)
+	if err != nil {
+		return nil, err
+	}
+	u := url.URL{
+		Scheme: "postgres", User: url.UserPassword(superuser, password),
+		Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(c.cfg.Port)), Path: "/postgres", RawQuery: "sslmode=disable",
+	}
+	return &Plan{
+		Path: filepath.Join(c.bin.dir, "postgres"), Args: serverArgs(dir, c.dir, c.cfg), Env: childEnv(),
+		SysProcAttr: c.as.attr(), Dir: "/", ExtraFiles: files, URL: u.String(),
+		cluster: c.dir, lock: lock, ports: chosen, cfg: c.cfg,
+	}, nil
+}
+
+// serverArgs: dir is the folder's name for the server, cluster its real path.
+func serverArgs(dir, cluster string, cfg Config) []string {
+	settings := []string{
+		"listen_addresses=127.0.0.1",
+		"port=" + strconv.Itoa(cfg.Port),
+		"unix_socket_directories=", // a socket path has a length limit that data folders break
+		"max_connections=200",      // five services of two replicas, their relays, and tests
+		"shared_buffers=128MB",
+		"max_wal_size=1GB",
+		"timezone=UTC",
+		"log_timezone=UTC",
+		"log_line_prefix=",
+		"logging_collector=off", // the output is the supervisor's
+		"jit=off",               // short statements only
+		"autovacuum_naptime=10s",
+		"cluster_name=" + clusterName(cluster), // marks its processes, see remains.go
+	}
+	if cfg.Durable {
+		settings = append(settings, "fsync=on", "synchronous_commit=on", "full_page_writes=on")
+	} else {
+		settings = append(settings, "fsync=off", "synchronous_commit=off", "full_page_writes=off")
+	}
+	args := []string{"-D", dir}
+	for _, s := range settings {
+		args = append(args, "-c", s)
+	}
+	return args
+}
+
+// childEnv keeps the caller's locale and libpq variables out of the server.
+func childEnv() []string {
+	env := []string{"LC_ALL=C", "TZ=UTC"}
+	for _, name := range []string{"PATH", "LD_LIBRARY_PATH", "TMPDIR"} {
+		if v, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+v)
+		}
+	}
+	return env
+}

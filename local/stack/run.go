@@ -1,0 +1,279 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/taskwire/taskwire/local/ports"
+	localpg "github.com/taskwire/taskwire/local/postgres"
+	"github.com/taskwire/taskwire/local/provision"
+	"github.com/taskwire/taskwire/local/runstate"
+	"github.com/taskwire/taskwire/local/supervise"
+	"github.com/taskwire/taskwire/pkg/events"
+)
+
+const (
+	// startTimeout bounds a start without held parts: seconds when nothing is wrong, more on a machine that is busy.
+	startTimeout = 3 * time.Minute
+	// externalTimeout bounds the wait for a server that is not ours.
+	externalTimeout = 30 * time.Second
+	// stopTimeout is when everything is killed that has not stopped.
+	stopTimeout = 19 * time.Second
+	// portAttempts: the ports are free when they are chosen and nearly surely when they are used; if another process
+	// was quicker, others are chosen.
+	portAttempts = 3
+)
+
+// errPortLost is a start that failed because another process took a chosen port.
+var errPortLost = errors.New("another process took a port of the stack")
+
+// Run starts everything, keeps it running until ctx is done, and stops it. It returns nil after a stop that ctx asked
+// for, else why the stack could not be started; everything is stopped then too. It may be called once.
+func (s *Stack) Run(ctx context.Context) error {
+	defer s.Close()
+	if err := s.checkBinaries(); err != nil {
+		return err
+	}
+	if err := s.openLogs(); err != nil {
+		return err
+	}
+	defer s.closeLogs()
+	for attempt := 1; ; attempt++ {
+		err := s.once(ctx)
+		if !errors.Is(err, errPortLost) || attempt == portAttempts {
+			return err
+		}
+		s.out.Warn("%v: choosing others", err)
+		next, err := newPlan(s.cfg.Port)
+		if err != nil {
+			return err
+		}
+		s.mu.Lock()
+		s.plan, s.sup, s.ending = next, nil, false
+		s.mu.Unlock()
+	}
+}
+
+// once is Run with one choice of ports.
+func (s *Stack) once(ctx context.Context) (err error) {
+	sup := supervise.New(supervise.Config{Record: s.record, Event: s.event})
+	s.mu.Lock()
+	s.sup = sup
+	s.mu.Unlock()
+	release := func() {}
+	defer func() {
+		stopErr := s.stop(sup)
+		s.plan.ports.ReleaseAll()
+		release()                                             // Postgres' folder
+		if ctx.Err() != nil && !errors.Is(err, errPortLost) { // it was told to stop; whatever failed then is no matter
+			err = nil
+		}
+		err = errors.Join(err, stopErr)
+	}()
+	if release, err = s.start(ctx, sup); err != nil {
+		return s.explain(sup, err)
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// start starts the parts in order and returns when all are ready. release gives back what start took; it is never nil.
+func (s *Stack) start(ctx context.Context, sup *supervise.Supervisor) (release func(), err error) {
+	release = func() {}
+	var servers []string
+	if s.cfg.Kafka == "" {
+		spec, err := s.brokerSpec(ctx)
+		if err != nil {
+			return release, err
+		}
+		sup.Add(spec)
+		servers = append(servers, Broker)
+		s.startPart(sup, Broker)
+	}
+	if s.cfg.DatabaseURL == "" {
+		pg, err := localpg.Prepare(ctx, localpg.Config{
+			DataDir: filepath.Join(s.cfg.Data, "postgres"), Port: s.plan.postgres, Durable: s.cfg.Durable,
+			Progress: func(line string) { s.out.Step("%s", line) },
+		})
+		if err != nil {
+			return release, err
+		}
+		release = pg.Release
+		s.setPostgres(pg.URL)
+		sup.Add(s.postgresSpec(pg))
+		servers = append(servers, Postgres)
+		s.startPart(sup, Postgres)
+	} else {
+		s.setPostgres(s.cfg.DatabaseURL)
+	}
+	if err := sup.WaitReady(ctx, s.notHeld(servers)...); err != nil {
+		return release, err
+	}
+	if err := s.provision(ctx); err != nil {
+		return release, err
+	}
+	if err := s.startApps(sup); err != nil {
+		return release, err
+	}
+	if len(s.cfg.Hold) == 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, startTimeout)
+		defer cancel()
+	}
+	if err := sup.WaitReady(ctx, s.parts()...); err != nil {
+		return release, err
+	}
+	return release, s.waitForGateway(ctx)
+}
+
+func (s *Stack) startApps(sup *supervise.Supervisor) error {
+	// A file of an earlier run would send invocations to ports that are not ours any more.
+	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
+		if err := os.RemoveAll(s.namesFile() + suffix); err != nil {
+			return fmt.Errorf("remove the last run's names: %w", err)
+		}
+	}
+	for _, app := range Apps {
+		sup.Add(s.serviceSpec(app))
+		sidecar, err := s.sidecarSpec(app)
+		if err != nil {
+			return err
+		}
+		sup.Add(sidecar)
+	}
+	sup.Add(s.gatewaySpec())
+	for _, app := range Apps {
+		s.startPart(sup, app)
+	}
+	for _, app := range Apps {
+		s.startPart(sup, Sidecar(app))
+	}
+	s.startPart(sup, Gateway)
+	return nil
+}
+
+// waitForGateway closes Ready once /readyz says so to everybody.
+func (s *Stack) waitForGateway(ctx context.Context) error {
+	ping := pingHTTP(httpURL(s.plan.gateway, "/readyz"))
+	for {
+		err := ping(ctx)
+		if err == nil {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the gateway is not ready: %w", err)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	s.mu.Lock()
+	s.isReady = true
+	sup := s.sup
+	s.mu.Unlock()
+	if err := sup.Save(); err != nil {
+		return fmt.Errorf("record that the stack is ready: %w", err)
+	}
+	close(s.ready)
+	return nil
+}
+
+// provision makes databases, roles, secrets and topics.
+func (s *Stack) provision(ctx context.Context) error {
+	s.mu.Lock()
+	admin := s.pgURL
+	s.mu.Unlock()
+	if s.cfg.DatabaseURL != "" || s.cfg.Kafka != "" {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, externalTimeout)
+		defer cancel()
+	}
+	if s.cfg.DatabaseURL != "" {
+		if err := pingPostgres(admin)(ctx); err != nil {
+			return fmt.Errorf("the Postgres that DATABASE_URL names does not answer: %w", err)
+		}
+	}
+	if err := provision.EnsureDatabases(ctx, admin, s.secrets.Password); err != nil {
+		return err
+	}
+	if s.secrets.Made {
+		s.out.Step("made new secrets in %s", s.secretsDir())
+	}
+	err := s.secrets.Write(func(role, password string) (string, error) {
+		return provision.Address(admin, role, password)
+	})
+	if err != nil || s.cfg.Kafka == "" && s.cfg.KafkaJars == "" {
+		return err // the own broker makes its topics
+	}
+	if s.cfg.Kafka != "" {
+		if err := pingKafka(s.cfg.Kafka)(ctx); err != nil {
+			return fmt.Errorf("the brokers that KAFKA_BROKERS names (%s) do not answer: %w", s.cfg.Kafka, err)
+		}
+	}
+	return provision.EnsureTopics(ctx, s.brokers(), events.Topics(), func(w string) { s.out.Warn("%s", w) })
+}
+
+// stop stops everything, what is being worked on before what it needs, and removes the record of the run.
+func (s *Stack) stop(sup *supervise.Supervisor) error {
+	s.mu.Lock()
+	s.ending = true
+	s.mu.Unlock()
+	late := time.AfterFunc(stopTimeout, sup.Hurry)
+	defer late.Stop()
+	var services, sidecars []string
+	for _, app := range Apps {
+		services, sidecars = append(services, app), append(sidecars, Sidecar(app))
+	}
+	for _, stage := range [][]string{{Gateway, "websocket"}, services, sidecars, {Broker}, {Postgres}} {
+		sup.Stop(stage...)
+	}
+	sup.Close()
+	return runstate.Remove(s.cfg.Data)
+}
+
+// explain adds to the error of a failed start what helps: the end of the part's log, or that a port was lost.
+func (s *Stack) explain(sup *supervise.Supervisor, err error) error {
+	var died *supervise.DiedError
+	if !errors.As(err, &died) {
+		return err
+	}
+	sup.Stop(died.Part)
+	for _, port := range s.plan.of(died.Part) {
+		if !ports.Taken(port) {
+			continue
+		}
+		if died.Part == Gateway && s.cfg.Port != 0 {
+			return portError(port, ports.ErrTaken)
+		}
+		return fmt.Errorf("%s, port %d: %w", died.Part, port, errPortLost)
+	}
+	if len(died.Lines) == 0 {
+		return fmt.Errorf("%w (its log: %s)", err, s.LogPath(died.Part))
+	}
+	return fmt.Errorf("%w. It said:\n  %s\nIts whole log: %s. The data folder is kept as it is", err, strings.Join(died.Lines, "\n  "), s.LogPath(died.Part))
+}
+
+func (s *Stack) startPart(sup *supervise.Supervisor, name string) {
+	if slices.Contains(s.cfg.Hold, name) {
+		s.out.Step("%s is held back", name)
+		return
+	}
+	if p, err := sup.Part(name); err == nil {
+		p.Start()
+	}
+}
+
+func (s *Stack) notHeld(names []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return slices.Contains(s.cfg.Hold, n) })
+}
+
+func (s *Stack) setPostgres(url string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pgURL = url
+}
