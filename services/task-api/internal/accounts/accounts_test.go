@@ -24,7 +24,7 @@ func (signer) Sign(userID, role string, now time.Time) (string, time.Duration, e
 	return "access " + userID + " " + role, 15 * time.Minute, nil
 }
 
-// rig is the service over a fresh database, with a clock that the test moves.
+// rig is the service with a new database and a clock that the test controls.
 type rig struct {
 	*accounts.Service
 	store  *postgres.Store
@@ -47,8 +47,10 @@ func (r *rig) add(d time.Duration) {
 	r.at = r.at.Add(d)
 }
 
+// newRig returns a rig with its own database. It makes the test parallel.
 func newRig(t *testing.T) *rig {
 	t.Helper()
+	t.Parallel()
 	db := pgtest.New(t, "tasks", pg.Set{Name: "tasks", FS: postgres.Migrations()}, pg.Set{Name: "outbox", FS: outbox.Migrations})
 	log := slog.New(slog.DiscardHandler)
 	r := &rig{t: t, at: time.Now()}
@@ -125,7 +127,7 @@ func TestRegisterAndLogIn(t *testing.T) {
 	}
 }
 
-func TestTheSamePasswordOnAnotherKeyboard(t *testing.T) {
+func TestPasswordFromAnotherKeyboardMatches(t *testing.T) {
 	r := newRig(t)
 	if _, _, err := r.Register(ctx, accounts.Registration{Email: "a@example.com", Password: "Motörhead rules"}); err != nil {
 		t.Fatal(err)
@@ -163,7 +165,7 @@ func TestRegistrationIsRefusedByField(t *testing.T) {
 	}
 }
 
-func TestARefreshTokenIsGoodForOneUse(t *testing.T) {
+func TestRefreshTokenIsValidForOneUse(t *testing.T) {
 	r := newRig(t)
 	first := r.register("a@example.com").RefreshToken
 	second := r.refresh(first)
@@ -174,7 +176,7 @@ func TestARefreshTokenIsGoodForOneUse(t *testing.T) {
 	r.refresh(other)
 }
 
-func TestALostAnswerDoesNotLockOut(t *testing.T) {
+func TestLostAnswerDoesNotLockTheUserOut(t *testing.T) {
 	r := newRig(t)
 	first := r.register("a@example.com").RefreshToken
 	lost := r.refresh(first)
@@ -187,7 +189,7 @@ func TestALostAnswerDoesNotLockOut(t *testing.T) {
 	r.wantRefused("once more, after the successor was used", first)
 }
 
-func TestAUsedTokenAfterTheGracePeriodEndsTheLogin(t *testing.T) {
+func TestUsedTokenAfterTheGracePeriodEndsTheLogin(t *testing.T) {
 	r := newRig(t)
 	first := r.register("a@example.com").RefreshToken
 	second := r.refresh(first)
@@ -199,7 +201,7 @@ func TestAUsedTokenAfterTheGracePeriodEndsTheLogin(t *testing.T) {
 	}
 }
 
-func TestManyRefreshesAtOnceGetTheSameSuccessor(t *testing.T) {
+func TestConcurrentRefreshesGetTheSameSuccessor(t *testing.T) {
 	r := newRig(t)
 	first := r.register("a@example.com").RefreshToken
 	got := make([]string, 20)

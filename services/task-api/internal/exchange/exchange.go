@@ -12,9 +12,10 @@
 //
 // # Why there is no iCalendar library
 //
-// The Go libraries do not keep these promises. emersion/go-ical returns a whole calendar and has no limit for a line.
-// arran4/golang-ical can read single components, but it has no limit for a line, gives no line numbers, and cannot continue
-// after a component that it refuses. apognu/gocal reads events only, no tasks.
+// The Go libraries do not keep these promises. emersion/go-ical (f41e73efc392) returns a whole calendar, has no limit for a line,
+// and panics on a property whose parameters have no colon after them. arran4/golang-ical (v0.3.4) can read single components,
+// but has no limit for a line, gives no line numbers, and leaves the rest of a refused component unread. apognu/gocal (v0.9.1)
+// reads events only, no tasks.
 package exchange
 
 import (
