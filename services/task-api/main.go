@@ -26,6 +26,7 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/invocation"
 	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
 	"github.com/taskwire/taskwire/services/task-api/internal/publish"
+	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -82,7 +83,8 @@ func run(ctx context.Context, cfg settings, out io.Writer, listening func(public
 	if err != nil {
 		return err
 	}
-	store := postgres.New(db, box, publish.New(log), time.Now)
+	store := postgres.New(db, box, time.Now)
+	uses := tasks.New(store, publish.New(log), time.Now)
 	hasher, err := accounts.NewHasher()
 	if err != nil {
 		return err
@@ -97,14 +99,14 @@ func run(ctx context.Context, cfg settings, out io.Writer, listening func(public
 	httpx.Health(public, map[string]func(context.Context) error{"database": schema.Ready, "sidecar": sidecar.Ready}, metrics)
 	public.Use(schema.Guard)
 	httpapi.Register(public, httpapi.Config{
-		Tasks: store, Accounts: accounts.New(store, hasher, signer, log, time.Now), Verifier: base.Tokens(jwks),
+		Tasks: uses, Accounts: accounts.New(store, hasher, signer, log, time.Now), Verifier: base.Tokens(jwks),
 		Issuer: cfg.AuthIssuer, JWKS: signer.JWKS, CursorKey: cursorKey, OpenAPI: document, Now: time.Now,
 	})
 
 	deliveries := subscribe.New(subscribe.Config{
 		Token: cfg.AppAPIToken, Log: log, Registerer: metrics, DeadLetter: sidecar, Consumer: appID, Health: schema.Ready,
 	})
-	invocation.Register(deliveries, store, signer.JWKS)
+	invocation.Register(deliveries, uses, signer.JWKS)
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
@@ -118,7 +120,7 @@ func run(ctx context.Context, cfg settings, out io.Writer, listening func(public
 	})
 	group.Go(func() error { return schema.Run(ctx) })
 	group.Go(schema.Then(ctx, relay.Run))
-	group.Go(schema.Then(ctx, func(ctx context.Context) error { return store.Run(ctx, log) }))
-	group.Go(schema.Then(ctx, func(ctx context.Context) error { return store.RunDeletions(ctx, log) }))
+	group.Go(schema.Then(ctx, func(ctx context.Context) error { return uses.RunRetention(ctx, log) }))
+	group.Go(schema.Then(ctx, func(ctx context.Context) error { return uses.RunDeletions(ctx, log) }))
 	return group.Wait()
 }
