@@ -54,7 +54,7 @@ func TestEveryMetricOfTheDashboardsAndAlertsExists(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(asked) < 20 {
-		t.Fatalf("found only %d metrics: %v", len(asked), asked)
+		t.Fatalf("found only %d metrics, want at least 20: %v", len(asked), asked)
 	}
 	u := client.NewUser(t, shared.URL())
 	page := client.OpenBrowser(t, u, 0)
