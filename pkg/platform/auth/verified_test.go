@@ -15,14 +15,14 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// checks is a verifier's once with a count of the tokens that were really checked.
+// checks calls once and returns how often the token was checked.
 func checks(t *testing.T, v *Verifier, token string) (n int, err error) {
 	t.Helper()
 	_, err = v.once(token, func() (Identity, error) { n++; return v.check(t.Context(), token) })
 	return n, err
 }
 
-func TestATokenIsCheckedOnce(t *testing.T) {
+func TestATokenIsVerifiedOnce(t *testing.T) {
 	s := newSigner(t, newKey(t))
 	v, _, now := newVerifier(s)
 	token, life, err := s.Sign(ada, RoleUser, *now)
@@ -35,12 +35,12 @@ func TestATokenIsCheckedOnce(t *testing.T) {
 		want int
 		err  error
 	}{
-		{0, 1, nil}, // nothing is remembered before there are keys
+		{0, 1, nil}, // nothing is remembered before the first fetch
 		{0, 1, nil},
 		{0, 0, nil},
 		{maxKeysAge - time.Second, 0, nil},
-		{-time.Second, 1, nil}, // a clock that was put back
-		{maxKeysAge, 1, nil},   // the keys are fetched anew
+		{-time.Second, 1, nil}, // a clock that was set back
+		{maxKeysAge, 1, nil},   // the keys are fetched again
 		{maxKeysAge, 1, nil},
 		{maxKeysAge, 0, nil},
 		{life - time.Second, 0, nil},
@@ -56,7 +56,7 @@ func TestATokenIsCheckedOnce(t *testing.T) {
 	}
 }
 
-func TestATokenOfAKeyThatWasTakenOutIsRefusedAlsoIfItWasSeen(t *testing.T) {
+func TestAVerifiedTokenOfARemovedKeyIsRefused(t *testing.T) {
 	oldKey, newerKey := newKey(t), newKey(t)
 	before, after := newSigner(t, oldKey), newSigner(t, newerKey)
 	v, src, now := newVerifier(before)
@@ -75,7 +75,7 @@ func TestATokenOfAKeyThatWasTakenOutIsRefusedAlsoIfItWasSeen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := v.Verify(t.Context(), fresh); err != nil { // its key is unknown: the set is fetched
+	if _, err := v.Verify(t.Context(), fresh); err != nil { // its key is unknown, so the set is fetched
 		t.Fatal(err)
 	}
 	if _, err := v.Verify(t.Context(), token); !errors.Is(err, ErrInvalid) {
@@ -83,7 +83,7 @@ func TestATokenOfAKeyThatWasTakenOutIsRefusedAlsoIfItWasSeen(t *testing.T) {
 	}
 }
 
-func TestATokenThatDiffersInOneCharacterIsNotTheOneThatWasSeen(t *testing.T) {
+func TestATokenThatDiffersInOneCharacterIsRefused(t *testing.T) {
 	s := newSigner(t, newKey(t))
 	v, _, now := newVerifier(s)
 	token, _, err := s.Sign(ada, RoleUser, *now)
@@ -118,7 +118,7 @@ func TestATokenThatDiffersInOneCharacterIsNotTheOneThatWasSeen(t *testing.T) {
 	}
 }
 
-func TestATokenThatIsNotGoodIsNotRemembered(t *testing.T) {
+func TestARefusedTokenIsNotRemembered(t *testing.T) {
 	s := newSigner(t, newKey(t))
 	v, _, now := newVerifier(s)
 	if err := v.Ready(t.Context()); err != nil {
@@ -139,33 +139,33 @@ func TestATokenThatIsNotGoodIsNotRemembered(t *testing.T) {
 	}
 }
 
-func TestWhatIsRememberedIsBoundedAndTheLatestStays(t *testing.T) {
-	s := newSeen()
+func TestVerifiedTokensAreBoundedAndTheLatestStay(t *testing.T) {
+	s := newVerifiedTokens()
 	now := time.Date(2030, 1, 1, 12, 0, 0, 0, time.UTC)
 	id := Identity{UserID: ada, ExpiresAt: now.Add(time.Hour)}
 	sum := func(i int) [sha256.Size]byte { return sha256.Sum256(fmt.Append(nil, i)) }
 	const used = -1
 	s.add(sum(used), id, now)
-	for i := range 5 * maxSeen {
+	for i := range 5 * maxVerified {
 		s.add(sum(i), id, now)
 		if i%1000 == 0 {
 			if _, ok := s.find(sum(used), now); !ok {
-				t.Fatalf("after %d others the one that is used is forgotten", i)
+				t.Fatalf("after %d others the token in use is forgotten", i)
 			}
 		}
-		if n := len(s.young) + len(s.old); n > 2*maxSeen {
+		if n := s.cache.Len(); n > maxVerified {
 			t.Fatalf("after %d: %d are remembered", i, n)
 		}
 	}
-	if _, ok := s.find(sum(5*maxSeen-maxSeen), now); !ok {
-		t.Errorf("one of the last %d is forgotten", maxSeen)
+	if _, ok := s.find(sum(5*maxVerified-maxVerified/2), now); !ok {
+		t.Errorf("one of the last %d is forgotten", maxVerified/2)
 	}
 	if _, ok := s.find(sum(0), now); ok {
-		t.Error("the first one is still known")
+		t.Error("the first one is still remembered")
 	}
 }
 
-func TestSeenTokensOfAnIssuer(t *testing.T) {
+func TestVerifiedTokensOfAnIssuer(t *testing.T) {
 	p := newProvider(t)
 	one, two := newECKey(t), newECKey(t)
 	p.publish(map[string]crypto.Signer{"one": one})
@@ -183,7 +183,7 @@ func TestSeenTokensOfAnIssuer(t *testing.T) {
 	}
 	n := 0
 	if id, err := v.once(token, func() (Identity, error) { n++; return Identity{}, nil }); err != nil || n != 0 || id.External == nil {
-		t.Errorf("seen: got %+v, %v after %d checks", id, err, n)
+		t.Errorf("remembered: got %+v, %v after %d checks", id, err, n)
 	}
 	p.publish(map[string]crypto.Signer{"two": two})
 	*now = now.Add(maxKeysAge)
@@ -191,7 +191,7 @@ func TestSeenTokensOfAnIssuer(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := v.Verify(t.Context(), token); !errors.Is(err, ErrInvalid) {
-		t.Errorf("after its key was taken out: got %v", err)
+		t.Errorf("after its key was removed: got %v", err)
 	}
 }
 
@@ -215,7 +215,7 @@ func TestManyRequestsWithOneToken(t *testing.T) {
 	wg.Wait()
 }
 
-// BenchmarkVerify compares a token that was seen with one that was not.
+// BenchmarkVerify compares the first check of a token with later ones.
 func BenchmarkVerify(b *testing.B) {
 	s := newSigner(b, newKey(b))
 	v, _, now := newVerifier(s)
@@ -223,7 +223,7 @@ func BenchmarkVerify(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	for name, verify := range map[string]func(context.Context, string) (Identity, error){"first": v.check, "seen": v.Verify} {
+	for name, verify := range map[string]func(context.Context, string) (Identity, error){"first": v.check, "again": v.Verify} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
 				if _, err := verify(b.Context(), token); err != nil {
