@@ -26,6 +26,7 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/events/live"
 	"github.com/taskwire/taskwire/pkg/platform/auth"
+	"github.com/taskwire/taskwire/pkg/platform/config"
 	"github.com/taskwire/taskwire/services/websocket/internal/hubtest"
 	"github.com/taskwire/taskwire/testkit/logtest"
 	"github.com/taskwire/taskwire/testkit/porttest"
@@ -57,9 +58,13 @@ func start(t *testing.T, sidecar string) *running {
 	} {
 		t.Setenv(name, value)
 	}
+	cfg, err := config.Load[settings]()
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, s.log) }()
+	go func() { ended <- run(ctx, cfg, s.log) }()
 	s.stop = sync.OnceFunc(func() {
 		cancel()
 		select {

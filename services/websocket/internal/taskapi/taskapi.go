@@ -81,14 +81,6 @@ func (c *Client) Heads(ctx context.Context, userIDs []string) (map[string]int64,
 	return answer.Heads, nil
 }
 
-// Keys reads the public keys of access tokens (RFC 7517).
-func (c *Client) Keys(ctx context.Context) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	_, keys, err := c.invoker.Invoke(ctx, appID, http.MethodGet, "/internal/jwks", nil)
-	return keys, err
-}
-
 func (c *Client) call(ctx context.Context, method, path string, body, answer any) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
