@@ -15,6 +15,7 @@ import (
 	"github.com/taskwire/taskwire/e2e/client"
 	"github.com/taskwire/taskwire/local/stack"
 	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/events/apps"
 )
 
 // runScript runs one of the operator's scripts against a stack, with the environment that the runbook names.
@@ -36,7 +37,7 @@ func runScript(t *testing.T, s *stack.Stack, name string, args ...string) {
 // startWithoutApps starts a stack whose servers run and whose databases are there, and nothing that uses them.
 func startWithoutApps(t *testing.T, cfg stack.Config) (s *stack.Stack, startApps func()) {
 	t.Helper()
-	for _, app := range stack.Apps {
+	for _, app := range apps.All() {
 		cfg.Hold = append(cfg.Hold, app, stack.Sidecar(app))
 	}
 	s, err := stack.New(cfg)
@@ -61,7 +62,7 @@ func startWithoutApps(t *testing.T, cfg stack.Config) (s *stack.Stack, startApps
 	})
 	return s, func() {
 		t.Helper()
-		for _, app := range stack.Apps {
+		for _, app := range apps.All() {
 			for _, part := range []string{app, stack.Sidecar(app)} {
 				client.Eventually(t, time.Minute, "start "+part, func() error { return s.Start(part) })
 			}

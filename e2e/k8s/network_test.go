@@ -22,7 +22,7 @@ func TestThePodsReachOnlyWhatTheyNeed(t *testing.T) {
 	if os.Getenv("NODE_IS_OPEN") == "" { // set where the network's policies are not enforced on the way to the node itself
 		doors["api"] = api
 	}
-	for _, app := range []string{"task-api", "audit", "notification", "websocket", "recurring-task"} {
+	for _, app := range services {
 		doors[app] = app + ".taskwire" + cluster + "8080"
 	}
 	// By address as well, because a pod that may not ask for names could reach nothing by name anyway.
