@@ -17,6 +17,7 @@ import (
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
 	"github.com/taskwire/taskwire/pkg/platform/inbox"
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
+	"github.com/taskwire/taskwire/pkg/platform/outbox/daprpublisher"
 	"github.com/taskwire/taskwire/pkg/platform/postgres"
 	"github.com/taskwire/taskwire/pkg/platform/service"
 	"github.com/taskwire/taskwire/pkg/platform/subscribe"
@@ -60,7 +61,7 @@ func run(ctx context.Context, out io.Writer) error {
 	engine := domain.NewEngine(data, time.Now, log, metrics)
 	mailbox := domain.NewMailbox(data, time.Now, engine.Wake)
 	relay, err := outbox.NewRelay(outbox.RelayConfig{
-		DB: db, URL: secret[secretDatabase], Outbox: events, Publisher: sidecar, Log: log, Registerer: metrics, Name: appID + "-relay",
+		DB: db, URL: secret[secretDatabase], Outbox: events, Publisher: daprpublisher.New(sidecar), Log: log, Registerer: metrics, Name: appID + "-relay",
 	})
 	if err != nil {
 		return err

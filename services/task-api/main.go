@@ -17,6 +17,7 @@ import (
 	"github.com/taskwire/taskwire/pkg/platform/config"
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
+	"github.com/taskwire/taskwire/pkg/platform/outbox/daprpublisher"
 	pg "github.com/taskwire/taskwire/pkg/platform/postgres"
 	"github.com/taskwire/taskwire/pkg/platform/service"
 	"github.com/taskwire/taskwire/pkg/platform/subscribe"
@@ -78,7 +79,7 @@ func run(ctx context.Context, cfg settings, out io.Writer, listening func(public
 	}
 	defer pg.Close(db) // nothing is left to do with it
 	box := outbox.New(db, log)
-	relay, err := outbox.NewRelay(outbox.RelayConfig{DB: db, URL: secret[secretDatabase], Outbox: box, Publisher: sidecar, Log: log, Registerer: metrics, Name: appID + "-relay"})
+	relay, err := outbox.NewRelay(outbox.RelayConfig{DB: db, URL: secret[secretDatabase], Outbox: box, Publisher: daprpublisher.New(sidecar), Log: log, Registerer: metrics, Name: appID + "-relay"})
 	if err != nil {
 		return err
 	}

@@ -74,7 +74,7 @@ func TestInvokeKeepsVerbQueryBodyTraceAndAnswer(t *testing.T) {
 	}
 }
 
-func TestInvokeHandsOutTheAppsOwnErrors(t *testing.T) {
+func TestInvokeReturnsTheAppsOwnErrors(t *testing.T) {
 	var calls atomic.Int32
 	var status atomic.Int32
 	c, _ := callee(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -111,7 +111,7 @@ func TestInvokeHandsOutTheAppsOwnErrors(t *testing.T) {
 	}
 }
 
-func TestInvokeOfAnAppThatIsNotThereIsATransientErrorOfTheClient(t *testing.T) {
+func TestInvokeOfAMissingAppIsATransientError(t *testing.T) {
 	c, to := callee(t, http.NotFoundHandler())
 	for name, app := range map[string]string{"unknown app": "nobody", "app whose sidecar died": "task-api"} {
 		to.Kill()
@@ -123,7 +123,7 @@ func TestInvokeOfAnAppThatIsNotThereIsATransientErrorOfTheClient(t *testing.T) {
 	}
 }
 
-func TestInvokeOfAnUnencodableBodyIsThePermanentErrorOfTheCaller(t *testing.T) {
+func TestInvokeOfAnUnencodableBodyIsNotTransient(t *testing.T) {
 	c, err := New(Config{})
 	if err != nil {
 		t.Fatal(err)

@@ -23,8 +23,8 @@ func TestFirstAndLastStatementsCommitWithTheEvents(t *testing.T) {
 	first := outbox.First{SQL: "SELECT $1::int", Args: []any{7}, Read: func(r pgx.Rows) (err error) { one, err = pgx.CollectExactlyOneRow(r, pgx.RowTo[int]); return err }}
 	err := w.box.InTxFirst(t.Context(), first, func(tx *outbox.Tx) error {
 		tx.Add(event("tasks", "ann", "task", 1))
-		tx.Last(insertAccount, "ann", one)
-		tx.Last("UPDATE account SET seq = seq + 1 WHERE key = $1", "ann")
+		tx.Defer(insertAccount, "ann", one)
+		tx.Defer("UPDATE account SET seq = seq + 1 WHERE key = $1", "ann")
 		return nil
 	})
 	if got := w.count("SELECT seq FROM account WHERE key = 'ann'"); err != nil || got != 8 || w.waiting() != 1 {
@@ -39,7 +39,7 @@ func TestALastStatementThatFailsLeavesNothing(t *testing.T) {
 		err := w.box.InTx(t.Context(), func(tx *outbox.Tx) error {
 			tx.Add(event("tasks", "ann", "task", 1))
 			for _, key := range last {
-				tx.Last(insertAccount, key, 1)
+				tx.Defer(insertAccount, key, 1)
 			}
 			return nil
 		})

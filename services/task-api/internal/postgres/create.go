@@ -118,7 +118,7 @@ func (s *Store) createAll(ctx context.Context, list []*creation, wait bool) erro
 		}
 		for user, l := range left {
 			if l.n > 0 { // numbers were taken for tasks that are none
-				tx.Last(`UPDATE heads SET seq = seq - $2 WHERE user_id = $1`, user, l.n)
+				tx.Defer(`UPDATE heads SET seq = seq - $2 WHERE user_id = $1`, user, l.n)
 			}
 		}
 		if rows.empty() {

@@ -100,16 +100,16 @@ func (r *createdRows) add(c *creation, t domain.Task, made publish.Made) error {
 // write leaves the rows to the end of the transaction.
 func (r *createdRows) write(tx *outbox.Tx) {
 	l, k := r.changes, r.keys
-	tx.Last(createChanges, l.users, l.seqs, l.ids, l.kinds, l.tasks, l.versions, l.payloads)
+	tx.Defer(createChanges, l.users, l.seqs, l.ids, l.kinds, l.tasks, l.versions, l.payloads)
 	if k.expired {
-		tx.Last(expireKeys, k.users, k.keys)
+		tx.Defer(expireKeys, k.users, k.keys)
 	}
 	if len(k.keys) > 0 {
-		tx.Last(createKeys, k.users, k.keys, k.hashes, k.answers)
+		tx.Defer(createKeys, k.users, k.keys, k.hashes, k.answers)
 	}
 	args := make([]any, len(r.tasks))
 	for i, list := range r.tasks {
 		args[i] = list
 	}
-	tx.Last(createTasks, args...)
+	tx.Defer(createTasks, args...)
 }
