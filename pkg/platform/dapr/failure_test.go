@@ -22,6 +22,7 @@ import (
 )
 
 func TestARejectionByTheBrokerIsARefusal(t *testing.T) {
+	t.Parallel()
 	for _, kafkaErr := range []*kerr.Error{kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.InvalidRecord} {
 		t.Run(kafkaErr.Message, func(t *testing.T) {
 			cluster, broker := sidecar.Kafka(t, 1, testTopic)
@@ -45,6 +46,7 @@ func TestARejectionByTheBrokerIsARefusal(t *testing.T) {
 }
 
 func TestAFailedEventHoldsBackOnlyItsKey(t *testing.T) {
+	t.Parallel()
 	cluster, broker := sidecar.Kafka(t, 2, testTopic)
 	s := sidecar.Start(t, sidecar.Config{AppID: "task-api", Resources: map[string]string{"pubsub": sidecar.PubSub(broker, nil)}})
 	c := newClient(t, s, nil)
@@ -86,6 +88,7 @@ func TestAFailedEventHoldsBackOnlyItsKey(t *testing.T) {
 }
 
 func TestABrokerThatComesBackGetsEveryEvent(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, testTopic), kfake.DataDir(dir))
 	if err != nil {
@@ -138,6 +141,7 @@ func TestABrokerThatComesBackGetsEveryEvent(t *testing.T) {
 }
 
 func TestAMissingSidecarFailsTheCallUntilItIsBack(t *testing.T) {
+	t.Parallel()
 	_, broker := sidecar.Kafka(t, 1, testTopic)
 	s := sidecar.Start(t, sidecar.Config{AppID: "task-api", Resources: map[string]string{"pubsub": sidecar.PubSub(broker, nil)}})
 	s.Kill()
@@ -175,6 +179,7 @@ func TestAMissingSidecarFailsTheCallUntilItIsBack(t *testing.T) {
 }
 
 func TestEveryCallSendsTheAPIToken(t *testing.T) {
+	t.Parallel()
 	_, broker := sidecar.Kafka(t, 1, testTopic)
 	s := sidecar.Start(t, sidecar.Config{AppID: "task-api", APIToken: "s3cret", Resources: map[string]string{"pubsub": sidecar.PubSub(broker, nil)}})
 	with := newClient(t, s, func(c *Config) { c.APIToken = "s3cret" })
@@ -192,6 +197,7 @@ func TestEveryCallSendsTheAPIToken(t *testing.T) {
 }
 
 func TestAnImpossibleEventIsRefusedBeforeItIsSent(t *testing.T) {
+	t.Parallel()
 	c, err := New(Config{HTTPPort: 1, GRPCPort: 1}) // nothing listens there
 	if err != nil {
 		t.Fatal(err)
@@ -221,6 +227,7 @@ func TestAnImpossibleEventIsRefusedBeforeItIsSent(t *testing.T) {
 }
 
 func TestErrorsAreRetriedByKindWithBackoff(t *testing.T) {
+	t.Parallel()
 	unavailable := status.Error(codes.Unavailable, "down")
 	for _, tc := range []struct {
 		name     string
@@ -267,6 +274,7 @@ func TestErrorsAreRetriedByKindWithBackoff(t *testing.T) {
 }
 
 func TestAttemptsHaveATimeLimitWithinTheCallersContext(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := &Client{cfg: Config{}.withDefaults()}
 		hang := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }

@@ -65,6 +65,7 @@ type envelope struct {
 }
 
 func TestPublishSetsTheCloudEventAndTheRecordsKey(t *testing.T) {
+	t.Parallel()
 	_, broker := sidecar.Kafka(t, 12, testTopic)
 	s := sidecar.Start(t, sidecar.Config{AppID: "task-api", Resources: map[string]string{"pubsub": sidecar.PubSub(broker, nil)}})
 	c := newClient(t, s, nil)
@@ -101,6 +102,7 @@ func TestPublishSetsTheCloudEventAndTheRecordsKey(t *testing.T) {
 }
 
 func TestBulkKeepsTheOrderOfEachKey(t *testing.T) {
+	t.Parallel()
 	_, broker := sidecar.Kafka(t, 12, testTopic)
 	s := sidecar.Start(t, sidecar.Config{AppID: "task-api", Resources: map[string]string{"pubsub": sidecar.PubSub(broker, nil)}})
 	c := newClient(t, s, nil)
@@ -132,6 +134,7 @@ func big(i int, key string, n int) Event {
 }
 
 func TestAnEventTooLargeForKafkaIsRefused(t *testing.T) {
+	t.Parallel()
 	_, broker := sidecar.Kafka(t, 1, testTopic)
 	s := sidecar.Start(t, sidecar.Config{AppID: "task-api", Resources: map[string]string{"pubsub": sidecar.PubSub(broker, nil)}})
 	c := newClient(t, s, nil)
@@ -166,6 +169,7 @@ func TestAnEventTooLargeForKafkaIsRefused(t *testing.T) {
 }
 
 func TestABulkAboveTheSidecarsLimitIsSentInParts(t *testing.T) {
+	t.Parallel()
 	_, broker := sidecar.Kafka(t, 12, testTopic)
 	s := sidecar.Start(t, sidecar.Config{AppID: "task-api", Resources: map[string]string{"pubsub": sidecar.PubSub(broker, nil)}})
 	c := newClient(t, s, nil)
@@ -181,6 +185,7 @@ func TestABulkAboveTheSidecarsLimitIsSentInParts(t *testing.T) {
 }
 
 func TestAWrongConfigurationIsNotARefusal(t *testing.T) {
+	t.Parallel()
 	_, broker := sidecar.Kafka(t, 1, testTopic)
 	s := sidecar.Start(t, sidecar.Config{AppID: "task-api", Resources: map[string]string{
 		"pubsub": sidecar.PubSub(broker, map[string]string{"protectedTopics": "secret-topic"}),

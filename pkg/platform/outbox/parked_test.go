@@ -38,7 +38,8 @@ func (w *world) parkedEvents(d *outbox.ParkedStore) []outbox.Parked {
 	return all
 }
 
-func TestARetriedEventIsPublishedAgainBehindWhatWaits(t *testing.T) {
+func TestARetriedEventIsPublishedAfterWaitingOnes(t *testing.T) {
+	t.Parallel()
 	w, b := newWorld(t), &broker{}
 	store, relay := w.parkedStore(), w.relay(b)
 	refuse(b, 1)
@@ -49,7 +50,7 @@ func TestARetriedEventIsPublishedAgainBehindWhatWaits(t *testing.T) {
 	if len(parked) != 1 || !same(parked[0].Message, first) || parked[0].Reason == "" || parked[0].ParkedAt.Before(parked[0].CreatedAt) {
 		t.Fatalf("List: got %+v, want event 1 with its reason and times", parked)
 	}
-	w.add(event("tasks", "ann", "task", 3)) // it waits when 1 is put back
+	w.add(event("tasks", "ann", "task", 3)) // waits when 1 is moved back
 	refuse(b)
 	if err := store.Retry(t.Context(), parked[0].ID); err != nil {
 		t.Fatalf("Retry: %v", err)
@@ -71,7 +72,8 @@ func TestARetriedEventIsPublishedAgainBehindWhatWaits(t *testing.T) {
 	}
 }
 
-func TestARetryNeverOvertakesAnEarlierParkedEventOfItsTask(t *testing.T) {
+func TestARetryDoesNotOvertakeAnEarlierParkedEvent(t *testing.T) {
+	t.Parallel()
 	w, b := newWorld(t), &broker{}
 	store, relay := w.parkedStore(), w.relay(b)
 	refuse(b, 1, 2, 3)
@@ -98,10 +100,11 @@ func TestARetryNeverOvertakesAnEarlierParkedEventOfItsTask(t *testing.T) {
 	}
 }
 
-func TestRetryAllKeepsTheOrderOfManyAndTriesEachOnce(t *testing.T) {
+func TestRetryAllKeepsOrderAndMovesEachOnce(t *testing.T) {
+	t.Parallel()
 	w, b := newWorld(t), &broker{}
 	store, relay := w.parkedStore(), w.relay(b)
-	const n = 1201 // more than two of its transactions
+	const n = 1201 // more than two of RetryAll's transactions
 	b.set(failing(func(outbox.Message) error { return outbox.ErrRefused }))
 	fill(w, n)
 	w.mustOnce(relay)
@@ -125,7 +128,8 @@ func TestRetryAllKeepsTheOrderOfManyAndTriesEachOnce(t *testing.T) {
 	}
 }
 
-func TestADroppedEventIsAnsweredAndGone(t *testing.T) {
+func TestADroppedEventIsReturnedAndDeleted(t *testing.T) {
+	t.Parallel()
 	w, b := newWorld(t), &broker{}
 	store := w.parkedStore()
 	refuse(b, 1)
@@ -152,7 +156,8 @@ func TestADroppedEventIsAnsweredAndGone(t *testing.T) {
 	}
 }
 
-func TestADatabaseWithoutAnOutboxSaysSo(t *testing.T) {
+func TestADatabaseWithoutAnOutboxIsAnError(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.admin("DROP TABLE outbox_parked")
 	if _, err := outbox.OpenParkedStore(t.Context(), w.db.OwnerURL); !errors.Is(err, outbox.ErrNoTables) {

@@ -25,6 +25,7 @@ func ids(all []row) (ids []int64) {
 }
 
 func TestNextBatch(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		rows  string
 		skip  int64
@@ -71,6 +72,7 @@ func boolInt(b bool) int {
 }
 
 func TestABackoffGrowsUpToItsBoundAndEndsWithASuccess(t *testing.T) {
+	t.Parallel()
 	b, now := newBackoffs(200), time.Now()
 	key := orderKey{"tasks", "ann"}
 	for _, ms := range []int{100, 200, 400, 800, 1600, 2000, 2000} {
@@ -90,7 +92,8 @@ func TestABackoffGrowsUpToItsBoundAndEndsWithASuccess(t *testing.T) {
 	}
 }
 
-func TestABulkThatFailsIsHalvedAndOneThatSucceedsDoubles(t *testing.T) {
+func TestAFailedBulkIsHalvedAndASuccessDoublesIt(t *testing.T) {
+	t.Parallel()
 	b, now := newBackoffs(8), time.Now()
 	bulk := rows("a/1/1 a/2/2 a/3/3 a/4/4 a/5/5 a/6/6 a/7/7 a/8/8")
 	var got []int
@@ -112,6 +115,7 @@ func TestABulkThatFailsIsHalvedAndOneThatSucceedsDoubles(t *testing.T) {
 }
 
 func TestBackoffsAreBounded(t *testing.T) {
+	t.Parallel()
 	b, now := newBackoffs(200), time.Now()
 	for i := range 3 * maxKeys {
 		b.failed(orderKey{"tasks", fmt.Sprint(i)}, now)
@@ -126,6 +130,7 @@ func TestBackoffsAreBounded(t *testing.T) {
 }
 
 func TestShare(t *testing.T) {
+	t.Parallel()
 	for relays, want := range map[int]int{1: 64, 2: 32, 3: 22, 5: 13, 64: 1, 100: 1} {
 		if got := share(relays); got != want {
 			t.Errorf("share(%d) = %d, want %d", relays, got, want)
@@ -134,6 +139,7 @@ func TestShare(t *testing.T) {
 }
 
 func TestHighest(t *testing.T) {
+	t.Parallel()
 	if got := highest(0b1011_0001, 2); got != 0b1010_0000 {
 		t.Errorf("highest = %b", got)
 	}

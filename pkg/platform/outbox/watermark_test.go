@@ -4,6 +4,7 @@ import "testing"
 
 // TestOnlyIDsOfEndedWritersAreDecided makes observations one after the other and checks the decided id after each.
 func TestOnlyIDsOfEndedWritersAreDecided(t *testing.T) {
+	t.Parallel()
 	set := func(names ...string) map[string]bool {
 		m := map[string]bool{}
 		for _, n := range names {

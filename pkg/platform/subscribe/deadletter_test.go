@@ -18,6 +18,7 @@ import (
 )
 
 func TestADeadLetterHoldsTheEventUnderOneID(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil).fails(ErrPoison)
 	const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 	exact := reminder(`,"n":9007199254740993`)
@@ -45,6 +46,7 @@ func TestADeadLetterHoldsTheEventUnderOneID(t *testing.T) {
 }
 
 func TestAnEventIsKeptUntilItsDeadLetterIsPublished(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil).fails(ErrPoison)
 	r.letters.err = errors.New("broker away")
 	for range 2 * MaxAttempts {
@@ -66,6 +68,7 @@ func TestAnEventIsKeptUntilItsDeadLetterIsPublished(t *testing.T) {
 }
 
 func TestEveryEventCanBeDeadLettered(t *testing.T) {
+	t.Parallel()
 	for name, body := range map[string]string{
 		"newline in the ids": envelope("a\nb", `{"event_id":"a\nb","user_id":"u\r\nX: y","task_id":"\u0000"}`, ""),
 		"long ids":           envelope(strings.Repeat("x", 10_000), `{"user_id":"`+strings.Repeat("u", 10_000)+`"}`, ""),
@@ -96,6 +99,7 @@ func TestEveryEventCanBeDeadLettered(t *testing.T) {
 }
 
 func TestADeadLetterFitsTheBrokersLimit(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		filler string
 		cut    bool
@@ -133,6 +137,7 @@ func TestADeadLetterFitsTheBrokersLimit(t *testing.T) {
 }
 
 func TestARefusedDeadLetterIsSentAgainCut(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil).fails(ErrPoison)
 	r.letters.refuse = 100_000
 	data := reminder(`,"filler":"` + strings.Repeat("x", 200_000) + `"`)
@@ -150,6 +155,7 @@ func TestARefusedDeadLetterIsSentAgainCut(t *testing.T) {
 }
 
 func TestABodyAboveTheLimitIsDeadLettered(t *testing.T) {
+	t.Parallel()
 	const limit = 64 << 10
 	r := newRig(t, func(c *Config) { c.BodyLimit = limit })
 	r.handle = func(context.Context, events.ReminderEvent, Delivery) error {
@@ -196,6 +202,7 @@ func TestABodyAboveTheLimitIsDeadLettered(t *testing.T) {
 }
 
 func TestABodyThatEndsEarlyIsRedelivered(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil)
 	srv := httptest.NewServer(r.server.Handler())
 	defer srv.Close()

@@ -21,6 +21,7 @@ import (
 )
 
 func TestEveryDeliveryEndsInOneOfThreeWays(t *testing.T) {
+	t.Parallel()
 	away := &pgconn.PgError{Code: "57P01", Message: "terminating connection due to administrator command"}
 	for _, tc := range []struct {
 		name    string
@@ -103,6 +104,7 @@ func TestEveryDeliveryEndsInOneOfThreeWays(t *testing.T) {
 }
 
 func TestAFailedDeliveryIsOneLogLineWithItsKeysAndTrace(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil).fails(errBoom)
 	body := envelope(eventID, reminder(""), `,"traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"`)
 	r.deliver(body)
@@ -122,6 +124,7 @@ func TestAFailedDeliveryIsOneLogLineWithItsKeysAndTrace(t *testing.T) {
 }
 
 func TestAPanicIsLoggedWithItsStack(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil)
 	r.handle = func(context.Context, events.ReminderEvent, Delivery) error { panic("boom") }
 	if got := r.deliver(usual()); got != "RETRY" {
@@ -134,6 +137,7 @@ func TestAPanicIsLoggedWithItsStack(t *testing.T) {
 }
 
 func TestRepeatedFailuresAreDeadLetteredUnlessTransient(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		name      string
 		err       error // nil panics
@@ -182,6 +186,7 @@ func TestRepeatedFailuresAreDeadLetteredUnlessTransient(t *testing.T) {
 }
 
 func TestOnlyFailuresThatAreNotTransientCount(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil)
 	fail := func(times int, err error) {
 		t.Helper()
@@ -210,6 +215,7 @@ func TestOnlyFailuresThatAreNotTransientCount(t *testing.T) {
 }
 
 func TestTheCountOfFailuresIsBounded(t *testing.T) {
+	t.Parallel()
 	a := newAttempts(2)
 	a.fail("a", true)
 	a.fail("b", true)
@@ -229,6 +235,7 @@ func TestTheCountOfFailuresIsBounded(t *testing.T) {
 }
 
 func TestTheHandlerGetsTheEventByteForByte(t *testing.T) {
+	t.Parallel()
 	exact := reminder(`,"unknown": {"n" : 9007199254740993, "s":"<&>é \ud83d\ude00"}`)
 	text := strings.ReplaceAll(strings.ReplaceAll(exact, `\`, `\\`), `"`, `\"`)
 	for name, body := range map[string]string{
@@ -258,6 +265,7 @@ func TestTheHandlerGetsTheEventByteForByte(t *testing.T) {
 }
 
 func TestAVersion1EventMayHaveAnotherCloudEventID(t *testing.T) {
+	t.Parallel()
 	original := strings.Replace(reminder(""), `"schema_version":2,"event_type":"scheduled",`, "", 1)
 	r := newRig(t, nil)
 	if got := r.deliver(envelope("made-by-daprd", original, "")); got != "SUCCESS" || len(r.letters.got) != 0 {
@@ -266,6 +274,7 @@ func TestAVersion1EventMayHaveAnotherCloudEventID(t *testing.T) {
 }
 
 func TestTheTraceIsThatOfTheCloudEvent(t *testing.T) {
+	t.Parallel()
 	const good, header = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "00-11111111111111111111111111111111-b7ad6b7169203331-01"
 	for attributes, want := range map[string]string{
 		fmt.Sprintf(`,"traceparent":%q,"tracestate":"a=b"`, good):    "0af7651916cd43dd8448eb211c80319c",
@@ -294,6 +303,7 @@ func TestTheTraceIsThatOfTheCloudEvent(t *testing.T) {
 }
 
 func TestAHandlerThatReachesItsTimeLimitIsRedelivered(t *testing.T) {
+	t.Parallel()
 	for name, say := range map[string]func(ctx context.Context) error{
 		"its error is that of the context": func(ctx context.Context) error { return ctx.Err() },
 		"its error is another":             func(context.Context) error { return sql.ErrTxDone },
@@ -319,6 +329,7 @@ func TestAHandlerThatReachesItsTimeLimitIsRedelivered(t *testing.T) {
 }
 
 func TestADeadLetterHasATimeLimitOfItsOwn(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		r.handle = func(ctx context.Context, _ events.ReminderEvent, _ Delivery) error {
@@ -332,6 +343,7 @@ func TestADeadLetterHasATimeLimitOfItsOwn(t *testing.T) {
 }
 
 func TestPartitionsAreDeliveredConcurrently(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil)
 	var mu sync.Mutex
 	seen := map[string]int{}

@@ -152,6 +152,7 @@ func nth(n int, more string) (id, data string) {
 }
 
 func TestBehindDaprNoEventBlocksItsPartition(t *testing.T) {
+	t.Parallel()
 	o := newOnDapr(t, nil)
 	deliveries := make(chan Delivery, 1000)
 	failed := map[string]int{}
@@ -199,6 +200,7 @@ func TestBehindDaprNoEventBlocksItsPartition(t *testing.T) {
 }
 
 func TestBehindDaprTheLargestPoisonIsDeadLettered(t *testing.T) {
+	t.Parallel()
 	o := newOnDapr(t, nil)
 	o.rig.handle = func(_ context.Context, e events.ReminderEvent, _ Delivery) error {
 		o.saw(e.EventID)
@@ -222,6 +224,7 @@ func TestBehindDaprTheLargestPoisonIsDeadLettered(t *testing.T) {
 }
 
 func TestBehindDaprAnEventAboveTheLimitIsDeadLettered(t *testing.T) {
+	t.Parallel()
 	o := newOnDapr(t, func(c *Config) { c.BodyLimit = 100_000 })
 	o.rig.handle = func(_ context.Context, e events.ReminderEvent, _ Delivery) error { o.saw(e.EventID); return nil }
 	o.publish(nth(1, `,"filler":"`+strings.Repeat("x", 990_000)+`"`))
@@ -235,6 +238,7 @@ func TestBehindDaprAnEventAboveTheLimitIsDeadLettered(t *testing.T) {
 // TestBehindDaprForgedHeadersHaveNoEffect writes to the broker as any publisher can: the Kafka headers become headers of
 // the delivery.
 func TestBehindDaprForgedHeadersHaveNoEffect(t *testing.T) {
+	t.Parallel()
 	o := newOnDapr(t, nil)
 	got := make(chan Delivery, 10)
 	o.rig.handle = func(_ context.Context, e events.ReminderEvent, d Delivery) error {

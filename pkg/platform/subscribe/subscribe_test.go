@@ -28,6 +28,7 @@ func routed(t *testing.T, edit func(*Config)) *rig {
 }
 
 func TestEveryRouteButHealthRequiresTheToken(t *testing.T) {
+	t.Parallel()
 	r := routed(t, nil)
 	routes := []string{"POST /events/" + topic, "POST /events/none", "POST /reminder-cron", "OPTIONS /reminder-cron", "POST /internal/heads",
 		"GET /dapr/subscribe", "GET /dapr/config", "GET /none", "POST /healthz", "HEAD /healthz", "GET /healthz/", "GET //healthz"}
@@ -63,6 +64,7 @@ func TestEveryRouteButHealthRequiresTheToken(t *testing.T) {
 }
 
 func TestWithAnEmptyTokenEveryRequestIsRefused(t *testing.T) {
+	t.Parallel()
 	r := routed(t, func(c *Config) { c.Token = "" })
 	for _, header := range [][]string{{tokenHeader, ""}, {tokenHeader, token}} {
 		if w := r.do(http.MethodPost, "/events/"+topic, usual(), header...); w.Code != http.StatusUnauthorized {
@@ -78,6 +80,7 @@ func TestWithAnEmptyTokenEveryRequestIsRefused(t *testing.T) {
 }
 
 func TestHealthFollowsTheCheckAndLogsOnlyChanges(t *testing.T) {
+	t.Parallel()
 	var err error
 	r := newRig(t, func(c *Config) { c.Health = func(context.Context) error { return err } })
 	for n, step := range []struct {
@@ -106,6 +109,7 @@ func TestHealthFollowsTheCheckAndLogsOnlyChanges(t *testing.T) {
 }
 
 func TestAnUnknownRouteIs503(t *testing.T) {
+	t.Parallel()
 	r := routed(t, nil)
 	for _, route := range []string{"POST /events/none", "POST /events/" + topic + "/", "POST /events", "GET /events/" + topic, "PUT /events/" + topic, "POST /none",
 		"OPTIONS /none", "GET /internal/heads", "POST /internal/heads/", "POST //events/" + topic, "POST /EVENTS/" + topic, "BREW /"} {
@@ -122,6 +126,7 @@ func TestAnUnknownRouteIs503(t *testing.T) {
 }
 
 func TestABindingIsAnsweredWithItsResult(t *testing.T) {
+	t.Parallel()
 	var next func(ctx context.Context) error
 	r := newRig(t, nil)
 	r.server.Binding("reminder-cron", func(ctx context.Context) error { return next(ctx) })
@@ -158,6 +163,7 @@ func TestABindingIsAnsweredWithItsResult(t *testing.T) {
 }
 
 func TestAnInvocationIsAnsweredLikeThePublicAPI(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, func(c *Config) { c.BodyLimit = 100 })
 	answer := func(method, path string, h func(*gin.Context) error) { r.server.Invoke(method, path, h) }
 	answer("GET", "/internal/jwks", func(c *gin.Context) error { c.JSON(200, gin.H{"keys": []int{}}); return nil })
@@ -203,6 +209,7 @@ func TestAnInvocationIsAnsweredLikeThePublicAPI(t *testing.T) {
 }
 
 func TestASecondHandlerOfATopicPanics(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil)
 	defer func() {
 		if recover() == nil {
@@ -214,6 +221,7 @@ func TestASecondHandlerOfATopicPanics(t *testing.T) {
 
 // TestTheAgeOfAHandledEventIsCounted: it counts only successes, and a clock that is ahead makes no negative age.
 func TestTheAgeOfAHandledEventIsCounted(t *testing.T) {
+	t.Parallel()
 	aged := func(r *rig) (n uint64, sum float64) {
 		families, err := r.reg.Gather()
 		if err != nil {

@@ -29,6 +29,7 @@ func (c *client) PublishBulk(_ context.Context, topic string, events []dapr.Even
 }
 
 func TestEveryFieldOfAMessageIsPublished(t *testing.T) {
+	t.Parallel()
 	m := outbox.Message{Topic: "tasks", Key: "k", EventID: "id", Type: "T", Subject: "s", Data: []byte("{}"), TraceParent: "00-"}
 	c := &client{}
 	if failed, err := daprpublisher.New(c).PublishBulk(t.Context(), "tasks", []outbox.Message{m}); len(failed) > 0 || err != nil {
@@ -45,6 +46,7 @@ func TestEveryFieldOfAMessageIsPublished(t *testing.T) {
 }
 
 func TestARefusalOfTheSidecarIsOneOfTheOutbox(t *testing.T) {
+	t.Parallel()
 	refused := fmt.Errorf("too large: %w", dapr.ErrRefused)
 	away := errors.New("away")
 	c := &client{failed: map[string]error{"a": refused, "b": away}, err: refused}
