@@ -21,6 +21,7 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/invocation"
 	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
 	"github.com/taskwire/taskwire/services/task-api/internal/publish"
+	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -66,7 +67,8 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	store := postgres.New(db.Handle, box, publish.New(log), time.Now)
+	store := postgres.New(db.Handle, box, time.Now)
+	useCases := tasks.New(store, publish.New(log), time.Now)
 	hasher, err := accounts.NewHasher()
 	if err != nil {
 		return err
@@ -74,11 +76,11 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 
 	public := base.PublicEngine(service.PublicConfig{BodyLimits: httpapi.BodyLimits(), TrustedProxies: cfg.TrustedProxies})
 	httpapi.Register(public, httpapi.Config{
-		Tasks: store, Accounts: accounts.New(store, hasher, signer, log, time.Now), Verifier: base.Tokens(signer.Keys),
+		Tasks: useCases, Accounts: accounts.New(store, hasher, signer, log, time.Now), Verifier: base.Tokens(signer.Keys),
 		Issuer: cfg.AuthIssuer, JWKS: signer.JWKS, CursorKey: cursorKey, OpenAPI: document, Now: time.Now,
 	})
 	deliveries := base.DaprSide()
-	invocation.Register(deliveries, store, signer.JWKS)
+	invocation.Register(deliveries, useCases, signer.JWKS)
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return base.ServePublic(ctx, public) })
@@ -88,7 +90,7 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	})
 	group.Go(func() error { return db.Migrate(ctx) })
 	group.Go(db.AfterMigration(ctx, relay.Run))
-	group.Go(db.AfterMigration(ctx, func(ctx context.Context) error { return store.Run(ctx, log) }))
-	group.Go(db.AfterMigration(ctx, func(ctx context.Context) error { return store.RunDeletions(ctx, log) }))
+	group.Go(db.AfterMigration(ctx, func(ctx context.Context) error { return useCases.RunRetention(ctx, log) }))
+	group.Go(db.AfterMigration(ctx, func(ctx context.Context) error { return useCases.RunDeletions(ctx, log) }))
 	return group.Wait()
 }

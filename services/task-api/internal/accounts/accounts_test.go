@@ -15,6 +15,7 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
 	"github.com/taskwire/taskwire/services/task-api/internal/publish"
+	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 	"github.com/taskwire/taskwire/testkit/pgtest"
 )
 
@@ -52,7 +53,7 @@ func newRig(t *testing.T) *rig {
 	db := pgtest.New(t, "tasks", pg.Set{Name: "tasks", FS: postgres.Migrations()}, pg.Set{Name: "outbox", FS: outbox.Migrations})
 	log := slog.New(slog.DiscardHandler)
 	r := &rig{t: t, at: time.Now()}
-	r.store = postgres.New(db.Gorm, outbox.New(db.Gorm, log), publish.New(log), r.now)
+	r.store = postgres.New(db.Gorm, outbox.New(db.Gorm, log), r.now)
 	var err error
 	if r.hasher, err = accounts.NewHasher(); err != nil {
 		t.Fatal(err)
@@ -246,7 +247,7 @@ func TestLogoutAndExpiryEndTheLogin(t *testing.T) {
 	token := r.refresh(in.RefreshToken)
 	r.add(accounts.RefreshLifetime + time.Minute)
 	r.wantRefused("after its life", token)
-	if err := r.store.Maintain(ctx); err != nil {
+	if err := tasks.New(r.store, publish.New(slog.New(slog.DiscardHandler)), r.now).Prune(ctx); err != nil {
 		t.Fatal(err)
 	}
 	r.wantRefused("after the clean-up", token)
