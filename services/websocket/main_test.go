@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/events/live"
 	"github.com/taskwire/taskwire/pkg/platform/auth"
 	"github.com/taskwire/taskwire/services/websocket/internal/hubtest"
 	"github.com/taskwire/taskwire/testkit/authtest"
@@ -48,7 +49,7 @@ func TestTheServiceRunsWithoutItsSidecar(t *testing.T) {
 	}
 }
 
-// newSidecar stands in for the sidecar and the task API behind it. The whole-stack tests have the real ones.
+// newSidecar answers the task API's invocation routes, as the sidecar does. The whole-stack tests use the real one.
 func newSidecar(t *testing.T, source *hubtest.Source, keys []byte) *fakedaprd.Sidecar {
 	t.Helper()
 	sidecar := fakedaprd.New(t)
@@ -80,59 +81,73 @@ func newSidecar(t *testing.T, source *hubtest.Source, keys []byte) *fakedaprd.Si
 	return sidecar
 }
 
-// TestFromDeliveryToBrowser runs the whole service: a real token, a replay, a live event and one that only a sweep finds,
-// a notification, and the end.
+// TestFromDeliveryToBrowser runs the whole service: a real token, a replay, a live event, a lost event that a sweep finds,
+// a notification, and the shutdown.
 func TestFromDeliveryToBrowser(t *testing.T) {
 	signer, source, user := authtest.NewSigner(t), hubtest.New(), uuid.NewString()
 	s := start(t, newSidecar(t, source, signer.JWKS()).Port)
 	s.Await(s.Public+"/readyz", http.StatusOK)
 	source.AddN(user, 3)
 
-	conn, _, err := (&websocket.Dialer{Subprotocols: []string{"taskwire.v1"}}).Dial("ws"+strings.TrimPrefix(s.Public, "http")+"/ws", nil)
+	conn, _, err := (&websocket.Dialer{Subprotocols: []string{live.Subprotocol}}).Dial("ws"+strings.TrimPrefix(s.Public, "http")+"/ws", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	token := authtest.Token(t, signer, user, auth.RoleUser)
-	if err := conn.WriteJSON(map[string]any{"type": "auth", "token": token, "since": 1}); err != nil {
+	since := int64(1)
+	first, err := live.Auth{Token: authtest.Token(t, signer, user, auth.RoleUser), Since: &since}.Encode()
+	if err != nil {
 		t.Fatal(err)
 	}
-	want := func(kind string, seq int64) {
+	if err := conn.WriteMessage(websocket.TextMessage, first); err != nil {
+		t.Fatal(err)
+	}
+	want := func(wanted string, check func(live.ServerFrame) bool) {
 		t.Helper()
-		var f struct {
-			Type string
-			Seq  int64
-		}
 		if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
 			t.Fatal(err)
 		}
-		if err := conn.ReadJSON(&f); err != nil || f.Type != kind || f.Seq != seq {
-			t.Fatalf("got %+v (%v), want %s %d", f, err, kind, seq)
+		_, raw, err := conn.ReadMessage()
+		if err != nil {
+			t.Fatalf("got %v, want %s", err, wanted)
+		}
+		if f, err := live.DecodeServer(raw); err != nil || !check(f) {
+			t.Fatalf("got %s (%v), want %s", raw, err, wanted)
 		}
 	}
-	want("welcome", 1)
-	want("event", 2)
-	want("event", 3)
+	wantEvent := func(seq int64) {
+		t.Helper()
+		want(fmt.Sprint("event ", seq), func(f live.ServerFrame) bool {
+			e, ok := f.(live.Event)
+			return ok && e.Seq == seq
+		})
+	}
+	want("welcome 1", func(f live.ServerFrame) bool { w, ok := f.(live.Welcome); return ok && w.Seq == 1 })
+	wantEvent(2)
+	wantEvent(3)
 	source.Add(user) // delivered twice
-	live := update(t, user, 4)
+	fourth := update(t, user, 4)
 	for range 2 {
-		if got := s.Do(s.Delivery(events.TopicTaskUpdates, live)); got.Status != 200 || !strings.Contains(got.Body, "SUCCESS") {
+		if got := s.Do(s.Delivery(events.TopicTaskUpdates, fourth)); got.Status != 200 || !strings.Contains(got.Body, "SUCCESS") {
 			t.Fatalf("delivery: got %d %s", got.Status, got.Body)
 		}
 	}
-	want("event", 4)
+	wantEvent(4)
 	source.Add(user) // never delivered
-	want("event", 5)
+	wantEvent(5)
 	note := fmt.Sprintf(`{"event_id":%q,"schema_version":2,"notification_id":%q,"task_id":%q,"user_id":%q,"kind":"reminder","title":"x","body":"","late":false,"timestamp":"2026-11-24T08:00:00Z"}`,
 		uuid.NewString(), uuid.NewString(), uuid.NewString(), user)
 	if got := s.Do(s.Delivery(events.TopicNotifications, note)); got.Status != 200 || !strings.Contains(got.Body, "SUCCESS") {
 		t.Fatalf("delivery: got %d %s", got.Status, got.Body)
 	}
-	want("notification", 0)
+	want("the notification", func(f live.ServerFrame) bool { _, ok := f.(live.Notification); return ok })
 
 	go s.Stop()
-	want("error", 0)
-	if _, _, err := conn.ReadMessage(); !websocket.IsCloseError(err, websocket.CloseServiceRestart) {
+	want("restarting", func(f live.ServerFrame) bool {
+		e, ok := f.(live.Error)
+		return ok && e.Code == live.Restarting.String()
+	})
+	if _, _, err := conn.ReadMessage(); !websocket.IsCloseError(err, int(live.Restarting)) {
 		t.Errorf("the end: got %v, want close code 1012", err)
 	}
 }

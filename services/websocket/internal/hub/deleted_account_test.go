@@ -6,54 +6,57 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/taskwire/taskwire/pkg/events/live"
 	"github.com/taskwire/taskwire/services/websocket/internal/hub"
 	"github.com/taskwire/taskwire/services/websocket/internal/hubtest"
-	"github.com/taskwire/taskwire/services/websocket/internal/wire"
 )
 
-// wantGone wants the page to be closed because its account is gone, and nobody to ask for it any more.
-func wantGone(t *testing.T, p *page, s *hubtest.Source) {
+// wantAccountGone checks that the page was closed with account_gone, and that the hub asks for the user no more.
+func wantAccountGone(t *testing.T, p *page, s *hubtest.Source) {
 	t.Helper()
 	synctest.Wait()
 	p.mu.Lock()
 	closed := p.closed
 	p.mu.Unlock()
-	if closed == nil || closed.Code != wire.AccountGone || closed.Retry >= 0 {
+	if closed == nil || closed.Code != live.AccountGone || closed.Retry >= 0 {
 		t.Fatalf("closed: got %+v, want account_gone without a retry", closed)
 	}
 	before, _ := s.Calls()
-	time.Sleep(time.Minute) // of the bubble
+	time.Sleep(time.Minute) // virtual time
 	if after, _ := s.Calls(); after != before {
-		t.Errorf("the changes of an account that is gone were asked for %d times more", after-before)
+		t.Errorf("the changes of a deleted account were read %d times more", after-before)
 	}
 }
 
-func TestAClientThatComesBackAfterItsAccountIsToldSo(t *testing.T) {
+func TestAReturningClientOfADeletedAccountIsClosed(t *testing.T) {
+	t.Parallel()
 	bubble(t, limits(), func(t *testing.T, h *hub.Hub, s *hubtest.Source) {
 		s.AddN("u", 3)
-		s.End("u")
+		s.DeleteAccount("u")
 		p, _ := join(t, h, 1)
-		wantGone(t, p, s)
+		wantAccountGone(t, p, s)
 	})
 }
 
-func TestAClientThatMissedSomethingOfTheEndIsToldSoAndOneThatDidNotSeesItsTasksGo(t *testing.T) {
+// A member that has received every deletion stays; the first read after a lost one closes it.
+func TestADeletedAccountClosesMembersThatMissAnEvent(t *testing.T) {
+	t.Parallel()
 	bubble(t, limits(), func(t *testing.T, h *hub.Hub, s *hubtest.Source) {
 		s.AddN("u", 3)
 		p, _ := join(t, h, 3)
 		synctest.Wait()
-		s.End("u")
+		s.DeleteAccount("u")
 		deleted := s.AddN("u", 3)
 		if err := h.Update(deleted[0]); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Minute) // some sweeps, which find no head
+		time.Sleep(time.Minute) // some sweeps, which get no head
 		if got, want := p.seen(), []string{"welcome 3", "4"}; !slices.Equal(got, want) || p.closed != nil {
 			t.Fatalf("got %v, closed %+v, want %v and an open connection", got, p.closed, want)
 		}
 		if err := h.Update(deleted[2]); err != nil { // the one before it is lost
 			t.Fatal(err)
 		}
-		wantGone(t, p, s)
+		wantAccountGone(t, p, s)
 	})
 }
