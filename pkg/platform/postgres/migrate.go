@@ -97,7 +97,7 @@ func migrateOnce(ctx context.Context, cfg *pgx.ConnConfig, log *slog.Logger, set
 	// The lock ends with its connection, also when this process dies.
 	defer func() { _ = lock.Close(context.WithoutCancel(ctx)) }()
 	var got bool
-	if err := lock.QueryRow(ctx, "SELECT pg_try_advisory_lock($1)", migrateLock).Scan(&got); err != nil {
+	if err := lock.QueryRow(ctx, "SELECT pg_try_advisory_lock($1)", MigrationLock).Scan(&got); err != nil {
 		return fmt.Errorf("take the migration lock: %w", err)
 	}
 	if !got {
@@ -113,8 +113,8 @@ func migrateOnce(ctx context.Context, cfg *pgx.ConnConfig, log *slog.Logger, set
 	return nil
 }
 
-// migrateLock is one key for all sets: they are migrated one after the other.
-var migrateLock = func() int64 {
+// MigrationLock is the key of the advisory lock that Migrate holds. All sets of a database share it.
+var MigrationLock = func() int64 {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte("taskwire migrations"))
 	return int64(h.Sum64())
