@@ -144,23 +144,3 @@ func escapedUnit(body []byte, i int) int64 {
 	}
 	return int64(r) // 16 bits
 }
-
-// Optional tells an absent field from null and from a value, for PATCH. The zero value is absent.
-type Optional[T any] struct {
-	Set   bool // the field was there
-	Null  bool // it was null
-	Value T
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (o *Optional[T]) UnmarshalJSON(b []byte) error {
-	o.Set = true
-	if string(b) == "null" {
-		o.Null = true
-		return nil
-	}
-	return json.Unmarshal(b, &o.Value)
-}
-
-// jsonType lets the strict walk look inside.
-func (Optional[T]) jsonType() reflect.Type { return reflect.TypeFor[T]() }

@@ -163,8 +163,8 @@ func shape(t reflect.Type) reflect.Type {
 			t = t.Elem()
 			continue
 		}
-		if o, ok := reflect.Zero(t).Interface().(interface{ jsonType() reflect.Type }); ok {
-			t = o.jsonType()
+		if o, ok := reflect.Zero(t).Interface().(interface{ JSONType() reflect.Type }); ok {
+			t = o.JSONType()
 			continue
 		}
 		break
