@@ -11,6 +11,8 @@
 //	     |                       |                   +------ a gap --------+
 //	     +---- error frame, then close frame, in every state --------------+
 //
+// The states:
+//
 //   - authenticating: the server waits 5 s for the first frame, which must be auth. It sends nothing before that.
 //   - replaying: the server has sent welcome, and sends the events after its seq.
 //   - live: the client has every event there is, and gets new ones as they happen. A missed delivery leads back to
