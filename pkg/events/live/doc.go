@@ -4,12 +4,12 @@
 //
 // # A connection
 //
-//	           handshake              auth accepted            caught up
-//	  closed ------------> authenticating --------> replaying ----------> live
-//	     ^                       |                   ^     |               |
-//	     |                       |                   |     +-- resync ---->|
-//	     |                       |                   +------ a gap --------+
-//	     +---- error frame, then close frame, in every state --------------+
+//	         handshake              auth accepted            caught up
+//	closed ------------> authenticating --------> replaying ----------> live
+//	   ^                       |                   ^     |               |
+//	   |                       |                   |     +-- resync ---->|
+//	   |                       |                   +------ a gap --------+
+//	   +---- error frame, then close frame, in every state --------------+
 //
 // The states:
 //
