@@ -100,7 +100,7 @@ func TestARoleIsInTheNextAccessToken(t *testing.T) {
 	_, s := r.registered("a@example.com")
 	role := func(token string) string {
 		t.Helper()
-		id, err := auth.NewVerifier(func(context.Context) ([]byte, error) { return r.signer.JWKS(), nil }, slog.New(slog.DiscardHandler)).Verify(t.Context(), token)
+		id, err := auth.NewVerifier(r.signer.Keys, slog.New(slog.DiscardHandler)).Verify(t.Context(), token)
 		if err != nil {
 			t.Fatal(err)
 		}
