@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-func TestReadinessNamesThePartThatIsAwayAndTheLogSaysWhyOnce(t *testing.T) {
+func TestReadinessNamesTheMissingPartAndLogsItOnce(t *testing.T) {
 	var log bytes.Buffer
 	e := NewEngine(Config{Log: slog.New(slog.NewJSONHandler(&log, nil))})
 	var failing error
@@ -41,7 +41,7 @@ func TestReadinessNamesThePartThatIsAwayAndTheLogSaysWhyOnce(t *testing.T) {
 	}
 }
 
-func TestReadinessAnswersInTimeWhateverAPartDoes(t *testing.T) {
+func TestReadinessAnswersInTimeWhenAPartHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := NewEngine(Config{})
 		hangs := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }

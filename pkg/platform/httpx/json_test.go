@@ -42,7 +42,7 @@ type request struct {
 	unexported string               //nolint:unused // must not be reachable
 }
 
-func TestStrictJSONTakesWhatItUnderstands(t *testing.T) {
+func TestStrictJSONAcceptsValidDocuments(t *testing.T) {
 	var got request
 	body := `{"note":"n","title":"Grüße \ud83d\ude00","count":-3,"size":200,"rate":1.5,"on":true,"tags":["a","b"],
 		"recurrence":{"rrule":"FREQ=DAILY"},"rules":[{"rrule":"x","anchor":"y"}],"at":"2026-03-01T09:00:00Z",

@@ -34,7 +34,7 @@ func (m *metrics) observe(method, route string, status int, took time.Duration) 
 	m.duration.WithLabelValues(method, route).Observe(took.Seconds())
 }
 
-// register registers c, or returns the one that an engine of the same process has registered before.
+// register registers c. It returns the collector that another engine of the process registered before, if there is one.
 func register[T prometheus.Collector](r prometheus.Registerer, c T) T {
 	if r == nil {
 		return c
@@ -47,7 +47,7 @@ func register[T prometheus.Collector](r prometheus.Registerer, c T) T {
 		}
 	}
 	if err != nil {
-		panic(err) // two different metrics of one name: a mistake in the program
+		panic(err) // two different metrics have one name: a mistake in the program
 	}
 	return c
 }

@@ -82,7 +82,7 @@ func trickle(t *testing.T, addr, start, drop string, every time.Duration) (strin
 	return string(said), time.Since(begin)
 }
 
-func TestClientsThatSendSlowlyAreLetGo(t *testing.T) {
+func TestClientsThatSendSlowlyAreDisconnected(t *testing.T) {
 	addr := impatient(t, echo())
 	for _, tc := range []struct {
 		name, start, drop, want string
@@ -107,7 +107,7 @@ func TestClientsThatSendSlowlyAreLetGo(t *testing.T) {
 	}
 }
 
-func TestAClientThatDoesNotReadItsAnswerIsLetGo(t *testing.T) {
+func TestAClientThatDoesNotReadIsDisconnected(t *testing.T) {
 	ended := make(chan error, 1)
 	addr := impatient(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		var err error

@@ -50,7 +50,7 @@ func base(file string) config.Base {
 	return config.Base{SecretStore: "kubernetes-secrets", SecretsFile: file}
 }
 
-func TestTheStoreIsAskedFirstForTheAppsOwnSecret(t *testing.T) {
+func TestTheStoreIsReadFirst(t *testing.T) {
 	want := map[string]string{"database-url": hidden}
 	var log bytes.Buffer
 	got, err := Load(t.Context(), getter(func(_ context.Context, store, name string) (map[string]string, error) {
@@ -79,7 +79,7 @@ func TestASecretWithoutKeysIsASecret(t *testing.T) {
 	})
 }
 
-func TestTheCopyIsTakenWithOneWarningAfterFiveSecondsWithoutTheStore(t *testing.T) {
+func TestAfterFiveSecondsTheCopyIsUsedWithOneWarning(t *testing.T) {
 	for name, store := range map[string]getter{
 		"refused": fails,
 		"hangs": func(ctx context.Context, _, _ string) (map[string]string, error) {
@@ -123,7 +123,7 @@ func mounted(t *testing.T, values map[string]string) string {
 	return dir
 }
 
-func TestTheCopyMayBeASecretThatKubernetesMounted(t *testing.T) {
+func TestTheCopyMayBeAMountedKubernetesSecret(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		want := map[string]string{"database-url": hidden, "cursor-key": strings.Repeat("k", maxFileBytes)}
 		got, err := Load(t.Context(), getter(fails), base(mounted(t, want)), "audit", nil)
@@ -140,7 +140,7 @@ func TestTheCopyMayBeASecretThatKubernetesMounted(t *testing.T) {
 	})
 }
 
-func TestASidecarThatComesLateIsWaitedFor(t *testing.T) {
+func TestLoadWaitsForALateSidecar(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
 		late := getter(func(context.Context, string, string) (map[string]string, error) {
@@ -195,7 +195,7 @@ func TestAnErrorNamesTheStoreAndTheFileAndNoValue(t *testing.T) {
 	}
 }
 
-func TestAServiceThatIsToldToStopDoesNotGoOnWithTheCopy(t *testing.T) {
+func TestAStoppedServiceDoesNotReadTheCopy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
@@ -235,7 +235,7 @@ func TestSecretsPrintAsTheirKeys(t *testing.T) {
 	}
 }
 
-func TestSecretsFromARealSidecarAndFromTheCopyWhenThereIsNone(t *testing.T) {
+func TestSecretsComeFromARealSidecarOrFromTheCopy(t *testing.T) {
 	want := map[string]string{"database-url": "postgres://u:p@h/audit", "checkpoint-signing-key": "PRIVATE+KEY+x"}
 	s := sidecar.Start(t, sidecar.Config{AppID: "audit", Resources: map[string]string{
 		"secrets": sidecar.Secrets(t, map[string]map[string]string{"audit": want, "websocket": {}}),

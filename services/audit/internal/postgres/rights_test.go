@@ -11,6 +11,7 @@ import (
 
 // TestTheServiceCannotRewriteTheLog tries as the service's role what an intruder in the service would.
 func TestTheServiceCannotRewriteTheLog(t *testing.T) {
+	t.Parallel()
 	s, db := open(t)
 	add(t, s, changes(t, 3)...)
 	var tables []string

@@ -105,6 +105,7 @@ func checkTree(t testing.TB, s *postgres.Store, want int) []domain.Entry {
 }
 
 func TestAppendKeepsTheExactBytes(t *testing.T) {
+	t.Parallel()
 	s, _ := open(t)
 	want := change(t, uuid.NewString(), uuid.NewString(), 3, 7)
 	add(t, s, want)
@@ -118,6 +119,7 @@ func TestAppendKeepsTheExactBytes(t *testing.T) {
 }
 
 func TestAppendAddsAnEventOnce(t *testing.T) {
+	t.Parallel()
 	s, _ := open(t)
 	entries := changes(t, 3)
 	for _, c := range []struct {
@@ -140,6 +142,7 @@ func TestAppendAddsAnEventOnce(t *testing.T) {
 
 // TestAppendsOfReplicasAreSerial appends from several stores at once, each event by two of them.
 func TestAppendsOfReplicasAreSerial(t *testing.T) {
+	t.Parallel()
 	s, db := open(t)
 	entries := changes(t, 240)
 	var running sync.WaitGroup
@@ -166,6 +169,7 @@ func TestAppendsOfReplicasAreSerial(t *testing.T) {
 }
 
 func TestAFailedAppendLeavesNothing(t *testing.T) {
+	t.Parallel()
 	s, _ := open(t)
 	add(t, s, changes(t, 5)...)
 	bad := change(t, uuid.NewString(), uuid.NewString(), 1, 1)
@@ -180,7 +184,8 @@ func TestAFailedAppendLeavesNothing(t *testing.T) {
 	checkTree(t, s, 7)
 }
 
-func TestAHashThatIsNotOfItsLeafCannotComeIn(t *testing.T) {
+func TestTheDatabaseRefusesAWrongLeafHash(t *testing.T) {
+	t.Parallel()
 	s, _ := open(t)
 	e := change(t, uuid.NewString(), uuid.NewString(), 1, 1)
 	e.LeafHash[0] ^= 1

@@ -63,7 +63,7 @@ func TestNotificationIDsNeverChange(t *testing.T) {
 	}
 }
 
-func TestAReminderIsLateFromItsThresholdOn(t *testing.T) {
+func TestAReminderIsLateAfterTheThreshold(t *testing.T) {
 	for _, c := range []struct {
 		behind time.Duration
 		late   bool
@@ -113,14 +113,14 @@ func TestQuietHoursHoldAReminderButNotASnooze(t *testing.T) {
 	}
 }
 
-func TestWithoutTheChannelANotificationIsListedAndNotPushed(t *testing.T) {
+func TestWithoutTheChannelANotificationIsOnlyListed(t *testing.T) {
 	got := domain.Decide(due(), domain.Preferences{}, noon)
 	if got.Notification.ID == "" || got.Event != nil || got.Delivery != nil {
 		t.Errorf("channel off: %+v, want a notification and nothing else", got)
 	}
 }
 
-func TestWhatCannotBeAnEventIsListedAndItsDeliveryFailed(t *testing.T) {
+func TestAReminderThatCannotBeAnEventIsOnlyListed(t *testing.T) {
 	d := due()
 	d.Title = strings.Repeat("x", events.MaxTitle+1)
 	got := domain.Decide(d, domain.DefaultPreferences(), noon)

@@ -9,30 +9,30 @@ import (
 )
 
 const (
-	// usersPage is how many users the task API is asked about at once: its limit.
+	// usersPage is the number of users in one request to the task API: its limit.
 	usersPage = 1000
-	// goneRounds is in how many rounds in a row an account must be missing before what is kept of it goes. One answer of
-	// a task API whose database is just being restored must not be enough.
+	// goneRounds is the number of consecutive rounds in which an account must be missing before its data is removed. One
+	// answer is not enough: the task API's database could just be being restored.
 	goneRounds = 2
 )
 
-// KeptUsers is the users of whom the database has something.
+// KeptUsers accesses the users that have data in the database.
 type KeptUsers interface {
-	// Users returns up to limit users, in order, from the one that follows after on.
+	// Users returns up to limit users with ids greater than after, in order.
 	Users(ctx context.Context, after string, limit int) ([]string, error)
-	// Forget removes all of a user.
+	// Forget removes all data of a user.
 	Forget(ctx context.Context, userID string) error
 }
 
-// Accounts is the task API, which has the accounts.
+// Accounts is the task API, which owns the accounts.
 type Accounts interface {
-	// Existing says which of the users have an account.
+	// Existing returns which of the users have an account.
 	Existing(ctx context.Context, userIDs []string) (map[string]bool, error)
 }
 
-// Janitor removes what is kept of accounts that are gone. No event says that an account ends, only that its open
-// reminders do; and an event could come before the last reminder of the account. So the janitor asks, from time to time,
-// about every user of whom there is something, and whatever comes late is found the next time.
+// Janitor removes the data of deleted accounts. No event reports that an account was deleted, and such an event could
+// arrive before the account's last reminder. So the janitor regularly asks the task API about every user that has data.
+// Data that arrives late is removed in a later round.
 type Janitor struct {
 	kept     KeptUsers
 	accounts Accounts
@@ -41,12 +41,12 @@ type Janitor struct {
 	missing  map[string]int // rounds in a row
 }
 
-// NewJanitor makes a janitor that goes round every so often, each second at most.
+// NewJanitor makes a janitor whose rounds begin every so often, at most once a second.
 func NewJanitor(kept KeptUsers, accounts Accounts, every time.Duration, log *slog.Logger) *Janitor {
 	return &Janitor{kept: kept, accounts: accounts, every: max(every, time.Second), log: log, missing: map[string]int{}}
 }
 
-// Run goes round until ctx is done. A round that fails is logged, and the next one does its work.
+// Run runs rounds until ctx ends. It logs a round that fails; the next round does its work.
 func (j *Janitor) Run(ctx context.Context) error {
 	tick := time.NewTicker(j.every)
 	defer tick.Stop()
@@ -57,12 +57,12 @@ func (j *Janitor) Run(ctx context.Context) error {
 		case <-tick.C:
 		}
 		if err := j.Round(ctx); err != nil && ctx.Err() == nil {
-			j.log.WarnContext(ctx, "accounts that are gone cannot be looked for, trying again later", "error", err.Error())
+			j.log.WarnContext(ctx, "deleted accounts cannot be looked up; the next round tries again", "error", err.Error())
 		}
 	}
 }
 
-// Round asks about every user once.
+// Round asks the task API about every user once.
 func (j *Janitor) Round(ctx context.Context) error {
 	after, missing := uuid.Nil.String(), map[string]int{}
 	for {
@@ -90,7 +90,7 @@ func (j *Janitor) Round(ctx context.Context) error {
 				return err
 			}
 			delete(missing, id)
-			j.log.InfoContext(ctx, "account is gone, what was kept of it is removed", "user_id", id)
+			j.log.InfoContext(ctx, "account is gone; its data was removed", "user_id", id)
 		}
 	}
 }

@@ -42,9 +42,9 @@ func metric(t *testing.T, reg *prometheus.Registry, name string) *dto.Metric {
 	return nil
 }
 
-// TestTheLagIsWhatTheLongestWaitingReminderWaits: it grows while a due reminder is held up, is gone when it is delivered,
+// TestTheLagIsTheWaitOfTheOldestDueReminder: it grows while a due reminder is held up, is gone when it is delivered,
 // and the delay that its user had is counted.
-func TestTheLagIsWhatTheLongestWaitingReminderWaits(t *testing.T) {
+func TestTheLagIsTheWaitOfTheOldestDueReminder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reg, rows := prometheus.NewRegistry(), &locked{}
 		rows.held.Store(true)

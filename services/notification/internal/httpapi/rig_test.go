@@ -36,6 +36,7 @@ const (
 const document = "../../../task-api/api/openapi.yaml"
 
 func TestTheDocumentHasTheRoutesAndNoOthers(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	var routes []string
 	for _, route := range r.engine.Routes() {

@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// nextUsers goes from one user to the next by the indexes, however many rows each has.
+// nextUsers reads the users one after the other from the indexes; the number of rows of a user does not matter.
 const nextUsers = `
 WITH RECURSIVE u (id) AS (
     SELECT $1::uuid
@@ -23,11 +23,11 @@ func (s *Store) Users(ctx context.Context, after string, limit int) ([]string, e
 	return collect(ctx, s.db.WithContext(ctx), "users", scan, nextUsers, after, limit)
 }
 
-// forgetBatch bounds the rows of one statement, far below the statement timeout.
+// forgetBatch bounds the rows of one statement, which then takes far less than the statement timeout.
 const forgetBatch = 1000
 
-// Forget implements domain.KeptUsers. Each table goes in bounded steps, each of them a transaction: one that is broken
-// off has removed a part, and the next time removes the rest. Deliveries go with their notifications.
+// Forget implements domain.KeptUsers. It removes the rows of each table in bounded steps, each a transaction of its own.
+// After a failure, the next call removes the rest. Deliveries are removed with their notifications.
 func (s *Store) Forget(ctx context.Context, userID string) error {
 	db := conn(s.db.WithContext(ctx))
 	for _, table := range []string{"reminders", "notifications", "preferences"} {

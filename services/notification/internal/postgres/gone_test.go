@@ -69,7 +69,8 @@ func (w *world) wantRows(want map[string]int) {
 	}
 }
 
-func TestWhatIsKeptOfAnAccountThatIsGoneGoesInTheSecondRoundAndNothingElse(t *testing.T) {
+func TestDataOfADeletedAccountIsRemovedInTheSecondRound(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.fill(ada, 1)
 	w.fill(bob, 11)
@@ -94,7 +95,8 @@ func TestWhatIsKeptOfAnAccountThatIsGoneGoesInTheSecondRoundAndNothingElse(t *te
 	w.wantRows(one)
 }
 
-func TestAnAccountThatIsThereAgainBeforeTheSecondRoundKeepsAll(t *testing.T) {
+func TestAnAccountMissingInOneRoundKeepsItsData(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.fill(ada, 1)
 	all := map[string]int{"reminders": 3, "notifications": 1, "deliveries": 1, "preferences": 1}
@@ -108,7 +110,8 @@ func TestAnAccountThatIsThereAgainBeforeTheSecondRoundKeepsAll(t *testing.T) {
 	w.wantRows(all)
 }
 
-func TestNobodyIsForgottenWhileTheTaskAPICannotBeAsked(t *testing.T) {
+func TestNoDataIsRemovedWhileTheTaskAPIIsUnavailable(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.fill(ada, 1)
 	a := &accounts{gone: map[string]bool{ada: true}, err: errors.New("away")}
@@ -124,6 +127,7 @@ func TestNobodyIsForgottenWhileTheTaskAPICannotBeAsked(t *testing.T) {
 // TestEveryUserIsAskedAboutOnceInBoundedParts has more users than one question may name, and one with more rows than
 // one statement removes.
 func TestEveryUserIsAskedAboutOnceInBoundedParts(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	const users, rows = 2_500, 2_500
 	exec := func(sql string, args ...any) {

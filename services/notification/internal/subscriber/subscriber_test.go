@@ -148,6 +148,7 @@ func (r *rig) event(tk task, kind events.Type, version int64, after time.Duratio
 }
 
 func TestTheSameEventThreeTimesIsOneNotification(t *testing.T) {
+	t.Parallel()
 	r := onPostgres(t)
 	ev := r.event(newTask(), events.Scheduled, 1, 0)
 	for range 3 {
@@ -163,6 +164,7 @@ func TestTheSameEventThreeTimesIsOneNotification(t *testing.T) {
 }
 
 func TestTheSameEventTenTimesAtOnceIsOneNotification(t *testing.T) {
+	t.Parallel()
 	r := onPostgres(t)
 	ev := r.event(newTask(), events.Scheduled, 1, 0)
 	var group sync.WaitGroup
@@ -176,6 +178,7 @@ func TestTheSameEventTenTimesAtOnceIsOneNotification(t *testing.T) {
 }
 
 func TestMovedAndCancelledRemindersFollowTheirTask(t *testing.T) {
+	t.Parallel()
 	r := onPostgres(t)
 	moved, gone, late := newTask(), newTask(), newTask()
 	r.deliver(r.event(moved, events.Scheduled, 1, 0), "SUCCESS")
@@ -194,8 +197,9 @@ func TestMovedAndCancelledRemindersFollowTheirTask(t *testing.T) {
 	}
 }
 
-// TestTheOriginalFormIsTakenAsItWas delivers the golden documents of the first version of this system.
-func TestTheOriginalFormIsTakenAsItWas(t *testing.T) {
+// TestTheOriginalFormIsAccepted delivers the golden documents of the first version of this system.
+func TestTheOriginalFormIsAccepted(t *testing.T) {
+	t.Parallel()
 	files, err := filepath.Glob("../../../../pkg/events/testdata/original/reminder*.json")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("golden documents: %v, %v", files, err)
@@ -220,7 +224,8 @@ func TestTheOriginalFormIsTakenAsItWas(t *testing.T) {
 	}
 }
 
-func TestAPoisonEventIsDeadLetteredAndTheNextOneIsTaken(t *testing.T) {
+func TestAPoisonEventIsDeadLetteredAndTheNextOneIsApplied(t *testing.T) {
+	t.Parallel()
 	r := onPostgres(t)
 	tk := newTask()
 	poison := fmt.Appendf(nil, `{"event_id":%q,"schema_version":2,"event_type":"scheduled","task_id":%q,"user_id":%q,"title":"x","task_version":1,"timestamp":"2030-01-01T00:00:00Z"}`,
@@ -236,6 +241,7 @@ func TestAPoisonEventIsDeadLetteredAndTheNextOneIsTaken(t *testing.T) {
 }
 
 func TestAnUnknownTypeIsSkipped(t *testing.T) {
+	t.Parallel()
 	r := onPostgres(t)
 	tk := newTask()
 	raw := bytes.Replace(r.event(tk, events.Scheduled, 1, 0), []byte(`"scheduled"`), []byte(`"paused"`), 1)
@@ -245,7 +251,8 @@ func TestAnUnknownTypeIsSkipped(t *testing.T) {
 	}
 }
 
-func TestWithoutItsDatabaseEveryDeliveryComesAgain(t *testing.T) {
+func TestWithoutItsDatabaseEveryDeliveryIsRetried(t *testing.T) {
+	t.Parallel()
 	db, err := pg.Open(t.Context(), pg.Config{URL: "postgres://nobody@127.0.0.1:1/none?sslmode=disable"})
 	if err != nil {
 		t.Fatal(err)
@@ -262,6 +269,7 @@ func TestWithoutItsDatabaseEveryDeliveryComesAgain(t *testing.T) {
 }
 
 func TestTheCronBindingOnlyWakesTheEngine(t *testing.T) {
+	t.Parallel()
 	r := onPostgres(t)
 	if rec := r.post("/reminder-cron", nil); rec.Code != http.StatusOK || r.woken != 1 {
 		t.Errorf("POST /reminder-cron: %d, woken %d times, want 200 and once", rec.Code, r.woken)

@@ -35,7 +35,7 @@ func TestWhoHasAHeadHasAnAccount(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoAnswerSaysNothingOfAnAccount(t *testing.T) {
+func TestOnlyAnAnswerReportsThatAnAccountIsGone(t *testing.T) {
 	for _, a := range []*answer{{body: `<html>`}, {body: `{}`}, {body: `{"heads":null}`}, {body: `[]`}, {err: errors.New("away"), body: `{"heads":{}}`}} {
 		if got, err := New(a).Existing(t.Context(), []string{"u"}); err == nil {
 			t.Errorf("answer %+v: got %v, want an error: everybody would be forgotten", a, got)

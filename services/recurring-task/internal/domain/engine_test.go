@@ -152,7 +152,7 @@ func TestACompletedOccurrenceGetsItsSuccessor(t *testing.T) {
 	}
 }
 
-func TestEventsThatAreNobodysCompletionAreAcknowledgedUntouched(t *testing.T) {
+func TestEventsOtherThanCompletionsAreIgnored(t *testing.T) {
 	for name, change := range map[string]func(*events.TaskEvent){
 		"created":  func(e *events.TaskEvent) { e.EventType = events.Created },
 		"updated":  func(e *events.TaskEvent) { e.EventType = events.Updated },
@@ -176,7 +176,7 @@ func TestEventsThatAreNobodysCompletionAreAcknowledgedUntouched(t *testing.T) {
 	}
 }
 
-func TestASeriesThatEndsIsDoneAndRemembered(t *testing.T) {
+func TestTheEndOfASeriesIsRemembered(t *testing.T) {
 	for name, c := range map[string]struct {
 		rule string
 		no   int
@@ -205,7 +205,7 @@ func TestARefusalIsTheLastWord(t *testing.T) {
 	}
 }
 
-func TestARuleThatCannotBeReadIsPoison(t *testing.T) {
+func TestAnUnreadableRuleIsPoison(t *testing.T) {
 	for name, change := range map[string]func(*events.TaskEvent){
 		"rule": func(e *events.TaskEvent) { e.TaskData.Recurrence.RRule = "FREQ=MINUTELY" },
 		"zone": func(e *events.TaskEvent) { e.TaskData.Recurrence.Timezone = "Mars/Olympus" },
@@ -267,9 +267,9 @@ func TestEventsOutOfOrderMakeOneSuccessorForEachOccurrence(t *testing.T) {
 	}
 }
 
-// TestACrashBetweenAnyTwoStepsLosesNothingAndDoublesNothing lets the process die at every step of the first delivery;
+// TestACrashAtAnyStepStillMakesOneSuccessor lets the process die at every step of the first delivery;
 // the redelivery goes to a new process.
-func TestACrashBetweenAnyTwoStepsLosesNothingAndDoublesNothing(t *testing.T) {
+func TestACrashAtAnyStepStillMakesOneSuccessor(t *testing.T) {
 	die := func() error { panic("killed") }
 	for step, arm := range map[string]func(*world){
 		"before the look-up":                           func(w *world) { w.processed.has = die },
@@ -298,7 +298,7 @@ func TestACrashBetweenAnyTwoStepsLosesNothingAndDoublesNothing(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotKnownToBeDoneComesAgain(t *testing.T) {
+func TestAnEventWithoutAKnownOutcomeIsRetried(t *testing.T) {
 	w := newWorld()
 	lost := errors.New("connection reset")
 	w.tasks.after = func() error { return lost }
@@ -310,7 +310,7 @@ func TestWhatIsNotKnownToBeDoneComesAgain(t *testing.T) {
 	}
 }
 
-func TestWithoutItsStateStoreTheEngineGoesOn(t *testing.T) {
+func TestTheEngineWorksWithoutItsStateStore(t *testing.T) {
 	w := newWorld()
 	away := func() error { return errors.New("state store is away") }
 	w.processed.has, w.processed.add = away, away

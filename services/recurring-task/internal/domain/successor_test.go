@@ -66,7 +66,7 @@ func TestSuccessorIsComputedFromTheEvent(t *testing.T) {
 	}
 }
 
-func TestTheOriginalFormCountsFromTheEventAndStartsItsOwnSeries(t *testing.T) {
+func TestTheOriginalFormCountsFromTheEventInItsOwnSeries(t *testing.T) {
 	ev := completion(1, func(e *events.TaskEvent) {
 		e.SchemaVersion = 1
 		e.TaskData.SeriesID, e.TaskData.OccurrenceNo, e.TaskData.CompletedAt = "", 0, nil

@@ -88,7 +88,7 @@ func TestTheRequestIsWhatTheTaskAPIExpects(t *testing.T) {
 	}
 }
 
-func TestAnswersThatWillNotChangeAreFinalAndAllOthersAreErrors(t *testing.T) {
+func TestFinalAnswersAreAnswersAndAllOthersAreErrors(t *testing.T) {
 	const problem = `{"type":"urn:taskwire:problem:x","title":"Conflict","status":409,"detail":"the series has ended","errors":[{"field":"due_at","message":"is too far"}]}`
 	for _, c := range []struct {
 		name   string
