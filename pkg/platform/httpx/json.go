@@ -23,8 +23,8 @@ import (
 //   - unknown fields, names in another case, duplicate names, and values of another type.
 //
 // A content type other than JSON and a compressed body are 415, a body above the engine's limit is 413, and one that
-// does not arrive in the server's time is 408. null leaves a field unchanged, as in encoding/json. Use Optional to
-// distinguish null from absent.
+// does not arrive in the server's time is 408. null leaves a field unchanged, as in encoding/json. Use
+// optional.Field to distinguish null from absent.
 func DecodeJSON(c *gin.Context, dst any) error {
 	if ct := c.GetHeader("Content-Type"); ct != "" {
 		media, _, err := mime.ParseMediaType(ct)
@@ -148,23 +148,3 @@ func escapedUnit(body []byte, i int) int64 {
 	}
 	return int64(r) // 16 bits
 }
-
-// Optional tells an absent field from null and from a value, for PATCH. The zero value is absent.
-type Optional[T any] struct {
-	Set   bool // the field was there
-	Null  bool // it was null
-	Value T
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (o *Optional[T]) UnmarshalJSON(b []byte) error {
-	o.Set = true
-	if string(b) == "null" {
-		o.Null = true
-		return nil
-	}
-	return json.Unmarshal(b, &o.Value)
-}
-
-// jsonType lets the strict walk look inside.
-func (Optional[T]) jsonType() reflect.Type { return reflect.TypeFor[T]() }

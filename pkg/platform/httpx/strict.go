@@ -156,15 +156,15 @@ func (w *walker) try(t reflect.Type, path string, raw []byte) error {
 	}
 }
 
-// shape returns t without pointers and Optional.
+// shape returns t without pointers and optional.Field.
 func shape(t reflect.Type) reflect.Type {
 	for t != nil {
 		if t.Kind() == reflect.Pointer {
 			t = t.Elem()
 			continue
 		}
-		if o, ok := reflect.Zero(t).Interface().(interface{ jsonType() reflect.Type }); ok {
-			t = o.jsonType()
+		if o, ok := reflect.Zero(t).Interface().(interface{ ValueType() reflect.Type }); ok {
+			t = o.ValueType()
 			continue
 		}
 		break

@@ -106,7 +106,7 @@ func TestARoleIsInTheNextAccessToken(t *testing.T) {
 		}
 		return id.Role
 	}
-	if got := role(s.AccessToken); got != auth.RoleUser || s.User.Role != accounts.RoleUser {
+	if got := role(s.AccessToken); got != auth.RoleUser || s.User.Role != auth.RoleUser {
 		t.Errorf("registered: got %s, want user", got)
 	}
 	for _, want := range []string{"auditor", "user"} {
