@@ -141,7 +141,7 @@ func TestNestingHasALimitOnBothSides(t *testing.T) {
 		return []byte(`{"free":` + strings.Repeat("[", n-1) + strings.Repeat("]", n-1) + `}`)
 	}
 	if err := UnmarshalStrict(nested(maxDepth+1), &request{}); err != nil { // the body itself is no nesting
-		t.Errorf("%d deep: got %v, want it taken", maxDepth, err)
+		t.Errorf("%d deep: got %v, want it accepted", maxDepth, err)
 	}
 	var e *Error
 	if err := UnmarshalStrict(nested(maxDepth+2), &request{}); !errors.As(err, &e) || e.Code != CodeInvalid {

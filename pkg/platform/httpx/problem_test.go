@@ -23,7 +23,7 @@ import (
 	"github.com/taskwire/taskwire/testkit/logtest"
 )
 
-// secret stands in for what must reach the log and never a client.
+// secret must be logged and never sent to a client.
 const secret = "hunter2"
 
 type passing bool
@@ -138,7 +138,7 @@ func TestAPanicIsA500AndALogLineWithItsStack(t *testing.T) {
 	}
 }
 
-// TestAnErrorInTheMiddleOfAnAnswerCutsIt would see a body that looks whole if the handler's end were the body's.
+// Without the cut, the body would look complete.
 func TestAnErrorInTheMiddleOfAnAnswerCutsIt(t *testing.T) {
 	for name, h := range map[string]func(*gin.Context) error{
 		"error": func(*gin.Context) error { return errors.New(secret) },
@@ -185,8 +185,7 @@ func problemOf(t *testing.T, w *httptest.ResponseRecorder) Problem {
 	return p
 }
 
-// TestATransactionThatEndsWithItsRequestIsNoError: database/sql rolls it back when the context ends, and then the
-// commit says no more than that it is over.
+// database/sql rolls a transaction back when its context ends. The commit then returns only ErrTxDone.
 func TestATransactionThatEndsWithItsRequestIsNoError(t *testing.T) {
 	gone, leave := context.WithCancel(t.Context())
 	leave()

@@ -24,7 +24,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// hidden stands in every value, and must stand nowhere else.
+// hidden is part of every value and must not appear in errors and logs.
 const hidden = "hunter2"
 
 type getter func(ctx context.Context, store, name string) (map[string]string, error)

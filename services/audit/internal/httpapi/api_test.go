@@ -52,7 +52,7 @@ func TestTheDocumentHasTheRoutesAndNoOthers(t *testing.T) {
 type rig struct {
 	t        *testing.T
 	engine   *gin.Engine
-	document apitest.Document // every answer is held against it
+	document apitest.Document // every answer is checked against it
 	store    *postgres.Store
 	signer   *auth.Signer
 	ann, bob string // users
@@ -92,7 +92,7 @@ func (r *rig) add(user, task string, version int64, kind events.Type) string {
 	return ev.EventID
 }
 
-// get asks as user, in role; without a token where user is "".
+// get sends a GET request as a user with a role, or without a token when user is "".
 func (r *rig) get(user, role, path string) (int, http.Header, []byte) {
 	r.t.Helper()
 	req := httptest.NewRequest(http.MethodGet, path, nil)
@@ -145,7 +145,7 @@ func (p page) positions() []int64 {
 	return out
 }
 
-// TestUsersSeeOnlyTheirOwnEntries holds every route to its rule: no token 401, another user's entries never, an auditor all.
+// Every route: 401 without a token, a user's own entries only, and all entries for an auditor.
 func TestUsersSeeOnlyTheirOwnEntries(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -275,7 +275,7 @@ func TestCursorsContinueWhileTheLogGrows(t *testing.T) {
 	}
 }
 
-// TestAnAuditorVerifiesTheLogOverHTTP does what an auditor does, with nothing but the answers and the public key.
+// The auditor uses only the answers and the public key.
 func TestAnAuditorVerifiesTheLogOverHTTP(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

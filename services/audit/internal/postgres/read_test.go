@@ -96,7 +96,7 @@ func TestReadHashesRefusesMissingHashes(t *testing.T) {
 	}
 }
 
-// TestProofsOfTheStoredTreeVerify goes the whole way of an auditor: checkpoint, entry, proofs.
+// Checks checkpoints, entries and proofs, as an auditor does.
 func TestProofsOfTheStoredTreeVerify(t *testing.T) {
 	t.Parallel()
 	s, _ := open(t)

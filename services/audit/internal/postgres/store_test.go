@@ -29,7 +29,7 @@ func open(t testing.TB) (*postgres.Store, *pgtest.DB) {
 	return postgres.New(db.Gorm), db
 }
 
-// change is one event of a task; n makes its time and content its own.
+// change returns the entry of one event of a task; n makes its time and content unique.
 func change(t testing.TB, user, task string, version int64, n int) *domain.Entry {
 	t.Helper()
 	ev := events.TaskEvent{
@@ -60,7 +60,7 @@ func add(t testing.TB, s *postgres.Store, entries ...*domain.Entry) {
 	}
 }
 
-// checkTree reads the whole log and checks positions, leaves, bytes and the root against a tree built anew.
+// checkTree reads the whole log and checks positions, leaves, bytes and the root against a newly built tree.
 func checkTree(t testing.TB, s *postgres.Store, want int) []domain.Entry {
 	t.Helper()
 	ctx := context.Background()
@@ -140,7 +140,7 @@ func TestAppendAddsAnEventOnce(t *testing.T) {
 	checkTree(t, s, 4)
 }
 
-// TestAppendsOfReplicasAreSerial appends from several stores at once, each event by two of them.
+// Several stores append at once, and two of them append each event.
 func TestAppendsOfReplicasAreSerial(t *testing.T) {
 	t.Parallel()
 	s, db := open(t)

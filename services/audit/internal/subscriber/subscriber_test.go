@@ -32,7 +32,7 @@ func TestMain(m *testing.M) { pgtest.Main(m) }
 
 const appToken = "token of the sidecar"
 
-// letters is where dead letters go.
+// letters collects the dead letters.
 type letters struct {
 	mu  sync.Mutex
 	got []dapr.Event
@@ -143,8 +143,7 @@ func TestTheSameEventThreeTimesIsOneEntry(t *testing.T) {
 	}
 }
 
-// TestACrashBetweenCommitAndAnswerAddsNothing is the redelivery after the service died when its commit was done and its answer was
-// not sent.
+// The service dies after its commit and before its answer, so the sidecar delivers the event again.
 func TestACrashBetweenCommitAndAnswerAddsNothing(t *testing.T) {
 	t.Parallel()
 	r := onPostgres(t)
@@ -270,6 +269,6 @@ func TestADatabaseThatIsDownAsksForRedelivery(t *testing.T) {
 		t.Errorf("dead letters: got %d, want none", len(r.letters.got))
 	}
 	if err := pg.Ping(context.Background(), db); err == nil || errors.Is(err, context.Canceled) {
-		t.Errorf("Ping: got %v, want that nobody is there", err)
+		t.Errorf("Ping: got %v, want an error", err)
 	}
 }

@@ -55,7 +55,7 @@ func TestTheSameReminderMakesTheSameNotification(t *testing.T) {
 	}
 }
 
-// TestNotificationIDsNeverChange pins the derivation: a change of it would deliver reminders of a running system twice.
+// A changed derivation would deliver reminders of a running system twice.
 func TestNotificationIDsNeverChange(t *testing.T) {
 	const want = "a0bab2e4-71e7-50d5-a87c-311d3ce4469b"
 	if got := domain.Decide(due(), domain.DefaultPreferences(), noon).Notification.ID; got != want {

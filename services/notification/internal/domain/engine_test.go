@@ -16,7 +16,7 @@ import (
 	"github.com/taskwire/taskwire/services/notification/internal/domain"
 )
 
-// waiting is the due rows of a database, in memory: it lets a test watch when the engine looks.
+// waiting holds the due rows in memory and records when the engine delivers them.
 type waiting struct {
 	mu   sync.Mutex
 	due  []domain.Due
@@ -75,7 +75,7 @@ func (w *waiting) NextDue(context.Context) (time.Time, bool, error) {
 	return next, !next.IsZero(), w.err
 }
 
-// run starts an engine in the bubble and returns it; it ends with the test.
+// run starts an engine that runs until the test ends.
 func run(t *testing.T, w *waiting, log *slog.Logger) *domain.Engine {
 	e := domain.NewEngine(w, time.Now, log, prometheus.NewRegistry())
 	ctx, cancel := context.WithCancel(t.Context())

@@ -11,8 +11,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// TestEveryRouteKeepsUsersApart walks the route table: without a token 401, another user's id 404, and nothing of one
-// user in another's answers. A route that is added without a line here fails the test.
+// Checks every route of the engine: 401 without a token, 404 for another user's id, and no data of one user in another's
+// answers. A new route without a line here fails the test.
 func TestEveryRouteKeepsUsersApart(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -21,7 +21,7 @@ func (w *world) applyIn(r domain.Reminder) func(tx *gorm.DB) error {
 	}
 }
 
-// notified is a world with so many delivered notifications, a minute apart.
+// notified returns a world with n delivered notifications, one minute apart.
 func notified(t *testing.T, n int) *world {
 	w := newWorld(t)
 	for task := range n {

@@ -74,7 +74,7 @@ func TestAReminderFollowsItsTask(t *testing.T) {
 	}
 }
 
-// TestAnyOrderOfArrivalEndsAlike applies the events of one task in every order: the newest version decides.
+// Applies the events of one task in every order: the newest version decides.
 func TestAnyOrderOfArrivalEndsAlike(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -53,7 +53,7 @@ func TestTwoEnginesDeliverAThousandRemindersOnceEach(t *testing.T) {
 	}
 }
 
-// TestACrashAtAnyStepOfADeliveryLeavesNothing lets the transaction die at each of its writes, and at its commit.
+// The transaction fails at each of its writes and at its commit.
 // The next round delivers everything once.
 func TestACrashAtAnyStepOfADeliveryLeavesNothing(t *testing.T) {
 	t.Parallel()
@@ -90,7 +90,7 @@ func TestACrashAtAnyStepOfADeliveryLeavesNothing(t *testing.T) {
 	}
 }
 
-// dieAt makes the server end the session that writes to the table, as when the process or its connection dies there.
+// dieAt makes the server end the session that writes to the table, as when the process dies at that point.
 func (w *world) dieAt(table, event string) (disarm func()) {
 	w.t.Helper()
 	kind, when := "TRIGGER", event
@@ -118,7 +118,7 @@ func (w *world) asOwner(statements ...string) {
 	}
 }
 
-// TestACrashWhileAnEventIsAppliedLeavesNothing is the same for the other transaction of the service.
+// The same for the transaction that applies an event.
 func TestACrashWhileAnEventIsAppliedLeavesNothing(t *testing.T) {
 	t.Parallel()
 	for _, event := range []string{"BEFORE INSERT", "AFTER INSERT"} {
@@ -144,7 +144,7 @@ func TestACrashWhileAnEventIsAppliedLeavesNothing(t *testing.T) {
 	}
 }
 
-// TestAnExistingNotificationIsNotMadeAgain puts a reminder back as no code path does: the id alone prevents a second.
+// Schedules a delivered reminder again, which no code does: its id alone prevents a second notification.
 func TestAnExistingNotificationIsNotMadeAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -219,8 +219,8 @@ func TestNewPreferencesApplyToHeldReminders(t *testing.T) {
 	w.wantCounts(2)
 }
 
-// TestPreferencesSavedDuringADeliveryAreNotMissed saves new preferences while an engine holds the reminder by the old
-// ones: whichever comes second sees the other, so the reminder does not wait for quiet hours that are no more.
+// Saves new preferences while an engine holds the reminder by the old ones. The later transaction sees the earlier one, so
+// the reminder does not wait for quiet hours that were removed.
 func TestPreferencesSavedDuringADeliveryAreNotMissed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -254,5 +254,5 @@ func (w *world) waitForLock() {
 			return
 		}
 	}
-	w.t.Error("nobody waits for the claimed row")
+	w.t.Error("no transaction waits for the claimed row")
 }

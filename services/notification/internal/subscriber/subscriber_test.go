@@ -39,7 +39,7 @@ const (
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// letters is where dead letters go.
+// letters collects the dead letters.
 type letters struct {
 	mu  sync.Mutex
 	got []events.DeadLetter
@@ -56,7 +56,7 @@ func (l *letters) PublishEvent(_ context.Context, topic string, e dapr.Event) er
 	return nil
 }
 
-// rig is the Dapr side on real Postgres, with an engine that looks when it is told to.
+// rig is the Dapr side on real Postgres, with an engine that runs when the test calls look.
 type rig struct {
 	t       *testing.T
 	db      *gorm.DB
@@ -92,7 +92,7 @@ func (r *rig) post(path string, body []byte) *httptest.ResponseRecorder {
 	return rec
 }
 
-// deliver makes the sidecar's request and holds its outcome, SUCCESS or RETRY, against want.
+// deliver sends the sidecar's request and checks the outcome, SUCCESS or RETRY.
 func (r *rig) deliver(data []byte, want string) {
 	r.t.Helper()
 	var head struct {
@@ -108,7 +108,7 @@ func (r *rig) deliver(data []byte, want string) {
 	}
 }
 
-// look lets the engine look at the time that is now, and returns how many notifications it made.
+// look runs one round of the engine at the time now and returns the number of new notifications.
 func (r *rig) look() int {
 	r.t.Helper()
 	n, err := domain.NewEngine(r.store, func() time.Time { return r.now }, quiet, prometheus.NewRegistry()).RunOnce(r.t.Context())
@@ -130,7 +130,7 @@ type task struct{ id, user string }
 
 func newTask() task { return task{uuid.NewString(), uuid.NewString()} }
 
-// event is an event of the task's version: remind so long after the rig's start.
+// event returns an event of a version of the task, with a reminder some time after the start of the rig.
 func (r *rig) event(tk task, kind events.Type, version int64, after time.Duration) []byte {
 	r.t.Helper()
 	ev := events.ReminderEvent{
@@ -197,7 +197,7 @@ func TestMovedAndCancelledRemindersFollowTheirTask(t *testing.T) {
 	}
 }
 
-// TestTheOriginalFormIsAccepted delivers the golden documents of the first version of this system.
+// Delivers the golden documents of the first version of this system.
 func TestTheOriginalFormIsAccepted(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../../../../pkg/events/testdata/original/reminder*.json")

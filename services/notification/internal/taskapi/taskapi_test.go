@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// answer is a task API that gives one answer and keeps the call. The way through two sidecars is a whole-stack test.
+// answer is a task API that returns one answer and records the call. A whole-stack test covers the sidecars.
 type answer struct {
 	body string
 	err  error
@@ -42,6 +42,6 @@ func TestOnlyAnAnswerReportsThatAnAccountIsGone(t *testing.T) {
 		}
 	}
 	if got, err := New(&answer{body: `{"heads":{}}`}).Existing(t.Context(), []string{"u"}); err != nil || len(got) != 0 {
-		t.Errorf("Existing: got %v (%v), want nobody", got, err)
+		t.Errorf("Existing: got %v (%v), want no account", got, err)
 	}
 }

@@ -28,7 +28,7 @@ type place struct {
 	no     int
 }
 
-// tasks is the task API as its contract has it: one task per place, whoever asks.
+// tasks stands in for the task API: it makes one task for each place in a series.
 type tasks struct {
 	mu      sync.Mutex
 	made    map[place]domain.Successor
@@ -63,7 +63,7 @@ func (a *tasks) CreateSuccessor(_ context.Context, s domain.Successor) (domain.A
 	return domain.Answer{TaskID: fmt.Sprint(p), Made: !there}, nil
 }
 
-// processed is the state store.
+// processed stands in for the state store.
 type processed struct {
 	mu       sync.Mutex
 	ids      map[string]bool
@@ -97,7 +97,7 @@ func (p *processed) Add(_ context.Context, id string) error {
 	return nil
 }
 
-// world is what outlives an engine.
+// world holds what survives the crash of an engine.
 type world struct {
 	tasks     *tasks
 	processed *processed
@@ -267,8 +267,7 @@ func TestEventsOutOfOrderMakeOneSuccessorForEachOccurrence(t *testing.T) {
 	}
 }
 
-// TestACrashAtAnyStepStillMakesOneSuccessor lets the process die at every step of the first delivery;
-// the redelivery goes to a new process.
+// The process dies at each step of the first delivery, and a new process gets the redelivery.
 func TestACrashAtAnyStepStillMakesOneSuccessor(t *testing.T) {
 	die := func() error { panic("killed") }
 	for step, arm := range map[string]func(*world){
@@ -333,7 +332,7 @@ func TestAStateStoreThatHangsLeavesTimeForTheWork(t *testing.T) {
 	})
 }
 
-// hanging is a state store that answers when its caller has given up.
+// hanging is a state store that does not answer before its caller gives up.
 type hanging struct{}
 
 func (hanging) Has(ctx context.Context, _ string) (bool, error) {

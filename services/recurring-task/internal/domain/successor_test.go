@@ -27,8 +27,7 @@ func show(at *time.Time) string {
 	return at.UTC().Format(time.RFC3339)
 }
 
-// TestSuccessorIsComputedFromTheEvent holds the engine's reading of an event against the rules of package recurrence:
-// which instant it counts from, in which zone, and where the reminder goes.
+// Checks which values of an event the rules of package recurrence are applied to: the instant, the zone and the reminder.
 func TestSuccessorIsComputedFromTheEvent(t *testing.T) {
 	const london, newYork = "Europe/London", "America/New_York"
 	for _, c := range []struct {
