@@ -107,6 +107,21 @@ func TestAfterFiveSecondsTheCopyIsUsedWithOneWarning(t *testing.T) {
 	}
 }
 
+func TestWithoutAStoreOnlyTheFileIsRead(t *testing.T) {
+	store := getter(func(context.Context, string, string) (map[string]string, error) {
+		t.Error("the store was read")
+		return nil, nil
+	})
+	without := func(file string) config.Base { return config.Base{SecretsFile: file} }
+	got, err := Load(t.Context(), store, without(writeFile(t, `{"audit":{"database-url":"`+hidden+`"}}`)), "audit", nil)
+	if err != nil || !maps.Equal(got, Secrets{"database-url": hidden}) {
+		t.Errorf("got %v, %v, want the secret of the file", got, err)
+	}
+	if _, err := Load(t.Context(), store, without("/nowhere"), "audit", nil); err == nil || !strings.Contains(err.Error(), "/nowhere") {
+		t.Errorf("got %v, want an error that names the file", err)
+	}
+}
+
 // mounted is a folder as Kubernetes mounts a Secret: links to a hidden folder, which is a link itself.
 func mounted(t *testing.T, values map[string]string) string {
 	t.Helper()

@@ -12,8 +12,15 @@ import (
 	"github.com/taskwire/taskwire/testkit/authtest"
 )
 
-// probeRounds take about a second.
-const probeRounds = 60
+// probeRounds is how often each route is called. With -short it is shortRounds.
+const probeRounds, shortRounds = 60, 10
+
+func rounds() int {
+	if testing.Short() {
+		return shortRounds
+	}
+	return probeRounds
+}
 
 func TestEveryRouteConformsToTheAPIDocument(t *testing.T) {
 	t.Parallel()
@@ -48,5 +55,5 @@ func TestEveryRouteConformsToTheAPIDocument(t *testing.T) {
 			body["minutes"] = 1 + probe.IntN(60)
 		}
 	}
-	t.Log(probe.Run(t, probeRounds))
+	t.Log(probe.Run(t, rounds()))
 }
