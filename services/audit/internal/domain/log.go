@@ -86,15 +86,15 @@ type Inclusion struct {
 	Hashes tlog.RecordProof
 }
 
-// Which names an entry: by EventID, or by Position where EventID is empty.
-type Which struct {
+// EntryRef names an entry: by EventID, or by Position where EventID is empty.
+type EntryRef struct {
 	EventID  string
 	Position int64
 }
 
 // ProveInclusion proves that an entry is in the tree with size entries; 0 is the current tree. userID "" is any user. For
 // an entry of another user it returns ErrNotFound, so that proofs do not reveal which users have entries.
-func (l *Log) ProveInclusion(ctx context.Context, userID string, which Which, size int64) (Inclusion, error) {
+func (l *Log) ProveInclusion(ctx context.Context, userID string, which EntryRef, size int64) (Inclusion, error) {
 	var e Entry
 	var err error
 	if which.EventID != "" {

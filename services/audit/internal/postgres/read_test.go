@@ -128,7 +128,7 @@ func TestProofsOfTheStoredTreeVerify(t *testing.T) {
 			t.Error(err)
 		}
 		for position := range head.Size {
-			p, err := log.ProveInclusion(ctx, "", domain.Which{Position: position}, head.Size)
+			p, err := log.ProveInclusion(ctx, "", domain.EntryRef{Position: position}, head.Size)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -77,7 +77,7 @@ func (m *Mailbox) List(ctx context.Context, f Filter) (Page, error) {
 
 // Read marks a notification as read. It may be repeated.
 func (m *Mailbox) Read(ctx context.Context, userID, id string) (Notification, error) {
-	return m.store.MarkRead(ctx, userID, id, micro(m.now()))
+	return m.store.MarkRead(ctx, userID, id, truncate(m.now()))
 }
 
 // SnoozeFor delivers a notification again after some minutes.
@@ -102,7 +102,7 @@ func (m *Mailbox) SnoozeUntil(ctx context.Context, userID, id string, until time
 }
 
 func (m *Mailbox) snooze(ctx context.Context, userID, id string, until time.Time) (Notification, error) {
-	n, err := m.store.Snooze(ctx, userID, id, micro(until), micro(m.now()))
+	n, err := m.store.Snooze(ctx, userID, id, truncate(until), truncate(m.now()))
 	if err == nil {
 		m.wake()
 	}
@@ -122,7 +122,7 @@ func (m *Mailbox) Preferences(ctx context.Context, userID string) (Preferences, 
 // SavePreferences replaces the user's preferences. They apply to all later deliveries, including reminders that the old
 // ones held back.
 func (m *Mailbox) SavePreferences(ctx context.Context, userID string, p Preferences) error {
-	if err := m.store.SavePreferences(ctx, userID, p, micro(m.now())); err != nil {
+	if err := m.store.SavePreferences(ctx, userID, p, truncate(m.now())); err != nil {
 		return err
 	}
 	m.wake()

@@ -86,12 +86,12 @@ type Decision struct {
 func Decide(d Due, p Preferences, now time.Time) Decision {
 	if p.Quiet != nil && d.SnoozedID == "" { // a snooze is newer than the quiet hours, so its time wins
 		if end, quiet := p.Quiet.EndAt(now); quiet {
-			return Decision{HoldUntil: micro(end)}
+			return Decision{HoldUntil: truncate(end)}
 		}
 	}
 	n := Notification{
 		ID: d.notificationID(), UserID: d.UserID, TaskID: d.TaskID, Kind: events.KindReminder, Title: d.Title,
-		DueAt: d.DueAt, Late: now.Sub(d.DeliverAt) > lateAfter, CreatedAt: micro(now),
+		DueAt: d.DueAt, Late: now.Sub(d.DeliverAt) > lateAfter, CreatedAt: truncate(now),
 	}
 	n.Body = body(d, n.Late)
 	decision := Decision{Notification: n}

@@ -21,12 +21,12 @@ type Reminder struct {
 // database, so that stored and new instants compare equal.
 func ReminderOf(ev events.ReminderEvent) Reminder {
 	return Reminder{
-		TaskID: ev.TaskID, UserID: ev.UserID, Title: ev.Title, DueAt: micro(ev.DueAt), RemindAt: micro(ev.RemindAt),
-		TaskVersion: ev.TaskVersion, EventAt: micro(ev.Timestamp), Cancelled: ev.EventType == events.Cancelled,
+		TaskID: ev.TaskID, UserID: ev.UserID, Title: ev.Title, DueAt: truncate(ev.DueAt), RemindAt: truncate(ev.RemindAt),
+		TaskVersion: ev.TaskVersion, EventAt: truncate(ev.Timestamp), Cancelled: ev.EventType == events.Cancelled,
 	}
 }
 
-func micro(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+func truncate(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
 // Outcome is the effect of an event on the reminder of its task.
 type Outcome int

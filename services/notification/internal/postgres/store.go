@@ -23,7 +23,7 @@ func New(db *gorm.DB, out *outbox.Outbox) *Store { return &Store{db: db, outbox:
 var (
 	_ domain.DueStore     = (*Store)(nil)
 	_ domain.MailboxStore = (*Store)(nil)
-	_ domain.KeptUsers    = (*Store)(nil)
+	_ domain.UserData     = (*Store)(nil)
 )
 
 // conn returns the database/sql connection of tx, within its transaction if it has one. database/sql passes an array as

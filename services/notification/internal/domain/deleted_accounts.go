@@ -11,17 +11,17 @@ import (
 const (
 	// usersPage is the number of users in one request to the task API: its limit.
 	usersPage = 1000
-	// goneRounds is the number of consecutive rounds in which an account must be missing before its data is removed. One
+	// missingRounds is the number of consecutive rounds in which an account must be missing before its data is removed. One
 	// answer is not enough: the task API's database could just be being restored.
-	goneRounds = 2
+	missingRounds = 2
 )
 
-// KeptUsers accesses the users that have data in the database.
-type KeptUsers interface {
+// UserData accesses the users that have data in the database.
+type UserData interface {
 	// Users returns up to limit users with ids greater than after, in order.
 	Users(ctx context.Context, after string, limit int) ([]string, error)
-	// Forget removes all data of a user.
-	Forget(ctx context.Context, userID string) error
+	// RemoveUser removes all data of a user.
+	RemoveUser(ctx context.Context, userID string) error
 }
 
 // Accounts is the task API, which owns the accounts.
@@ -34,7 +34,7 @@ type Accounts interface {
 // arrive before the account's last reminder. So the janitor regularly asks the task API about every user that has data.
 // Data that arrives late is removed in a later round.
 type Janitor struct {
-	kept     KeptUsers
+	data     UserData
 	accounts Accounts
 	every    time.Duration
 	log      *slog.Logger
@@ -42,8 +42,8 @@ type Janitor struct {
 }
 
 // NewJanitor makes a janitor whose rounds begin every so often, at most once a second.
-func NewJanitor(kept KeptUsers, accounts Accounts, every time.Duration, log *slog.Logger) *Janitor {
-	return &Janitor{kept: kept, accounts: accounts, every: max(every, time.Second), log: log, missing: map[string]int{}}
+func NewJanitor(data UserData, accounts Accounts, every time.Duration, log *slog.Logger) *Janitor {
+	return &Janitor{data: data, accounts: accounts, every: max(every, time.Second), log: log, missing: map[string]int{}}
 }
 
 // Run runs rounds until ctx ends. It logs a round that fails; the next round does its work.
@@ -66,7 +66,7 @@ func (j *Janitor) Run(ctx context.Context) error {
 func (j *Janitor) Round(ctx context.Context) error {
 	after, missing := uuid.Nil.String(), map[string]int{}
 	for {
-		users, err := j.kept.Users(ctx, after, usersPage)
+		users, err := j.data.Users(ctx, after, usersPage)
 		if err != nil {
 			return err
 		}
@@ -83,10 +83,10 @@ func (j *Janitor) Round(ctx context.Context) error {
 			if existing[id] {
 				continue
 			}
-			if missing[id] = j.missing[id] + 1; missing[id] < goneRounds {
+			if missing[id] = j.missing[id] + 1; missing[id] < missingRounds {
 				continue
 			}
-			if err := j.kept.Forget(ctx, id); err != nil {
+			if err := j.data.RemoveUser(ctx, id); err != nil {
 				return err
 			}
 			delete(missing, id)
