@@ -30,7 +30,7 @@ func TestReadinessNamesTheMissingPartAndLogsItOnce(t *testing.T) {
 			t.Errorf("step %d: got %d %s, want 503 %s", n, w.Code, w.Body, want)
 		}
 	}
-	if strings.Count(log.String(), "10.0.0.7") != 1 || strings.Count(log.String(), secret) != 1 || strings.Count(log.String(), "there again") != 1 {
+	if strings.Count(log.String(), "10.0.0.7") != 1 || strings.Count(log.String(), secret) != 1 || strings.Count(log.String(), "available again") != 1 {
 		t.Errorf("want each reason in the log once, and the return: %s", log.String())
 	}
 	if w := do(t, e, "GET", "/healthz", nil); w.Code != 200 {
