@@ -52,9 +52,11 @@ func linked(t *testing.T, dir string, forbidden []string) (found []string) {
 	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", `{{.ImportPath}} {{join .Imports " "}}`, ".")
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOWORK=off")
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("go list -deps in %s: %v", dir, err)
+		t.Fatalf("go list -deps in %s: %v\n%s", dir, err, &stderr)
 	}
 	isForbidden := func(pkg string) bool {
 		return slices.ContainsFunc(forbidden, func(prefix string) bool { return strings.HasPrefix(pkg, prefix) })
