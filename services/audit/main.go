@@ -54,21 +54,14 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	deliveries := base.DaprSide()
 	subscriber.New(appender, time.Now, base.Log).Subscribe(deliveries)
 
-	// The appender outlives the Dapr side, so that deliveries in flight at the end still get their commit.
-	appending, stopAppending := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopAppending()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return base.ServePublic(ctx, public) })
-	group.Go(func() error {
-		defer stopAppending()
-		return base.ServeDapr(ctx, deliveries)
-	})
+	group.Go(func() error { return base.ServeDapr(ctx, deliveries) })
 	group.Go(func() error { return base.AwaitSidecar(ctx, "events wait in Kafka until the sidecar is there") })
 	group.Go(func() error { return db.Migrate(ctx) })
 	group.Go(db.AfterMigration(ctx, func(ctx context.Context) error {
 		base.Log.InfoContext(ctx, "audit log is open", "checkpoint_key", log.VerifierKey())
 		return nil
 	}))
-	group.Go(func() error { return appender.Run(appending) })
 	return group.Wait()
 }

@@ -60,7 +60,7 @@ func outboxCommand() *cobra.Command {
 
 // namedStore is a store of parked events with the name of its database.
 type namedStore struct {
-	*outbox.Desk
+	*outbox.ParkedStore
 	database string
 }
 
@@ -80,7 +80,7 @@ func openParkedStores(cmd *cobra.Command, f outboxFlags) (context.Context, []nam
 		return nil, nil, nil, err
 	}
 	for _, u := range urls {
-		store, err := outbox.OpenDesk(ctx, u.url)
+		store, err := outbox.OpenParkedStore(ctx, u.url)
 		if err != nil {
 			closeAll()
 			return nil, nil, nil, fmt.Errorf("open the outbox of %s: %w%s", u.database, err, u.hint)

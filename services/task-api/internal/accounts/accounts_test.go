@@ -25,7 +25,7 @@ func (signer) Sign(userID, role string, now time.Time) (string, time.Duration, e
 	return "access " + userID + " " + role, 15 * time.Minute, nil
 }
 
-// rig is the service over a fresh database, with a clock that the test moves.
+// rig is the service with a new database and a clock that the test controls.
 type rig struct {
 	*accounts.Service
 	store  *postgres.Store
@@ -48,8 +48,10 @@ func (r *rig) add(d time.Duration) {
 	r.at = r.at.Add(d)
 }
 
+// newRig returns a rig with its own database. It makes the test parallel.
 func newRig(t *testing.T) *rig {
 	t.Helper()
+	t.Parallel()
 	db := pgtest.New(t, "tasks", pg.Set{Name: "tasks", FS: postgres.Migrations()}, pg.Set{Name: "outbox", FS: outbox.Migrations})
 	log := slog.New(slog.DiscardHandler)
 	r := &rig{t: t, at: time.Now()}
@@ -126,7 +128,7 @@ func TestRegisterAndLogIn(t *testing.T) {
 	}
 }
 
-func TestTheSamePasswordOnAnotherKeyboard(t *testing.T) {
+func TestPasswordFromAnotherKeyboardMatches(t *testing.T) {
 	r := newRig(t)
 	if _, _, err := r.Register(ctx, accounts.Registration{Email: "a@example.com", Password: "Motörhead rules"}); err != nil {
 		t.Fatal(err)
@@ -164,7 +166,7 @@ func TestRegistrationIsRefusedByField(t *testing.T) {
 	}
 }
 
-func TestARefreshTokenIsGoodForOneUse(t *testing.T) {
+func TestRefreshTokenIsValidForOneUse(t *testing.T) {
 	r := newRig(t)
 	first := r.register("a@example.com").RefreshToken
 	second := r.refresh(first)
@@ -175,7 +177,7 @@ func TestARefreshTokenIsGoodForOneUse(t *testing.T) {
 	r.refresh(other)
 }
 
-func TestALostAnswerDoesNotLockOut(t *testing.T) {
+func TestLostAnswerDoesNotLockTheUserOut(t *testing.T) {
 	r := newRig(t)
 	first := r.register("a@example.com").RefreshToken
 	lost := r.refresh(first)
@@ -188,7 +190,7 @@ func TestALostAnswerDoesNotLockOut(t *testing.T) {
 	r.wantRefused("once more, after the successor was used", first)
 }
 
-func TestAUsedTokenAfterTheGracePeriodEndsTheLogin(t *testing.T) {
+func TestUsedTokenAfterTheGracePeriodEndsTheLogin(t *testing.T) {
 	r := newRig(t)
 	first := r.register("a@example.com").RefreshToken
 	second := r.refresh(first)
@@ -200,7 +202,7 @@ func TestAUsedTokenAfterTheGracePeriodEndsTheLogin(t *testing.T) {
 	}
 }
 
-func TestManyRefreshesAtOnceGetTheSameSuccessor(t *testing.T) {
+func TestConcurrentRefreshesGetTheSameSuccessor(t *testing.T) {
 	r := newRig(t)
 	first := r.register("a@example.com").RefreshToken
 	got := make([]string, 20)

@@ -1,17 +1,35 @@
-package gateway
+package routes
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
 )
 
-// TestTheIngressHasTheSameMap reads the cluster's one origin: a path leads to the same service as here, and what is hidden
-// here leads nowhere.
+// TestTheGeneratedFilesAreCurrent is what `make generate-check` does, in every test run.
+func TestTheGeneratedFilesAreCurrent(t *testing.T) {
+	files, err := Generate()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range files {
+		got, err := os.ReadFile(filepath.Join("testdata", filepath.Base(path))) // a link to the file
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(got) != string(want) {
+			t.Errorf("%s is not what the table says: run make generate", path)
+		}
+	}
+}
+
+// TestTheIngressHasTheSameMap reads the Ingress as a cluster does: each public path leads to its app, each hidden one to
+// the Service without pods.
 func TestTheIngressHasTheSameMap(t *testing.T) {
-	raw, err := os.ReadFile("testdata/ingress.yaml") // a link into k8s/base
+	raw, err := os.ReadFile("testdata/ingress.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,17 +58,17 @@ func TestTheIngressHasTheSameMap(t *testing.T) {
 		for _, rule := range ingress.Spec.Rules {
 			for _, p := range rule.HTTP.Paths {
 				if p.PathType != "Prefix" {
-					t.Errorf("%s: got path type %s; only Prefix is what the gateway does", p.Path, p.PathType)
+					t.Errorf("%s: got path type %s, want Prefix, as the table's routes are", p.Path, p.PathType)
 				}
 				got[p.Path] = p.Backend.Service.Name
 			}
 		}
 	}
 	want := map[string]string{}
-	for _, r := range routes {
-		want[r.prefix] = r.upstream
+	for _, r := range Public {
+		want[r.Prefix] = r.App
 	}
-	for _, h := range hidden {
+	for _, h := range Hidden {
 		want[h] = "nothing"
 	}
 	for path, service := range want {
@@ -60,7 +78,7 @@ func TestTheIngressHasTheSameMap(t *testing.T) {
 	}
 	for path := range got {
 		if want[path] == "" {
-			t.Errorf("%s is not in the gateway's map", path)
+			t.Errorf("%s is not in the table", path)
 		}
 	}
 }

@@ -7,9 +7,8 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 )
 
-// ChangePassword takes the current password and sets a new one. It ends every log-in of the account and begins a new
-// one, whose tokens it returns. A current password that is wrong is a *domain.Invalid; an account without one is
-// ErrNoPassword.
+// ChangePassword checks the current password and sets a new one. It ends every log-in of the account, starts a new one, and
+// returns its tokens. The error is a *domain.Invalid for a wrong current password, or ErrNoPassword for an account without one.
 func (s *Service) ChangePassword(ctx context.Context, userID, current, next string) (Session, error) {
 	if message := badPassword(next); message != "" {
 		return Session{}, invalid("new_password", message)
@@ -28,7 +27,7 @@ func (s *Service) ChangePassword(ctx context.Context, userID, current, next stri
 		return Session{}, err
 	}
 	err = s.store.ChangePassword(ctx, old, login)
-	if errors.Is(err, ErrWrong) { // it was changed since it was checked
+	if errors.Is(err, ErrWrong) { // another request changed it after the check
 		return Session{}, wrong("current_password")
 	}
 	if err != nil {
@@ -42,29 +41,8 @@ func (s *Service) ChangePassword(ctx context.Context, userID, current, next stri
 	return s.session(u, token, now)
 }
 
-// Delete ends an account for good. From then on there is no such user, and no log-in; the account's data follows soon
-// (postgres.Store.RunDeletions). A password that is wrong is a *domain.Invalid. An account without a password has none
-// to give: its token has to do.
-func (s *Service) Delete(ctx context.Context, userID, password string) error {
-	hash, err := s.confirm(ctx, userID, "password", password)
-	if errors.Is(err, ErrNoPassword) {
-		if password != "" {
-			return invalid("password", "must be left out: the account has none")
-		}
-	} else if err != nil {
-		return err
-	}
-	err = s.store.DeleteUser(ctx, userID, hash, s.now())
-	if errors.Is(err, ErrWrong) {
-		return wrong("password")
-	}
-	if err == nil {
-		s.log.InfoContext(ctx, "deleted the account", "user_id", userID)
-	}
-	return err
-}
-
-// confirm checks the password of an account and returns its hash.
+// confirm checks the password of an account and returns its hash. The error is a *domain.Invalid that names field, ErrNoPassword
+// or ErrNoUser.
 func (s *Service) confirm(ctx context.Context, userID, field, password string) (hash string, err error) {
 	hash, err = s.store.PasswordHash(ctx, userID)
 	if err != nil {
