@@ -11,6 +11,7 @@ import (
 
 func TestTheNextUpCleansUpAfterAKilledOne(t *testing.T) {
 	long(t)
+	t.Parallel()
 	root := newRepo(t)
 	cmd, _ := startUp(t, root)
 	r := status(t, root)
@@ -38,6 +39,7 @@ func TestTheNextUpCleansUpAfterAKilledOne(t *testing.T) {
 
 func TestDownEndsWhatAKilledUpLeft(t *testing.T) {
 	long(t)
+	t.Parallel()
 	root := newRepo(t)
 	cmd, _ := startUp(t, root)
 	r := status(t, root)

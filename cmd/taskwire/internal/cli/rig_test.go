@@ -3,7 +3,6 @@ package cli
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -114,12 +113,12 @@ func mustRun(t *testing.T, root string, args ...string) string {
 	return out
 }
 
+// status returns what `taskwire status --json` prints, without a process for each poll.
 func status(t *testing.T, root string) statusReport {
 	t.Helper()
-	var r statusReport
-	out, _ := run(t, root, "status", "--json")
-	if err := json.Unmarshal([]byte(out), &r); err != nil {
-		t.Fatalf("status --json: %v: %s", err, out)
+	r, err := readStatus(filepath.Join(root, dataFolder))
+	if err != nil {
+		t.Fatal(err)
 	}
 	return r
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -15,6 +16,7 @@ import (
 
 func TestUpDetachedThenStatusLogsAndDown(t *testing.T) {
 	long(t)
+	t.Parallel()
 	root := newRepo(t)
 	out := mustRun(t, root, "up", "--no-build", "--detach", "--port", "0")
 	defer run(t, root, "down")
@@ -43,6 +45,10 @@ func TestUpDetachedThenStatusLogsAndDown(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 	if resp.StatusCode != http.StatusOK {
 		t.Errorf("/readyz: got %d", resp.StatusCode)
+	}
+	var printed statusReport
+	if err := json.Unmarshal([]byte(mustRun(t, root, "status", "--json")), &printed); err != nil || !printed.Ready || printed.PID != r.PID || len(printed.Parts) != len(r.Parts) {
+		t.Errorf("status --json: got %+v, %v", printed, err)
 	}
 	table := mustRun(t, root, "status")
 	for _, want := range []string{"PART", "MEMORY", "notification-daprd", r.URL + " is ready"} {
@@ -77,6 +83,7 @@ func TestUpDetachedThenStatusLogsAndDown(t *testing.T) {
 
 func TestCtrlCStopsEverythingInOrder(t *testing.T) {
 	long(t)
+	t.Parallel()
 	root := newRepo(t)
 	cmd, output := startUp(t, root)
 	all := processes(t, status(t, root))
@@ -103,6 +110,7 @@ func TestCtrlCStopsEverythingInOrder(t *testing.T) {
 
 func TestASecondCtrlCKillsWhatDoesNotStop(t *testing.T) {
 	long(t)
+	t.Parallel()
 	root := newRepo(t)
 	cmd, output := startUp(t, root)
 	r := status(t, root)
@@ -131,13 +139,14 @@ func TestASecondCtrlCKillsWhatDoesNotStop(t *testing.T) {
 		t.Errorf("up after Ctrl-C twice: %v", err)
 	}
 	noneLeft(t, all)
-	if out := output(); !strings.Contains(out, "task-api was killed") {
+	if out := output(); !strings.Contains(out, "task-api did not stop in time and was killed") {
 		t.Errorf("got %s", out)
 	}
 }
 
 func TestUpFailsWithTheOutputOfAPartThatDied(t *testing.T) {
 	long(t)
+	t.Parallel()
 	root := newRepo(t)
 	script := "#!/bin/sh\necho the door is locked >&2\nexit 4\n"
 	if err := os.WriteFile(filepath.Join(root, dataFolder, "bin", "audit"), []byte(script), 0o755); err != nil {
