@@ -87,7 +87,7 @@ func detach(ctx context.Context, f upFlags, data, bin string, out io.Writer) err
 	if ctx.Err() != nil {
 		return errors.New("interrupted; everything has stopped")
 	}
-	return fmt.Errorf("Taskwire ended before it was ready (%w); its output is in %s", err, stack.LogPath(data, upLog))
+	return fmt.Errorf("the detached process ended before it was ready (%w); its output is in %s", err, stack.LogPath(data, upLog))
 }
 
 // report is the other end: a detached up writes it. A nil report writes nothing.
