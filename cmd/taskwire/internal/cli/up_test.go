@@ -147,18 +147,21 @@ func TestASecondCtrlCKillsWhatDoesNotStop(t *testing.T) {
 func TestUpFailsWithTheOutputOfAPartThatDied(t *testing.T) {
 	long(t)
 	t.Parallel()
-	root := newRepo(t)
-	script := "#!/bin/sh\necho the door is locked >&2\nexit 4\n"
-	if err := os.WriteFile(filepath.Join(root, dataFolder, "bin", "audit"), []byte(script), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for _, detach := range []bool{false, true} {
-		out, ok := run(t, root, "up", "--no-build", "--port", "0", fmt.Sprintf("--detach=%v", detach))
-		if ok || !strings.Contains(out, "taskwire: audit died") || !strings.Contains(out, "the door is locked") || !strings.Contains(out, "audit.log") {
-			t.Errorf("up --detach=%v: got success %v, %q", detach, ok, out)
-		}
-		if s := status(t, root); s.Running {
-			t.Errorf("something still runs: %+v", s)
-		}
+	for _, detach := range []string{"--detach=false", "--detach=true"} {
+		t.Run(detach, func(t *testing.T) {
+			t.Parallel()
+			root := newRepo(t)
+			script := "#!/bin/sh\necho the door is locked >&2\nexit 4\n"
+			if err := os.WriteFile(filepath.Join(root, dataFolder, "bin", "audit"), []byte(script), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			out, ok := run(t, root, "up", "--no-build", "--port", "0", detach)
+			if ok || !strings.Contains(out, "taskwire: audit died") || !strings.Contains(out, "the door is locked") || !strings.Contains(out, "audit.log") {
+				t.Errorf("up: got success %v, %q", ok, out)
+			}
+			if s := status(t, root); s.Running {
+				t.Errorf("something still runs: %+v", s)
+			}
+		})
 	}
 }
