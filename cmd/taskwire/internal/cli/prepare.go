@@ -10,9 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/taskwire/taskwire/local/atomicfile"
 	"github.com/taskwire/taskwire/local/components"
 	"github.com/taskwire/taskwire/local/provision"
-	"github.com/taskwire/taskwire/local/atomicfile"
 	"github.com/taskwire/taskwire/local/secretfile"
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/events/apps"
