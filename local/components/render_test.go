@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/taskwire/taskwire/pkg/events/apps"
 )
 
 // source is a link to the repository's folder: Go's test cache notices changes only to files below the module.
@@ -77,7 +79,7 @@ func setting(t *testing.T, component map[string]any, name string) any {
 	return nil
 }
 
-func TestTheLocalFilesAreTheOnesOfKubernetesWithTheOverridesLaidOver(t *testing.T) {
+func TestLocalFilesAreKubernetesFilesWithOverrides(t *testing.T) {
 	t.Parallel()
 	resources, config := rendered(t, "websocket")
 	for _, want := range []struct {
@@ -142,7 +144,7 @@ func TestMergingFollowsTheNamesOfListItems(t *testing.T) {
 	}
 }
 
-func TestRenderRefusesWhatWouldTurnAGuardOffSilently(t *testing.T) {
+func TestRenderRefusesWhatWouldDropAGuardSilently(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name string
@@ -185,7 +187,7 @@ func TestRenderRefusesWhatWouldTurnAGuardOffSilently(t *testing.T) {
 
 func TestUnderComposeASidecarIsFoundByItsAppsName(t *testing.T) {
 	t.Parallel()
-	for _, app := range []string{"task-api", "recurring-task", "audit", "notification", "websocket"} {
+	for _, app := range apps.All() {
 		dir, file, err := Render(Config{Source: source, Place: Compose, Out: t.TempDir(), App: app, Brokers: "redpanda:9092", SecretsFile: "/config/s.json"})
 		if err != nil {
 			t.Fatal(err)

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-func TestALogLineIsReadableWhoeverWroteIt(t *testing.T) {
+func TestALogLineOfEachProgramIsReadable(t *testing.T) {
 	for name, tc := range map[string]struct {
 		raw   string
 		level Level
@@ -43,7 +43,7 @@ func TestTheTimeOfALineIsItsOwn(t *testing.T) {
 	}
 }
 
-func TestWithoutColourThereIsNoEscapeSequenceAndUnimportantLinesAreLeftOut(t *testing.T) {
+func TestPlainOutputHasNoEscapesAndNoUnimportantLines(t *testing.T) {
 	var out bytes.Buffer
 	c := New(&out, false)
 	c.Names("a-long-name", "b")

@@ -116,7 +116,7 @@ func TestAFollowedFileIsFollowedOverRotations(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		select { // one at a time: a reader slower than two rotations may miss a file, as with any rotation
+		select { // one at a time: a reader that is slower than two rotations may miss a file
 		case got := <-lines:
 			if want := fmt.Sprintf("line %04d", i); got != want {
 				t.Fatalf("got %q, want %q", got, want)

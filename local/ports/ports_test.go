@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-func TestAReservedPortRefusesClientsAndOtherListenersUntilItIsReleased(t *testing.T) {
+func TestAReservedPortRefusesClientsAndListeners(t *testing.T) {
 	s := NewSet()
 	defer s.ReleaseAll()
 	port, err := s.Free()
@@ -81,7 +81,7 @@ func TestAPortThatCannotBeReservedIsNotClaimed(t *testing.T) {
 	}
 }
 
-// listenAside listens on a port that nobody takes once it is closed: neither the system nor Free chooses it.
+// listenAside listens on a port that neither the system nor Free chooses, so nothing takes it after it is closed.
 func listenAside(t *testing.T) net.Listener {
 	t.Helper()
 	for range attempts {
@@ -110,7 +110,7 @@ func TestAPortTakenOnAllAddressesOrOnIPv6AloneIsTaken(t *testing.T) {
 	}
 }
 
-func TestChosenPortsAreDistinctAndOutsideTheRangeOfOutgoingConnections(t *testing.T) {
+func TestChosenPortsAreOutsideTheEphemeralRange(t *testing.T) {
 	s := NewSet()
 	defer s.ReleaseAll()
 	seen := map[int]bool{}
@@ -151,7 +151,7 @@ func TestAPortWithLingeringConnectionsOfAnEndedProcessIsFree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server.Close() // who closes first keeps the connection in TIME_WAIT
+	server.Close() // the side that closes first keeps the connection in TIME_WAIT
 	if _, err := client.Read(make([]byte, 1)); err == nil {
 		t.Fatal("read from a closed connection: got nil")
 	}
