@@ -17,7 +17,7 @@ import (
 
 const password = "a long secret"
 
-// cluster is a broker with TLS that lets in one user, and the file of its CA.
+// cluster starts a broker with TLS and one user. It returns the broker's address and the file of its CA.
 func cluster(t *testing.T, mechanism string) (addr, ca string) {
 	t.Helper()
 	server := httptest.NewTLSServer(http.NotFoundHandler()) // for its certificate, which is for 127.0.0.1
@@ -42,7 +42,7 @@ func setEnv(t *testing.T, env map[string]string) {
 	}
 }
 
-// reach says whether a client of the environment is let in.
+// reach returns nil if a client with the environment's settings is let in.
 func reach(t *testing.T, addr string) error {
 	t.Helper()
 	client, err := Client(addr)
@@ -67,13 +67,13 @@ func TestAUserIsLetInOverTLS(t *testing.T) {
 	}
 }
 
-func TestWhoIsNotLetIn(t *testing.T) {
+func TestAWrongLoginIsRefused(t *testing.T) {
 	addr, ca := cluster(t, "SCRAM-SHA-512")
 	for name, env := range map[string]map[string]string{
-		"another password":     {usernameVariable: "ann", passwordVariable: "guess", caVariable: ca},
-		"nobody":               {caVariable: ca},
-		"a CA that is not its": {usernameVariable: "ann", passwordVariable: password},
-		"no TLS":               {usernameVariable: "ann", passwordVariable: password, tlsVariable: "false"},
+		"another password": {usernameVariable: "ann", passwordVariable: "guess", caVariable: ca},
+		"no user":          {caVariable: ca},
+		"another CA":       {usernameVariable: "ann", passwordVariable: password},
+		"no TLS":           {usernameVariable: "ann", passwordVariable: password, tlsVariable: "false"},
 	} {
 		setEnv(t, env)
 		if err := reach(t, addr); err == nil {

@@ -252,7 +252,7 @@ func TestADamagedFolderIsReportedAndKept(t *testing.T) {
 				return errors.Join(os.RemoveAll(filepath.Join(dir, "cluster")),
 					os.WriteFile(filepath.Join(dir, "PG_VERSION"), []byte("15\n"), 0o600))
 			},
-			"of somebody else",
+			"did not make",
 		},
 	}
 	model := t.TempDir()
