@@ -11,7 +11,7 @@ import (
 	"github.com/taskwire/taskwire/testkit/daprtest"
 )
 
-func TestADeliveryIsTriedAgainUntilItIsTakenAndInOrder(t *testing.T) {
+func TestADeliveryIsRetriedInOrderUntilAcknowledged(t *testing.T) {
 	t.Parallel()
 	slow(t)
 	failures := []daprtest.Answer{daprtest.Retry, {Status: http.StatusInternalServerError}, {Status: http.StatusServiceUnavailable}, {Status: http.StatusConflict}}

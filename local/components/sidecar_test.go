@@ -13,7 +13,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Dapr 1.18.0 to 1.18.2 crash on it, every sidecar that subscribes, again and again.
+// TestATraceIDThatIsNoStringDoesNotCrashTheSidecar: in Dapr 1.18.0 to 1.18.2 such an event crashes every subscriber's sidecar
+// in a loop.
 func TestATraceIDThatIsNoStringDoesNotCrashTheSidecar(t *testing.T) {
 	t.Parallel()
 	k := daprtest.NewKafka(t)
@@ -174,7 +175,7 @@ func TestASidecarListensOnTheLoopbackAddressOnly(t *testing.T) {
 	}
 }
 
-// outside is an address of this machine that is not 127.0.0.1.
+// outside returns an address of this machine that is not 127.0.0.1.
 func outside(t *testing.T) string {
 	t.Helper()
 	addrs, err := net.InterfaceAddrs()
