@@ -1,4 +1,4 @@
-# Taskwire. `make help` lists the targets. Needs Go and make; everything else is built or installed by name.
+# Taskwire. `make help` lists the targets. Go and make must be installed; everything else is built, or installed by name.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -7,6 +7,7 @@ BIN       := $(CURDIR)/.taskwire/bin
 TASKWIRE  := $(BIN)/taskwire
 MODULES   := pkg/events pkg/events/schematest pkg/recurrence pkg/platform local testkit cmd/taskwire e2e services/audit services/notification services/recurring-task services/task-api services/websocket
 TOOL_MODS := tools/daprd tools/dev
+FUZZ_TIME := 30s
 UP_FLAGS  := $(if $(PORT),--port $(PORT)) $(if $(DATA),--data $(DATA)) $(if $(DETACH),--detach)
 DATA_FLAG := $(if $(DATA),--data $(DATA))
 
@@ -28,7 +29,7 @@ logs: taskwire ## Show a part's log (PART=task-api)
 
 ##@ Build
 .PHONY: taskwire build daprd tools
-taskwire: # the operator's tool, which builds the rest
+taskwire: # the operator's tool, which builds everything else
 	@./scripts/bootstrap.sh $(TASKWIRE)
 build: taskwire ## Build the services, the tool and daprd into .taskwire/bin
 	@$(TASKWIRE) build
@@ -38,18 +39,20 @@ tools: ## Build the linters and the test runner (once) into .taskwire/bin
 	@./scripts/tools.sh $(BIN)
 
 ##@ Check
-.PHONY: test test-unit test-e2e test-some lint fmt fmt-check tidy tidy-check generate generate-check vuln tour fuzz
-test: daprd tools ## Run every test, with the race detector, on the real parts
+.PHONY: test test-unit test-e2e test-some test-changed lint fmt fmt-check tidy tidy-check generate generate-check vuln tour fuzz
+test: daprd tools ## Run the unit, store, contract and whole-stack tests on the real parts, with the race detector
 	@./scripts/test.sh all
-test-unit: daprd tools ## Only the unit, store and contract tests
+test-unit: daprd tools ## Run the unit, store and contract tests without the slow ones (-short)
 	@./scripts/test.sh unit
-test-e2e: daprd tools ## Only the whole-stack tests
+test-e2e: daprd tools ## Run the whole-stack tests
 	@./scripts/test.sh e2e
-test-some: daprd tools ## Some tests: PKG=./services/audit/... RUN=Append
+test-some: daprd tools ## Run some tests: PKG=./services/audit/... RUN=Append
 	@./scripts/test.sh some "$(PKG)" "$(RUN)"
+test-changed: daprd ## Repeat the tests of changed packages, to find flaky ones (REPEAT_COUNT=, REPEAT_TIME=, REPEAT_BASE=)
+	@./scripts/repeat-changed.sh
 tour: taskwire ## Run the tours of README.md and docs/api.md word for word against a running `make up` (PORT=)
 	@./scripts/tour.sh $(if $(PORT),http://localhost:$(PORT))
-lint: tools ## Run the linters, the import-direction rules among them
+lint: tools ## Run the linters, which also check the direction of imports
 	@./scripts/each.sh "lint" $(BIN)/golangci-lint run --allow-parallel-runners --config $(CURDIR)/.golangci.yml ./... -- $(MODULES)
 fmt: ## Format all Go files
 	@gofmt -l -w $$(git ls-files '*.go')
@@ -64,28 +67,28 @@ generate: ## Regenerate schemas, documents, the API's types and the proxies' rou
 	@go generate ./pkg/events/... ./services/task-api/api/... ./local/routes/...
 generate-check: generate
 	@git diff --exit-code -- pkg/events docs/events.md services/task-api/api deploy/compose/Caddyfile k8s/base/ingress.yaml || { echo "generated files are stale: commit what make generate wrote"; exit 1; }
-vuln: tools ## Look for known vulnerabilities (needs the vulnerability database)
-	@./scripts/each.sh "vuln" $(BIN)/govulncheck ./... -- $(MODULES)
-fuzz: ## Fuzz each event decoder for 30 s, and the task API against its document for 2 min
+vuln: tools ## Look for known vulnerabilities that are not accepted in .ci/vulnerabilities.txt (needs the network)
+	@./scripts/vuln.sh
+fuzz: ## Fuzz each fuzz target for FUZZ_TIME (30s), and the task API against its document for 2 min
 	@cd services/task-api && TASKWIRE_FUZZ_TIME=2m go test -count=1 -run '^TestTheServerKeepsToItsDocument$$' ./internal/httpapi
-	@cd pkg/events && for f in $$(go test -list '^Fuzz' . | grep ^Fuzz); do go test -run '^$$' -fuzz "^$$f$$" -fuzztime 30s .; done
+	@./scripts/fuzz.sh $(FUZZ_TIME)
 
 ##@ Measure
 .PHONY: bench bench-smoke
-bench: ## Benchmarks of the packages
+bench: ## Run the benchmarks of the packages
 	@go test -run '^$$' -bench . -benchmem $$(go list work | grep -v /e2e)
-bench-smoke: daprd ## Whole-stack figures: create rate over its floor, commit to socket, start-up, memory
+bench-smoke: daprd ## Measure the whole stack: create rate over its floor, commit to socket, start-up, memory
 	@go run ./e2e/bench
 
 ##@ Apache Kafka
 .PHONY: test-kafka
-test-kafka: daprd tools ## The whole-stack tests on Apache Kafka: that of KAFKA_BROKERS, or one fetched from Maven Central (RUN=)
+test-kafka: daprd tools ## Run the whole-stack tests on Apache Kafka: at KAFKA_BROKERS, or fetched from Maven Central (RUN=)
 	@./scripts/kafka.sh test "$(RUN)"
 
 ##@ Observability
 TOOL_MODS += tools/prometheus tools/otelcol
 .PHONY: observability-check
-observability-check: ## Check the dashboards, scrape configurations and alert rules; run the rules' tests
+observability-check: ## Check the dashboards, scrape configurations and alert rules, and run the tests of the rules
 	@./scripts/observability.sh $(BIN)
 	@cd e2e && go test -count=1 ./observability
 
@@ -94,24 +97,24 @@ TOOL_MODS += tools/k8s
 .PHONY: minikube minikube-down k8s-test
 minikube: ## Bring Taskwire up on a Minikube: start it, Dapr, images, manifests; print the address (PROFILE=, CPUS=, MEMORY=)
 	@./scripts/k8s/minikube.sh up
-minikube-down: ## Take Taskwire off the Minikube, its data too; Minikube and Dapr stay
+minikube-down: ## Remove Taskwire and its data from the Minikube; Minikube and Dapr stay
 	@./scripts/k8s/minikube.sh down
-k8s-test: ## Test on a real cluster: KUBECONFIG and INGRESS, or the lab in ../shared/lab/k8s (RUN=, KEEP=1)
+k8s-test: ## Test on a real cluster: KUBECONFIG and INGRESS, or the lab in the folder K8S_LAB (RUN=, KEEP=1)
 	@RUN="$(RUN)" ./scripts/k8s/test.sh
 
 ##@ Images and compose
-MODULES += tools/images e2e/compose
+MODULES += tools/images tools/repo e2e/compose
 TOOL_MODS += tools/caddy
 .PHONY: images images-test compose-env compose-test
-images: ## Build the images, with Docker or without (VERSION=, IMAGES="task-api …")
+images: ## Build the images, with or without Docker (VERSION=, IMAGES="task-api …")
 	@./scripts/images.sh .taskwire/images $(IMAGES)
 images-test: ## Build the images without Docker for amd64 and arm64, and test what is in them
 	@cd tools/images && GOWORK=off go test -count=1 -timeout 45m .
-compose-env: ## Make .env for docker-compose.yml, with new secrets
+compose-env: ## Write .env for docker-compose.yml, with new secrets
 	@./scripts/compose-env.sh
-compose-test: ## Test docker-compose.yml, and start it without Docker and run the tours through its gateway (needs root)
+compose-test: ## Test docker-compose.yml, start it without Docker and run the tours through its gateway (needs root)
 	@./scripts/compose-test.sh
 
 .PHONY: clean
-clean: ## Remove what was built (not the data)
+clean: ## Remove the built programs; the data stays
 	@rm -rf $(BIN)

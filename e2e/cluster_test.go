@@ -19,19 +19,19 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// clusterNodes is the least that survives the loss of one.
+// clusterNodes is the smallest number of brokers that survives the loss of one.
 const clusterNodes = 3
 
-// cluster is Apache Kafka on several nodes, which the test may kill.
+// cluster is Apache Kafka on several nodes that the test may kill.
 type cluster struct {
 	t       *testing.T
 	nodes   []*kafka.Node
 	addrs   []string
-	running []*exec.Cmd // nil where a node is down
+	running []*exec.Cmd // nil for a node that is down
 	logs    []*os.File
 }
 
-// startCluster starts the nodes and waits until every one has joined. The test's end kills them.
+// startCluster prepares the nodes; start starts one. The end of the test kills them.
 func startCluster(t *testing.T, jars string) *cluster {
 	t.Helper()
 	c := &cluster{t: t, running: make([]*exec.Cmd, clusterNodes)}
@@ -72,7 +72,7 @@ func (c *cluster) start(i int) {
 	c.t.Helper()
 	cmd := exec.Command(c.nodes[i].Path(), c.nodes[i].Args()...)
 	cmd.Stdout, cmd.Stderr = c.logs[i], c.logs[i]
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C ends the test, and with it the nodes
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C ends the test, which then kills the nodes
 	if err := cmd.Start(); err != nil {
 		c.t.Fatal(err)
 	}
@@ -81,13 +81,13 @@ func (c *cluster) start(i int) {
 
 func (c *cluster) kill(i int) {
 	if cmd := c.running[i]; cmd != nil {
-		_ = cmd.Process.Kill() // it may have ended
+		_ = cmd.Process.Kill() // fails if it has ended
 		_ = cmd.Wait()
 		c.running[i] = nil
 	}
 }
 
-// waitInSync waits until the cluster has all its brokers and, of every topic, every replica.
+// waitInSync waits until the cluster has all its brokers and every replica of every topic is in sync.
 func (c *cluster) waitInSync(ctx context.Context) {
 	c.t.Helper()
 	kafka, err := kgo.NewClient(kgo.SeedBrokers(c.addrs...))
@@ -116,7 +116,7 @@ func (c *cluster) waitInSync(ctx context.Context) {
 	})
 }
 
-// leader is the number of the node that leads the partition with most of the user's events: the one whose loss hurts.
+// leader returns the node that leads the task-events partition with the most events: its loss matters most.
 func (c *cluster) leader(ctx context.Context) int {
 	c.t.Helper()
 	kafka, err := kgo.NewClient(kgo.SeedBrokers(c.addrs...))
@@ -142,9 +142,9 @@ func (c *cluster) leader(ctx context.Context) int {
 	return int(topics[events.TopicTaskEvents].Partitions[most.Partition].Leader) - 1
 }
 
-// TestNothingIsLostWhenABrokerOfThreeIsGone kills, in the middle of writes, the broker that leads the writer's
-// partition, and does not bring it back before all is counted: the two others hold everything that was acknowledged.
-// Then it comes back, and the next leader goes.
+// TestNothingIsLostWhenABrokerOfThreeIsGone kills the broker that leads the writer's partition in the middle of writes.
+// The broker stays away until everything is counted: the two others hold everything that was acknowledged. Then it
+// returns, and the test kills the next leader.
 func TestNothingIsLostWhenABrokerOfThreeIsGone(t *testing.T) {
 	jars := os.Getenv(jarsVariable)
 	if jars == "" {

@@ -17,7 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// publish sends raw as one CloudEvent through an app's sidecar, as any publisher on the bus could.
+// publish sends raw as one CloudEvent through the sidecar of an app. Any publisher on the bus could do that.
 func publish(t *testing.T, app, topic, id, key string, raw []byte) {
 	t.Helper()
 	addr, token := shared.SidecarHTTP(app)
@@ -48,8 +48,8 @@ func encode(t *testing.T, e interface{ Encode() ([]byte, error) }) []byte {
 	return raw
 }
 
-// TestAnEventDeliveredThreeTimesHasOneEffect sends the same completion, the same update and the same reminder three
-// times over, as an at-least-once bus may, and counts what each consumer made of them.
+// TestAnEventDeliveredThreeTimesHasOneEffect publishes the same completion, the same update and the same reminder three
+// times, as an at-least-once bus may, and counts their effects in each consumer.
 func TestAnEventDeliveredThreeTimesHasOneEffect(t *testing.T) {
 	u := client.NewUser(t, shared.URL())
 	page := client.OpenBrowser(t, u, 0)
@@ -73,7 +73,7 @@ func TestAnEventDeliveredThreeTimesHasOneEffect(t *testing.T) {
 		publish(t, "task-api", events.TopicTaskUpdates, row.EventID, u.ID, encode(t, row))
 		publish(t, "task-api", events.TopicReminders, reminder.EventID, u.ID, encode(t, reminder))
 	}
-	// A last write marks the end of the queue: when it has arrived, so has everything before it in that partition.
+	// Events of a partition arrive in order: when this last write has arrived, everything before it has.
 	u.Create(map[string]any{"title": "the mark"})
 	client.Eventually(t, time.Minute, "the mark is in the audit log, and nothing twice", func() error { return auditHas(u, "/api/v1/audit", 4) })
 	client.Eventually(t, time.Minute, "the browser saw each seq once", func() error { return page.SawAll(0, 4) })
@@ -83,12 +83,8 @@ func TestAnEventDeliveredThreeTimesHasOneEffect(t *testing.T) {
 		}
 		return nil
 	})
-	var list struct {
-		Items []json.RawMessage `json:"items"`
-	}
-	u.Must(http.MethodGet, "/api/v1/notifications", nil, http.StatusOK, &list)
-	if len(list.Items) != 1 {
-		t.Errorf("GET /notifications: got %d, want 1", len(list.Items))
+	if err := hasNotifications(u, 1); err != nil {
+		t.Error(err)
 	}
 	tasks, _, err := u.Sync(0)
 	if err != nil {
@@ -99,7 +95,7 @@ func TestAnEventDeliveredThreeTimesHasOneEffect(t *testing.T) {
 	}
 }
 
-// auditHas says whether the audit log has exactly n entries, none twice.
+// auditHas returns an error unless the audit log at path has exactly n entries.
 func auditHas(u *client.User, path string, n int) error {
 	entries, err := u.Audit(path)
 	if err != nil {
@@ -111,7 +107,7 @@ func auditHas(u *client.User, path string, n int) error {
 	return nil
 }
 
-// changeOf finds the update event of a task's version, with the event id that its consumers know it by.
+// changeOf returns the TaskUpdateEvent of a task's version, with the event id under which it was published.
 func changeOf(t *testing.T, u *client.User, task events.TaskData) events.TaskUpdateEvent {
 	t.Helper()
 	entries, err := u.Audit("/api/v1/audit/tasks/" + task.ID)
@@ -130,8 +126,8 @@ func changeOf(t *testing.T, u *client.User, task events.TaskData) events.TaskUpd
 	return events.TaskUpdateEvent{}
 }
 
-// TestAPoisonEventIsDeadLetteredAndThePartitionMovesOn puts an event that can never succeed in front of a good one,
-// in the same partition.
+// TestAPoisonEventIsDeadLetteredAndThePartitionMovesOn publishes an event that can never succeed, and then a good one to
+// the same partition.
 func TestAPoisonEventIsDeadLetteredAndThePartitionMovesOn(t *testing.T) {
 	u := client.NewUser(t, shared.URL())
 	id := uuid.Must(uuid.NewV7()).String()
@@ -140,7 +136,7 @@ func TestAPoisonEventIsDeadLetteredAndThePartitionMovesOn(t *testing.T) {
 	u.Create(map[string]any{"title": "behind the poison"})
 	client.Eventually(t, time.Minute, "the event behind the poison is in the audit log", func() error { return auditHas(u, "/api/v1/audit", 1) })
 
-	// Both consumers of the topic refuse it, each with its reason.
+	// Both consumers of the topic dead-letter it, each with its reason.
 	seen := deadLetters(t, events.DeadLetterTopic(events.TopicTaskEvents), func(d events.DeadLetter) bool { return d.EventID == id }, 2)
 	consumers := map[string]bool{}
 	for _, d := range seen {
@@ -171,18 +167,23 @@ func deadLetters(t *testing.T, topic string, match func(events.DeadLetter) bool,
 			t.Fatalf("%s: found %d of %d dead letters: %+v", topic, len(found), n, found)
 		}
 		fetches.EachRecord(func(r *kgo.Record) {
-			var envelope struct {
-				Data json.RawMessage `json:"data"`
-			}
-			if err := json.Unmarshal(r.Value, &envelope); err != nil {
-				t.Errorf("%s: %v: %s", topic, err, r.Value)
-				return
-			}
-			d, err := events.DecodeDeadLetter(envelope.Data)
+			d, err := events.DecodeDeadLetter(eventIn(t, r))
 			if err == nil && match(d) {
 				found = append(found, d)
 			}
 		})
 	}
 	return found
+}
+
+// eventIn returns the event in a record, which is a CloudEvent.
+func eventIn(t *testing.T, r *kgo.Record) json.RawMessage {
+	t.Helper()
+	var envelope struct {
+		Data json.RawMessage `json:"data"`
+	}
+	if err := json.Unmarshal(r.Value, &envelope); err != nil {
+		t.Errorf("%s: %v: %s", r.Topic, err, r.Value)
+	}
+	return envelope.Data
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// tool runs the operator's tool on the stack's broker and returns what it prints.
+// tool runs the operator's tool against the broker of the stack and returns its output.
 func tool(t *testing.T, args ...string) []byte {
 	t.Helper()
 	root, err := repoRoot()
@@ -29,9 +29,9 @@ func tool(t *testing.T, args ...string) []byte {
 	return out
 }
 
-// TestAReplayedDeadLetterComesToItsConsumersInItsUsersPartition: the event is as poisonous as before, so both consumers
-// dead-letter it again, which shows that both had it.
-func TestAReplayedDeadLetterComesToItsConsumersInItsUsersPartition(t *testing.T) {
+// TestAReplayedDeadLetterReachesItsConsumersInItsPartition replays an event that still cannot succeed. Both consumers
+// dead-letter it again, which shows that both received it.
+func TestAReplayedDeadLetterReachesItsConsumersInItsPartition(t *testing.T) {
 	id, user := uuid.Must(uuid.NewV7()).String(), uuid.NewString()
 	dlq := events.DeadLetterTopic(events.TopicTaskEvents)
 	publish(t, "task-api", events.TopicTaskEvents, id, user,

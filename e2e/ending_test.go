@@ -13,11 +13,12 @@ import (
 	"github.com/gorilla/websocket"
 	"github.com/jackc/pgx/v5"
 	"github.com/taskwire/taskwire/e2e/client"
+	"github.com/taskwire/taskwire/pkg/events/live"
 )
 
-// TestOfADeletedAccountNothingIsLeftButItsAuditEntries deletes an account that has something in every service, and looks
-// into their databases.
-func TestOfADeletedAccountNothingIsLeftButItsAuditEntries(t *testing.T) {
+// TestADeletedAccountLeavesNothingButItsAuditEntries deletes an account that has data in every service, and reads their
+// databases.
+func TestADeletedAccountLeavesNothingButItsAuditEntries(t *testing.T) {
 	u, other := client.NewUser(t, shared.URL()), client.NewUser(t, shared.URL())
 	page := client.OpenBrowser(t, u, 0)
 	past, far := time.Now().UTC().Format(time.RFC3339), time.Now().UTC().Add(48*time.Hour).Format(time.RFC3339)
@@ -32,23 +33,23 @@ func TestOfADeletedAccountNothingIsLeftButItsAuditEntries(t *testing.T) {
 		}
 		return nil
 	})
-	u.Must(http.MethodPost, "/api/v1/tasks/"+done.ID+"/complete", nil, http.StatusOK, nil) // its end makes no reminder event
+	u.Must(http.MethodPost, "/api/v1/tasks/"+done.ID+"/complete", nil, http.StatusOK, nil) // its reminder was delivered, so this makes no ReminderEvent
 	for _, each := range []*client.User{u, other} {
 		each.Must(http.MethodPut, "/api/v1/preferences", map[string]any{"channels": []string{"in_app"}}, http.StatusOK, nil)
 	}
 	const notified = `SELECT (SELECT count(*) FROM reminders WHERE user_id = $1) + (SELECT count(*) FROM notifications WHERE user_id = $1) +
 		(SELECT count(*) FROM preferences WHERE user_id = $1)`
 	for who, want := range map[*client.User]int{u: 4, other: 3} { // reminders, a notification, the preferences
-		client.Eventually(t, time.Minute, "notification has taken all", func() error {
+		client.Eventually(t, time.Minute, "notification has stored everything", func() error {
 			if n := rows(t, "notifications", notified, who.ID); n != want {
-				return fmt.Errorf("it keeps %d rows, want %d", n, want)
+				return fmt.Errorf("it has %d rows, want %d", n, want)
 			}
 			return nil
 		})
 	}
 
 	u.Must(http.MethodDelete, "/api/v1/me", map[string]any{"password": "correct horse battery staple"}, http.StatusNoContent, nil)
-	client.Eventually(t, time.Minute, "the open browser sees the tasks go", func() error { return page.SawAll(0, 5) })
+	client.Eventually(t, time.Minute, "the open browser sees the deletion of the tasks", func() error { return page.SawAll(0, 5) })
 	for database, sql := range map[string]string{
 		"notifications": notified,
 		"tasks": `SELECT (SELECT count(*) FROM users WHERE id = $1) + (SELECT count(*) FROM heads WHERE user_id = $1) + (SELECT count(*) FROM tasks WHERE user_id = $1) +
@@ -61,16 +62,16 @@ func TestOfADeletedAccountNothingIsLeftButItsAuditEntries(t *testing.T) {
 			return nil
 		})
 	}
-	client.Eventually(t, time.Minute, "the audit log has everything, up to the end", func() error { return auditHas(u, "/api/v1/audit", 5) })
-	if code, said := closeCode(t, u); code != 4008 || !strings.Contains(said, "account_gone") {
-		t.Errorf("a browser that comes back: got the close code %d %s, want 4008 account_gone", code, said)
+	client.Eventually(t, time.Minute, "the audit log has everything up to the deletion", func() error { return auditHas(u, "/api/v1/audit", 5) })
+	if code, reason := closeCode(t, u); code != live.AccountGone || !strings.Contains(reason, live.AccountGone.String()) {
+		t.Errorf("a browser that reconnects: got the close code %d %s, want %d %s", code, reason, live.AccountGone, live.AccountGone)
 	}
 	if n := rows(t, "notifications", notified, other.ID); n != 3 {
-		t.Errorf("notification keeps %d rows of another user, want its reminder, its notification and its preferences", n)
+		t.Errorf("notification has %d rows of another user, want 3: its reminder, its notification and its preferences", n)
 	}
 }
 
-// rows asks a service's database.
+// rows returns the number that a query for a user gives in a service's database.
 func rows(t *testing.T, database, sql, userID string) (n int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -86,24 +87,25 @@ func rows(t *testing.T, database, sql, userID string) (n int) {
 	return n
 }
 
-// closeCode connects as a browser that has seen nothing, and says how the server ends the connection.
-func closeCode(t *testing.T, u *client.User) (code int, reason string) {
+// closeCode connects as a browser that has seen nothing, and returns how the server closes it.
+func closeCode(t *testing.T, u *client.User) (code live.Code, reason string) {
 	t.Helper()
-	dialer := websocket.Dialer{Subprotocols: []string{"taskwire.v1"}, HandshakeTimeout: 5 * time.Second}
+	dialer := websocket.Dialer{Subprotocols: []string{live.Subprotocol}, HandshakeTimeout: 5 * time.Second}
 	conn, resp, err := dialer.Dial("ws"+strings.TrimPrefix(u.Base, "http")+"/ws", http.Header{"Origin": {u.Base}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
 	defer conn.Close()
-	if err := errors.Join(conn.SetReadDeadline(time.Now().Add(30*time.Second)), conn.WriteJSON(map[string]any{"type": "auth", "token": u.Token, "since": 0})); err != nil {
+	auth, err := live.Auth{Token: u.Token, Since: new(int64)}.Encode()
+	if err := errors.Join(err, conn.SetReadDeadline(time.Now().Add(30*time.Second)), conn.WriteMessage(websocket.TextMessage, auth)); err != nil {
 		t.Fatal(err)
 	}
 	for {
 		var frame json.RawMessage
 		err := conn.ReadJSON(&frame)
 		if closed, ok := errors.AsType[*websocket.CloseError](err); ok {
-			return closed.Code, closed.Text
+			return live.Code(closed.Code), closed.Text
 		}
 		if err != nil {
 			t.Fatalf("got %v, want the connection to be closed by the server", err)

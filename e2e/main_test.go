@@ -15,12 +15,12 @@ import (
 	"github.com/taskwire/taskwire/local/stack"
 )
 
-// startTimeout bounds the start of a whole stack: some seconds when warm, and far more on a machine that builds
+// startTimeout bounds the start of a whole stack. A warm start takes seconds, and far more on a machine that compiles
 // something else at the same time.
 const startTimeout = 3 * time.Minute
 
-// shared is the stack that the tests of this package use together: each test brings its own users, and a test that
-// kills a part proves that the supervisor brings it back.
+// shared is the stack that the tests of this package share. Each test registers its own users. A test that kills a part
+// waits until the supervisor has restarted it.
 var shared *stack.Stack
 
 func TestMain(m *testing.M) { os.Exit(runMain(m)) }
@@ -44,7 +44,7 @@ func runMain(m *testing.M) int {
 	}
 	s, stop, err := startStack(ctx, stackConfig(root, data))
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "e2e: start the stack: %v (its logs stay in %s)\n", err, filepath.Join(data, "log"))
+		fmt.Fprintf(os.Stderr, "e2e: start the stack: %v (its logs are kept in %s)\n", err, filepath.Join(data, "log"))
 		return 1
 	}
 	shared = s
@@ -54,7 +54,7 @@ func runMain(m *testing.M) int {
 		code = max(code, 1)
 	}
 	if code != 0 {
-		fmt.Fprintf(os.Stderr, "e2e: the logs of every part stay in %s\n", filepath.Join(data, "log"))
+		fmt.Fprintf(os.Stderr, "e2e: the logs of every part are kept in %s\n", filepath.Join(data, "log"))
 		return code
 	}
 	if err := os.RemoveAll(data); err != nil {
@@ -63,30 +63,30 @@ func runMain(m *testing.M) int {
 	return code
 }
 
-// The tests run on the own broker. scripts/kafka.sh runs them on Apache Kafka by one of these: the folder of its jars,
-// so that each stack has a Kafka of its own, or the addresses of brokers that are there.
+// By default a stack runs its own broker (local/broker). scripts/kafka.sh runs the tests on Apache Kafka and sets one of
+// these: the folder of its jars, so that each stack starts a Kafka of its own, or the addresses of running brokers.
 const (
 	jarsVariable    = "TEST_KAFKA_JARS"
 	brokersVariable = "TEST_KAFKA_BROKERS"
 )
 
-// stackConfig is a stack with the broker that the tests are to run on.
+// stackConfig returns the configuration of a stack with the broker that the environment names.
 func stackConfig(root, data string) stack.Config {
 	return stack.Config{
 		Root: root, Data: data, KafkaJars: os.Getenv(jarsVariable), Kafka: os.Getenv(brokersVariable),
-		Env: map[string]string{"ACCOUNT_CHECK_EVERY": "1s"}, // a test waits for it
+		Env: map[string]string{"ACCOUNT_CHECK_EVERY": "1s"}, // the default of 10 minutes is longer than a test
 	}
 }
 
-// needsOwnBroker skips a test that cannot run on brokers which are not the tests' own.
+// needsOwnBroker skips a test that must not use brokers which others use too, and says why.
 func needsOwnBroker(t *testing.T, why string) {
 	t.Helper()
 	if brokers := os.Getenv(brokersVariable); brokers != "" {
-		t.Skipf("the brokers at %s are not the tests' own: %s", brokers, why)
+		t.Skipf("the brokers at %s were not started by the tests: %s", brokers, why)
 	}
 }
 
-// startStack starts a stack and waits until it is ready. stop ends it and reports how it ended.
+// startStack starts a stack and waits until it is ready. stop stops it and returns the error of its Run.
 func startStack(ctx context.Context, cfg stack.Config) (s *stack.Stack, stop func() error, err error) {
 	cfg.BinDir = filepath.Join(cfg.Root, ".taskwire", "bin")
 	cfg.Out = io.Discard
@@ -114,7 +114,7 @@ func startStack(ctx context.Context, cfg stack.Config) (s *stack.Stack, stop fun
 	}
 }
 
-// showLogs ends a test that failed with the last lines of parts' logs, which its folder takes along.
+// showLogs logs the last lines of the named parts if the test fails: its temporary folder is removed with the logs.
 func showLogs(t *testing.T, s *stack.Stack, parts ...string) {
 	t.Cleanup(func() {
 		for _, part := range parts {
@@ -125,7 +125,7 @@ func showLogs(t *testing.T, s *stack.Stack, parts ...string) {
 	})
 }
 
-// repoRoot is the folder above this one that holds go.work.
+// repoRoot returns the folder above this one that holds go.work.
 func repoRoot() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {

@@ -19,10 +19,10 @@ import (
 	"github.com/taskwire/taskwire/pkg/events/apps"
 )
 
-// prometheusOwn are metrics that Prometheus makes of a scrape itself.
+// prometheusOwn are metrics that Prometheus itself adds to a scrape.
 var prometheusOwn = map[string]bool{"up": true}
 
-// scrape adds the names of the series at url to names.
+// scrape adds the names of the metrics at url to names.
 func scrape(url string, names map[string]bool) error {
 	resp, err := http.Get(url)
 	if err != nil {
@@ -43,9 +43,9 @@ func scrape(url string, names map[string]bool) error {
 	return lines.Err()
 }
 
-// TestEveryMetricOfTheDashboardsAndAlertsIsThere uses the system once in every way, scrapes every part as Prometheus
-// would, and looks for each metric that a dashboard or an alert asks for.
-func TestEveryMetricOfTheDashboardsAndAlertsIsThere(t *testing.T) {
+// TestEveryMetricOfTheDashboardsAndAlertsExists uses each feature once, scrapes every part as Prometheus does, and looks
+// for each metric in the expressions of the dashboards and alerts.
+func TestEveryMetricOfTheDashboardsAndAlertsExists(t *testing.T) {
 	root, err := repoRoot()
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +55,7 @@ func TestEveryMetricOfTheDashboardsAndAlertsIsThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(asked) < 20 {
-		t.Fatalf("found only %d metrics: %v", len(asked), asked)
+		t.Fatalf("found only %d metrics, want at least 20: %v", len(asked), asked)
 	}
 	u := client.NewUser(t, shared.URL())
 	page := client.OpenBrowser(t, u, 0)
@@ -69,10 +69,10 @@ func TestEveryMetricOfTheDashboardsAndAlertsIsThere(t *testing.T) {
 		}
 		return nil
 	})
-	makeASidecarTryAgain(t, u)
+	makeASidecarRetry(t, u)
 	publish(t, "task-api", events.TopicTaskEvents, uuid.NewString(), u.ID, []byte(`{"event_type":"no such event","task_id":"poison"}`))
 	exporter := startKafkaMetrics(t)
-	client.Eventually(t, time.Minute, "every metric is there", func() error {
+	client.Eventually(t, time.Minute, "every metric exists", func() error {
 		names := map[string]bool{}
 		urls := []string{exporter}
 		for _, app := range apps.All() {
@@ -90,15 +90,15 @@ func TestEveryMetricOfTheDashboardsAndAlertsIsThere(t *testing.T) {
 			}
 		}
 		if len(missing) > 0 {
-			return fmt.Errorf("no part tells %s", strings.Join(missing, ", "))
+			return fmt.Errorf("no part exports %s", strings.Join(missing, ", "))
 		}
 		return nil
 	})
 }
 
-// makeASidecarTryAgain has the recurrence engine take a completion while the task API is away, because a sidecar tells
-// the metrics of its retries only when there was one.
-func makeASidecarTryAgain(t *testing.T, u *client.User) {
+// makeASidecarRetry lets the recurrence engine take a completion while the task API is stopped: a sidecar exports the
+// metrics of its retries only after the first retry.
+func makeASidecarRetry(t *testing.T, u *client.User) {
 	t.Helper()
 	task := u.Create(map[string]any{"title": "tried again", "due_date": "2030-01-01", "recurrence": map[string]any{"rrule": "FREQ=DAILY"}})
 	do := func(fn func(string) error, part string) {
@@ -111,7 +111,7 @@ func makeASidecarTryAgain(t *testing.T, u *client.User) {
 	client.Eventually(t, time.Minute, "the completion is published", func() error { return auditKnows(u, task.ID, 2) })
 	do(shared.Stop, "task-api")
 	do(shared.Start, "recurring-task")
-	client.Eventually(t, time.Minute, "a sidecar tries again", func() error {
+	client.Eventually(t, time.Minute, "a sidecar has retried", func() error {
 		names := map[string]bool{}
 		if err := scrape(shared.MetricsURL(stack.Sidecar("recurring-task")), names); err != nil {
 			return err
@@ -130,7 +130,7 @@ func makeASidecarTryAgain(t *testing.T, u *client.User) {
 	})
 }
 
-// auditKnows says whether the audit log has a task's version.
+// auditKnows returns an error unless the audit log has the version of the task.
 func auditKnows(u *client.User, taskID string, version int64) error {
 	entries, err := u.Audit("/api/v1/audit/tasks/" + taskID)
 	if err != nil {
@@ -142,7 +142,7 @@ func auditKnows(u *client.User, taskID string, version int64) error {
 	return nil
 }
 
-// startKafkaMetrics runs the exporter on the stack's brokers and returns its URL.
+// startKafkaMetrics runs the Kafka exporter on the brokers of the stack and returns the URL of its metrics.
 func startKafkaMetrics(t *testing.T) string {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())

@@ -13,9 +13,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// TestPartitionsAreAddedUnderWritesAndEveryUsersOrderHolds does what docs/runbook.md#partitions says, with several users,
-// some of whom move to another partition.
-func TestPartitionsAreAddedUnderWritesAndEveryUsersOrderHolds(t *testing.T) {
+// TestAddingPartitionsUnderWritesKeepsTheOrderOfEachUser follows docs/runbook.md#partitions with several users, some of
+// whom move to another partition.
+func TestAddingPartitionsUnderWritesKeepsTheOrderOfEachUser(t *testing.T) {
 	needsOwnBroker(t, "its topics would keep the partitions")
 	root, err := repoRoot()
 	if err != nil {
@@ -48,12 +48,12 @@ func TestPartitionsAreAddedUnderWritesAndEveryUsersOrderHolds(t *testing.T) {
 	for _, app := range []string{"task-api", "notification"} {
 		must(t, s.Stop(stack.Sidecar(app)))
 	}
-	write(1 + changes) // these wait in the outbox
+	write(1 + changes) // these events wait in the outbox
 
 	kafka, err := kgo.NewClient(kgo.SeedBrokers(s.Brokers()))
 	must(t, err)
 	defer kafka.Close()
-	client.Eventually(t, time.Minute, "everything published is taken", func() error {
+	client.Eventually(t, time.Minute, "everything that was published is consumed", func() error {
 		lags, err := kadm.NewClient(kafka).Lag(t.Context(), "audit", "recurring-task", "notification")
 		if err == nil {
 			err = lags.Error()
@@ -75,7 +75,7 @@ func TestPartitionsAreAddedUnderWritesAndEveryUsersOrderHolds(t *testing.T) {
 		}
 		must(t, err)
 	}
-	for _, app := range []string{"audit", "recurring-task", "websocket"} { // else they look for new partitions every ten minutes
+	for _, app := range []string{"audit", "recurring-task", "websocket"} { // a running sidecar looks for new partitions only every ten minutes
 		must(t, s.Stop(stack.Sidecar(app)))
 		must(t, s.Start(stack.Sidecar(app)))
 	}
@@ -100,13 +100,13 @@ func TestPartitionsAreAddedUnderWritesAndEveryUsersOrderHolds(t *testing.T) {
 			}
 			return h.CheckAudit(entries, all)
 		})
-		client.Eventually(t, client.RecoveryTimeout, fmt.Sprintf("the page of user %d saw all in order", i), func() error { return w.page.SawAll(0, all) })
+		client.Eventually(t, client.RecoveryTimeout, fmt.Sprintf("the page of user %d saw everything in order", i), func() error { return w.page.SawAll(0, all) })
 	}
 	moved := false
 	ends, err = kadm.NewClient(kafka).ListEndOffsets(t.Context(), events.TopicTaskEvents)
 	must(t, err)
 	ends.Each(func(o kadm.ListedOffset) { moved = moved || o.Partition >= 12 && o.Offset > 0 })
 	if !moved {
-		t.Error("no user moved to a new partition: nothing was tested")
+		t.Error("no user moved to a new partition: the test proves nothing")
 	}
 }

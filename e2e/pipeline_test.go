@@ -12,9 +12,10 @@ import (
 	"github.com/taskwire/taskwire/e2e/client"
 	"github.com/taskwire/taskwire/local/stack"
 	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/events/live"
 )
 
-// TestTheReadmeTourWorksWordForWord runs the tour as CI and a newcomer do.
+// TestTheReadmeTourWorksWordForWord runs the tours of README.md and docs/api.md as a reader would.
 func TestTheReadmeTourWorksWordForWord(t *testing.T) {
 	root, err := repoRoot()
 	if err != nil {
@@ -26,8 +27,8 @@ func TestTheReadmeTourWorksWordForWord(t *testing.T) {
 	}
 }
 
-// TestAReminderIsDeliveredOnce sets a reminder that is due at once and one that is moved, cancelled or left behind by
-// a completed task, and counts the notifications.
+// TestAReminderIsDeliveredOnce sets reminders that are due soon, moves some of them, completes the task of one, and counts
+// the notifications.
 func TestAReminderIsDeliveredOnce(t *testing.T) {
 	u := client.NewUser(t, shared.URL())
 	page := client.OpenBrowser(t, u, 0)
@@ -43,14 +44,14 @@ func TestAReminderIsDeliveredOnce(t *testing.T) {
 	u.Must(http.MethodPatch, "/api/v1/tasks/"+moved.ID, map[string]any{"remind_at": far}, http.StatusOK, nil)
 	u.Must(http.MethodPatch, "/api/v1/tasks/"+brought.ID, map[string]any{"remind_at": soon}, http.StatusOK, nil)
 
-	var got []client.Frame
+	var got []live.Notification
 	client.Eventually(t, time.Minute, "two notifications", func() error {
 		if got = page.Notifications(); len(got) < 2 {
 			return fmt.Errorf("got %d: %+v", len(got), got)
 		}
 		return nil
 	})
-	// A later reminder marks the end: whatever else was due before it would have come by then.
+	// A later reminder marks the end: anything that was due before it has arrived by then.
 	mark := time.Now().UTC().Add(2 * time.Second).Format(time.RFC3339Nano)
 	u.Create(map[string]any{"title": "the mark", "due_at": due, "remind_at": mark})
 	client.Eventually(t, time.Minute, "the mark", func() error {
@@ -73,7 +74,7 @@ func TestAReminderIsDeliveredOnce(t *testing.T) {
 	}
 }
 
-// TestABrowserThatWasAwayCatchesUpWithoutAHole connects with an old since and wants every seq from there.
+// TestABrowserThatWasAwayCatchesUpWithoutAHole connects with an old since and expects every later seq.
 func TestABrowserThatWasAwayCatchesUpWithoutAHole(t *testing.T) {
 	u := client.NewUser(t, shared.URL())
 	task := u.Create(map[string]any{"title": "0"})
@@ -86,8 +87,8 @@ func TestABrowserThatWasAwayCatchesUpWithoutAHole(t *testing.T) {
 	client.Eventually(t, time.Minute, "the deletion, live", func() error { return page.SawAll(17, 301) })
 }
 
-// TestASidecarThatIsMissingAtStartDoesNotStopWrites starts a stack of its own without the task API's sidecar, writes,
-// and then starts the sidecar: everything that was answered arrives.
+// TestASidecarThatIsMissingAtStartDoesNotStopWrites starts a stack without the sidecar of the task API, writes, and then
+// starts the sidecar: everything that was answered arrives.
 func TestASidecarThatIsMissingAtStartDoesNotStopWrites(t *testing.T) {
 	root, err := repoRoot()
 	if err != nil {

@@ -20,19 +20,19 @@ import (
 )
 
 const (
-	// importLines are five batches of the import, so that it is in the middle of them when the part dies, and no more
-	// than the WebSocket service replays: the open browser then has to see them all, and is not told to resync.
+	// importLines is five batches of the import, so the part is killed in the middle of them. It is not more than the
+	// WebSocket service replays, so the open browser must see every change and gets no resync.
 	importLines = 1_000
-	// batchOperations is the most that a batch takes.
+	// batchOperations is the largest batch that the API takes.
 	batchOperations = 500
 )
 
-// killedForWrites are the processes that a write goes through and that keep something of it.
+// killedForWrites are the processes in which a write has state while it runs.
 var killedForWrites = []string{"task-api", "postgres"}
 
-// TestAnImportInWhichAPartIsKilledIsRepeatedAsItIs streams a file, kills the part while the file is on its way, and then
-// does what the documents say: the same import again, until it is done.
-func TestAnImportInWhichAPartIsKilledIsRepeatedAsItIs(t *testing.T) {
+// TestAnImportInterruptedByAKillCanBeRepeated streams a file, kills the part in the middle, and then follows the
+// documentation: it runs the same import again until it is done.
+func TestAnImportInterruptedByAKillCanBeRepeated(t *testing.T) {
 	for _, part := range killedForWrites {
 		t.Run(part, func(t *testing.T) {
 			u := client.NewUser(t, shared.URL())
@@ -42,27 +42,27 @@ func TestAnImportInWhichAPartIsKilledIsRepeatedAsItIs(t *testing.T) {
 				lines = append(lines, fmt.Sprintf(`{"id":"src-%d","title":"line %d"}`, i, i))
 			}
 			before := restarts(t, part)
-			told := importAndKill(t, u, lines, part)
-			if told == 0 || told >= importLines {
-				t.Fatalf("%s died with %d of %d tasks told, want it to die in the middle", part, told, importLines)
+			reported := importAndKill(t, u, lines, part)
+			if reported == 0 || reported >= importLines {
+				t.Fatalf("%s was killed when %d of %d tasks were reported, want it killed in the middle", part, reported, importLines)
 			}
 			var last importReport
 			client.Eventually(t, client.RecoveryTimeout, "the repeated import is done", func() (err error) {
 				last, err = importWhole(u, lines)
 				return err
 			})
-			if last.Created+last.Present != importLines || last.Present < told || last.Refused != 0 {
-				t.Errorf("repeated: got %+v, want %d tasks, %d or more of them there before", last, importLines, told)
+			if last.Created+last.Present != importLines || last.Present < reported || last.Refused != 0 {
+				t.Errorf("repeated: got %+v, want %d tasks, of which at least %d were there before", last, importLines, reported)
 			}
 			if after := restarts(t, part); after == before {
-				t.Errorf("%s was not restarted: nothing was tested", part)
+				t.Errorf("%s was not restarted: the test proves nothing", part)
 			}
 			wantOnce(t, u, page, titles("line %d", importLines))
 		})
 	}
 }
 
-// importReport is what the test reads of a line of the report.
+// importReport holds the fields of a report line that the test reads.
 type importReport struct {
 	Type                               string
 	Reason                             string
@@ -78,15 +78,15 @@ func importRequest(u *client.User, body io.Reader) (*http.Response, error) {
 	return (&http.Client{Timeout: client.RecoveryTimeout}).Do(req)
 }
 
-// importAndKill sends half of the lines, kills the part when the first of them are told to be made, and goes on sending
-// into whatever is left. It returns how many tasks were told to be made.
-func importAndKill(t *testing.T, u *client.User, lines []string, part string) (told int) {
+// importAndKill sends half of the lines, kills the part once the first tasks are reported as created, and sends the other
+// half. It returns how many tasks were reported as created.
+func importAndKill(t *testing.T, u *client.User, lines []string, part string) (reported int) {
 	t.Helper()
 	body, send := io.Pipe()
 	killed := make(chan struct{})
 	go func() {
 		half := len(lines) / 2
-		_, _ = io.WriteString(send, strings.Join(lines[:half], "\n")+"\n") // the server may be gone
+		_, _ = io.WriteString(send, strings.Join(lines[:half], "\n")+"\n") // fails if the server is gone
 		<-killed
 		_, _ = io.WriteString(send, strings.Join(lines[half:], "\n")+"\n")
 		_ = send.Close()
@@ -106,10 +106,10 @@ func importAndKill(t *testing.T, u *client.User, lines []string, part string) (t
 	for in := bufio.NewScanner(resp.Body); in.Scan(); {
 		var r importReport
 		if err := json.Unmarshal(in.Bytes(), &r); err != nil {
-			break // cut
+			break // the answer was cut off
 		}
-		told = max(told, r.Created)
-		if !done && told > 0 {
+		reported = max(reported, r.Created)
+		if !done && reported > 0 {
 			done = true
 			if err := shared.Kill(part, syscall.SIGKILL); err != nil {
 				t.Errorf("kill -9 %s: %v", part, err)
@@ -117,16 +117,16 @@ func importAndKill(t *testing.T, u *client.User, lines []string, part string) (t
 			close(killed)
 		}
 		if r.Type == "done" {
-			t.Errorf("the import ended as if %s had not died: %+v", part, r)
+			t.Errorf("the import was done although %s was killed: %+v", part, r)
 		}
 	}
 	if !done {
 		close(killed)
 	}
-	return told
+	return reported
 }
 
-// importWhole imports the lines and wants the report to end with done.
+// importWhole imports the lines. It returns an error unless the report ends with done.
 func importWhole(u *client.User, lines []string) (last importReport, err error) {
 	resp, err := importRequest(u, strings.NewReader(strings.Join(lines, "\n")))
 	if err != nil {
@@ -148,13 +148,13 @@ func importWhole(u *client.User, lines []string) (last importReport, err error) 
 	return last, nil
 }
 
-// TestABatchInWhichAPartIsKilledIsDoneOnce holds a batch up at a point of its transaction, kills the part, and repeats
+// TestABatchInterruptedByAKillIsAppliedOnce blocks a batch in the middle of its transaction, kills the part, and repeats
 // the batch with its Idempotency-Key until it is answered.
-func TestABatchInWhichAPartIsKilledIsDoneOnce(t *testing.T) {
+func TestABatchInterruptedByAKillIsAppliedOnce(t *testing.T) {
 	for _, part := range killedForWrites {
 		for _, atomic := range []bool{false, true} {
-			// The insert into the first table is after the tasks and before the events; the one into the second is sent
-			// with the COMMIT behind it, so that a server whose client has died still commits.
+			// The transaction inserts into idempotency_keys after the tasks and before the events. It sends the insert into
+			// outbox together with COMMIT, so Postgres commits even if the task API is killed while it waits.
 			for _, table := range []string{"idempotency_keys", "outbox"} {
 				t.Run(fmt.Sprintf("%s, atomic %v, at %s", part, atomic, table), func(t *testing.T) {
 					u := client.NewUser(t, shared.URL())
@@ -165,13 +165,13 @@ func TestABatchInWhichAPartIsKilledIsDoneOnce(t *testing.T) {
 					killInBatch(t, u, second, part, table)
 					repeated := second.send(t, u)
 					if again := first.send(t, u); !bytes.Equal(again, answered) {
-						t.Errorf("the batch that was answered before %s died: got another answer, %.200s, want %.200s", part, again, answered)
+						t.Errorf("the batch that was answered before %s was killed: got another answer, %.200s, want %.200s", part, again, answered)
 					}
 					if again := second.send(t, u); !bytes.Equal(again, repeated) {
-						t.Errorf("the batch in which %s died: got another answer the third time, %.200s, want %.200s", part, again, repeated)
+						t.Errorf("the batch during which %s was killed: got another answer the third time, %.200s, want %.200s", part, again, repeated)
 					}
 					if after := restarts(t, part); after == before {
-						t.Errorf("%s was not restarted: nothing was tested", part)
+						t.Errorf("%s was not restarted: the test proves nothing", part)
 					}
 					wantOnce(t, u, page, append(titles("first %d", batchOperations), titles("second %d", batchOperations)...))
 				})
@@ -180,7 +180,7 @@ func TestABatchInWhichAPartIsKilledIsDoneOnce(t *testing.T) {
 	}
 }
 
-// batch is a request that a client repeats until it is answered.
+// batch is a batch request with its Idempotency-Key.
 type batch struct {
 	body map[string]any
 	key  map[string]string
@@ -196,7 +196,7 @@ func newBatch(name string, atomic bool) batch {
 
 const batchPath = "/api/v1/tasks:batch"
 
-// send repeats the batch until it is answered and wants every operation to have made its task.
+// send repeats the batch until it is answered, and expects a created task from every operation.
 func (b batch) send(t *testing.T, u *client.User) []byte {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), client.RecoveryTimeout)
@@ -222,7 +222,7 @@ func (b batch) send(t *testing.T, u *client.User) []byte {
 	return raw
 }
 
-// killInBatch lets the batch come as far as the table, kills the part, and lets go.
+// killInBatch locks the table, waits until the batch is blocked by the lock, kills the part, and releases the lock.
 func killInBatch(t *testing.T, u *client.User, b batch, part, table string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -231,8 +231,8 @@ func killInBatch(t *testing.T, u *client.User, b batch, part, table string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = holder.Close(context.WithoutCancel(ctx)) }() // where Postgres was killed it is closed already
-	// SHARE lets the table be read and not written.
+	defer func() { _ = holder.Close(context.WithoutCancel(ctx)) }() // fails if Postgres was killed
+	// SHARE blocks writes to the table and lets others read it.
 	if _, err := holder.Exec(ctx, "BEGIN; LOCK TABLE "+table+" IN SHARE MODE"); err != nil {
 		t.Fatal(err)
 	}
@@ -247,7 +247,7 @@ func killInBatch(t *testing.T, u *client.User, b batch, part, table string) {
 		ended <- err
 	}()
 	client.Eventually(t, 30*time.Second, "the batch waits for "+table, func() error {
-		if _, err := holder.Exec(ctx, "SELECT pg_stat_clear_snapshot()"); err != nil { // a transaction sees the same activity until it asks anew
+		if _, err := holder.Exec(ctx, "SELECT pg_stat_clear_snapshot()"); err != nil { // a transaction sees its first snapshot of the activity until it clears it
 			t.Fatal(err)
 		}
 		var waiting int
@@ -264,7 +264,7 @@ func killInBatch(t *testing.T, u *client.User, b batch, part, table string) {
 		t.Fatalf("kill -9 %s: %v", part, err)
 	}
 	if err := <-ended; err != nil {
-		t.Errorf("the batch in which %s was killed: %v, want no 2xx", part, err)
+		t.Errorf("the batch during which %s was killed: %v, want no 2xx", part, err)
 	}
 	_, err = holder.Exec(ctx, "ROLLBACK")
 	if err != nil && part != "postgres" {
@@ -280,8 +280,8 @@ func titles(format string, n int) []string {
 	return all
 }
 
-// wantOnce wants the user to have exactly the tasks with these titles, and each in the audit log and the open browser
-// once.
+// wantOnce fails the test unless the user has exactly the tasks with these titles, and each of them is in the audit log
+// and in the open browser once.
 func wantOnce(t *testing.T, u *client.User, page *client.Browser, want []string) {
 	t.Helper()
 	tasks, head, err := u.Sync(0)
@@ -299,12 +299,12 @@ func wantOnce(t *testing.T, u *client.User, page *client.Browser, want []string)
 		if got[title] == 1 {
 			continue
 		}
-		if wrong++; wrong <= 3 { // they say all there is to say
+		if wrong++; wrong <= 3 { // three examples are enough
 			t.Errorf("task %q: got %d, want 1", title, got[title])
 		}
 	}
 	if wrong > 0 || len(tasks) != len(want) || head != int64(len(want)) {
-		t.Errorf("got %d tasks and the head %d, want %d of both; %d titles are missing or there twice", len(tasks), head, len(want), wrong)
+		t.Errorf("got %d tasks and the head %d, want %d of both; %d titles are missing or twice", len(tasks), head, len(want), wrong)
 	}
 	client.Eventually(t, client.RecoveryTimeout, "each created event is in the audit log once", func() error {
 		entries, err := u.Audit("/api/v1/audit")

@@ -21,16 +21,16 @@ import (
 	"github.com/taskwire/taskwire/local/stack"
 )
 
-// keysKnown is what the test waits for a published key to be known. In a cluster it is ten minutes, after which every
-// verifier has fetched the set anew (docs/runbook.md#the-signing-key-of-access-tokens); with one replica of the task API
-// it is enough that a verifier may fetch again, which it does at most every 5 s.
+// keysKnown is how long the test waits until a verifier may fetch the published keys again: a verifier does so at most
+// every 5 s. In a cluster it is ten minutes, after which every verifier has fetched them
+// (docs/runbook.md#the-signing-key-of-access-tokens). No event says when that is, so the test waits for the time.
 const keysKnown = 6 * time.Second
 
-// writePause makes the writer a busy client and not a benchmark.
+// writePause keeps the writer a busy client: without it the test would be a benchmark.
 const writePause = 50 * time.Millisecond
 
-// steadyWriter creates tasks as long as it is not stopped, as a client that repeats what was not answered. A 401 ends
-// it: a rotation that makes a client log in again is no rotation.
+// steadyWriter creates tasks until it is stopped, and repeats each request until it is answered. A 401 ends it with an
+// error, because a rotation must not make a client log in again.
 type steadyWriter struct {
 	stop context.CancelFunc
 	done sync.WaitGroup
@@ -44,7 +44,7 @@ func writeSteadily(u *client.User) *steadyWriter {
 	w.done.Go(func() {
 		for i := 0; ctx.Err() == nil; i++ {
 			headers := map[string]string{"Idempotency-Key": uuid.NewString()}
-			// It is not cut off in the middle: then nobody would know whether the task is there.
+			// The request is not cancelled with the writer: an unanswered one may or may not have created its task.
 			body := map[string]any{"title": fmt.Sprint("steady ", i)}
 			once, cancel := context.WithTimeout(context.WithoutCancel(ctx), client.RecoveryTimeout)
 			_, err := u.Insist(once, http.MethodPost, "/api/v1/tasks", body, headers)
@@ -60,18 +60,18 @@ func writeSteadily(u *client.User) *steadyWriter {
 	return w
 }
 
-// ended stops the writer and returns how many tasks were acknowledged.
+// ended stops the writer and returns the number of acknowledged tasks.
 func (w *steadyWriter) ended(t *testing.T) int {
 	t.Helper()
 	w.stop()
 	w.done.Wait()
 	if w.err != nil {
-		t.Errorf("a client that writes all the time: %v", w.err)
+		t.Errorf("the steady writer: %v", w.err)
 	}
 	return w.n
 }
 
-// editSecret changes one value of an app's secrets, as kubectl does it in a cluster.
+// editSecret changes one value of an app's secrets, as kubectl does in a cluster.
 func editSecret(t *testing.T, data, app, key string, change func(old string) string) {
 	t.Helper()
 	path := filepath.Join(stack.SecretsDir(data), app+".json")
@@ -88,7 +88,7 @@ func editSecret(t *testing.T, data, app, key string, change func(old string) str
 	must(t, os.WriteFile(path, raw, 0o600))
 }
 
-// restart restarts an app with its sidecar, as a new pod is both, and waits until it is ready.
+// restart restarts an app and its sidecar, like a new pod, and waits until both are ready.
 func restart(t *testing.T, s *stack.Stack, app string) {
 	t.Helper()
 	for _, part := range []string{app, stack.Sidecar(app)} {
@@ -97,7 +97,7 @@ func restart(t *testing.T, s *stack.Stack, app string) {
 	for _, part := range []string{stack.Sidecar(app), app} {
 		must(t, s.Start(part))
 	}
-	// Not the gateway's /readyz: its answer may be from before the stop, it is kept for a moment.
+	// The /readyz of the gateway would not do: it caches its answer, which may be older than the stop.
 	client.Eventually(t, client.RecoveryTimeout, app+" is ready again", func() error {
 		for _, part := range s.Status() {
 			if (part.Name == app || part.Name == stack.Sidecar(app)) && !part.Ready {
@@ -108,8 +108,8 @@ func restart(t *testing.T, s *stack.Stack, app string) {
 	})
 }
 
-// everywhere wants a token to be taken by every service that asks for one. That a service is away for the moment of its
-// restart is no answer; 401 is one, and final.
+// everywhere fails the test unless every service accepts the token. It repeats a request to a service that is restarting;
+// a 401 fails at once.
 func everywhere(t *testing.T, u *client.User, what, token string) {
 	t.Helper()
 	as := *u
@@ -130,7 +130,7 @@ func everywhere(t *testing.T, u *client.User, what, token string) {
 	}
 }
 
-// login is a new access token of the user.
+// login returns a new access token of the user.
 func login(t *testing.T, u *client.User, email string) string {
 	t.Helper()
 	var answer struct {
@@ -149,8 +149,8 @@ func login(t *testing.T, u *client.User, email string) string {
 	return answer.AccessToken
 }
 
-// TestSecretsAreRotatedUnderLoad does what docs/runbook.md says of each secret, with real processes, while a client
-// writes; then everything that was acknowledged is in the audit log once.
+// TestSecretsAreRotatedUnderLoad follows docs/runbook.md for each secret, with real processes, while a client writes. Then
+// everything that was acknowledged is in the audit log once.
 func TestSecretsAreRotatedUnderLoad(t *testing.T) {
 	needsOwnBroker(t, "a second stack would share the first one's consumer groups")
 	root, err := repoRoot()
@@ -173,7 +173,7 @@ func TestSecretsAreRotatedUnderLoad(t *testing.T) {
 	everywhere(t, u, "the first token", old)
 	writer := writeSteadily(u)
 
-	// The signing key: first published behind the old one, then in front of it, then alone.
+	// The signing key: the new one is first published behind the old one, then in front of it, then alone.
 	out, err := exec.Command("openssl", "genpkey", "-algorithm", "ed25519").Output()
 	if err != nil {
 		t.Fatalf("openssl genpkey: %v", err)
@@ -195,7 +195,7 @@ func TestSecretsAreRotatedUnderLoad(t *testing.T) {
 	client.OpenBrowser(t, &withFresh, 0)
 	everywhere(t, u, "the first token, its key behind", old)
 
-	// The database's password: a second role with the rights of the first, so that neither is ever wrong.
+	// The database's password: a second role with the rights of the first, so each password is valid while it is used.
 	conn, err := pgx.Connect(t.Context(), s.PostgresURL("tasks"))
 	if err != nil {
 		t.Fatal(err)
@@ -220,16 +220,16 @@ func TestSecretsAreRotatedUnderLoad(t *testing.T) {
 	err = conn.QueryRow(t.Context(), `SELECT count(*) FILTER (WHERE usename = 'tasks_app'), count(*) FILTER (WHERE usename = 'tasks_app_2')
 		FROM pg_stat_activity WHERE datname = 'tasks'`).Scan(&first, &second)
 	if err != nil || first != 0 || second == 0 {
-		t.Errorf("connections of tasks_app: %d, of tasks_app_2: %d (%v), want none and some", first, second, err)
+		t.Errorf("connections of tasks_app: %d, of tasks_app_2: %d (%v), want 0 and at least 1", first, second, err)
 	}
 	u.Create(map[string]any{"title": "written by the second role"})
 	acknowledged := writer.ended(t) + 1
 	if acknowledged < 20 {
-		t.Errorf("the client wrote only %d tasks: there was hardly a load", acknowledged)
+		t.Errorf("the client wrote only %d tasks, want at least 20: there was hardly any load", acknowledged)
 	}
 	client.Eventually(t, client.RecoveryTimeout, "what was acknowledged is in the audit log once", func() error { return auditHas(u, "/api/v1/audit", acknowledged) })
 
-	// The old key goes when the last token that it signed has expired; one that has not is then refused.
+	// The old key is removed when its last token has expired. A token that is still valid is then refused.
 	editSecret(t, data, "task-api", "token-signing-key", func(string) string { return next })
 	restart(t, s, "task-api")
 	everywhere(t, u, "a token of the new key, alone", fresh)
@@ -237,7 +237,7 @@ func TestSecretsAreRotatedUnderLoad(t *testing.T) {
 		t.Errorf("the old token without its key: got %d %s %v, want 401", status, body, err)
 	}
 
-	// The tokens between a service and its sidecar are new with every start of the two; what waited is still delivered.
+	// A service and its sidecar get new tokens at each start. Events that waited are still delivered.
 	_, leaked := s.SidecarHTTP("task-api")
 	must(t, s.Stop("audit"))
 	u.Token = fresh
@@ -262,13 +262,13 @@ func TestSecretsAreRotatedUnderLoad(t *testing.T) {
 		}
 		resp.Body.Close()
 		if resp.StatusCode != want {
-			t.Errorf("sidecar, asked with the token of before or now: got %d, want %d", resp.StatusCode, want)
+			t.Errorf("sidecar, asked with the previous or the current token: got %d, want %d", resp.StatusCode, want)
 		}
 	}
-	client.Eventually(t, client.RecoveryTimeout, "what waited over the change of tokens arrives", func() error { return auditHas(u, "/api/v1/audit", acknowledged+1) })
+	client.Eventually(t, client.RecoveryTimeout, "the event that waited during the change of tokens arrives", func() error { return auditHas(u, "/api/v1/audit", acknowledged+1) })
 }
 
-// keyOf is the kid of a token.
+// keyOf returns the kid of a token.
 func keyOf(t *testing.T, token string) string {
 	t.Helper()
 	head, _, _ := strings.Cut(token, ".")

@@ -23,7 +23,7 @@ import (
 // transferTimeout bounds one run of the command.
 const transferTimeout = 2 * time.Minute
 
-// taskwire is a run of the command as the user, which the test starts.
+// taskwire returns a run of the command as the user. The test starts it.
 func taskwire(t *testing.T, u *client.User, args ...string) *exec.Cmd {
 	t.Helper()
 	root, err := repoRoot()
@@ -36,13 +36,13 @@ func taskwire(t *testing.T, u *client.User, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// ran is how a run ended.
+// ran is the outcome of a run.
 type ran struct {
 	code      int
 	out, errs string
 }
 
-// runs runs the command to its end.
+// runs runs the command and returns its outcome.
 func runs(t *testing.T, u *client.User, args ...string) ran {
 	t.Helper()
 	return finish(t, taskwire(t, u, args...), (*exec.Cmd).Run)
@@ -62,7 +62,7 @@ func finish(t *testing.T, cmd *exec.Cmd, wait func(*exec.Cmd) error) ran {
 	return ran{cmd.ProcessState.ExitCode(), out.String(), errs.String()}
 }
 
-// fillForExport makes tasks with what every format can hold.
+// fillForExport creates tasks whose values every format can hold, and returns their number.
 func fillForExport(u *client.User) (n int) {
 	for _, task := range []map[string]any{
 		{"title": "Größe 👩‍👩‍👧 \"quoted\", with; signs\\", "description": "a\n\tb, c; d", "priority": "urgent", "tags": []string{"büro", "x"}, "due_at": "2030-03-01T10:00:00Z", "remind_at": "2030-02-28T09:00:00Z", "timezone": "America/New_York"},
@@ -76,8 +76,8 @@ func fillForExport(u *client.User) (n int) {
 	return n
 }
 
-// exported is a user's export as CSV, which has no ids, with its lines in an order that does not depend on when they
-// were made.
+// exported returns a user's export as CSV, which has no ids. Its lines are sorted, so their order does not depend on the
+// order of creation.
 func exported(t *testing.T, u *client.User) [][]string {
 	t.Helper()
 	status, raw, err := u.Do(http.MethodGet, "/api/v1/export?format=csv", nil, nil)
@@ -92,7 +92,7 @@ func exported(t *testing.T, u *client.User) [][]string {
 	return records
 }
 
-func TestTheCommandTakesEveryFormatThereAndBackAndMakesNothingTwice(t *testing.T) {
+func TestTheCommandExportsAndImportsEveryFormatOnce(t *testing.T) {
 	from := client.NewUser(t, shared.URL())
 	n := fillForExport(from)
 	want := exported(t, from)
@@ -112,17 +112,17 @@ func TestTheCommandTakesEveryFormatThereAndBackAndMakesNothingTwice(t *testing.T
 				fmt.Sprintf("0 tasks made, %d were there already, 0 refused, 0 left out, 0 notes.", n),
 			} {
 				if got := runs(t, to, append([]string{"import"}, args...)...); got.code != 0 || strings.TrimSpace(got.out) != line || got.errs != "" {
-					t.Errorf("import: got %+v, want %q and no progress, for there is no terminal", got, line)
+					t.Errorf("import: got %+v, want %q and, without a terminal, no progress", got, line)
 				}
 			}
 			if got := exported(t, to); !slices.EqualFunc(got, want, slices.Equal) {
-				t.Errorf("there and back: got\n%q\nwant\n%q", got, want)
+				t.Errorf("exported, imported and exported again: got\n%q\nwant\n%q", got, want)
 			}
 		})
 	}
 }
 
-func TestTheCommandSaysLineByLineWhatItCouldNotTake(t *testing.T) {
+func TestTheCommandReportsEachLineThatIsRefused(t *testing.T) {
 	u := client.NewUser(t, shared.URL())
 	file := filepath.Join(t.TempDir(), "x.jsonl")
 	if err := os.WriteFile(file, []byte("{\"title\":\"good\"}\n{\"title\":\"\"}\nnonsense\n{\"title\":\"x\",\"titel\":\"y\"}\n"), 0o600); err != nil {
@@ -139,7 +139,7 @@ func TestTheCommandSaysLineByLineWhatItCouldNotTake(t *testing.T) {
 	}
 }
 
-func TestCtrlCInTheMiddleOfAnImportSaysHowToGoOn(t *testing.T) {
+func TestCtrlCInAnImportTellsHowToContinue(t *testing.T) {
 	u := client.NewUser(t, shared.URL())
 	const n = 1000
 	var lines strings.Builder
@@ -159,7 +159,7 @@ func TestCtrlCInTheMiddleOfAnImportSaysHowToGoOn(t *testing.T) {
 		if _, err := io.WriteString(in, half); err != nil {
 			t.Errorf("send half of the file: %v", err)
 		}
-		client.Eventually(t, time.Minute, "a part of the file is taken", func() error {
+		client.Eventually(t, time.Minute, "a part of the file is imported", func() error {
 			if tasks, _, err := u.Sync(0); err != nil || len(tasks) == 0 {
 				return errors.Join(err, errNothingYet)
 			}
@@ -171,20 +171,20 @@ func TestCtrlCInTheMiddleOfAnImportSaysHowToGoOn(t *testing.T) {
 		return cmd.Wait() // the rest of the file never comes
 	})
 	if got.code != 128+int(syscall.SIGINT) || strings.Count(got.errs, "\n") != 1 || !strings.Contains(got.errs, "interrupted") || !strings.Contains(got.errs, "Run the same import again") {
-		t.Errorf("interrupted: got %+v, want 130 and one line that says how to go on", got)
+		t.Errorf("interrupted: got %+v, want 130 and one line that says how to continue", got)
 	}
 	cmd = taskwire(t, u, "import", "-", "--format", "jsonl")
 	cmd.Stdin = strings.NewReader(lines.String())
 	if got := finish(t, cmd, (*exec.Cmd).Run); got.code != 0 {
-		t.Errorf("again: got %+v", got)
+		t.Errorf("the repeated import: got %+v", got)
 	}
 	tasks, head, err := u.Sync(0)
 	if err != nil || len(tasks) != n || head != n {
-		t.Errorf("after the repetition: got %d tasks and the head %d, %v, want %d of both", len(tasks), head, err, n)
+		t.Errorf("after the repeated import: got %d tasks, head %d, %v; want %d for both", len(tasks), head, err, n)
 	}
 }
 
-func TestProgressIsShownOnATerminalAndIsGoneInTheEnd(t *testing.T) {
+func TestProgressIsShownOnATerminalAndClearedAtTheEnd(t *testing.T) {
 	u := client.NewUser(t, shared.URL())
 	var lines strings.Builder
 	for i := range 1000 {
@@ -196,13 +196,13 @@ func TestProgressIsShownOnATerminalAndIsGoneInTheEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := taskwire(t, u, "import", file)
-	terminal, err := pty.Start(cmd) // which makes it stdout and stderr
+	terminal, err := pty.Start(cmd) // the terminal becomes stdout and stderr
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer terminal.Close()
 	var shown bytes.Buffer
-	_, _ = io.Copy(&shown, terminal) // ends with EIO when the command has
+	_, _ = io.Copy(&shown, terminal) // returns EIO when the command ends
 	got := finish(t, cmd, (*exec.Cmd).Wait)
 	const clear = "\r\x1b[K"
 	steps := strings.Split(shown.String(), clear)
@@ -217,14 +217,14 @@ func TestProgressIsShownOnATerminalAndIsGoneInTheEnd(t *testing.T) {
 	}
 	last := steps[len(steps)-1]
 	if !strings.Contains(last, "1000 tasks made, 0 were there already, 1 refused") || strings.Contains(last, " % ") {
-		t.Errorf("in the end: got %q, want the outcome alone", last)
+		t.Errorf("at the end: got %q, want only the outcome", last)
 	}
 	if !strings.Contains(shown.String(), "line 1001: ") || got.code != 1 {
 		t.Errorf("got %d %q, want 1 and the line that was refused", got.code, shown.String())
 	}
 }
 
-func TestWhatKeepsTheCommandFromWorkingIsOneLine(t *testing.T) {
+func TestAnErrorOfTheCommandIsOneLine(t *testing.T) {
 	u := client.NewUser(t, shared.URL())
 	file := filepath.Join(t.TempDir(), "x.jsonl")
 	if err := os.WriteFile(file, []byte("{\"title\":\"t\"}\n"), 0o600); err != nil {
@@ -244,7 +244,7 @@ func TestWhatKeepsTheCommandFromWorkingIsOneLine(t *testing.T) {
 		{"no token for an export", nameless, []string{"export", file}, "TASKWIRE_TOKEN"},
 		{"a bad token", stranger, []string{"import", file}, "TASKWIRE_TOKEN"},
 		{"a bad token for an export", stranger, []string{"export", file}, "TASKWIRE_TOKEN"},
-		{"nobody at the address", nowhere, []string{"import", file}, "cannot reach http://127.0.0.1:1: dial tcp 127.0.0.1:1: connect: connection refused"},
+		{"nothing at the address", nowhere, []string{"import", file}, "cannot reach http://127.0.0.1:1: dial tcp 127.0.0.1:1: connect: connection refused"},
 		{"another service at the address", elsewhere, []string{"import", file}, "404"},
 		{"no file", *u, []string{"import", filepath.Join(filepath.Dir(file), "none.jsonl")}, "no such file"},
 		{"a folder", *u, []string{"import", filepath.Dir(file), "--format", "jsonl"}, "is a folder"},
@@ -257,6 +257,6 @@ func TestWhatKeepsTheCommandFromWorkingIsOneLine(t *testing.T) {
 		}
 	}
 	if raw, err := os.ReadFile(file); err != nil || string(raw) != "{\"title\":\"t\"}\n" {
-		t.Errorf("after exports that failed: got the file %q, %v, want it as it was", raw, err)
+		t.Errorf("after failed exports: got the file %q, %v, want it unchanged", raw, err)
 	}
 }

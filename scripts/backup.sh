@@ -1,25 +1,25 @@
 #!/usr/bin/env bash
-# backup.sh DIR: dumps Taskwire's databases into DIR, which must not exist, while everything runs.
+# backup.sh DIR: dumps the databases of a running Taskwire into DIR, which must not exist.
 #
-# DATABASE_URL   superuser (or a role that may read all four databases), as postgres://…/postgres
-# KAFKA_BROKERS  host:port, with commas between
-# WAIT           how long the consumers may take to catch up; default 5m
+# DATABASE_URL   address of Postgres as postgres://…/postgres, for a superuser or a role that may read all four databases
+# KAFKA_BROKERS  host:port, separated by commas
+# WAIT           how long the consumers may take to catch up (default 5m)
 #
-# The order is what makes it whole (docs/runbook.md#back-up-and-restore): first the tasks with their outbox, at one
-# instant T; then the consumers take what was published until then; then their databases. So every event committed
-# before T is in the outbox of the first dump or in the effects of the others.
+# The order makes the backup complete (docs/runbook.md#back-up-and-restore). First it dumps the tasks with their outbox, at
+# one instant T. Then it waits until the consumers have taken everything published until then, and dumps their databases.
+# So each event committed before T is in the outbox of the first dump, or its effects are in the other dumps.
 set -euo pipefail
-[ $# = 1 ] || { sed -n '2,12p' "$0" >&2; exit 2; }
-: "${DATABASE_URL:?is the address of Postgres for its superuser}" "${KAFKA_BROKERS:?is the address of Kafka}"
+[ $# = 1 ] || { sed -n '2,10p' "$0" >&2; exit 2; }
+: "${DATABASE_URL:?must be the address of Postgres for a superuser}" "${KAFKA_BROKERS:?must be the address of Kafka}"
 dir=$1
 bin=$(cd "$(dirname "$0")/.." && pwd)/.taskwire/bin
 PATH=$bin:$PATH
 command -v pg_dump >/dev/null || { echo "backup: pg_dump is missing. Debian: apt-get install postgresql-client" >&2; exit 1; }
-[ ! -e "$dir" ] || { echo "backup: $dir is there already; a backup is never written over another" >&2; exit 1; }
+[ ! -e "$dir" ] || { echo "backup: $dir exists already; a backup never overwrites another" >&2; exit 1; }
 
-# at DATABASE: the address of another database on the server.
+# at DATABASE: prints the address of another database on the server.
 at() { sed -E "s#^([a-z]+://[^/]+/)[^?]*#\1$1#" <<<"$DATABASE_URL"; }
-# The password goes by the environment: a command line is there for everybody on the machine to read.
+# The password is passed in the environment, because every user of the machine can read a command line.
 if [[ $DATABASE_URL =~ ^([a-z]+://[^:@/]+):([^@]*)@(.*)$ ]]; then
   PGPASSWORD=$(printf '%b' "${BASH_REMATCH[2]//%/\\x}")
   export PGPASSWORD
@@ -27,7 +27,7 @@ if [[ $DATABASE_URL =~ ^([a-z]+://[^:@/]+):([^@]*)@(.*)$ ]]; then
 fi
 dump() { echo "dump $1"; pg_dump --format=custom --file="$part/$1.dump" "$(at "$1")"; }
 
-umask 077 # it holds everybody's tasks and the hashes of their passwords
+umask 077 # the dumps hold all tasks and the hashes of all passwords
 part=$dir.part
 rm -rf "$part"; mkdir -p "$part"
 date -u +%Y-%m-%dT%H:%M:%SZ >"$part/began"

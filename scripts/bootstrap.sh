@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the taskwire tool itself; everything after that it builds on its own. Says in one line what is wrong
-# where Go is missing, too old, or cannot reach its module registry.
+# bootstrap.sh OUT: builds the taskwire tool, which builds everything else. If Go is missing, too old, or cannot reach its
+# module registry, the script says so in one line.
 set -uo pipefail
 out=$1
 cd "$(dirname "$0")/.."

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# compose-env.sh [FILE]: makes .env from .env.example, with new secrets. A file that is there is left alone.
+# compose-env.sh [FILE]: writes FILE (default .env) from .env.example, with new secrets. It leaves an existing file alone.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 file=${1:-.env}
-[ ! -e "$file" ] || { echo "$file is there already; it is left as it is"; exit 0; }
+[ ! -e "$file" ] || { echo "$file exists already and stays unchanged"; exit 0; }
 umask 077
 while IFS= read -r line; do
   case $line in
@@ -12,4 +12,4 @@ while IFS= read -r line; do
   printf '%s\n' "$line"
 done <.env.example >"$file.new"
 mv "$file.new" "$file"
-echo "made $file with new secrets"
+echo "wrote $file with new secrets"

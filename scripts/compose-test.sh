@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# compose-test.sh: tests docker-compose.yml (e2e/compose says how). Builds the images' files and Caddy, then runs the tests
-# as root, which network and mount namespaces need: directly, or by sudo where it asks for no password. Where neither
-# is to be had, it fails and says so.
+# compose-test.sh: tests docker-compose.yml; the doc of e2e/compose says how. It builds the files of the images and Caddy.
+# The tests need root for network and mount namespaces: they run directly as root, or with sudo if it asks for no password.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=$PWD/.taskwire/bin arch=$(go env GOARCH)
@@ -15,7 +14,7 @@ for name in task-api recurring-task audit notification websocket taskwire daprd;
   scripts/image-build.sh "$name" ".taskwire/images/trees/$arch/$name"
 done
 (cd tools/caddy && GOWORK=off CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$bin/caddy" .)
-make -s taskwire # the tour's `taskwire watch`
+make -s taskwire # the tour runs `taskwire watch`
 cd e2e/compose
 GOWORK=off go test -c -o "$bin/compose.test" .
 COMPOSE_TEST_RUN=1 "${as_root[@]}" "$bin/compose.test" -test.v -test.timeout 20m -test.failfast

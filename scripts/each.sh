@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# each.sh WHAT COMMAND… -- DIR…: runs the command in each module folder on its own (GOWORK=off), shows only what
-# fails, and fails if any did.
+# each.sh WHAT COMMAND… -- DIR…: runs the command in each module folder without the workspace (GOWORK=off). It prints the
+# output of commands that fail, and fails if one did.
 set -uo pipefail
 what=$1; shift
 cmd=()

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# image-build.sh NAME DIR: builds the program NAME (a service, taskwire or daprd) as the images have it, and lays out in
-# DIR what an image's root file system holds. The Dockerfile, `make images` and the test of the images all come here.
-#   DIR/root   belongs to root: /NAME, a link /service to it, the CA certificates, /etc/passwd, /tmp
-#   DIR/owned  belongs to the image's user (65532): /config/APP and /secrets, where compose mounts volumes; a new one takes
-#              over the owner of the folder it is mounted on
+# image-build.sh NAME DIR: builds the program NAME (a service, taskwire or daprd) for an image, and puts the files of the
+# image's root file system into DIR. The Dockerfile, `make images` and the tests of the images all use this script.
+#   DIR/root   for root: /NAME, a link /service to it, the CA certificates, /etc/passwd, /tmp
+#   DIR/owned  for the user of the image (65532): /config/APP and /secrets, on which compose mounts volumes. A new volume
+#              takes the owner of the folder on which it is mounted
 # Settings: VERSION, COMMIT (stamped into the binary), GOOS, GOARCH, CA_BUNDLE.
 set -euo pipefail
 [ $# = 2 ] || { echo "image-build.sh NAME DIR" >&2; exit 2; }
@@ -17,7 +17,7 @@ case $name in
 esac
 rm -rf "$dir/root" "$dir/owned"
 mkdir -p "$dir/root/etc/ssl/certs" "$dir/owned/config"; mkdir -m 0700 "$dir/owned/secrets"
-unset GOWORK # the caller's, which may be off
+unset GOWORK # it may be off in the caller
 export CGO_ENABLED=0 GOOS=${GOOS:-linux} GOFLAGS="${GOFLAGS:-} -buildvcs=false"
 if [ "$name" = daprd ]; then
   version=$(sed -n 's/.*daprVersion = "\(.*\)"/\1/p' local/build/daprd.go)

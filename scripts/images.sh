@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# images.sh OUT [NAME…]: builds the images. Where a Docker daemon with buildx answers, by the Dockerfile, into the daemon
-# as taskwire/NAME:VERSION, for this machine; elsewhere (or with IMAGES_WITHOUT_DOCKER=1) by tools/images, as OCI archives
-# OUT/NAME.tar for amd64 and arm64 with the list of contents of each.
+# images.sh OUT [NAME…]: builds the images. With a Docker daemon and buildx it builds the Dockerfile and loads the images
+# into the daemon as taskwire/NAME:VERSION, for this machine. Otherwise (or with IMAGES_WITHOUT_DOCKER=1) tools/images
+# writes OCI archives OUT/NAME.tar for amd64 and arm64, and a list of contents of each image.
 # Settings: VERSION (default: the tag of this commit, else dev), ARCHES.
 set -euo pipefail
 out=$1; shift

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# kafka.sh test|fetch|pin [ARG…]: the whole-stack tests on Apache Kafka (docs/kafka.md).
-#   test [ARG…]  runs ./e2e on the brokers of KAFKA_BROKERS, or else on a Kafka of its own; ARG… go to go test
-#   fetch        gets the jars of tools/kafka/pom.xml from Maven Central, once, and prints their folder
-#   pin          writes tools/kafka/jars.sha256 anew, after a change of the pom
-# Exit 77: not run, because Java, Maven or Maven Central is not to be had; the last line says which.
+# kafka.sh test|fetch|pin [REGEXP]: the whole-stack tests on Apache Kafka (docs/kafka.md).
+#   test [REGEXP]  runs the matching tests of ./e2e on the brokers in KAFKA_BROKERS; by default each stack starts a Kafka
+#   fetch          downloads the jars of tools/kafka/pom.xml from Maven Central, once, and prints their folder
+#   pin            rewrites tools/kafka/jars.sha256 after a change of the pom
+# Exit code 77 means not run, because Java, Maven or Maven Central is missing. The last line says which.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 readonly not_run=77
@@ -11,7 +11,7 @@ pom=tools/kafka/pom.xml pins=tools/kafka/jars.sha256
 
 not_run() { echo "test-kafka: NOT RUN: $*" >&2; exit $not_run; }
 
-# need COMMAND PACKAGE: as root on a Debian system it is installed by name, else the message says how.
+# need COMMAND PACKAGE: installs the package of a missing command as root on a Debian system; otherwise it says how to.
 need() {
   command -v "$1" >/dev/null && return
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
@@ -22,7 +22,7 @@ need() {
   not_run "$1 is missing. Debian and Ubuntu: apt-get install $2"
 }
 
-# maven FOLDER: copies the jars of the pom there. -C refuses what does not fit the registry's checksums.
+# maven FOLDER: copies the jars of the pom to FOLDER. -C refuses a jar that does not match the registry's checksum.
 maven() {
   local log
   log=$(mktemp)
@@ -47,7 +47,7 @@ fetch() {
     rm -rf "$jars.part"; mkdir -p "$jars.part"
     maven "$jars.part"
     (cd "$jars.part" && sha256sum --quiet --strict -c "$OLDPWD/$pins" >&2 && [ "$(ls | wc -l)" = "$(wc -l <"$OLDPWD/$pins")" ]) ||
-      { echo "test-kafka: the jars are not those of $pins" >&2; exit 1; }
+      { echo "test-kafka: the jars do not match $pins" >&2; exit 1; }
     mv "$jars.part" "$jars"
   fi
   echo "$jars"
@@ -63,15 +63,15 @@ pin() {
 
 run_tests() {
   if [ -n "${KAFKA_BROKERS:-}" ]; then
-    echo "test-kafka: on the brokers at $KAFKA_BROKERS" >&2
+    echo "test-kafka: runs on the brokers at $KAFKA_BROKERS" >&2
     export TEST_KAFKA_BROKERS=$KAFKA_BROKERS
   else
     need java default-jre-headless
     TEST_KAFKA_JARS=$(fetch)
     export TEST_KAFKA_JARS
-    echo "test-kafka: on Apache Kafka from $TEST_KAFKA_JARS" >&2
+    echo "test-kafka: runs on Apache Kafka from $TEST_KAFKA_JARS" >&2
   fi
-  export TEST_TIMEOUT=${TEST_TIMEOUT:-60m} # ten minutes alone; a Java broker for each stack feels a busy machine most
+  export TEST_TIMEOUT=${TEST_TIMEOUT:-60m} # ten minutes on an idle machine, and much longer on a busy one, because each stack starts a Java broker
   ./scripts/test.sh some ./e2e/... "${1:-}"
 }
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Checks deploy/observability: Prometheus' own promtool reads both configurations and the rules, and runs the rules'
-# tests; OpenTelemetry's own collector reads its configuration. Both are built once, from the pinned modules of
-# tools/prometheus and tools/otelcol, into the given folder.
+# observability.sh BIN: checks deploy/observability. promtool reads the configurations of Prometheus and the rules, and runs
+# the tests of the rules. The OpenTelemetry collector validates its configuration. Both programs are built once into BIN,
+# from the pinned modules tools/prometheus and tools/otelcol.
 set -euo pipefail
 bin=$1
 cd "$(dirname "$0")/.."
 
-# once NAME MODULE GO-BUILD-ARGUMENTS…: builds bin/NAME where it is not there of these versions.
+# once NAME MODULE GO-BUILD-ARGUMENTS…: builds BIN/NAME unless it was built from the same files with the same Go.
 once() {
   local name=$1 module=$2 stamp; shift 2
   stamp=$( (find "$module" -type f -exec cat {} +; go env GOVERSION) | sha256sum | cut -c1-16)
@@ -16,7 +16,7 @@ once() {
   (cd "$module" && GOWORK=off CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$bin/$name" "$@")
   echo "$stamp" >"$bin/.$name"
 }
-# Of the service discoveries only that of Kubernetes, which is configured here: the others are most of the program.
+# Only the service discovery of Kubernetes is configured here, and all others together are most of the program.
 once promtool tools/prometheus -tags netgo,remove_all_sd,enable_kubernetes_sd github.com/prometheus/prometheus/cmd/promtool
 once otelcol tools/otelcol .
 cd deploy/observability
@@ -26,5 +26,5 @@ cd deploy/observability
 "$bin/promtool" test rules alerts_test.yml
 collector() { "$bin/otelcol" validate --config /dev/stdin; }
 collector <otel-collector.yaml
-! sed 's/spike_limit_mib/spike_limit/' otel-collector.yaml | collector >/dev/null 2>&1 || { echo "otelcol notices no misspelt setting" >&2; exit 1; }
+! sed 's/spike_limit_mib/spike_limit/' otel-collector.yaml | collector >/dev/null 2>&1 || { echo "otelcol does not notice a misspelt setting" >&2; exit 1; }
 echo "otel-collector.yaml is valid"

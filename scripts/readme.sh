@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Does what the README tells a newcomer: `make up` (here detached, in a folder and on a port of its own), then the
-# tour and that of docs/api.md word for word, then `make down`, and proves that no process is left.
+# readme.sh: follows README.md: `make up` (here detached, with its own folder and port), the tours of README.md and
+# docs/api.md word for word, and `make down`. Then it checks that no process is left.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 data=$(mktemp -d)
@@ -11,5 +11,5 @@ make -s up DETACH=1
 ./scripts/tour.sh "http://localhost:$port"
 make -s status
 make -s down
-if left=$(pgrep -af "$data"); then echo "left behind after make down:"; echo "$left"; exit 1; fi
+if left=$(pgrep -af "$data"); then echo "make down left these processes running:"; echo "$left"; exit 1; fi
 echo "readme: make up, the tours and make down work"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# release.sh VERSION OUT: makes the files of a release in OUT: taskwire for Linux and macOS, the rendered manifests, the
-# notes out of CHANGELOG.md, and SHA256SUMS over all of it. The same commit gives the same bytes. .github/workflows/release.yml
-# runs it and signs what comes out; KUBECTL names another kubectl.
+# release.sh VERSION OUT: writes the files of a release to OUT: taskwire for Linux and macOS, the rendered manifests, the
+# notes from CHANGELOG.md, and SHA256SUMS of all files. The same commit gives the same bytes. .github/workflows/release.yml
+# runs the script and signs the files. KUBECTL names another kubectl.
 set -euo pipefail
 [ $# = 2 ] || { echo "release.sh VERSION OUT" >&2; exit 2; }
 version=$1; mkdir -p "$2"; out=$(cd "$2" && pwd)
@@ -12,8 +12,8 @@ fail() { echo "release: $*" >&2; exit 1; }
 awk -v want="## [$version]" 'index($0, want) == 1 {on = 1; next} /^## \[|^\[/ {on = 0} on' CHANGELOG.md >"$out/NOTES.md"
 grep -q '[^[:space:]]' "$out/NOTES.md" || fail "CHANGELOG.md has nothing about $version (docs/releasing.md)"
 
-# Each overlay with the images of this release: the Minikube's, which builds its own, is given them; the cloud's names them
-# itself, as it is applied from a checkout too.
+# Each overlay with the images of this release. The Minikube overlay names images that are built locally, so they are
+# replaced. The cloud overlay names those of the release itself, because it can be applied from a checkout too.
 for overlay in minikube cloud; do
   [ -d "k8s/overlays/$overlay" ] || fail "there is no k8s/overlays/$overlay"
   file=$out/taskwire-kubernetes-$overlay.yaml

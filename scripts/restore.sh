@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
-# restore.sh DIR: puts a backup of backup.sh into the four databases, which are there (`taskwire up` makes them) and whose
-# services are stopped.
+# restore.sh DIR: restores a backup of backup.sh into the four databases. They must exist (`taskwire up` creates them) and
+# the services must be stopped.
 #
-# DATABASE_URL   superuser, as postgres://…/postgres
+# DATABASE_URL   address of Postgres for a superuser, as postgres://…/postgres
 #
-# All or nothing for each database: a dump that does not fit leaves it as it was. What it means for the events that were
-# published after the backup: docs/runbook.md#back-up-and-restore.
+# Each database is restored in one transaction, so a dump that fails leaves it unchanged. docs/runbook.md#back-up-and-restore
+# says what a restore means for the events that were published after the backup.
 set -euo pipefail
-[ $# = 1 ] || { sed -n '2,9p' "$0" >&2; exit 2; }
-: "${DATABASE_URL:?is the address of Postgres for its superuser}"
+[ $# = 1 ] || { sed -n '2,8p' "$0" >&2; exit 2; }
+: "${DATABASE_URL:?must be the address of Postgres for a superuser}"
 dir=$1
 command -v pg_restore >/dev/null || { echo "restore: pg_restore is missing. Debian: apt-get install postgresql-client" >&2; exit 1; }
 at() { sed -E "s#^([a-z]+://[^/]+/)[^?]*#\1$1#" <<<"$DATABASE_URL"; }
-# The password goes by the environment: a command line is there for everybody on the machine to read.
+# The password is passed in the environment, because every user of the machine can read a command line.
 if [[ $DATABASE_URL =~ ^([a-z]+://[^:@/]+):([^@]*)@(.*)$ ]]; then
   PGPASSWORD=$(printf '%b' "${BASH_REMATCH[2]//%/\\x}")
   export PGPASSWORD

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the pinned development tools of tools/dev into the given folder, once: a stamp of go.mod, go.sum and Go's
-# version says whether they are current.
+# tools.sh BIN: builds the pinned development tools of tools/dev into BIN. A stamp of go.mod, go.sum and the version of Go
+# tells whether they are up to date.
 set -euo pipefail
 bin=$1
 cd "$(dirname "$0")/../tools/dev"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# tour.sh [URL] [FILE…]: runs the tours of these documents word for word (the README's and docs/api.md's where none is
-# named), every block between the two tour marks, against a running Taskwire. Each block's output is printed; the blocks
-# themselves fail the script where an answer is not as told.
+# tour.sh [URL] [FILE…]: runs the tours of the files (default: README.md and docs/api.md) word for word against a running
+# Taskwire. A tour is every shell block between the two tour marks. A block fails the script when an answer differs from
+# the text.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export TASKWIRE_URL=${1:-${TASKWIRE_URL:-http://localhost:8080}}

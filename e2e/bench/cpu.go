@@ -18,7 +18,7 @@ import (
 // clockTick is the unit of CPU time in /proc on every Linux that Go runs on.
 const clockTick = time.Second / 100
 
-// procStat is what proc_pid_stat(5) says of a process: its parent, its CPU time and that of its children that ended.
+// procStat holds fields of proc_pid_stat(5): the parent, the CPU time of the process, and that of its ended children.
 type procStat struct {
 	parent     int
 	own, ended time.Duration
@@ -29,7 +29,7 @@ func readStat(pid int) (procStat, error) {
 	if err != nil {
 		return procStat{}, err
 	}
-	fields := strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:])) // from field 3 on
+	fields := strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:])) // fields 3 and following
 	var n [5]int64
 	for i, field := range []int{1, 11, 12, 13, 14} {
 		if n[i], err = strconv.ParseInt(fields[field], 10, 64); err != nil {
@@ -39,7 +39,7 @@ func readStat(pid int) (procStat, error) {
 	return procStat{int(n[0]), time.Duration(n[1]+n[2]) * clockTick, time.Duration(n[3]+n[4]) * clockTick}, nil
 }
 
-// cpuOf is the CPU time that a process and its children have used so far; 0 where there is no /proc.
+// cpuOf returns the CPU time that a process and its children have used so far; 0 on a system without /proc.
 func cpuOf(pid int) (sum time.Duration) {
 	if s, err := readStat(pid); err == nil {
 		sum = s.own + s.ended
@@ -60,7 +60,7 @@ func cpuOf(pid int) (sum time.Duration) {
 	return sum
 }
 
-// usage is the CPU time of the parts that run, and of this process as "client".
+// usage is the CPU time of each running part, and of this process as "client".
 type usage map[string]time.Duration
 
 func usageOf(s *stack.Stack) usage {
@@ -73,10 +73,11 @@ func usageOf(s *stack.Stack) usage {
 	return u
 }
 
-// costs are µs of CPU time for each operation, by what used them.
+// costs are µs of CPU time an operation, by the part that used them.
 type costs map[string]float64
 
-// since is what was used after before by each of n operations. All sidecars are one, as are the consumers.
+// since returns the CPU time that each of n operations used after before. The sidecars are added up, and so are the
+// consumers.
 func (u usage) since(before usage, n int64) costs {
 	c := costs{}
 	for name, used := range u {
@@ -99,7 +100,7 @@ func (c costs) sum() (sum float64) {
 	return sum
 }
 
-// String is the sum and, from the dearest on, what is worth a number.
+// String returns the sum, and the parts that used at least 1 µs, the most expensive first.
 func (c costs) String() string {
 	var names []string
 	for name, cost := range c {
@@ -114,7 +115,7 @@ func (c costs) String() string {
 	return fmt.Sprintf("%4.0f µs (%s)", c.sum(), strings.Join(names, ", "))
 }
 
-// load is the machine's load over the last minute, as it says.
+// load returns the load average of the last minute.
 func load() string {
 	raw, err := os.ReadFile("/proc/loadavg")
 	if err != nil {

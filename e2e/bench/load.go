@@ -17,12 +17,12 @@ import (
 	"github.com/google/uuid"
 )
 
-// taskBody is what the arms create.
+// taskBody is the request body of every create.
 const taskBody = `{"title":"a task of the bench","priority":"high","tags":["bench"]}`
 
-// createRate creates tasks over all accounts at base, one connection each and each task with an Idempotency-Key, until
-// the arm is over. It writes and reads HTTP/1.1 by hand: the client shares the machine with what it measures, and
-// net/http would cost as much as a fourth of the service.
+// createRate creates tasks at base for the length of the arm, with one connection for each account and an Idempotency-Key
+// for each task. It writes and reads HTTP/1.1 by hand: the client shares the machine with the service, and net/http would
+// cost a quarter of what the service costs.
 func createRate(ctx context.Context, base string, users []*account, arm time.Duration) (rate float64, creates int64, err error) {
 	u, err := url.Parse(base)
 	if err != nil {
@@ -42,7 +42,7 @@ func createRate(ctx context.Context, base string, users []*account, arm time.Dur
 	return float64(n) / time.Since(begin).Seconds(), n, errors.Join(errs...)
 }
 
-// patience is far above what any create takes here.
+// patience is far longer than any create takes here.
 const patience = 30 * time.Second
 
 func createUntil(ctx context.Context, host, token string, end time.Time, done *atomic.Int64) error {
@@ -71,7 +71,7 @@ func createUntil(ctx context.Context, host, token string, end time.Time, done *a
 	return ctx.Err()
 }
 
-// readCreated reads one answer, which must be a 201 with its length.
+// readCreated reads one answer, which must be a 201 with a Content-Length.
 func readCreated(r *bufio.Reader) error {
 	status, err := r.ReadSlice('\n')
 	if err != nil {
@@ -97,13 +97,13 @@ func readCreated(r *bufio.Reader) error {
 		}
 	}
 	if length < 0 {
-		return errors.New("create: an answer without its length")
+		return errors.New("create: an answer without Content-Length")
 	}
 	_, err = r.Discard(length)
 	return err
 }
 
-// ownCPU is the CPU time of this process: the client's.
+// ownCPU returns the CPU time of this process, which is the client.
 func ownCPU() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

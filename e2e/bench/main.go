@@ -1,15 +1,15 @@
-// Command bench measures the whole stack, each figure beside a floor of the same run, and prints ratios: absolute
-// figures of a shared machine move by a factor of four, ratios of paired rounds do not.
+// Command bench measures the whole stack. It measures each figure together with a floor in the same round and prints the
+// ratio: absolute figures of a shared machine vary by a factor of four, ratios of paired rounds do not.
 //
-//	create    creates per second at 32 connections, over pgbench doing two inserts in one transaction: of the task API
-//	          with Postgres alone, and of everything on the same machine; and the CPU time of one by what used it
-//	relay     events a second through Dapr and the broker, over the sustained create rate, and the CPU time of one
-//	socket    commit to WebSocket at 100 creates a second, beside a direct produce and consume on the same broker
+//	create    creates per second at 32 connections, over pgbench with two inserts in one transaction: for the task API with
+//	          Postgres alone, and for the whole stack on the same machine; and the CPU time of a create by part
+//	relay     events a second through Dapr and the broker, over the sustained create rate; and the CPU time of an event
+//	socket    time from commit to WebSocket at 100 creates a second, over a direct produce and consume on the same broker
 //	cpu       CPU time of a create by part, until it is in the audit log and on an open page
-//	start     a warm start of the stack until it is ready
+//	start     time of a warm start until the stack is ready
 //	memory    resident memory of each process, idle after start and after the load
 //
-// It asserts nothing. Flags: -rounds, -seconds, -only.
+// It asserts nothing. Flags: -rounds, -seconds, -only, -connections.
 package main
 
 import (
@@ -32,6 +32,7 @@ func main() {
 	rounds := flag.Int("rounds", 5, "paired rounds of each figure; the median of their ratios is quoted")
 	seconds := flag.Int("seconds", 5, "length of one arm of a round")
 	only := flag.String("only", "", "one of create, relay, socket, cpu; default all")
+	flag.IntVar(&connections, "connections", defaultConnections, "clients that create at the same time; with another number than the default, create measures only the task API")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := run(ctx, *rounds, time.Duration(*seconds)*time.Second, *only)
@@ -72,7 +73,7 @@ func run(ctx context.Context, rounds int, arm time.Duration, only string) error 
 			}
 			continue
 		}
-		defer end() //nolint:errcheck // the figures are out by then; a stop that fails is the stack's own test
+		defer end() //nolint:errcheck // the figures are printed by then; the tests of the stack check that it stops
 		printMemory("memory, idle", s)
 		for _, b := range []struct {
 			name string
@@ -90,7 +91,7 @@ func run(ctx context.Context, rounds int, arm time.Duration, only string) error 
 	return nil
 }
 
-// start starts the stack and says how long it took until every part was ready.
+// start starts the stack and returns how long it took until every part was ready.
 func start(ctx context.Context, cfg stack.Config) (time.Duration, *stack.Stack, func() error, error) {
 	s, err := stack.New(cfg)
 	if err != nil {
@@ -120,13 +121,13 @@ func printMemory(title string, s *stack.Stack) {
 	fmt.Printf("  %-24s %6.1f MiB\n", "all", float64(total)/(1<<20))
 }
 
-// median of xs, which it sorts.
+// median sorts xs and returns its median.
 func median[T int | float64 | time.Duration](xs []T) T {
 	slices.Sort(xs)
 	return xs[len(xs)/2]
 }
 
-// quantile of sorted xs.
+// quantile returns the q-quantile of xs, which are sorted.
 func quantile(xs []time.Duration, q float64) time.Duration {
 	if len(xs) == 0 {
 		return 0

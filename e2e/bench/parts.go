@@ -10,14 +10,14 @@ import (
 )
 
 const (
-	// cpuUsers write, each with an open page: every create has a browser that it reaches.
+	// cpuUsers is the number of writing users. Each has an open page, so every create reaches a browser.
 	cpuUsers = 32
-	// settleTime lets the consumers finish what the outbox has given away.
+	// settleTime is for the consumers to finish the events that have left the outbox. Nothing reports that they have.
 	settleTime = 2 * time.Second
 )
 
-// benchCPU tells what CPU time a create costs each part, until it has reached the audit log and an open page, less what
-// the part uses when nothing happens.
+// benchCPU measures the CPU time that a create costs each part until it has reached the audit log and an open page, minus
+// what the part uses when it is idle.
 func benchCPU(ctx context.Context, s *stack.Stack, rounds int, arm time.Duration) error {
 	conn, err := pgx.Connect(ctx, s.PostgresURL("tasks"))
 	if err != nil {
@@ -72,7 +72,7 @@ func benchCPU(ctx context.Context, s *stack.Stack, rounds int, arm time.Duration
 	return nil
 }
 
-// idleShare is the share of a core that each part uses when nobody does anything.
+// idleShare returns the share of a core that each part uses without any request.
 func idleShare(ctx context.Context, s *stack.Stack, arm time.Duration) (map[string]float64, error) {
 	before, begin := usageOf(s), time.Now()
 	if err := pause(ctx, arm); err != nil {

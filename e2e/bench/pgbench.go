@@ -16,22 +16,22 @@ import (
 	"github.com/taskwire/taskwire/local/stack"
 )
 
-// floorSchema are the tables of the floor: one row of a task's size and one of an event's, with a key each.
+// floorSchema creates the tables of the floor: one for rows of a task's size and one for rows of an event's, each with a
+// primary key.
 const floorSchema = `
 	CREATE SCHEMA IF NOT EXISTS bench;
 	DROP TABLE IF EXISTS bench.task, bench.outbox;
 	CREATE TABLE bench.task (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), user_id uuid NOT NULL, title text NOT NULL, body text NOT NULL, created_at timestamptz NOT NULL DEFAULT now());
 	CREATE TABLE bench.outbox (id bigserial PRIMARY KEY, key text NOT NULL, payload text NOT NULL);`
 
-// floorScript is the floor: two inserts in one transaction, four round trips, as pgbench does it when it is told
-// nothing else.
+// floorScript is the floor: two inserts in one transaction, in four round trips, as pgbench sends them by default.
 const floorScript = `BEGIN;
 INSERT INTO bench.task (user_id, title, body) VALUES ('00000000-0000-7000-8000-000000000001', 'a task of the bench', repeat('x', 300));
 INSERT INTO bench.outbox (key, payload) VALUES ('00000000-0000-7000-8000-000000000001', repeat('x', 700));
 COMMIT;
 `
 
-// rowUsers makes the users of one round of rowScript, one a client.
+// rowUsers creates the users of one round of rowScript, one for each client.
 const rowUsers = `
 	WITH made AS (
 		INSERT INTO users (id, email, name, timezone, role, password_hash, created_at, updated_at)
@@ -62,7 +62,7 @@ COMMIT;
 \endpipeline
 `
 
-// bencher runs pgbench on the database of the tasks.
+// bencher runs pgbench on the database of the task API.
 type bencher struct {
 	path  string
 	stack *stack.Stack
@@ -83,12 +83,12 @@ func newBencher(ctx context.Context, s *stack.Stack) (*bencher, error) {
 	return &bencher{path: path, stack: s, conn: conn}, err
 }
 
-// floor is the two-insert floor.
+// floor measures floorScript.
 func (b *bencher) floor(ctx context.Context, arm time.Duration) (float64, costs, error) {
 	return b.run(ctx, floorScript, arm)
 }
 
-// rows is rowScript, with new users.
+// rows measures rowScript with new users.
 func (b *bencher) rows(ctx context.Context, arm time.Duration) (float64, costs, error) {
 	b.round++
 	if _, err := b.conn.Exec(ctx, rowUsers, b.round, connections); err != nil {
@@ -133,7 +133,7 @@ func (b *bencher) run(ctx context.Context, text string, arm time.Duration, more 
 	}
 	n, err := strconv.ParseInt(string(count[1]), 10, 64)
 	if err != nil || n == 0 {
-		return 0, nil, fmt.Errorf("pgbench did nothing: %s", out)
+		return 0, nil, fmt.Errorf("pgbench ran no transaction: %s", out)
 	}
 	used := after.since(before, n)
 	own := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
@@ -146,7 +146,7 @@ func findPgbench() (string, error) {
 	}
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/pgbench")
 	if err != nil || len(found) == 0 {
-		return "", errors.New("pgbench is not on this machine; it comes with the postgresql package")
+		return "", errors.New("pgbench is not installed; it is in the postgresql package")
 	}
 	slices.Sort(found)
 	return found[len(found)-1], nil

@@ -12,15 +12,15 @@ import (
 
 const (
 	relaySidecar = "task-api-daprd"
-	// relayPoll is fine beside a drain of seconds.
+	// relayPoll is the time between two counts of the outbox, short compared with a drain of seconds.
 	relayPoll = 20 * time.Millisecond
 )
 
-// relayParts are those whose CPU time a published event costs.
+// relayParts are the parts that use CPU time for a published event.
 var relayParts = []string{taskAPI, relaySidecar, "broker"}
 
-// benchRelay compares, in each round, how fast creates go in while everything runs with how fast the relay publishes
-// their events through Dapr to the broker when it has a backlog: the one that creates left while the sidecar was away.
+// benchRelay compares two rates in each round: that of creates while everything runs, and that at which the relay publishes
+// a backlog of events through Dapr to the broker. The backlog comes from creates while the sidecar is stopped.
 func benchRelay(ctx context.Context, s *stack.Stack, rounds int, arm time.Duration) error {
 	conn, err := pgx.Connect(ctx, s.PostgresURL("tasks"))
 	if err != nil {
@@ -33,7 +33,7 @@ func benchRelay(ctx context.Context, s *stack.Stack, rounds int, arm time.Durati
 			return err
 		}
 	}
-	fmt.Printf("relay through Dapr and the broker, %d rounds of %s (sustained create rate beside it)\n", rounds, arm)
+	fmt.Printf("relay through Dapr and the broker, %d rounds of %s (with the sustained create rate)\n", rounds, arm)
 	var ratios, costs []float64
 	for range rounds {
 		if err := waitForOutbox(ctx, conn); err != nil {
@@ -59,7 +59,7 @@ func benchRelay(ctx context.Context, s *stack.Stack, rounds int, arm time.Durati
 	return nil
 }
 
-// drained are a backlog's rates, in events and in the creates that they came from, a second, and the µs of CPU an event.
+// drained holds the rates at which a backlog was published, in events and in creates a second, and the µs of CPU an event.
 type drained struct{ events, creates, cpu float64 }
 
 func drainBacklog(ctx context.Context, s *stack.Stack, conn *pgx.Conn, users []*account, arm time.Duration) (d drained, err error) {
@@ -78,7 +78,7 @@ func drainBacklog(ctx context.Context, s *stack.Stack, conn *pgx.Conn, users []*
 		return d, err
 	}
 	left := backlog
-	for left == backlog { // until the relay notices that the sidecar is back
+	for left == backlog { // until the relay notices that the sidecar runs again
 		if left, err = waiting(ctx, conn); err != nil {
 			return d, err
 		}
@@ -105,7 +105,7 @@ func waiting(ctx context.Context, conn *pgx.Conn) (rows int, err error) {
 	return rows, err
 }
 
-// cpuTime is what the parts' processes have used so far; 0 where there is no /proc.
+// cpuTime returns the CPU time that the parts have used so far; 0 on a system without /proc.
 func cpuTime(s *stack.Stack, parts []string) (sum time.Duration) {
 	for _, p := range s.Status() {
 		for _, name := range parts {

@@ -13,14 +13,15 @@ import (
 
 	"github.com/gorilla/websocket"
 	"github.com/taskwire/taskwire/local/stack"
+	"github.com/taskwire/taskwire/pkg/events/live"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 const (
-	// socketRate is how many creates, or produced records, there are a second.
+	// socketRate is the number of creates, or produced records, a second.
 	socketRate = 100
-	// socketUsers share the creates; each has one open page.
+	// socketUsers is the number of users among which the creates are divided; each has one open page.
 	socketUsers = 10
 	floorTopic  = "bench-floor"
 )
@@ -42,7 +43,7 @@ func benchSocket(ctx context.Context, s *stack.Stack, rounds int, arm time.Durat
 		return err
 	}
 	defer floor.client.Close()
-	fmt.Printf("commit to WebSocket, %d creates/s, %d rounds of %s (direct produce and consume beside it)\n", socketRate, rounds, arm)
+	fmt.Printf("commit to WebSocket, %d creates/s, %d rounds of %s (with a direct produce and consume)\n", socketRate, rounds, arm)
 	var p50s, p99s, ratios []float64
 	for range rounds {
 		base, err := floor.round(ctx, arm)
@@ -64,8 +65,8 @@ func benchSocket(ctx context.Context, s *stack.Stack, rounds int, arm time.Durat
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// socketRound creates tasks at the rate and returns, sorted, how long each took from its commit to its frame. The
-// commit is taken to be the task's updated_at, which the API sets just before: the figure errs on the long side.
+// socketRound creates tasks at socketRate and returns the sorted times from commit to frame. It takes the task's updated_at
+// as the time of the commit. The API sets that just before the commit, so the figure is slightly too long.
 func socketRound(ctx context.Context, pages []*page, arm time.Duration) ([]time.Duration, error) {
 	var mu sync.Mutex
 	var delays []time.Duration
@@ -103,7 +104,7 @@ func socketRound(ctx context.Context, pages []*page, arm time.Duration) ([]time.
 	return delays, nil
 }
 
-// page is one open WebSocket that notes when each seq arrived.
+// page is an open WebSocket that records when each seq arrived.
 type page struct {
 	user *account
 	conn *websocket.Conn
@@ -113,13 +114,17 @@ type page struct {
 }
 
 func open(ctx context.Context, u *account) (*page, error) {
-	dialer := websocket.Dialer{Subprotocols: []string{"taskwire.v1"}}
+	dialer := websocket.Dialer{Subprotocols: []string{live.Subprotocol}}
 	conn, resp, err := dialer.DialContext(ctx, "ws"+strings.TrimPrefix(u.base, "http")+"/ws", http.Header{"Origin": {u.base}})
 	if err != nil {
 		return nil, err
 	}
 	resp.Body.Close()
-	if err := conn.WriteJSON(map[string]any{"type": "auth", "token": u.token, "since": 0}); err != nil {
+	auth, err := live.Auth{Token: u.token, Since: new(int64)}.Encode()
+	if err != nil {
+		return nil, err
+	}
+	if err := conn.WriteMessage(websocket.TextMessage, auth); err != nil {
 		return nil, err
 	}
 	p := &page{user: u, conn: conn, at: map[int64]time.Time{}}
@@ -140,14 +145,14 @@ func (p *page) read() {
 			p.mu.Unlock()
 			return
 		}
-		if f.Type == "event" {
+		if f.Type == live.TypeEvent {
 			p.at[f.Seq] = time.Now()
 		}
 		p.mu.Unlock()
 	}
 }
 
-// arrival waits until seq has arrived.
+// arrival waits until seq has arrived and returns when that was.
 func (p *page) arrival(ctx context.Context, seq int64) (time.Time, error) {
 	deadline := time.Now().Add(30 * time.Second)
 	for time.Now().Before(deadline) {
@@ -170,7 +175,7 @@ func (p *page) arrival(ctx context.Context, seq int64) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("seq %d did not arrive", seq)
 }
 
-// floor is a producer and a consumer of one topic, with nothing between them but the broker.
+// floor is a producer and a consumer of one topic, with only the broker between them.
 type floor struct{ client *kgo.Client }
 
 func newFloor(ctx context.Context, brokers string) (*floor, error) {
@@ -187,7 +192,7 @@ func newFloor(ctx context.Context, brokers string) (*floor, error) {
 		client.Close()
 		return nil, err
 	}
-	// The first record may be produced before the consumer has found its place at the end: wait for one that arrives.
+	// A record that is produced before the consumer has found the end of the topic never arrives: wait for one that does.
 	warm, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	for warm.Err() == nil {
@@ -205,7 +210,7 @@ func newFloor(ctx context.Context, brokers string) (*floor, error) {
 	return nil, errors.New("no record came back from the broker")
 }
 
-// round produces records at the rate, each with the time it was made, and returns their delays, sorted.
+// round produces records at socketRate, each with the time of its creation, and returns their sorted delays.
 func (f *floor) round(ctx context.Context, arm time.Duration) ([]time.Duration, error) {
 	n := int(arm.Seconds() * socketRate)
 	go func() {

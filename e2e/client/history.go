@@ -22,11 +22,13 @@ const (
 	RecoveryTimeout = 3 * time.Minute
 )
 
-// History is what the writers were told: every version that was answered 2xx, and the recurring tasks they completed.
+// History records what the API answered to the writers: each version that was answered 2xx, the recurring tasks that
+// were completed, and the reminders that were set.
 type History struct {
 	mu        sync.Mutex
 	answered  map[string]map[int64]bool // task id → versions answered
 	completed []events.TaskData         // recurring occurrences that were completed
+	reminders []reminder
 	writes    int
 	more      bool
 	step      func(answered int) bool
@@ -52,9 +54,10 @@ func (h *History) Writes() int {
 	return h.writes
 }
 
-// Write writes as u until step, which is called after every answer with the number of answers, says that it is enough.
-// Each writer makes turns of five writes with a pause between: a plain task, its title, its end; a recurring task and its
-// completion. A writer repeats a request until it is answered 2xx, with an Idempotency-Key on creates.
+// Write writes as u until step returns false. step is called after each answer with the number of answers so far.
+// Each writer makes turns of six writes and pauses between two turns: a task with a reminder far ahead, its new title,
+// its completion, which cancels the reminder; a recurring task and its completion; a task whose reminder falls due during
+// the test. A writer repeats a request until it is answered 2xx, and sends an Idempotency-Key with each create.
 func Write(ctx context.Context, u *User, name string, pause time.Duration, step func(answered int) bool) (*History, error) {
 	h := NewHistory()
 	h.more, h.step = true, step
@@ -62,7 +65,8 @@ func Write(ctx context.Context, u *User, name string, pause time.Duration, step 
 	for w := range writers {
 		group.Go(func() error {
 			for turn := 0; h.goesOn(); turn++ {
-				if err := h.turn(ctx, u, fmt.Sprintf("%s %d.%d", name, w, turn)); err != nil {
+				delay := reminderDelays[(w+turn)%len(reminderDelays)]
+				if err := h.turn(ctx, u, fmt.Sprintf("%s %d.%d", name, w, turn), delay); err != nil {
 					return err
 				}
 				select {
@@ -96,7 +100,8 @@ func (h *History) note(raw json.RawMessage) (events.TaskData, error) {
 	return task, nil
 }
 
-func (h *History) turn(ctx context.Context, u *User, name string) error {
+// turn makes the six writes of one turn. The last task's reminder falls due after delay.
+func (h *History) turn(ctx context.Context, u *User, name string, delay time.Duration) error {
 	write := func(method, path string, body map[string]any) (events.TaskData, error) {
 		var headers map[string]string
 		if method == http.MethodPost && path == "/api/v1/tasks" {
@@ -108,16 +113,21 @@ func (h *History) turn(ctx context.Context, u *User, name string) error {
 		}
 		return h.note(raw)
 	}
-	plain, err := write(http.MethodPost, "/api/v1/tasks", map[string]any{"title": name})
+	plain, err := write(http.MethodPost, "/api/v1/tasks", map[string]any{"title": name, "due_date": reminderDue, "remind_at": remindAt(farReminder)})
 	if err != nil {
 		return err
 	}
-	if _, err := write(http.MethodPatch, "/api/v1/tasks/"+plain.ID, map[string]any{"title": name + ", renamed"}); err != nil {
+	renamed, err := write(http.MethodPatch, "/api/v1/tasks/"+plain.ID, map[string]any{"title": name + ", renamed"})
+	if err != nil {
 		return err
 	}
-	if _, err := write(http.MethodPost, "/api/v1/tasks/"+plain.ID+"/complete", nil); err != nil {
+	ended, err := write(http.MethodPost, "/api/v1/tasks/"+plain.ID+"/complete", nil)
+	if err != nil {
 		return err
 	}
+	h.addReminder(reminder{task: plain.ID, changes: []reminderChange{
+		{events.Scheduled, plain.Title, plain.Version}, {events.Scheduled, renamed.Title, renamed.Version}, {events.Cancelled, ended.Title, ended.Version},
+	}})
 	recurring, err := write(http.MethodPost, "/api/v1/tasks", map[string]any{
 		"title": name + ", daily", "due_date": "2030-01-01", "recurrence": map[string]any{"rrule": "FREQ=DAILY"},
 	})
@@ -131,13 +141,20 @@ func (h *History) turn(ctx context.Context, u *User, name string) error {
 	h.mu.Lock()
 	h.completed = append(h.completed, done)
 	h.mu.Unlock()
+	reminds, err := write(http.MethodPost, "/api/v1/tasks", map[string]any{"title": name + ", reminds", "due_date": reminderDue, "remind_at": remindAt(delay)})
+	if err != nil {
+		return err
+	}
+	h.addReminder(reminder{task: reminds.ID, due: true, changes: []reminderChange{{events.Scheduled, reminds.Title, reminds.Version}}})
 	return nil
 }
 
-// Check holds the system to the promise: one successor for each completion, then the audit log and each open browser
-// have every seq of the user exactly once and in order.
+// Check fails the test unless the system keeps its promise: each due reminder is in the inbox exactly once, each
+// completed occurrence has one successor, and the audit log and each open browser have every seq of the user exactly
+// once and in order. It does not look at notifications on the sockets: a socket may still miss one.
 func (h *History) Check(t testing.TB, u *User, pages ...*Browser) {
 	t.Helper()
+	h.checkReminders(t, u)
 	Eventually(t, RecoveryTimeout, "one successor for each completed occurrence", func() error { return h.CheckSuccessors(u) })
 	var head int64
 	Eventually(t, RecoveryTimeout, "the audit log is complete", func() error {
@@ -153,6 +170,10 @@ func (h *History) Check(t testing.TB, u *User, pages ...*Browser) {
 	})
 	for i, page := range pages {
 		Eventually(t, RecoveryTimeout, fmt.Sprintf("open browser %d saw everything", i), func() error { return page.SawAll(0, head) })
+	}
+	// By now every redelivery has been taken, so a reminder that was delivered twice is in the inbox twice.
+	if err := h.CheckInbox(u); err != nil {
+		t.Errorf("after everything else has arrived: %v", err)
 	}
 }
 

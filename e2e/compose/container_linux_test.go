@@ -16,16 +16,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// containerEnv holds a container's description for the process that becomes it.
+// containerEnv holds the description of a container for the process that becomes it.
 const containerEnv = "COMPOSE_TEST_CONTAINER"
 
-// container is what a process sees of a container: the part of a container runtime that matters here.
+// container describes what a process in a container sees, as far as these tests need it.
 type container struct {
 	Root     string // becomes /
 	ReadOnly bool
 	UID, GID int
 	Mounts   []mount
-	Tmpfs    []string // folders with a file system of their own
+	Tmpfs    []string // folders with a temporary file system
 	Env      []string
 	Argv     []string
 }
@@ -35,13 +35,14 @@ type mount struct {
 	ReadOnly       bool
 }
 
-// become turns this process, which is root in a mount namespace of its own, into the container. It returns only an error.
+// become turns this process, which is root in a mount namespace of its own, into the container. It returns only on an
+// error.
 func become(description string) error {
 	var c container
 	if err := json.Unmarshal([]byte(description), &c); err != nil {
 		return err
 	}
-	runtime.LockOSThread() // the rights below are the thread's, and so are those of what it executes
+	runtime.LockOSThread() // capabilities belong to the thread, and a program that it executes inherits them
 	if err := c.mount(); err != nil {
 		return err
 	}
@@ -88,7 +89,7 @@ func (c container) mount() error {
 	return nil
 }
 
-// dropRights is cap_drop ALL, no-new-privileges and the user.
+// dropRights drops all capabilities, sets no-new-privileges and changes to the user.
 func (c container) dropRights() error {
 	for capability := 0; capability <= unix.CAP_LAST_CAP; capability++ {
 		if err := unix.Prctl(unix.PR_CAPBSET_DROP, uintptr(capability), 0, 0, 0); err != nil && !errors.Is(err, unix.EINVAL) {
@@ -105,7 +106,7 @@ func (c container) dropRights() error {
 	return nil
 }
 
-// namespace is a network namespace. One thread lives in it and starts what shall run there.
+// namespace is a network namespace. One thread stays in it and starts the processes that run there.
 type namespace struct {
 	name string
 	work chan func()
@@ -115,7 +116,7 @@ func enter(name string) (*namespace, error) {
 	ns := &namespace{name: name, work: make(chan func())}
 	entered := make(chan error)
 	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		runtime.LockOSThread() // without an unlock the thread ends with the goroutine
 		f, err := os.Open("/run/netns/" + name)
 		if err == nil {
 			err = errors.Join(unix.Setns(int(f.Fd()), unix.CLONE_NEWNET), f.Close())
@@ -135,8 +136,8 @@ func (n *namespace) do(fn func() error) error {
 	return <-done
 }
 
-// dial connects from within the namespace. The socket is made on the namespace's thread, for which the connection must not
-// be raced by a second one.
+// dial connects from within the namespace. The socket must be created on the thread of the namespace. FallbackDelay is
+// negative because a second, parallel attempt would run on another thread.
 func (n *namespace) dial(ctx context.Context, network, address string) (conn net.Conn, err error) {
 	err = n.do(func() error {
 		conn, err = (&net.Dialer{FallbackDelay: -1, Timeout: dialTimeout}).DialContext(ctx, network, address)
@@ -145,5 +146,5 @@ func (n *namespace) dial(ctx context.Context, network, address string) (conn net
 	return conn, err
 }
 
-// dialTimeout bounds a connection within one machine; the namespace's thread waits for it.
+// dialTimeout bounds a connection within one machine. The thread of the namespace waits for it.
 const dialTimeout = 2 * time.Second

@@ -24,7 +24,7 @@ var apps = list.All()
 // secretNames are the settings that have no default.
 var secretNames = []string{"POSTGRES_PASSWORD", "APP_API_TOKEN", "DAPR_API_TOKEN", "GRAFANA_PASSWORD"}
 
-// load reads docker-compose.yml with the .env that `make compose-env` makes, less the settings named.
+// load reads docker-compose.yml with the .env that `make compose-env` writes, without the settings in without.
 func load(t *testing.T, without ...string) (*types.Project, error) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "env")
@@ -66,7 +66,7 @@ func TestASecretHasNoDefault(t *testing.T) {
 	}
 }
 
-func TestTheExampleHasEachSettingAndNoOther(t *testing.T) {
+func TestTheExampleHasExactlyTheSettingsInUse(t *testing.T) {
 	file, err := os.ReadFile(root + "/docker-compose.yml")
 	if err != nil {
 		t.Fatal(err)
@@ -83,18 +83,18 @@ func TestTheExampleHasEachSettingAndNoOther(t *testing.T) {
 		slices.Sort(all)
 		return slices.Compact(all)
 	}
-	used, told := names(file, `\$\{([A-Z_]+)`), names(example, `(?m)^([A-Z_]+)=`)
-	if !slices.Equal(used, told) {
-		t.Errorf("docker-compose.yml uses %v, .env.example has %v", used, told)
+	used, listed := names(file, `\$\{([A-Z_]+)`), names(example, `(?m)^([A-Z_]+)=`)
+	if !slices.Equal(used, listed) {
+		t.Errorf("docker-compose.yml uses %v, .env.example has %v", used, listed)
 	}
 }
 
-func TestTheSecretsAreNewEachTime(t *testing.T) {
+func TestEachRunMakesNewSecrets(t *testing.T) {
 	first, second := project(t), project(t)
 	for _, name := range secretNames {
 		a, b := first.Environment[name], second.Environment[name]
 		if len(a) != 64 || a == b {
-			t.Errorf("%s: got %d characters, the same again: %v; want 64 hexadecimal digits, each time others", name, len(a), a == b)
+			t.Errorf("%s: got %d characters, equal in both: %v; want 64 hexadecimal digits that differ", name, len(a), a == b)
 		}
 	}
 }
@@ -108,7 +108,7 @@ func TestEachContainerIsConfined(t *testing.T) {
 			t.Errorf("%s can write to its root", name)
 		}
 		if s.MemLimit == 0 || s.PidsLimit == 0 || s.Logging == nil {
-			t.Errorf("%s has no bound: memory %d, processes %d, log %v", name, s.MemLimit, s.PidsLimit, s.Logging)
+			t.Errorf("%s lacks a limit: memory %d, processes %d, log %v", name, s.MemLimit, s.PidsLimit, s.Logging)
 		}
 		if want := map[bool]string{false: "unless-stopped", true: "no"}[name == "setup"]; s.Restart != want {
 			t.Errorf("%s: restart %q, want %q", name, s.Restart, want)
@@ -127,7 +127,7 @@ func TestOnlyTheGatewayIsPublished(t *testing.T) {
 		switch {
 		case name == "gateway":
 			if len(s.Ports) != 1 || s.Ports[0].HostIP != "127.0.0.1" {
-				t.Errorf("gateway: got %v, want one port, on loopback where nothing else is asked for", s.Ports)
+				t.Errorf("gateway: got %v, want one port, by default on loopback", s.Ports)
 			}
 		case name == "grafana" && slices.Contains(s.Profiles, "observability"):
 			if len(s.Ports) != 1 || s.Ports[0].HostIP != "127.0.0.1" {
@@ -154,7 +154,7 @@ func TestTheGatewayDoesNotReachTheServers(t *testing.T) {
 	}
 }
 
-func TestEachFileThatIsMountedIsThere(t *testing.T) {
+func TestEachMountedFileExists(t *testing.T) {
 	for name, s := range project(t).Services {
 		for _, v := range s.Volumes {
 			if v.Type != types.VolumeTypeBind {
@@ -173,7 +173,7 @@ func TestEachFileThatIsMountedIsThere(t *testing.T) {
 	}
 }
 
-// built is what scripts/image-build.sh has a case for.
+// built returns the names of the programs that scripts/image-build.sh builds.
 func built(t *testing.T) []string {
 	t.Helper()
 	script, err := os.ReadFile(root + "/scripts/image-build.sh")
@@ -187,7 +187,7 @@ func built(t *testing.T) []string {
 	return names
 }
 
-func TestEachImageIsOneThatIsBuiltOrPinned(t *testing.T) {
+func TestEachImageIsBuiltHereOrPinned(t *testing.T) {
 	names := built(t)
 	pinned := regexp.MustCompile(`^[a-z0-9./-]+:v?\d+\.\d+(\.\d+)?(-[a-z0-9.]+)?(@sha256:[0-9a-f]{64})?$`)
 	for name, s := range project(t).Services {
@@ -207,7 +207,7 @@ func TestEachImageIsOneThatIsBuiltOrPinned(t *testing.T) {
 	}
 }
 
-func TestCaddyIsTheOneThatIsTested(t *testing.T) {
+func TestTheGatewayIsTheCaddyThatIsTested(t *testing.T) {
 	mod, err := os.ReadFile(root + "/tools/caddy/go.mod")
 	if err != nil {
 		t.Fatal(err)
@@ -218,7 +218,7 @@ func TestCaddyIsTheOneThatIsTested(t *testing.T) {
 	}
 }
 
-func TestWhatIsWaitedForCanBeReady(t *testing.T) {
+func TestEachDependencyCanBecomeReady(t *testing.T) {
 	p := project(t)
 	for name, s := range p.Services {
 		for on, how := range s.DependsOn {

@@ -20,11 +20,11 @@ import (
 )
 
 const (
-	// runEnv is set by scripts/compose-test.sh, which builds what the run needs.
+	// runEnv is set by scripts/compose-test.sh after it has built what the run needs.
 	runEnv = "COMPOSE_TEST_RUN"
-	// hub is the namespace that stands for the machine: all pods' networks meet there.
+	// hub is the network namespace of the host: the networks of all pods meet there.
 	hub = "hub"
-	// startTimeout is for a machine that is busy with other tests.
+	// startTimeout bounds the start of everything on a machine that is busy with other tests.
 	startTimeout = 4 * time.Minute
 )
 
@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// brokerMain is the process that stands for Redpanda.
+// brokerMain runs the broker that stands in for Redpanda, and returns the exit code.
 func brokerMain(what string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -52,24 +52,24 @@ func brokerMain(what string) int {
 
 func TestTheFileStartsAndTheTourRuns(t *testing.T) {
 	if os.Getenv(runEnv) == "" {
-		t.Skip("`make compose-test` runs it: it needs root, and the images' files")
+		t.Skip("needs root and built images: run make compose-test")
 	}
 	if os.Getuid() != 0 {
-		t.Fatal("network and mount namespaces need root: scripts/compose-test.sh uses sudo")
+		t.Fatal("network and mount namespaces need root: run make compose-test")
 	}
 	s := newStack(t)
 	s.up(startTimeout)
 
 	t.Run("setup made the topics", func(t *testing.T) { s.checkTopics(t) })
 	t.Run("the tour runs through the gateway", func(t *testing.T) { s.tour(t) })
-	t.Run("Prometheus finds what it asks", func(t *testing.T) { s.checkMetrics(t) })
-	t.Run("nothing of the inside is reachable", func(t *testing.T) { s.checkInside(t) })
-	t.Run("a part that is away is told as such, and comes back alone", func(t *testing.T) { s.checkRestart(t) })
+	t.Run("each target of Prometheus answers", func(t *testing.T) { s.checkMetrics(t) })
+	t.Run("internal paths are not reachable", func(t *testing.T) { s.checkInside(t) })
+	t.Run("the gateway reports a stopped service, which restarts alone", func(t *testing.T) { s.checkRestart(t) })
 	t.Run("setup can run again and keeps the secrets", func(t *testing.T) { s.checkSetupAgain(t) })
-	t.Run("the operator's tool works in it", func(t *testing.T) { s.checkTool(t) })
+	t.Run("the operator's tool works in a container", func(t *testing.T) { s.checkTool(t) })
 	t.Run("a container cannot write to its root", func(t *testing.T) { s.checkReadOnly(t) })
 	s.checkRunning()
-	t.Run("everything stops in its time", func(t *testing.T) {
+	t.Run("each container stops within its grace period", func(t *testing.T) {
 		for _, stage := range [][]string{{"gateway"}, apps, {"task-api-daprd", "recurring-task-daprd", "audit-daprd", "notification-daprd", "websocket-daprd"}} {
 			for _, name := range stage {
 				if err := s.stop(name); err != nil {
@@ -80,11 +80,11 @@ func TestTheFileStartsAndTheTourRuns(t *testing.T) {
 	})
 }
 
-// newStack makes networks, root file systems and folders; everything goes with the test.
+// newStack creates networks, root file systems and folders. The end of the test removes them.
 func newStack(t *testing.T) *stack {
 	t.Helper()
 	p := project(t)
-	for name, svc := range p.Services { // the profile's images are only in registries, but for our own
+	for name, svc := range p.Services { // the other images of the profile are only in registries
 		if len(svc.Profiles) > 0 && svc.Build == nil {
 			delete(p.Services, name)
 		}
@@ -103,7 +103,7 @@ func newStack(t *testing.T) *stack {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Chmod(dir, 0o755); err != nil { // for Postgres' user
+	if err := os.Chmod(dir, 0o755); err != nil { // Postgres' user has to enter it
 		t.Fatal(err)
 	}
 	s.unpackImages()
@@ -111,7 +111,7 @@ func newStack(t *testing.T) *stack {
 	return s
 }
 
-// unpackImages copies what scripts/image-build.sh laid out, with the owners that the Dockerfile gives.
+// unpackImages copies the trees of scripts/image-build.sh, with the owners that the Dockerfile sets.
 func (s *stack) unpackImages() {
 	s.t.Helper()
 	trees := filepath.Join(root, ".taskwire", "images", "trees", runtime.GOARCH)
@@ -132,7 +132,7 @@ func (s *stack) unpackImages() {
 	s.shell("cp", filepath.Join(root, ".taskwire", "bin", "caddy"), filepath.Join(caddy, "usr", "bin", "caddy"))
 }
 
-// connect makes a network namespace for each service that has a network of its own, all on one bridge, with the
+// connect creates a network namespace for each service that has a network of its own. All are on one bridge and have
 // addresses of the network front.
 func (s *stack) connect() {
 	s.t.Helper()
@@ -190,7 +190,7 @@ func (s *stack) shell(name string, args ...string) {
 	}
 }
 
-// close ends what still runs. A failed test keeps its logs.
+// close kills what still runs and removes the folders. It keeps the logs of a failed test.
 func (s *stack) close() {
 	for _, p := range s.running {
 		if !p.ended() {
@@ -221,7 +221,7 @@ func (s *stack) tour(t *testing.T) {
 		t.Fatalf("%v\n%s\n%s", err, out.String(), s.logs())
 	}
 	if strings.Count(out.String(), " done\n") != 2 {
-		t.Errorf("the tours did not end:\n%s", out.String())
+		t.Errorf("the tours did not run to their ends:\n%s", out.String())
 	}
 }
 
@@ -242,7 +242,7 @@ func (s *stack) checkTopics(t *testing.T) {
 	}
 }
 
-// curl asks from the hub with curl, which sends a path as it is written.
+// curl runs curl in the hub. curl sends a path as it is written.
 func (s *stack) curl(t *testing.T, args ...string) string {
 	t.Helper()
 	var out strings.Builder
@@ -272,9 +272,9 @@ func (s *stack) checkInside(t *testing.T) {
 	}
 }
 
-// checkMetrics asks what deploy/observability/prometheus.yml asks, where its target is one of ours.
+// checkMetrics scrapes the targets of deploy/observability/prometheus.yml that run in this test.
 func (s *stack) checkMetrics(t *testing.T) {
-	asked := 0
+	scraped := 0
 	for _, target := range targets(t) {
 		host, port, _ := strings.Cut(target, ":")
 		owner, _, _ := strings.Cut(host, "-daprd")
@@ -283,19 +283,19 @@ func (s *stack) checkMetrics(t *testing.T) {
 		}
 		addr, ok := s.address[owner]
 		if !ok {
-			continue // of an image that does not run here
+			continue // its image does not run here
 		}
-		asked++
+		scraped++
 		if out := s.curl(t, "-w", "\n%{http_code}", "http://"+addr+":"+port+"/metrics"); !strings.HasSuffix(out, "\n200") || !strings.Contains(out, "# TYPE ") {
 			t.Errorf("%s: got %.300s", target, out)
 		}
 	}
-	if want := 2*len(apps) + 1; asked != want {
-		t.Errorf("asked %d targets, want %d: each service, each sidecar, kafka-metrics", asked, want)
+	if want := 2*len(apps) + 1; scraped != want {
+		t.Errorf("scraped %d targets, want %d: each service, each sidecar, kafka-metrics", scraped, want)
 	}
 }
 
-// checkRestart kills a service alone. Its sidecar keeps its network, and the service is ready again with it.
+// checkRestart kills a service but not its sidecar, which keeps its network. The restarted service becomes ready with it.
 func (s *stack) checkRestart(t *testing.T) {
 	svc := s.project.Services["audit"]
 	if err := s.running["audit"].cmd.Process.Kill(); err != nil {
@@ -304,7 +304,7 @@ func (s *stack) checkRestart(t *testing.T) {
 	<-s.running["audit"].done
 	out := s.curl(t, "-D", "-", s.url()+"/api/v1/audit/checkpoint")
 	if !strings.Contains(out, "HTTP/1.1 502") || !strings.Contains(out, "application/problem+json") || !strings.Contains(strings.ToLower(out), "retry-after: 1") {
-		t.Errorf("with audit away: got %s, want a problem document with 502 and Retry-After", out)
+		t.Errorf("with audit killed: got %s, want a problem document with 502 and Retry-After", out)
 	}
 	p, err := s.run(svc)
 	if err != nil {
@@ -352,7 +352,7 @@ func (s *stack) checkSetupAgain(t *testing.T) {
 	}
 }
 
-// checkTool runs what docs/deploy/compose.md tells an operator to run.
+// checkTool runs the commands of docs/deploy/compose.md.
 func (s *stack) checkTool(t *testing.T) {
 	for _, call := range []struct {
 		args []string
@@ -372,7 +372,7 @@ func (s *stack) checkTool(t *testing.T) {
 	}
 }
 
-// checkReadOnly runs setup with its secrets on the root itself: it has to fail, or the root is not what it should be.
+// checkReadOnly runs setup with a secrets folder on the root file system. It must fail, because the root is read-only.
 func (s *stack) checkReadOnly(t *testing.T) {
 	svc := s.project.Services["setup"]
 	argv := append([]string{"/service"}, svc.Command...)

@@ -27,7 +27,7 @@ const (
 // setting is a field of a service's configuration.
 type setting struct{ required bool }
 
-// settings reads the `env` tags of the configuration structs: what the services take, from where they take it.
+// settings returns the settings of the services, read from the `env` tags of their configuration structs.
 func settings(t *testing.T, files ...string) map[string]setting {
 	t.Helper()
 	all := map[string]setting{}
@@ -58,19 +58,19 @@ func settings(t *testing.T, files ...string) map[string]setting {
 	return all
 }
 
-func TestAServiceIsToldOnlyWhatItKnowsAndAllThatItNeeds(t *testing.T) {
+func TestAServiceGetsExactlyTheSettingsItReads(t *testing.T) {
 	p := project(t)
 	for _, app := range apps {
 		known := settings(t, root+"/pkg/platform/config/config.go", root+"/services/"+app+"/config.go")
 		env := p.Services[app].Environment
 		for name := range env {
 			if _, ok := known[name]; !ok {
-				t.Errorf("%s is told %s, which it does not read", app, name)
+				t.Errorf("%s gets %s, which it does not read", app, name)
 			}
 		}
 		for name, s := range known {
 			if value := env[name]; s.required && (value == nil || *value == "") {
-				t.Errorf("%s is not told %s, without which it does not start", app, name)
+				t.Errorf("%s does not get %s, which it requires", app, name)
 			}
 		}
 		for name, want := range map[string]string{"HTTP_ADDR": ":8080", "APP_ADDR": "127.0.0.1:8081", "DAPR_HTTP_PORT": "3500", "DAPR_GRPC_PORT": "50001"} {
@@ -83,13 +83,13 @@ func TestAServiceIsToldOnlyWhatItKnowsAndAllThatItNeeds(t *testing.T) {
 			shutdown = *value
 		}
 		if limit, err := time.ParseDuration(shutdown); err != nil || limit >= grace {
-			t.Errorf("%s is killed after %s, and needs up to %s (%v)", app, grace, shutdown, err)
+			t.Errorf("%s is killed after %s, but its shutdown may take %s (%v)", app, grace, shutdown, err)
 		}
 	}
 }
 
-// sidecarSettings are what daprd reads: Dapr's tokens (dapr/pkg/security/consts), the pod's name for {podName}
-// (dapr/pkg/runtime/meta), and OpenTelemetry's (dapr/pkg/config/env).
+// sidecarSettings are the environment variables that daprd reads: Dapr's tokens (dapr/pkg/security/consts), the value of
+// {podName} (dapr/pkg/runtime/meta) and those of OpenTelemetry (dapr/pkg/config/env).
 var sidecarSettings = []string{"APP_API_TOKEN", "DAPR_API_TOKEN", "POD_NAME", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_PROTOCOL"}
 
 func TestASidecarHasTheTokensOfItsApp(t *testing.T) {
@@ -98,7 +98,7 @@ func TestASidecarHasTheTokensOfItsApp(t *testing.T) {
 		env := p.Services[app+"-daprd"].Environment
 		for name := range env {
 			if !slices.Contains(sidecarSettings, name) {
-				t.Errorf("%s-daprd is told %s, which it does not read", app, name)
+				t.Errorf("%s-daprd gets %s, which it does not read", app, name)
 			}
 		}
 		for _, name := range []string{"APP_API_TOKEN", "DAPR_API_TOKEN"} {
@@ -108,11 +108,11 @@ func TestASidecarHasTheTokensOfItsApp(t *testing.T) {
 		}
 	}
 	if p.Services["websocket-daprd"].Environment["POD_NAME"] == nil {
-		t.Error("websocket-daprd has no POD_NAME, after which its consumer group is named")
+		t.Error("websocket-daprd has no POD_NAME, which is part of the name of its consumer group")
 	}
 }
 
-// A sidecar here has the flags of one on a developer's machine, but for what other containers ask it.
+// A sidecar has the flags of one on a developer's machine, except those for the ports that other containers use.
 func TestASidecarHasTheFlagsThatAreTested(t *testing.T) {
 	p := project(t)
 	for _, app := range apps {
@@ -120,19 +120,19 @@ func TestASidecarHasTheFlagsThatAreTested(t *testing.T) {
 			App: app, AppPort: appPort, HTTPPort: daprHTTP, GRPCPort: daprGRPC, InternalPort: daprInternal, MetricsPort: daprMetrics,
 			ResourcesDir: "/config/" + app + "/resources", ConfigFile: "/config/" + app + "/config.yaml", ShutdownSeconds: 35,
 		}.Args())
-		want["--dapr-internal-grpc-listen-address"] = "0.0.0.0" // other sidecars
-		want["--metrics-listen-address"] = "0.0.0.0"            // Prometheus
+		want["--dapr-internal-grpc-listen-address"] = "0.0.0.0" // other sidecars connect to it
+		want["--metrics-listen-address"] = "0.0.0.0"            // Prometheus scrapes it
 		s := p.Services[app+"-daprd"]
 		if got := flags(s.Command); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s-daprd:\ngot  %v\nwant %v", app, got, want)
 		}
 		if grace := time.Duration(*s.StopGracePeriod); grace <= 35*time.Second {
-			t.Errorf("%s-daprd is killed after %s, and needs up to 35s", app, grace)
+			t.Errorf("%s-daprd is killed after %s, but its shutdown may take 35s", app, grace)
 		}
 	}
 }
 
-// flags are arguments by name, written --name value or --name=value.
+// flags returns arguments by name. They are written --name value or --name=value.
 func flags(args []string) map[string]string {
 	all := map[string]string{}
 	last := ""
@@ -162,11 +162,11 @@ func TestEachAppHasComponents(t *testing.T) {
 	}
 	command := strings.Join(project(t).Services["setup"].Command, " ")
 	if !strings.Contains(command, "--brokers redpanda:9092") {
-		t.Errorf("setup is told %s: the brokers are not redpanda's", command)
+		t.Errorf("setup has the command %s: its brokers are not redpanda", command)
 	}
 }
 
-// targets are host:port of what Prometheus asks.
+// targets returns host:port of each target of Prometheus.
 func targets(t *testing.T) []string {
 	t.Helper()
 	raw, err := os.ReadFile(root + "/deploy/observability/prometheus.yml")
@@ -178,13 +178,13 @@ func targets(t *testing.T) []string {
 		all = append(all, m[1])
 	}
 	if len(all) < 2*len(apps) {
-		t.Fatalf("got %d targets, want at least each service and each sidecar", len(all))
+		t.Fatalf("got %d targets, want at least one for each service and each sidecar", len(all))
 	}
 	return all
 }
 
-// What Prometheus asks is there: a name in its network, and a port on which something listens.
-func TestPrometheusAsksWhatIsThere(t *testing.T) {
+// Each target is a name in the network of Prometheus, with the port on which the container listens.
+func TestEachTargetOfPrometheusExists(t *testing.T) {
 	p := project(t)
 	names := map[string]bool{}
 	for name, s := range p.Services {
@@ -200,11 +200,11 @@ func TestPrometheusAsksWhatIsThere(t *testing.T) {
 	for _, target := range targets(t) {
 		host, port, err := net.SplitHostPort(target)
 		if err != nil || !names[host] {
-			t.Errorf("Prometheus asks %s (%v), which is not in its network", target, err)
+			t.Errorf("Prometheus scrapes %s (%v), which is not in its network", target, err)
 		}
 		want := map[bool]string{true: strconv.Itoa(daprMetrics), false: strconv.Itoa(publicPort)}[strings.HasSuffix(host, "-daprd")]
 		if slices.Contains(apps, strings.TrimSuffix(host, "-daprd")) && port != want {
-			t.Errorf("Prometheus asks %s, want port %s", target, want)
+			t.Errorf("Prometheus scrapes %s, want port %s", target, want)
 		}
 	}
 }

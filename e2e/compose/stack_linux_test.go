@@ -19,10 +19,10 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 )
 
-// imageUser is USER in the Dockerfile.
+// imageUser is the user id in the Dockerfile.
 const imageUser = 65532
 
-// stack is the file, started.
+// stack is the started docker-compose.yml.
 type stack struct {
 	t       *testing.T
 	project *types.Project
@@ -36,7 +36,7 @@ type stack struct {
 	running map[string]*process
 }
 
-// process is a container that runs.
+// process is a started container.
 type process struct {
 	cmd  *exec.Cmd
 	log  string
@@ -52,7 +52,7 @@ func (p *process) ended() bool {
 	}
 }
 
-// holder is the service whose network a service is in.
+// holder returns the service whose network a service uses.
 func holder(s types.ServiceConfig) string {
 	if name, ok := strings.CutPrefix(s.NetworkMode, types.ServicePrefix); ok {
 		return name
@@ -60,7 +60,7 @@ func holder(s types.ServiceConfig) string {
 	return s.Name
 }
 
-// program is what runs in a service's container: what its image is built from, or what stands for it.
+// program returns the program that runs in a service's container: the one its image is built from, or the service's name.
 func program(s types.ServiceConfig) string {
 	if s.Build != nil {
 		return *s.Build.Args["SERVICE"]
@@ -68,7 +68,7 @@ func program(s types.ServiceConfig) string {
 	return s.Name
 }
 
-// describe turns a service into a container, with a command in place of its own where one is given.
+// describe returns the container of a service. argv, if given, replaces its command.
 func (s *stack) describe(svc types.ServiceConfig, argv []string) container {
 	image := s.images[program(svc)]
 	c := container{Root: image, ReadOnly: svc.ReadOnly, UID: imageUser, GID: imageUser, Tmpfs: svc.Tmpfs, Argv: argv}
@@ -79,7 +79,7 @@ func (s *stack) describe(svc types.ServiceConfig, argv []string) container {
 		}
 	}
 	if !strings.HasPrefix(c.Argv[0], "/") {
-		c.Argv[0] = "/usr/bin/" + c.Argv[0] // in the PATH of Caddy's image
+		c.Argv[0] = "/usr/bin/" + c.Argv[0] // the folder in the PATH of Caddy's image
 	}
 	c.Env = []string{"PATH=/usr/bin"}
 	for name, value := range svc.Environment {
@@ -98,8 +98,8 @@ func (s *stack) describe(svc types.ServiceConfig, argv []string) container {
 	return c
 }
 
-// create makes what a container mounts: the places in its image, and its volumes, which take over owner and mode of the
-// folder in the image where they are new (Docker's rule).
+// create creates the mount points in the image and the volumes. A new volume takes the owner and mode of the image's folder,
+// as with Docker.
 func (s *stack) create(svc types.ServiceConfig) error {
 	c := s.describe(svc, nil)
 	for _, m := range c.Mounts {
@@ -146,7 +146,7 @@ func touch(path string) error {
 	return f.Close()
 }
 
-// start starts a service's container and does not wait for anything.
+// start starts the container of a service and returns without waiting for it.
 func (s *stack) start(svc types.ServiceConfig, argv []string) (*process, error) {
 	description, err := json.Marshal(s.describe(svc, argv))
 	if err != nil {
@@ -158,7 +158,7 @@ func (s *stack) start(svc types.ServiceConfig, argv []string) (*process, error) 
 	return s.launch(svc.Name, holder(svc), cmd)
 }
 
-// launch starts a command in a network namespace, its output in a file.
+// launch starts a command in a network namespace and writes its output to a file.
 func (s *stack) launch(name, space string, cmd *exec.Cmd) (*process, error) {
 	p := &process{cmd: cmd, log: filepath.Join(s.dir, "log", name+".log"), done: make(chan struct{})}
 	out, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -174,7 +174,7 @@ func (s *stack) launch(name, space string, cmd *exec.Cmd) (*process, error) {
 	return p, nil
 }
 
-// up starts all services in their order, as `docker compose up --wait` does.
+// up starts all services in the order of their dependencies, as `docker compose up --wait` does.
 func (s *stack) up(deadline time.Duration) {
 	s.t.Helper()
 	end := time.Now().Add(deadline)
@@ -182,7 +182,7 @@ func (s *stack) up(deadline time.Duration) {
 	for name, svc := range s.project.Services {
 		pending[name] = svc
 	}
-	for _, name := range s.project.ServiceNames() { // containers are created before any is started
+	for _, name := range s.project.ServiceNames() { // all containers are created before the first is started
 		if svc := pending[name]; s.images[program(svc)] != "" {
 			if err := s.create(svc); err != nil {
 				s.t.Fatalf("create %s: %v", name, err)
@@ -215,7 +215,7 @@ func (s *stack) up(deadline time.Duration) {
 	}
 }
 
-// unhealthy are the services that run and have not been healthy yet.
+// unhealthy returns the started services that have not been healthy yet.
 func (s *stack) unhealthy(healthy map[string]bool) []string {
 	var names []string
 	for name := range s.running {
@@ -246,8 +246,8 @@ func (s *stack) mayStart(svc types.ServiceConfig, healthy map[string]bool) bool 
 	return true
 }
 
-// checkRunning fails the test when a container has ended that should not, or has ended badly. Nothing is restarted here:
-// in the right order nothing has to be.
+// checkRunning fails the test when a container has ended that should run, or has failed. The test restarts none: with the
+// right order of starts, none has to be restarted.
 func (s *stack) checkRunning() {
 	s.t.Helper()
 	for name, p := range s.running {
@@ -257,7 +257,7 @@ func (s *stack) checkRunning() {
 	}
 }
 
-// healthy runs a service's own health check in its container.
+// healthy runs the health check of a service in its container.
 func (s *stack) healthy(svc types.ServiceConfig) error {
 	if check, ok := standIns[svc.Name]; ok {
 		return check.healthy(s, svc)
@@ -282,7 +282,7 @@ func (s *stack) healthy(svc types.ServiceConfig) error {
 	return nil
 }
 
-// stop ends a container as `docker compose stop` does, and tells whether it ended by itself, in its time.
+// stop stops a container as `docker compose stop` does. It returns an error if the container had to be killed or failed.
 func (s *stack) stop(name string) error {
 	p, svc := s.running[name], s.project.Services[name]
 	signal, grace := syscall.SIGTERM, 10*time.Second
@@ -295,7 +295,7 @@ func (s *stack) stop(name string) error {
 	if p.ended() {
 		return nil
 	}
-	_ = p.cmd.Process.Signal(signal) // it may just have ended
+	_ = p.cmd.Process.Signal(signal) // fails if it has just ended
 	select {
 	case <-p.done:
 	case <-time.After(grace):
@@ -309,7 +309,7 @@ func (s *stack) stop(name string) error {
 	return nil
 }
 
-// tail is the end of a container's log.
+// tail returns the last lines of a container's log.
 func (s *stack) tail(name string) string {
 	raw, err := os.ReadFile(filepath.Join(s.dir, "log", name+".log"))
 	if err != nil {

@@ -18,10 +18,10 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
-// brokerEnv makes this process the broker that stands for Redpanda; its value is address and folder.
+// brokerEnv turns this process into the broker that stands in for Redpanda. Its value is the address and the folder.
 const brokerEnv = "COMPOSE_TEST_BROKER"
 
-// standIn is what runs in place of an image that only a registry has.
+// standIn runs in place of an image that is only in a registry.
 type standIn struct {
 	run     func(s *stack, svc types.ServiceConfig) (*process, error)
 	healthy func(s *stack, svc types.ServiceConfig) error
@@ -30,13 +30,13 @@ type standIn struct {
 var standIns = map[string]standIn{
 	"postgres": {runPostgres, func(s *stack, svc types.ServiceConfig) error { return s.dial(svc.Name, "5432") }},
 	"redpanda": {runBroker, func(s *stack, svc types.ServiceConfig) error { return s.dial(svc.Name, "9092") }},
-	// Caddy itself is real; only the image's wget is not here.
+	// Caddy itself is real; only the wget of its image is missing.
 	"gateway": {nil, func(s *stack, svc types.ServiceConfig) error {
 		return s.get(svc.HealthCheck.Test[len(svc.HealthCheck.Test)-1])
 	}},
 }
 
-// run starts a service by its stand-in or in its image. A pod's network is there already, and its image only waits.
+// run starts a service with its stand-in or from its image. A pod's image only holds the network, which exists already.
 func (s *stack) run(svc types.ServiceConfig) (*process, error) {
 	if in, ok := standIns[svc.Name]; ok && in.run != nil {
 		return in.run(s, svc)
@@ -47,8 +47,8 @@ func (s *stack) run(svc types.ServiceConfig) (*process, error) {
 	return s.start(svc, nil)
 }
 
-// runPostgres starts this machine's Postgres with what the image would make of POSTGRES_PASSWORD: the superuser postgres
-// with this password, from every address.
+// runPostgres starts the Postgres of this machine and creates what the image would: the superuser postgres with the
+// password POSTGRES_PASSWORD, who may connect from every address.
 func runPostgres(s *stack, svc types.ServiceConfig) (*process, error) {
 	data := filepath.Join(s.dir, "postgres")
 	plan, err := localpg.Prepare(context.Background(), localpg.Config{DataDir: data, Port: 5432})
@@ -99,20 +99,20 @@ func superuser(space *namespace, url, password string) (err error) {
 	}
 }
 
-// runBroker starts the local broker with one topic that nobody asks for: the others are for `setup` to make.
+// runBroker starts the local broker with one unused topic. `setup` has to create the others.
 func runBroker(s *stack, svc types.ServiceConfig) (*process, error) {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), brokerEnv+"="+s.address[svc.Name]+":9092 "+filepath.Join(s.dir, "redpanda"))
 	return s.launch(svc.Name, svc.Name, cmd)
 }
 
-// serveBroker is the broker's process.
+// serveBroker runs the broker.
 func serveBroker(ctx context.Context, what string) error {
 	addr, dir, _ := strings.Cut(what, " ")
 	return broker.Run(ctx, broker.Config{Addr: addr, DataDir: dir, Topics: []events.Topic{{Name: "not-asked-for", Partitions: 1}}}, nil)
 }
 
-// dial asks whether a port of a service is open, from the test's place in the network.
+// dial returns an error unless a port of a service accepts connections from the hub.
 func (s *stack) dial(name, port string) error {
 	conn, err := s.spaces[hub].dial(context.Background(), "tcp", net.JoinHostPort(s.address[name], port))
 	if err != nil {
@@ -121,7 +121,7 @@ func (s *stack) dial(name, port string) error {
 	return conn.Close()
 }
 
-// get asks for a page from within the gateway's namespace.
+// get requests a page from within the gateway's namespace and returns an error unless the answer is 200.
 func (s *stack) get(url string) error {
 	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true, DialContext: s.spaces["gateway"].dial}}
 	resp, err := client.Get(url)

@@ -20,14 +20,14 @@ import (
 
 const (
 	namespace = "taskwire"
-	// readyTimeout bounds how long a pod may take to be there again: its old one has up to a minute to end.
+	// readyTimeout bounds the replacement of a pod. The old one may take up to a minute to end.
 	readyTimeout = 3 * time.Minute
 )
 
 var services = apps.All()
 
-// TestMain keeps the autoscalers from taking pods away while the tests look at them, and closes with what the cluster's
-// pods hold.
+// TestMain keeps the autoscalers from removing pods while the tests look at them. At the end it prints the memory and CPU
+// of the pods.
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
 		defer func() {
@@ -47,7 +47,7 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// scaleDown gives the autoscalers a policy for taking pods away.
+// scaleDown sets the policy by which the autoscalers remove pods.
 func scaleDown(policy string) error {
 	patch := fmt.Sprintf(`{"spec":{"behavior":{"scaleDown":{"selectPolicy":%q}}}}`, policy)
 	for _, hpa := range []string{"task-api", "websocket"} {
@@ -58,17 +58,17 @@ func scaleDown(policy string) error {
 	return nil
 }
 
-// origin is the Ingress, under which everything is.
+// origin returns the address of the Ingress.
 func origin(t testing.TB) string {
 	t.Helper()
 	url := os.Getenv("TASKWIRE_URL")
 	if url == "" {
-		t.Fatal("TASKWIRE_URL is not set: it is the address of the Ingress. `make k8s-test` sets it")
+		t.Fatal("TASKWIRE_URL, the address of the Ingress, is not set: `make k8s-test` sets it")
 	}
 	return url
 }
 
-// run is kubectl with these arguments and this input, and what it said.
+// run runs kubectl with these arguments and this input, and returns its output.
 func run(ctx context.Context, stdin string, args ...string) (string, error) {
 	kubectl := os.Getenv("KUBECTL")
 	if kubectl == "" {
@@ -84,7 +84,7 @@ func run(ctx context.Context, stdin string, args ...string) (string, error) {
 	return out.String(), nil
 }
 
-// kubectl is run in Taskwire's namespace, and must succeed.
+// kubectl runs kubectl in Taskwire's namespace. It fails the test if kubectl fails.
 func kubectl(t testing.TB, args ...string) string {
 	t.Helper()
 	out, err := run(t.Context(), "", append([]string{"-n", namespace}, args...)...)
@@ -94,7 +94,7 @@ func kubectl(t testing.TB, args ...string) string {
 	return out
 }
 
-// apply gives the cluster some objects for as long as the test runs.
+// apply creates objects in the cluster. The end of the test deletes them.
 func apply(t testing.TB, objects string) {
 	t.Helper()
 	t.Cleanup(func() {
@@ -109,7 +109,7 @@ func apply(t testing.TB, objects string) {
 	}
 }
 
-// pod is as much of a pod as the tests look at.
+// pod holds the fields of a pod that the tests read.
 type pod struct {
 	Metadata struct {
 		Name              string            `json:"name"`
@@ -170,7 +170,7 @@ type containerStatus struct {
 	Ready        bool   `json:"ready"`
 }
 
-// ready says whether the cluster would send it requests.
+// ready reports whether the pod is ready and not about to be deleted.
 func (p pod) ready() bool {
 	for _, c := range p.Status.Conditions {
 		if c.Type == "Ready" {
@@ -180,7 +180,7 @@ func (p pod) ready() bool {
 	return false
 }
 
-// container finds the state of one of its containers, the sidecar's too.
+// container returns the status of one of its containers or native sidecars.
 func (p pod) container(t testing.TB, name string) containerStatus {
 	t.Helper()
 	for _, s := range append(p.Status.ContainerStatuses, p.Status.InitContainerStatuses...) {
@@ -192,13 +192,13 @@ func (p pod) container(t testing.TB, name string) containerStatus {
 	return containerStatus{}
 }
 
-// id is the container's id as the node knows it.
+// id returns the id of the container on its node.
 func (s containerStatus) id() string {
 	_, id, _ := strings.Cut(s.ContainerID, "://")
 	return id
 }
 
-// pods are those with these labels.
+// pods returns the pods with these labels.
 func pods(t testing.TB, labels string) []pod {
 	t.Helper()
 	var list struct{ Items []pod }
@@ -208,8 +208,8 @@ func pods(t testing.TB, labels string) []pod {
 	return list.Items
 }
 
-// serving are the names of the ready pods of a service; there is one at least. Pods that have been replaced are left out:
-// after a rollout they have up to a minute to end.
+// serving returns the names of the ready pods of a service, at least one. It leaves out pods that are about to be deleted:
+// after a rollout they may take up to a minute to end.
 func serving(t testing.TB, app string) (names []string) {
 	t.Helper()
 	client.Eventually(t, readyTimeout, "a ready pod of "+app, func() error {
@@ -220,7 +220,7 @@ func serving(t testing.TB, app string) (names []string) {
 			}
 		}
 		if len(names) == 0 {
-			return errors.New("there is none")
+			return errors.New("no pod is ready")
 		}
 		return nil
 	})
@@ -229,7 +229,7 @@ func serving(t testing.TB, app string) (names []string) {
 
 func byName(app string) string { return "app.kubernetes.io/name=" + app }
 
-// rolledOut waits until every pod of these is new, ready, and the only one.
+// rolledOut waits until the rollouts are complete: every pod is a new one and ready.
 func rolledOut(t testing.TB, what ...string) {
 	t.Helper()
 	for _, w := range what {
@@ -237,7 +237,7 @@ func rolledOut(t testing.TB, what ...string) {
 	}
 }
 
-// helper starts a pod of the probe's image in a namespace and waits for it. ask runs the probe in it.
+// helper starts a pod with the probe's image in a namespace and waits until it is ready. ask runs the probe in it.
 func helper(t testing.TB, ns, name, labels, spec string) (ask func(args ...string) string) {
 	t.Helper()
 	apply(t, fmt.Sprintf(`
@@ -268,7 +268,7 @@ spec:
 	}
 }
 
-// restricted is what the namespace's Pod Security level asks of a container.
+// restricted is the security context that the namespace's Pod Security level demands of a container.
 const restricted = `securityContext:
         runAsNonRoot: true
         runAsUser: 65532

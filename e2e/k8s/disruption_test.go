@@ -16,14 +16,15 @@ import (
 )
 
 const (
-	// pause is between two turns of a writer: some tens of writes a second, all the time, is what a check can still read.
+	// pause is the time between two turns of a writer. It keeps the rate at some tens of writes a second, so that the audit
+	// log of a test of several minutes can still be read.
 	pause = 250 * time.Millisecond
 	// disruptionTimeout bounds one test, recovery included.
 	disruptionTimeout = 12 * time.Minute
 )
 
-// underWrites does something to the cluster while a user writes and a browser watches, and then holds everything to the
-// promise: each acknowledged write is in the audit log exactly once, in order, and so in the browser.
+// underWrites disturbs the cluster while a user writes and a browser watches. Then it checks the promise: each acknowledged
+// write is in the audit log and in the browser exactly once and in order, and each due reminder is in the inbox once.
 func underWrites(t *testing.T, name string, disrupt func(u *client.User)) {
 	t.Helper()
 	u := client.NewUser(t, origin(t))
@@ -52,7 +53,7 @@ func underWrites(t *testing.T, name string, disrupt func(u *client.User)) {
 		t.Fatalf("write: %v", r.err)
 	}
 	func() {
-		defer over.Store(true) // also when the disruption fails the test
+		defer over.Store(true) // runs also when disrupt fails the test
 		disrupt(u)
 	}()
 	r := <-ended
@@ -60,7 +61,7 @@ func underWrites(t *testing.T, name string, disrupt func(u *client.User)) {
 		t.Fatalf("write: %v", r.err)
 	}
 	r.history.Check(t, u, page)
-	t.Logf("%s: %d writes were acknowledged, each is in the audit log and was in the open browser once", name, r.history.Writes())
+	t.Logf("%s: %d writes were acknowledged; each is in the audit log and in the open browser once", name, r.history.Writes())
 }
 
 func TestARollingRestartOfEveryDeploymentLosesNothing(t *testing.T) {
@@ -72,7 +73,7 @@ func TestARollingRestartOfEveryDeploymentLosesNothing(t *testing.T) {
 	})
 }
 
-// victims are the pods of the services and of the data, but for those that are on their way out.
+// victims returns the pods of the services, Postgres and the broker, without those about to be deleted.
 func victims(t *testing.T) []pod {
 	t.Helper()
 	return slices.DeleteFunc(pods(t, "app.kubernetes.io/component in (service,data)"), func(p pod) bool {
@@ -80,17 +81,17 @@ func victims(t *testing.T) []pod {
 	})
 }
 
-// TestForceDeletingEveryPodLosesNothing takes each pod away with no time to end, its sidecar with it.
+// TestForceDeletingEveryPodLosesNothing deletes each pod and its sidecar without a grace period.
 func TestForceDeletingEveryPodLosesNothing(t *testing.T) {
 	underWrites(t, "force delete", func(*client.User) {
 		for _, p := range victims(t) {
 			kubectl(t, "delete", "pod", p.Metadata.Name, "--grace-period=0", "--force", "--wait=false")
-			allReadyAgain(t, p)
+			replaced(t, p)
 		}
 	})
 }
 
-// TestKillingEveryContainerLosesNothing kills -9 each service, each sidecar, Postgres and the broker, one after the other.
+// TestKillingEveryContainerLosesNothing sends SIGKILL to each service, each sidecar, Postgres and the broker, in turn.
 func TestKillingEveryContainerLosesNothing(t *testing.T) {
 	kill := killer(t)
 	underWrites(t, "kill -9", func(*client.User) {
@@ -103,7 +104,7 @@ func TestKillingEveryContainerLosesNothing(t *testing.T) {
 	})
 }
 
-// killer is a pod that may end any process of the node. It is in a namespace of its own, which lets it.
+// killer starts a pod that may kill any process of the node, in a namespace that allows such pods.
 func killer(t *testing.T) func(containerID string) {
 	t.Helper()
 	apply(t, `
@@ -111,7 +112,7 @@ apiVersion: v1
 kind: Namespace
 metadata: {name: taskwire-test, labels: {pod-security.kubernetes.io/enforce: privileged}}
 `)
-	// Fields of the pod follow those of the container.
+	// The text is inserted at the end of the container; the fields of the pod follow those of the container.
 	ask := helper(t, "taskwire-test", "killer", "", `securityContext: {runAsUser: 0, privileged: true}
   hostPID: true`)
 	return func(id string) {
@@ -120,10 +121,10 @@ metadata: {name: taskwire-test, labels: {pod-security.kubernetes.io/enforce: pri
 	}
 }
 
-// restarted waits until a container that was killed was started again and its pod is ready.
+// restarted waits until a killed container has been restarted and its pod is ready.
 func restarted(t *testing.T, name string, was containerStatus) {
 	t.Helper()
-	client.Eventually(t, readyTimeout, fmt.Sprintf("%s of %s again", was.Name, name), func() error {
+	client.Eventually(t, readyTimeout, fmt.Sprintf("%s of %s is restarted", was.Name, name), func() error {
 		for _, p := range pods(t, "app.kubernetes.io/part-of=taskwire") {
 			if p.Metadata.Name != name {
 				continue
@@ -138,14 +139,14 @@ func restarted(t *testing.T, name string, was containerStatus) {
 	})
 }
 
-// allReadyAgain waits until a deleted pod has been replaced.
-func allReadyAgain(t *testing.T, was pod) {
+// replaced waits until a deleted pod has been replaced.
+func replaced(t *testing.T, was pod) {
 	t.Helper()
 	app := was.Metadata.Labels["app.kubernetes.io/name"]
 	client.Eventually(t, readyTimeout, "a new pod of "+app, func() error {
 		for _, p := range pods(t, byName(app)) {
 			if p.Metadata.UID == was.Metadata.UID {
-				return fmt.Errorf("the old one is still there")
+				return fmt.Errorf("the old pod still exists")
 			}
 		}
 		return nil
@@ -157,12 +158,12 @@ func allReadyAgain(t *testing.T, was pod) {
 	rolledOut(t, kind+"/"+app)
 }
 
-// TestAnUpgradeAndTheWayBackLoseNothing runs the previous commit's images, then these, then those again: two versions run
-// side by side each time, on the same database.
+// TestAnUpgradeAndTheWayBackLoseNothing changes twice between the images of the previous commit and the current ones. In
+// each change two versions run at the same time on the same database.
 func TestAnUpgradeAndTheWayBackLoseNothing(t *testing.T) {
 	previous := os.Getenv("PREVIOUS_TAG")
 	if previous == "" {
-		t.Skip("PREVIOUS_TAG is not set: the history of the repository does not reach back")
+		t.Skip("PREVIOUS_TAG is not set: the repository has no earlier commit")
 	}
 	now := map[string]string{}
 	for _, app := range services {

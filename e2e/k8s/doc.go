@@ -1,6 +1,6 @@
-// Package k8s tests Taskwire on a real cluster, through its Ingress: what scripts/k8s/deploy.sh put there. `make k8s-test`
-// brings a cluster and runs it; the build tag k8s keeps it out of every other run.
+// Package k8s tests Taskwire on a real cluster, through its Ingress, as scripts/k8s/deploy.sh deploys it. `make k8s-test`
+// starts a cluster and runs these tests. The build tag k8s excludes them from every other run.
 //
-// It looks into the cluster with kubectl alone, as an operator would. What has to be seen from within a pod is asked by the
-// program in probe, which runs as a pod of its own.
+// The tests look into the cluster with kubectl only, as an operator would. What can be seen only from within a pod, the
+// program in probe finds out, in a pod of its own.
 package k8s

@@ -20,7 +20,8 @@ import (
 
 var forwarding = regexp.MustCompile(`Forwarding from (127\.0\.0\.1:\d+) ->`)
 
-// forward makes a port of a pod, of its loopback too, a port of this machine's, and returns its address.
+// forward forwards a port of this machine to a port of a pod and returns the local address. It reaches ports on the pod's
+// loopback too.
 func forward(t testing.TB, pod string, port int) string {
 	t.Helper()
 	name := os.Getenv("KUBECTL")
@@ -38,12 +39,12 @@ func forward(t testing.TB, pod string, port int) string {
 	}
 	t.Cleanup(func() {
 		cancel()
-		_ = cmd.Wait() // it was killed
+		_ = cmd.Wait() // returns an error because it was killed
 	})
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		if m := forwarding.FindStringSubmatch(lines.Text()); m != nil {
-			go func() { _, _ = io.Copy(io.Discard, out) }() // a line for each connection
+			go func() { _, _ = io.Copy(io.Discard, out) }() // kubectl prints a line for each connection
 			return m[1]
 		}
 	}
@@ -51,10 +52,10 @@ func forward(t testing.TB, pod string, port int) string {
 	return ""
 }
 
-// daprPort is the sidecar's API, on the pod's loopback.
+// daprPort is the port of the sidecar's API on the pod's loopback.
 const daprPort = 3500
 
-// sidecar asks the sidecar of one of an app's pods, with the token that the app has.
+// sidecar returns a function that calls the sidecar of one of an app's pods with the app's token.
 func sidecar(t testing.TB, app string) func(method, path, body string) (int, string) {
 	t.Helper()
 	raw, err := base64.StdEncoding.DecodeString(kubectl(t, "get", "secret", app+"-dapr-token", "-o", "jsonpath={.data.token}"))

@@ -8,22 +8,22 @@ import (
 	"testing"
 )
 
-// TestASidecarRefusesAPeerWithoutACertificate knocks from a pod that the network lets through.
+// TestASidecarRefusesAPeerWithoutACertificate connects from a pod that the network policies let through.
 func TestASidecarRefusesAPeerWithoutACertificate(t *testing.T) {
-	// The labels of a caller, but no pod of its Deployment's, and no Service that anybody asks leads to it.
+	// The pod has the labels of recurring-task but does not belong to its Deployment, and no Service that is used selects it.
 	ask := helper(t, namespace, "caller", "app.kubernetes.io/name: recurring-task, app.kubernetes.io/component: service", restricted)
 	out := ask("tls", "task-api-dapr.taskwire.svc.cluster.local:50002")
 	if !strings.Contains(out, "server: spiffe://public/ns/taskwire/task-api\n") {
-		t.Errorf("got %q, want a server with the name of task-api", out)
+		t.Errorf("got %q, want the certificate of task-api", out)
 	}
 	if !strings.Contains(out, "refused:") || !strings.Contains(out, "certificate required") {
-		t.Errorf("got %q, want the handshake to be refused for want of a certificate", out)
+		t.Errorf("got %q, want the handshake refused because the client has no certificate", out)
 	}
 }
 
-// TestAccessControlAllowsWhatThereIsAndNothingElse invokes through the sidecars, as the apps do.
-func TestAccessControlAllowsWhatThereIsAndNothingElse(t *testing.T) {
-	// The network would stop most of these before. It is opened, so that what refuses them is access control.
+// TestAccessControlAllowsTheInvocationsInUseAndNoOthers invokes through the sidecars, as the apps do.
+func TestAccessControlAllowsTheInvocationsInUseAndNoOthers(t *testing.T) {
+	// The network policies would stop most of these calls. This one opens the way, so that access control has to refuse.
 	apply(t, `
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -66,12 +66,13 @@ spec:
 	}
 }
 
-// TestAServiceReadsItsOwnSecretsAndNoOthers asks the API server what each account may, and each sidecar's secret store.
+// TestAServiceReadsItsOwnSecretsAndNoOthers asks the API server for the rights of each service account, and each sidecar
+// for secrets.
 func TestAServiceReadsItsOwnSecretsAndNoOthers(t *testing.T) {
 	own := map[string]string{
 		"task-api": "task-api", "audit": "audit", "notification": "notification", "recurring-task": "statestore", "websocket": "",
 	}
-	everybodys := []string{"task-api", "audit", "notification", "statestore", "postgres-admin", "task-api-app-token", "audit-dapr-token"}
+	all := []string{"task-api", "audit", "notification", "statestore", "postgres-admin", "task-api-app-token", "audit-dapr-token"}
 	for app, mine := range own {
 		may := func(verb, what string) bool {
 			out, err := run(t.Context(), "", "-n", namespace, "auth", "can-i", verb, what, "--as=system:serviceaccount:"+namespace+":"+app)
@@ -80,7 +81,7 @@ func TestAServiceReadsItsOwnSecretsAndNoOthers(t *testing.T) {
 			}
 			return strings.TrimSpace(out) == "yes"
 		}
-		for _, name := range everybodys {
+		for _, name := range all {
 			if got := may("get", "secrets/"+name); got != (name == mine) {
 				t.Errorf("%s may read the secret %s: %v", app, name, got)
 			}
@@ -94,9 +95,9 @@ func TestAServiceReadsItsOwnSecretsAndNoOthers(t *testing.T) {
 			t.Errorf("%s may more than read its secrets", app)
 		}
 		ask := sidecar(t, app)
-		for _, name := range everybodys {
+		for _, name := range all {
 			status, body := ask(http.MethodGet, "/v1.0/secrets/kubernetes-secrets/"+name, "")
-			// The state store's address is for the sidecar alone: the app is not told it.
+			// Only the sidecar may read the address of the state store; its app may not.
 			if want := name == mine && name != "statestore"; (status == http.StatusOK) != want {
 				t.Errorf("%s asks its sidecar for the secret %s: got %d %.100s", app, name, status, body)
 			}
@@ -107,8 +108,8 @@ func TestAServiceReadsItsOwnSecretsAndNoOthers(t *testing.T) {
 	}
 }
 
-// TestASidecarWantsTheToken asks a sidecar as a stranger in the pod would.
-func TestASidecarWantsTheToken(t *testing.T) {
+// TestASidecarDemandsTheToken calls a sidecar without a token, as another process in the pod could.
+func TestASidecarDemandsTheToken(t *testing.T) {
 	for _, app := range services {
 		addr := forward(t, serving(t, app)[0], daprPort)
 		resp, err := http.Get("http://" + addr + "/v1.0/metadata")

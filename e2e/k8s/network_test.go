@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestThePodsReachOnlyWhatTheyNeed tries every door from pods with the labels of each kind, and from one without.
+// TestThePodsReachOnlyWhatTheyNeed tries every address from pods with the labels of each kind, and from one without.
 func TestThePodsReachOnlyWhatTheyNeed(t *testing.T) {
 	const cluster = ".svc.cluster.local:"
 	api := kubectl(t, "get", "endpointslices", "-n", "default", "kubernetes", "-o", "jsonpath={.endpoints[0].addresses[0]}:{.ports[0].port}")
@@ -19,15 +19,15 @@ func TestThePodsReachOnlyWhatTheyNeed(t *testing.T) {
 		"operator": "dapr-api.dapr-system" + cluster + "443",
 		"sentry":   "dapr-sentry.dapr-system" + cluster + "443",
 	}
-	if os.Getenv("NODE_IS_OPEN") == "" { // set where the network's policies are not enforced on the way to the node itself
+	if os.Getenv("NODE_IS_OPEN") == "" { // set where network policies are not enforced for packets to the node itself
 		doors["api"] = api
 	}
 	for _, app := range services {
 		doors[app] = app + ".taskwire" + cluster + "8080"
 	}
-	// By address as well, because a pod that may not ask for names could reach nothing by name anyway.
+	// By IP address too: a pod that may not use DNS reaches nothing by name, whatever the other policies say.
 	for _, p := range pods(t, "app.kubernetes.io/part-of=taskwire") {
-		if !p.ready() { // it may have ended before it is asked
+		if !p.ready() { // it may end before the probe tries it
 			continue
 		}
 		app := p.Metadata.Labels["app.kubernetes.io/name"]
@@ -52,7 +52,7 @@ func TestThePodsReachOnlyWhatTheyNeed(t *testing.T) {
 	}{
 		"stranger":       {namespace, "", ""},
 		"other-label":    {namespace, label("other", "other"), ""},
-		"elsewhere":      {"default", "", "operator sentry api"}, // not ours to close, and nothing of ours is open to it
+		"elsewhere":      {"default", "", "operator sentry api"}, // Dapr and the API server are not ours to close; nothing of ours is open
 		"topics-job":     {namespace, label("topics", "job"), "kafka"},
 		"databases-job":  {namespace, label("databases", "job"), "postgres"},
 		"recurring-task": {namespace, label("recurring-task", "service"), "postgres kafka invoke operator sentry api"},

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// TestEveryPodHasItsSidecarAndIsRestricted looks at the pods as they run, the injected parts too.
+// TestEveryPodHasItsSidecarAndIsRestricted reads the running pods, including what was injected.
 func TestEveryPodHasItsSidecarAndIsRestricted(t *testing.T) {
 	seen := map[string]int{}
 	for _, p := range pods(t, "app.kubernetes.io/part-of=taskwire") {
@@ -37,7 +37,7 @@ func TestEveryPodHasItsSidecarAndIsRestricted(t *testing.T) {
 			continue
 		}
 		if sidecar.RestartPolicy != "Always" || !slices.ContainsFunc(p.Spec.InitContainers, func(c container) bool { return c.Name == "daprd" }) {
-			t.Errorf("%s: its sidecar is not a native one, which ends after the service", p.Metadata.Name)
+			t.Errorf("%s: its sidecar is not a native sidecar, so it may end before the service", p.Metadata.Name)
 		}
 		args := strings.Join(sidecar.Args, " ")
 		for _, want := range []string{"--enable-mtls", "--enable-app-health-check", "--dapr-graceful-shutdown-seconds 35", "--disable-builtin-k8s-secret-store", "--config taskwire"} {
@@ -53,7 +53,7 @@ func TestEveryPodHasItsSidecarAndIsRestricted(t *testing.T) {
 	}
 }
 
-// checkRestricted is the Pod Security standard `restricted`, and a root file system that cannot be written where we say so.
+// checkRestricted checks a container against the Pod Security standard `restricted` and for a read-only root file system.
 func checkRestricted(t *testing.T, p pod, c container) {
 	t.Helper()
 	s, of := c.SecurityContext, p.Spec.SecurityContext
@@ -98,8 +98,8 @@ spec:
 	}
 }
 
-// TestAPodThatGetsNoSidecarIsRefused makes one as it is where the injector does not answer: it asks for a sidecar, and the
-// injector, which leaves a pod alone that has a container of that name, adds none.
+// TestAPodThatGetsNoSidecarIsRefused creates a pod like one for which the injector did not answer: it asks for a sidecar
+// and has none. The injector adds none either, because the pod already has a container of that name.
 func TestAPodThatGetsNoSidecarIsRefused(t *testing.T) {
 	pod := func(name, sidecars string) error {
 		_, err := run(t.Context(), fmt.Sprintf(`
@@ -124,10 +124,10 @@ spec:
 	}
 }
 
-// heapLimitMetric is the Go runtime's soft limit of memory, in bytes.
+// heapLimitMetric is the soft memory limit of the Go runtime, in bytes.
 const heapLimitMetric = "go_gc_gomemlimit_bytes"
 
-// TestAServiceCollectsBeforeItsPodsMemoryIsUsedUp asks each service for the limit that it found for itself.
+// TestAServiceCollectsBeforeItsPodsMemoryIsUsedUp reads the memory limit that each service derived from its container's.
 func TestAServiceCollectsBeforeItsPodsMemoryIsUsedUp(t *testing.T) {
 	for _, app := range services {
 		name := serving(t, app)[0]
@@ -140,7 +140,7 @@ func TestAServiceCollectsBeforeItsPodsMemoryIsUsedUp(t *testing.T) {
 			limit := p.Spec.Containers[i].Resources.Limits.Memory
 			mib, err := strconv.ParseFloat(strings.TrimSuffix(limit, "Mi"), 64)
 			if err != nil {
-				t.Fatalf("%s has the limit %q, want MiB", name, limit)
+				t.Fatalf("%s has the limit %q, want it in Mi", name, limit)
 			}
 			if share := heap / (mib * (1 << 20)); share < 0.8 || share > 0.9 {
 				t.Errorf("%s: its heap may have %.0f bytes of %s, want 80 to 90 %%", name, heap, limit)

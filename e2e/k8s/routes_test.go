@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// TestTheIngressHasTheGatewaysMap asks paths of which each service is known by its answer, and those of the inside.
-func TestTheIngressHasTheGatewaysMap(t *testing.T) {
+// TestTheIngressRoutesLikeTheGateway requests paths whose answers show which service answered, and internal paths.
+func TestTheIngressRoutesLikeTheGateway(t *testing.T) {
 	client := &http.Client{Timeout: 10 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	get := func(path string) (int, string) {
 		t.Helper()
-		// Not http.Get, which would tidy the path up.
+		// http.Get would clean the path.
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, origin(t)+"/", http.NoBody)
 		if err != nil {
 			t.Fatal(err)
@@ -42,9 +42,9 @@ func TestTheIngressHasTheGatewaysMap(t *testing.T) {
 		"/api/v1/audit/checkpoint":        http.StatusUnauthorized,
 		"/api/v1/notifications":           http.StatusUnauthorized,
 		"/api/v1/preferences":             http.StatusUnauthorized,
-		"/ws":                             http.StatusBadRequest, // no handshake
-		"/wsx":                            http.StatusNotFound,   // of the task API
-		"/api/v1/auditors":                http.StatusNotFound,   // of the task API
+		"/ws":                             http.StatusBadRequest, // without a WebSocket handshake
+		"/wsx":                            http.StatusNotFound,   // from the task API
+		"/api/v1/auditors":                http.StatusNotFound,   // from the task API
 		"/api/v1/notifications/nothing/x": http.StatusNotFound,
 	} {
 		if status, body := get(path); status != want {
@@ -58,7 +58,7 @@ func TestTheIngressHasTheGatewaysMap(t *testing.T) {
 	} {
 		status, body := get(path)
 		if status < 400 || strings.Contains(body, "go_goroutines") || strings.Contains(body, `"kty"`) {
-			t.Errorf("GET %s: got %d %.200s, want nothing of the inside", path, status, body)
+			t.Errorf("GET %s: got %d %.200s, want an error without internal data", path, status, body)
 		}
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestTheToursWorkThroughTheIngress runs the tours of README.md and docs/api.md word for word, as a newcomer does.
+// TestTheToursWorkThroughTheIngress runs the tours of README.md and docs/api.md word for word.
 func TestTheToursWorkThroughTheIngress(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), "../../scripts/tour.sh", origin(t))
 	if out, err := cmd.CombinedOutput(); err != nil {

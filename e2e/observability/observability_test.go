@@ -27,7 +27,7 @@ func TestMetricsOfAnExpressionAreFound(t *testing.T) {
 	}
 }
 
-// heading is a heading of Markdown; its anchor is what GitHub makes of it.
+// heading matches a heading of Markdown. GitHub derives the anchor from it.
 var heading = regexp.MustCompile(`(?m)^#+ (.+)$`)
 
 func anchors(t *testing.T, file string) map[string]bool {
@@ -44,7 +44,7 @@ func anchors(t *testing.T, file string) map[string]bool {
 	return found
 }
 
-func TestEveryAlertLeadsToItsPlaceInTheRunbook(t *testing.T) {
+func TestEveryAlertLinksToItsHeadingInTheRunbook(t *testing.T) {
 	rules, err := Alerts(root)
 	if err != nil || len(rules) == 0 {
 		t.Fatalf("alerts: %d, %v", len(rules), err)
@@ -64,8 +64,8 @@ func TestEveryAlertLeadsToItsPlaceInTheRunbook(t *testing.T) {
 	}
 }
 
-// TestEveryAlertIsSeenToFireAndToBeSilent: promtool runs alerts_test.yml; this holds the file to have both of each.
-func TestEveryAlertIsSeenToFireAndToBeSilent(t *testing.T) {
+// TestEveryAlertHasACaseThatFiresAndOneThatDoesNot reads alerts_test.yml, which promtool runs.
+func TestEveryAlertHasACaseThatFiresAndOneThatDoesNot(t *testing.T) {
 	raw, err := os.ReadFile(filepath.Join(root, Folder, "alerts_test.yml"))
 	if err != nil {
 		t.Fatal(err)
@@ -97,12 +97,12 @@ func TestEveryAlertIsSeenToFireAndToBeSilent(t *testing.T) {
 	}
 	for _, r := range rules {
 		if !fires[r.Alert] || !silent[r.Alert] {
-			t.Errorf("alert %s: seen to fire: %v, seen to be silent: %v", r.Alert, fires[r.Alert], silent[r.Alert])
+			t.Errorf("alert %s: has a case in which it fires: %v, has one in which it does not: %v", r.Alert, fires[r.Alert], silent[r.Alert])
 		}
 	}
 }
 
-func TestDashboardsAskTheDatasourcesThatAreProvisioned(t *testing.T) {
+func TestDashboardsUseProvisionedDatasources(t *testing.T) {
 	var provisioned struct {
 		Datasources []struct {
 			UID string `yaml:"uid"`
@@ -126,7 +126,7 @@ func TestDashboardsAskTheDatasourcesThatAreProvisioned(t *testing.T) {
 	uids := map[string]string{}
 	for _, d := range dashboards {
 		if other, taken := uids[d.UID]; taken || d.UID == "" || d.Title == "" {
-			t.Errorf("%s: uid %q is empty or that of %s, or it has no title", d.File, d.UID, other)
+			t.Errorf("%s: uid %q is empty or the same as in %s, or the title is empty", d.File, d.UID, other)
 		}
 		uids[d.UID] = d.File
 		ids := map[int]bool{}
@@ -139,10 +139,10 @@ func TestDashboardsAskTheDatasourcesThatAreProvisioned(t *testing.T) {
 				continue
 			}
 			if !sources[p.Datasource.UID] {
-				t.Errorf("%s: %s asks the datasource %q, which is not provisioned", d.File, p.Title, p.Datasource.UID)
+				t.Errorf("%s: %s uses the datasource %q, which is not provisioned", d.File, p.Title, p.Datasource.UID)
 			}
 			if len(p.Targets) == 0 {
-				t.Errorf("%s: %s asks for nothing", d.File, p.Title)
+				t.Errorf("%s: %s has no query", d.File, p.Title)
 			}
 		}
 	}
@@ -157,7 +157,7 @@ type collector struct {
 	}
 }
 
-func TestThePipelinesOfTheCollectorUseWhatIsThereAndAllOfIt(t *testing.T) {
+func TestTheCollectorsPipelinesUseEachConfiguredPart(t *testing.T) {
 	raw, err := os.ReadFile(filepath.Join(root, Folder, "otel-collector.yaml"))
 	if err != nil {
 		t.Fatal(err)
@@ -183,10 +183,10 @@ func TestThePipelinesOfTheCollectorUseWhatIsThereAndAllOfIt(t *testing.T) {
 		check(name, "processor", p.Processors, c.Processors)
 		check(name, "exporter", p.Exporters, c.Exporters)
 		if len(p.Receivers) == 0 || len(p.Exporters) == 0 {
-			t.Errorf("pipeline %s leads from nowhere or to nowhere", name)
+			t.Errorf("pipeline %s has no receiver or no exporter", name)
 		}
 		if len(p.Processors) == 0 || p.Processors[0] != "memory_limiter" {
-			t.Errorf("pipeline %s: the memory limiter has to be first, got %v", name, p.Processors)
+			t.Errorf("pipeline %s: got the processors %v, want the memory limiter first", name, p.Processors)
 		}
 	}
 	check("service", "extension", c.Service.Extensions, c.Extensions)

@@ -1,7 +1,7 @@
-// Package observability reads deploy/observability as its tests need it: which metrics the dashboards and the alert
-// rules ask for, and where each is asked for.
+// Package observability reads deploy/observability for the tests: which metrics the dashboards and alert rules query, and
+// where.
 //
-// It promises to miss no metric: what it does not know for a word of PromQL counts as one, and then has to exist.
+// It promises to miss no metric: a word that it does not know as part of PromQL counts as a metric, which then has to exist.
 package observability
 
 import (
@@ -15,10 +15,10 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Folder is the part of the repository that this package is about.
+// Folder is the folder that this package reads, relative to the repository.
 const Folder = "deploy/observability"
 
-// Rule is an alert.
+// Rule is an alert rule.
 type Rule struct {
 	Alert       string            `yaml:"alert"`
 	Expr        string            `yaml:"expr"`
@@ -26,7 +26,7 @@ type Rule struct {
 	Annotations map[string]string `yaml:"annotations"`
 }
 
-// Alerts are the rules of alerts.yml.
+// Alerts returns the rules of alerts.yml.
 func Alerts(root string) ([]Rule, error) {
 	var file struct {
 		Groups []struct {
@@ -47,7 +47,7 @@ func Alerts(root string) ([]Rule, error) {
 	return all, nil
 }
 
-// Dashboard is as much of a dashboard of Grafana as matters here.
+// Dashboard holds the fields of a Grafana dashboard that the tests read.
 type Dashboard struct {
 	File   string  `json:"-"`
 	UID    string  `json:"uid"`
@@ -55,7 +55,7 @@ type Dashboard struct {
 	Panels []Panel `json:"panels"`
 }
 
-// Panel is one panel.
+// Panel is a panel of a dashboard.
 type Panel struct {
 	ID         int    `json:"id"`
 	Type       string `json:"type"`
@@ -68,7 +68,7 @@ type Panel struct {
 	} `json:"targets"`
 }
 
-// Dashboards are the files of grafana/dashboards.
+// Dashboards returns the dashboards in grafana/dashboards.
 func Dashboards(root string) ([]Dashboard, error) {
 	files, err := filepath.Glob(filepath.Join(root, Folder, "grafana", "dashboards", "*.json"))
 	if err != nil {
@@ -89,7 +89,7 @@ func Dashboards(root string) ([]Dashboard, error) {
 	return all, nil
 }
 
-// Asked are the metrics of all alerts and panels, each with the places that ask for it.
+// Asked returns the metrics of all alerts and panels, each with the places that query it.
 func Asked(root string) (map[string][]string, error) {
 	asked := map[string][]string{}
 	add := func(where, expr string) {
@@ -125,7 +125,7 @@ var (
 	operator = map[string]bool{"and": true, "or": true, "unless": true, "bool": true, "offset": true, "by": true, "without": true}
 )
 
-// Metrics are the names of the metrics in an expression of PromQL, in the order in which they come.
+// Metrics returns the names of the metrics in a PromQL expression, each once, in their order.
 func Metrics(expr string) (names []string) {
 	seen := map[string]bool{}
 	expr = grouping.ReplaceAllString(notCode.ReplaceAllString(expr, " "), " ")

@@ -54,11 +54,11 @@ func TestEachActionIsPinnedByItsCommit(t *testing.T) {
 		}
 	}
 	if len(commits) == 0 {
-		t.Error("no action was found: the test sees nothing")
+		t.Error("no action was found: the test proves nothing")
 	}
 }
 
-// workflow is as much of release.yml as is looked at here.
+// workflow holds the fields of release.yml that the tests read.
 type workflow struct {
 	Permissions map[string]string
 	Jobs        map[string]struct {
@@ -88,7 +88,7 @@ func TestEachImageIsReleased(t *testing.T) {
 	}
 }
 
-func TestNothingIsReleasedThatIsNotChecked(t *testing.T) {
+func TestAReleaseNeedsTheChecks(t *testing.T) {
 	w := releaseWorkflow(t)
 	var checks string
 	for _, s := range w.Jobs["check"].Steps {
@@ -104,8 +104,8 @@ func TestNothingIsReleasedThatIsNotChecked(t *testing.T) {
 	}
 }
 
-// Who may write what: only the job that does it.
-func TestAJobMayDoOnlyItsWork(t *testing.T) {
+// A job has only the write permissions that it needs.
+func TestAJobHasOnlyThePermissionsItNeeds(t *testing.T) {
 	w := releaseWorkflow(t)
 	if len(w.Permissions) != 1 || w.Permissions["contents"] != "read" {
 		t.Errorf("the workflow may %v, want contents: read", w.Permissions)
@@ -120,8 +120,8 @@ func TestAJobMayDoOnlyItsWork(t *testing.T) {
 	}
 }
 
-// What a workflow's steps call is there.
-func TestWhatTheWorkflowsRunIsThere(t *testing.T) {
+// The scripts and make targets that the workflows call exist.
+func TestTheWorkflowsCallWhatExists(t *testing.T) {
 	called := regexp.MustCompile(`(?:\./)?((?:scripts|\.ci)/[\w./-]+)`)
 	target := regexp.MustCompile(`(?m)^\s*(?:- run: )?make ([a-z0-9-]+)`)
 	makefile := read(t, "Makefile")
@@ -129,18 +129,18 @@ func TestWhatTheWorkflowsRunIsThere(t *testing.T) {
 		text := read(t, file)
 		for _, m := range called.FindAllStringSubmatch(text, -1) {
 			if info, err := os.Stat(filepath.Join(root, m[1])); err != nil || info.IsDir() {
-				t.Errorf("%s calls %s, which is not there (%v)", file, m[1], err)
+				t.Errorf("%s calls %s, which does not exist (%v)", file, m[1], err)
 			}
 		}
 		for _, m := range target.FindAllStringSubmatch(text, -1) {
 			if !strings.Contains(makefile, "\n"+m[1]+":") {
-				t.Errorf("%s calls make %s, which is no target", file, m[1])
+				t.Errorf("%s calls make %s, which is not a target", file, m[1])
 			}
 		}
 	}
 }
 
-func TestTheChangelogIsInOrder(t *testing.T) {
+func TestTheChangelogHasItsForm(t *testing.T) {
 	heading := regexp.MustCompile(`^## \[(?:(Unreleased)|(\d+)\.(\d+)\.(\d+))\](?: - (\d{4}-\d{2}-\d{2}))?$`)
 	kinds := []string{"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
 	first, before := true, "9999-99-99"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# check.sh: renders every overlay and holds it against what the cluster's API server says of itself: kubeconform, strict,
-# with schemas made from its OpenAPI document, and the server's own validation in a dry run. KEDA's kinds come from its Go
-# module.
+# check.sh: renders every overlay and validates it against the API server of the cluster, in two ways: kubeconform in strict
+# mode, with schemas made from the server's OpenAPI document, and a dry run on the server. The kinds of KEDA come from its
+# Go module.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . scripts/k8s/lib.sh
@@ -18,11 +18,11 @@ if ! $K get crd scaledobjects.keda.sh >/dev/null 2>&1; then
   done
 fi
 (cd tools/k8s && GOWORK=off CGO_ENABLED=0 go build -trimpath -o "$bin/" github.com/yannh/kubeconform/cmd/kubeconform ./schemas)
-# The server takes a moment to add new kinds to its document.
+# The server adds new kinds to its document after a moment.
 for try in $(seq 60); do
   $K get --raw /openapi/v2 >"$WORK/openapi.json"
   grep -q 'sh.keda.v1alpha1.ScaledObject' "$WORK/openapi.json" && grep -q 'io.dapr.v1alpha1.Component' "$WORK/openapi.json" && break
-  [ "$try" != 60 ] || fail "the cluster knows no kinds of Dapr or KEDA"
+  [ "$try" != 60 ] || fail "the cluster does not know the kinds of Dapr or KEDA"
   sleep 1
 done
 rm -rf "$WORK/schemas"
@@ -32,12 +32,12 @@ for overlay in cluster overlays/minikube overlays/lab overlays/cloud; do
   name=${overlay##*/} file=$WORK/rendered/${overlay##*/}.yaml
   $K kustomize "k8s/$overlay" >"$file"
   conform "$file" | sed "s/^/   $name: /"
-  # The check itself: a misspelt field is noticed, in a built-in kind and in one of Dapr's.
+  # Check kubeconform itself: it must notice a misspelt field in a built-in kind and in one of Dapr's.
   [ "$overlay" = cluster ] || for misspelt in 's/^  selector:/  selektor:/' 's/^  deadLetterTopic:/  deadLetterTopik:/'; do
     sed "$misspelt" "$file" >"$WORK/misspelt.yaml"
-    ! conform "$WORK/misspelt.yaml" >/dev/null 2>&1 || fail "kubeconform notices nothing: $misspelt"
+    ! conform "$WORK/misspelt.yaml" >/dev/null 2>&1 || fail "kubeconform does not notice the misspelt field: $misspelt"
   done
-  $K create namespace $NAMESPACE --dry-run=client -o yaml | $K apply -f - >/dev/null 2>&1 # what is in it cannot be checked without it
+  $K create namespace $NAMESPACE --dry-run=client -o yaml | $K apply -f - >/dev/null 2>&1 # a dry run of its objects needs the namespace
   $K apply --dry-run=server --validate=strict -f "$file" >"$WORK/dry-run.log" 2>&1 || { cat "$WORK/dry-run.log"; fail "the server refuses $name"; }
-  say "$name: the server takes $(wc -l <"$WORK/dry-run.log") objects"
+  say "$name: the server accepts $(wc -l <"$WORK/dry-run.log") objects"
 done

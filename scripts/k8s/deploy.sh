@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# deploy.sh OVERLAY: brings the cluster that kubectl talks to to what k8s/overlays/OVERLAY says. First what the services
-# stand on (namespace, secrets, Postgres, the broker, databases and topics), then the services, and waits for each with
-# its name. Runs again at any time: secrets that are there stay.
+# deploy.sh OVERLAY: applies k8s/overlays/OVERLAY to the cluster of kubectl. First come the namespace, secrets, Postgres, the
+# broker, databases and topics, then the services. It waits for each and prints its name. It can run again at any time and
+# keeps existing secrets.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . scripts/k8s/lib.sh
@@ -10,7 +10,7 @@ overlay=$1
 render=$WORK/render-$overlay
 mkdir -p "$render"
 
-# The overlay, with the API server's address as this cluster's pods reach it.
+# The overlay, with the address under which the pods of this cluster reach the API server.
 api=$($K get endpointslices -n default kubernetes -o 'jsonpath={.endpoints[*].addresses[*]}')
 port=$($K get endpointslices -n default kubernetes -o 'jsonpath={.ports[0].port}')
 [ -n "$api" ] && [ -n "$port" ] || fail "the cluster does not say where its API server is (endpointslice default/kubernetes)"
@@ -33,7 +33,7 @@ Y
 } >"$render/kustomization.yaml"
 $K kustomize "$render" >"$render.yaml"
 
-# wait_rollout KIND/NAME: waits, and shows what is wrong where it takes too long.
+# wait_rollout KIND/NAME: waits for a rollout. If it takes too long, it prints pods and events and fails.
 wait_rollout() {
   $K -n $NAMESPACE rollout status "$1" --timeout="${ROLLOUT_TIMEOUT:-300s}" >/dev/null && { say "$1 is ready (${SECONDS}s)"; return; }
   $K -n $NAMESPACE get pods -o wide >&2
@@ -46,11 +46,11 @@ $K apply -f k8s/base/namespace.yaml >/dev/null
 $K apply -k k8s/cluster >/dev/null
 postgres="postgres://postgres@postgres:5432/postgres?sslmode=disable"
 made=$("${TASKWIRE:-.taskwire/bin/taskwire}" secrets --namespace $NAMESPACE --postgres "$postgres" | $K create -f - 2>"$WORK/secrets.err" | wc -l) ||
-  ! grep -v AlreadyExists "$WORK/secrets.err" | grep . >&2 || fail "the secrets could not be made"
-say "$made new secrets"
+  ! grep -v AlreadyExists "$WORK/secrets.err" | grep . >&2 || fail "the secrets could not be created"
+say "created $made new secrets"
 
 step "Postgres, the broker, databases and topics"
-# A Job cannot be changed, only made anew; both do nothing where there is nothing to do.
+# A Job cannot be changed, so it is deleted and created again. Both do nothing where everything exists.
 $K -n $NAMESPACE delete job databases topics --ignore-not-found >/dev/null
 $K apply -f "$render.yaml" -l 'app.kubernetes.io/component!=service' >/dev/null
 for s in postgres kafka; do wait_rollout statefulset/$s; done

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# images.sh TAG [REF]: builds the services and taskwire as the images have them (scripts/image-build.sh) and loads them
-# into the lab's cluster as localhost/taskwire/NAME:TAG. With REF they are those of that commit, from a copy of its tree.
+# images.sh TAG [REF]: builds the services and taskwire for images (scripts/image-build.sh) and loads them into the cluster
+# of the lab (K8S_LAB) as localhost/taskwire/NAME:TAG. With REF it builds a copy of that commit's tree.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . scripts/k8s/lib.sh
@@ -16,7 +16,7 @@ if [ -n "$ref" ]; then
 fi
 for name in $APPS taskwire; do
   "$root/scripts/image-build.sh" "$name" "$out/$name.d"
-  # The same file keeps its time, so that an image which is loaded already is not loaded again.
+  # An unchanged file keeps its time, so the lab does not load its image again.
   cmp -s "$out/$name.d/root/$name" "$out/$name" || mv -f "$out/$name.d/root/$name" "$out/$name"
   rm -rf "$out/$name.d"
   IMAGE_PATH=/service "$K8S_LAB/make-image.sh" binary "localhost/taskwire/$name:$tag" "$out/$name" >/dev/null 2>"$WORK/image.log" ||

@@ -1,7 +1,7 @@
-# What the scripts for Kubernetes share. Sourced by them, from the repository's root.
+# Sourced by the scripts for Kubernetes, from the root of the repository.
 APPS="task-api recurring-task audit notification websocket"
 NAMESPACE=taskwire
-WORK=$PWD/.taskwire/k8s          # what is built and rendered here; can be removed at any time
+WORK=$PWD/.taskwire/k8s          # built and rendered files; it can be removed at any time
 DAPR_VERSION=1.18.3
 K=${KUBECTL:-kubectl}
 
@@ -9,11 +9,11 @@ step() { printf '\n== %s (%ss)\n' "$1" "$SECONDS"; }
 say() { printf '   %s\n' "$*"; }
 fail() { printf '\n%s\n' "$*" >&2; exit 1; }
 
-# need COMMAND WHY: says what is missing and where it comes from, before anything is done.
+# need COMMAND WHERE: fails with the place to get a command from, if it is missing.
 need() { command -v "$1" >/dev/null || fail "$1 is not installed or not on the PATH: $2"; }
 
-# restricted_dapr CHART: Dapr's sidecars as the restricted Pod Security level wants them (k8s/dapr-values.yaml), where
-# they are not so already.
+# restricted_dapr CHART: sets Dapr's sidecars to what the restricted Pod Security level demands (k8s/dapr-values.yaml),
+# unless they are set to it already.
 restricted_dapr() {
   local have
   have=$($K -n dapr-system get deployment dapr-sidecar-injector \

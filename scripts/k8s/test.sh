@@ -1,24 +1,24 @@
 #!/usr/bin/env bash
-# test.sh: Taskwire on a real cluster, tested through its Ingress (e2e/k8s). With KUBECONFIG and INGRESS (the address of
-# the Ingress) it takes that cluster; else it brings up the lab from ../shared/lab/k8s and takes it away again.
-#   IMAGES=there     the cluster has the images that k8s/overlays/lab names already, and localhost/taskwire/probe:dev; with
-#                    PREVIOUS_TAG also those to upgrade from. Without it they are built and loaded into the lab
+# test.sh: tests Taskwire on a real cluster, through its Ingress (e2e/k8s). With KUBECONFIG and INGRESS (the address of the
+# Ingress) it uses that cluster. Otherwise it starts the lab in K8S_LAB and stops it at the end.
+#   K8S_LAB=DIR      the folder of the lab: cluster-up.sh, cluster-down.sh, dapr-up.sh and make-image.sh
+#   IMAGES=there     the cluster already has the images that k8s/overlays/lab names, and localhost/taskwire/probe:dev; with
+#                    PREVIOUS_TAG also the images to upgrade from. By default they are built and loaded into the lab
 #   RUN=regexp       only these tests
 #   KEEP=1           leave everything running
-#   K8S_LAB=DIR      where the lab is
-#   K8S_PREVIOUS=REF the version to upgrade from (the commit before this one)
+#   K8S_PREVIOUS=REF the version to upgrade from (default: the commit before this one)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . scripts/k8s/lib.sh
-export K8S_LAB=${K8S_LAB:-../shared/lab/k8s}
 if [ -z "${KUBECONFIG:-}" ] || [ "${IMAGES:-}" != there ]; then
-  [ -x "$K8S_LAB/make-image.sh" ] ||
-    fail "there is no lab at $K8S_LAB: set K8S_LAB to the folder with cluster-up.sh, or KUBECONFIG, INGRESS and IMAGES=there"
+  [ -x "${K8S_LAB:-}/make-image.sh" ] ||
+    fail "K8S_LAB is not the folder of a lab (\"${K8S_LAB:-}\"): set it to the folder with cluster-up.sh, or set KUBECONFIG, INGRESS and IMAGES=there"
   K8S_LAB=$(cd "$K8S_LAB" && pwd)
+  export K8S_LAB
 fi
 mkdir -p "$WORK"
 
-step "make minikube, where something is missing"
+step "make minikube on machines where something is missing"
 scripts/k8s/minikube-test.sh
 
 lab=${LAB:-$HOME/.cache/k8s-lab} ours=
@@ -26,11 +26,11 @@ export PATH=$lab/bin:$PATH
 if [ -z "${KUBECONFIG:-}" ]; then
   ours=1
   step "cluster"
-  # Its state goes, so that every run begins with an empty cluster; programs and images stay.
+  # --purge removes the state, so that every run begins with an empty cluster; programs and images stay.
   [ "${KEEP:-}" = 1 ] || trap '"$K8S_LAB/cluster-down.sh" --purge >/dev/null 2>&1' EXIT
   up=$("$K8S_LAB/cluster-up.sh" 2>"$WORK/cluster.log") || { tail -n 20 "$WORK/cluster.log" >&2; fail "the cluster did not start"; }
   for kv in $up; do export "${kv?}"; done
-  # The lab enforces NetworkPolicy on what it forwards, and so not on the way to the API server, which is the node.
+  # The lab enforces NetworkPolicy on forwarded packets only. Those to the API server, which is the node, are not forwarded.
   export NODE_IS_OPEN=1
   "$K8S_LAB/dapr-up.sh" >"$WORK/dapr.log" 2>&1 || { tail -n 20 "$WORK/dapr.log" >&2; fail "Dapr did not start"; }
 fi
@@ -50,11 +50,11 @@ if [ "${IMAGES:-}" != there ]; then
   IMAGE_PATH=/service "$K8S_LAB/make-image.sh" binary $PROBE_IMAGE "$WORK/images/probe" >/dev/null 2>&1
   previous=${K8S_PREVIOUS:-HEAD~1}
   if git rev-parse -q --verify "$previous^{commit}" >/dev/null; then
-    say "to upgrade from: $(git log -1 --format='%h %s' "$previous")"
+    say "the version to upgrade from: $(git log -1 --format='%h %s' "$previous")"
     scripts/k8s/images.sh previous "$previous"
     export PREVIOUS_TAG=previous
   else
-    say "there is no $previous here, so the upgrade is not tested"
+    say "there is no commit $previous here, so the upgrade is not tested"
   fi
 fi
 
@@ -73,6 +73,6 @@ say "$TASKWIRE_URL answers"
 step "tests"
 (cd e2e && go test -tags k8s -count=1 -timeout 60m -v ${RUN:+-run "$RUN"} ./k8s) |
   tee "$WORK/test.log" | grep -E '^ *(---|===.*(FAIL)|ok|FAIL|PASS|panic)|^ +[a-z_]+_test.go|^memory|^POD|^[a-z-]+-[a-z0-9-]+ +[a-z]' || true
-grep -q '^ok ' "$WORK/test.log" || fail "k8s-test failed after ${SECONDS}s; all of it is in $WORK/test.log"
+grep -q '^ok ' "$WORK/test.log" || fail "k8s-test failed after ${SECONDS}s; the whole output is in $WORK/test.log"
 [ -z "$ours" ] || [ -n "${RUN:-}" ] || scripts/k8s/proven.sh mark
 step "k8s-test is green"

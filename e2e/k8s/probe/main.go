@@ -1,10 +1,10 @@
-// Command probe looks at a cluster from within a pod, for the tests of the folder above: which addresses it reaches, what
-// a sidecar says to a peer without a certificate, and, in a pod that shares the node's processes, kill -9.
+// Command probe looks at a cluster from within a pod, for the tests of the folder above: which addresses the pod reaches
+// and how a sidecar treats a peer without a certificate. In a pod that shares the node's processes it also kills.
 //
-//	probe hold                     wait, for kubectl exec
-//	probe reach HOST:PORT…         one line for each: the address, and open or closed
-//	probe tls HOST:PORT            the server's name in its certificate, then how a handshake without one of ours ends
-//	probe kill CONTAINER-ID        SIGKILL to the first process of a container of this node
+//	probe hold                     wait until SIGTERM, so that kubectl exec can run the others
+//	probe reach HOST:PORT…         print a line for each address: open or closed
+//	probe tls HOST:PORT            print the names in the server's certificate, and how it treats a client without one
+//	probe kill CONTAINER-ID        send SIGKILL to the first process of a container of this node
 package main
 
 import (
@@ -23,7 +23,7 @@ import (
 	"time"
 )
 
-// patience is how long an address may take to answer. A packet that a policy drops is never answered.
+// patience bounds the wait for an answer. A packet that a network policy drops is never answered.
 const patience = 3 * time.Second
 
 var dialer = &net.Dialer{Timeout: patience}
@@ -72,11 +72,11 @@ func reach(ctx context.Context, addrs []string) {
 	fmt.Println(strings.Join(lines, "\n"))
 }
 
-// handshake is that of a peer without a certificate. In TLS 1.3 the client hears that it is refused only when it reads.
+// handshake connects without a client certificate. In TLS 1.3 the client learns of the refusal only when it reads.
 func handshake(ctx context.Context, addr string) error {
 	conn, err := (&tls.Dialer{
 		NetDialer: dialer,
-		Config:    &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}}, //nolint:gosec // what is asked is whether it verifies us
+		Config:    &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}}, //nolint:gosec // the test asks whether the server verifies the client, not the other way round
 	}).DialContext(ctx, "tcp", addr)
 	if err != nil {
 		fmt.Println("refused:", err)
@@ -99,8 +99,8 @@ func handshake(ctx context.Context, addr string) error {
 	return nil
 }
 
-// kill finds the container's processes by the names of their cgroups. The one that the container ends with is the one that
-// it knows as process 1; the lowest number of the node's own says nothing, as those start over.
+// kill finds the processes of the container by the names of their cgroups, and kills the one with the number 1 in the
+// container's own namespace: the container ends with it. The numbers on the node say nothing, because they wrap around.
 func kill(id string) error {
 	files, err := filepath.Glob("/proc/[0-9]*/cgroup")
 	if err != nil {
@@ -109,7 +109,7 @@ func kill(id string) error {
 	for _, file := range files {
 		raw, err := os.ReadFile(file)
 		if err != nil || !strings.Contains(string(raw), id) {
-			continue // it has ended meanwhile, or is another's
+			continue // it has ended, or belongs to another container
 		}
 		status, err := os.ReadFile(filepath.Join(filepath.Dir(file), "status"))
 		if err != nil {
@@ -117,7 +117,7 @@ func kill(id string) error {
 		}
 		_, line, _ := strings.Cut(string(status), "\nNSpid:")
 		line, _, _ = strings.Cut(line, "\n")
-		numbers := strings.Fields(line) // in each namespace from the node's to the container's
+		numbers := strings.Fields(line) // one number for each namespace, from the node's to the container's
 		if len(numbers) < 2 || numbers[len(numbers)-1] != "1" {
 			continue
 		}

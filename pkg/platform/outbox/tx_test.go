@@ -17,14 +17,21 @@ const insertAccount = "INSERT INTO account (key, seq) VALUES ($1, $2)"
 
 func (w *world) accounts() int { w.t.Helper(); return w.count("SELECT count(*) FROM account") }
 
-func TestFirstAndLastStatementsCommitWithTheEvents(t *testing.T) {
+func TestFirstAndDeferredStatementsCommitWithTheEvents(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
-	var one int
-	first := outbox.First{SQL: "SELECT $1::int", Args: []any{7}, Read: func(r pgx.Rows) (err error) { one, err = pgx.CollectExactlyOneRow(r, pgx.RowTo[int]); return err }}
+	var one, two int
+	into := func(n *int) func(pgx.Rows) error {
+		return func(r pgx.Rows) (err error) { *n, err = pgx.CollectExactlyOneRow(r, pgx.RowTo[int]); return err }
+	}
+	first := []outbox.First{
+		{SQL: "INSERT INTO account (key, seq) VALUES ('bob', $1) RETURNING seq", Args: []any{5}, Read: into(&one)},
+		{SQL: "SELECT seq + 2 FROM account WHERE key = $1", Args: []any{"bob"}, Read: into(&two)}, // sees what the one before it did
+	}
 	err := w.box.InTxFirst(t.Context(), first, func(tx *outbox.Tx) error {
 		tx.Add(event("tasks", "ann", "task", 1))
-		tx.Last(insertAccount, "ann", one)
-		tx.Last("UPDATE account SET seq = seq + 1 WHERE key = $1", "ann")
+		tx.Defer(insertAccount, "ann", two)
+		tx.Defer("UPDATE account SET seq = seq + 1 WHERE key = $1", "ann")
 		return nil
 	})
 	if got := w.count("SELECT seq FROM account WHERE key = 'ann'"); err != nil || got != 8 || w.waiting() != 1 {
@@ -32,14 +39,15 @@ func TestFirstAndLastStatementsCommitWithTheEvents(t *testing.T) {
 	}
 }
 
-func TestALastStatementThatFailsLeavesNothing(t *testing.T) {
+func TestAFailedDeferredStatementLeavesNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.admin(insertAccount, "ann", 1)
 	for name, last := range map[string][]string{"the first": {"ann", "bob"}, "the second": {"bob", "ann"}} {
 		err := w.box.InTx(t.Context(), func(tx *outbox.Tx) error {
 			tx.Add(event("tasks", "ann", "task", 1))
 			for _, key := range last {
-				tx.Last(insertAccount, key, 1)
+				tx.Defer(insertAccount, key, 1)
 			}
 			return nil
 		})
@@ -47,36 +55,38 @@ func TestALastStatementThatFailsLeavesNothing(t *testing.T) {
 			t.Errorf("%s fails: InTx = %v, %d accounts, %d events; want the violation, 1, 0", name, err, w.accounts(), w.waiting())
 		}
 	}
-	w.add(event("tasks", "ann", "task", 1)) // the connections are fit for use
+	w.add(event("tasks", "ann", "task", 1)) // the connections can be used again
 }
 
-func TestAFirstStatementThatFailsIsTheError(t *testing.T) {
+func TestAFailedFirstStatementIsReturned(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	never := func(*outbox.Tx) error { t.Error("the function was called"); return nil }
 	read := func(r pgx.Rows) error { _, err := pgx.CollectExactlyOneRow(r, pgx.RowTo[int]); return err }
 	blind := func(pgx.Rows) error { return nil }
-	if err := w.box.InTxFirst(t.Context(), outbox.First{SQL: "SELECT 1 WHERE false", Read: read}, never); !errors.Is(err, pgx.ErrNoRows) {
+	if err := w.box.InTxFirst(t.Context(), []outbox.First{{SQL: "SELECT 1 WHERE false", Read: read}, {SQL: "SELECT 1", Read: read}}, never); !errors.Is(err, pgx.ErrNoRows) {
 		t.Errorf("no row: got %v, want pgx.ErrNoRows", err)
 	}
-	if err := w.box.InTxFirst(t.Context(), outbox.First{SQL: "SELECT 1/0", Read: read}, never); err == nil {
+	if err := w.box.InTxFirst(t.Context(), []outbox.First{{SQL: "SELECT 1", Read: read}, {SQL: "SELECT 1/0", Read: read}}, never); err == nil {
 		t.Error("a failure: got nil")
 	}
-	late := outbox.First{SQL: "SELECT 1/(3-n) FROM generate_series(1, 3) AS n", Read: blind}
+	late := []outbox.First{{SQL: "SELECT 1/(3-n) FROM generate_series(1, 3) AS n", Read: blind}}
 	if err := w.box.InTxFirst(t.Context(), late, never); err == nil {
 		t.Error("a failure that Read does not see: got nil")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := w.box.InTxFirst(ctx, outbox.First{SQL: "SELECT 1", Read: read}, never); !errors.Is(err, context.Canceled) {
+	if err := w.box.InTxFirst(ctx, []outbox.First{{SQL: "SELECT 1", Read: read}}, never); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled before: got %v", err)
 	}
-	for range 20 { // more than the pool has: none is lost
+	for range 20 { // more than the pool has connections, so none was lost
 		w.add(event("tasks", "ann", "task", 1))
 	}
 }
 
-// TestAFailureThatTheFunctionKeepsToItselfIsNoCommit: Postgres answers such a COMMIT with ROLLBACK, and no error.
-func TestAFailureThatTheFunctionKeepsToItselfIsNoCommit(t *testing.T) {
+// TestAnErrorTheFunctionIgnoresPreventsTheCommit: Postgres answers such a COMMIT with ROLLBACK and without an error.
+func TestAnErrorTheFunctionIgnoresPreventsTheCommit(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	err := w.box.InTx(t.Context(), func(tx *outbox.Tx) error {
 		if err := tx.Exec("SELECT 1/0").Error; err == nil {
@@ -89,7 +99,8 @@ func TestAFailureThatTheFunctionKeepsToItselfIsNoCommit(t *testing.T) {
 	}
 }
 
-func TestASavepointWithinTheTransaction(t *testing.T) {
+func TestANestedTransactionIsASavepoint(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	failed := errors.New("no")
 	err := w.box.InTx(t.Context(), func(tx *outbox.Tx) error {

@@ -14,9 +14,15 @@ import (
 	"github.com/google/uuid"
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
+	"github.com/taskwire/taskwire/pkg/platform/tracecontext"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
-	"go.opentelemetry.io/otel/propagation"
 )
+
+// Tx is the transaction of a change.
+type Tx interface {
+	// Add puts an event into the outbox, which keeps it if the transaction commits.
+	Add(m outbox.Message)
+}
 
 // Publisher makes events. Safe for concurrent use.
 type Publisher struct{ log *slog.Logger }
@@ -40,7 +46,7 @@ type Made struct {
 }
 
 // PublishTaskEvent tells the audit log and the recurrence engine of a change.
-func (p *Publisher) PublishTaskEvent(ctx context.Context, tx *outbox.Tx, c Change) (Made, error) {
+func (p *Publisher) PublishTaskEvent(ctx context.Context, tx Tx, c Change) (Made, error) {
 	id, err := newID()
 	if err != nil {
 		return Made{}, err
@@ -53,7 +59,7 @@ func (p *Publisher) PublishTaskEvent(ctx context.Context, tx *outbox.Tx, c Chang
 }
 
 // PublishTaskUpdateEvent tells the user's open browsers of a change.
-func (p *Publisher) PublishTaskUpdateEvent(ctx context.Context, tx *outbox.Tx, c Change) (Made, error) {
+func (p *Publisher) PublishTaskUpdateEvent(ctx context.Context, tx Tx, c Change) (Made, error) {
 	id, err := newID()
 	if err != nil {
 		return Made{}, err
@@ -66,7 +72,7 @@ func (p *Publisher) PublishTaskUpdateEvent(ctx context.Context, tx *outbox.Tx, c
 
 // PublishReminderEvent schedules, moves or cancels the task's reminder, as c.Type says. To schedule one the task needs
 // remind_at and a due date; a date alone stands for the end of that day in the task's zone.
-func (p *Publisher) PublishReminderEvent(ctx context.Context, tx *outbox.Tx, c Change) (Made, error) {
+func (p *Publisher) PublishReminderEvent(ctx context.Context, tx Tx, c Change) (Made, error) {
 	id, err := newID()
 	if err != nil {
 		return Made{}, err
@@ -90,13 +96,13 @@ func (p *Publisher) PublishReminderEvent(ctx context.Context, tx *outbox.Tx, c C
 	return p.put(ctx, tx, c, e)
 }
 
-func (p *Publisher) put(ctx context.Context, tx *outbox.Tx, c Change, e events.Event) (Made, error) {
+func (p *Publisher) put(ctx context.Context, tx Tx, c Change, e events.Event) (Made, error) {
 	data, err := e.Encode()
 	if err != nil {
 		return Made{}, fmt.Errorf("make %s of task %s: %w", e.Name(), e.Subject(), err)
 	}
 	tx.Add(outbox.Message{
-		Topic: e.Topic(), Key: e.Key(), EventID: e.ID(), Type: e.Name(), Subject: e.Subject(), Data: data, TraceParent: traceParent(ctx),
+		Topic: e.Topic(), Key: e.Key(), EventID: e.ID(), Type: e.Name(), Subject: e.Subject(), Data: data, TraceParent: tracecontext.Parent(ctx),
 	})
 	p.log.LogAttrs(ctx, slog.LevelDebug, "made event", slog.String("event", e.Name()), slog.String("event_type", string(c.Type)),
 		slog.String("event_id", e.ID()), slog.String("task_id", e.Subject()), slog.String("user_id", e.Key()), slog.String("actor", c.Actor))
@@ -110,11 +116,4 @@ func newID() (string, error) {
 		return "", fmt.Errorf("make event id: %w", err)
 	}
 	return id.String(), nil
-}
-
-// traceParent is the W3C trace context of the write, so that a trace goes on in the consumers.
-func traceParent(ctx context.Context) string {
-	carrier := propagation.MapCarrier{}
-	propagation.TraceContext{}.Inject(ctx, carrier)
-	return carrier["traceparent"]
 }
