@@ -35,19 +35,19 @@ type value struct {
 // wanted lists the content of each app's file.
 var wanted = map[string][]value{
 	apps.TaskAPI: {
-		{secret: "task-api", key: "database-url", role: "tasks_app"},
-		{secret: "task-api", key: "migrate-url", role: "tasks_owner"},
-		{secret: "task-api", key: "token-signing-key", make: newSigningKey, check: checkSigningKey},
-		{secret: "task-api", key: "cursor-key", make: newCursorKey, check: checkCursorKey},
+		{secret: apps.TaskAPI, key: "database-url", role: "tasks_app"},
+		{secret: apps.TaskAPI, key: "migrate-url", role: "tasks_owner"},
+		{secret: apps.TaskAPI, key: "token-signing-key", make: newSigningKey, check: checkSigningKey},
+		{secret: apps.TaskAPI, key: "cursor-key", make: newCursorKey, check: checkCursorKey},
 	},
 	apps.Audit: {
-		{secret: "audit", key: "database-url", role: "audit_app"},
-		{secret: "audit", key: "migrate-url", role: "audit_owner"},
-		{secret: "audit", key: "checkpoint-signing-key", make: newNoteKey, check: checkNoteKey},
+		{secret: apps.Audit, key: "database-url", role: "audit_app"},
+		{secret: apps.Audit, key: "migrate-url", role: "audit_owner"},
+		{secret: apps.Audit, key: "checkpoint-signing-key", make: newNoteKey, check: checkNoteKey},
 	},
 	apps.Notification: {
-		{secret: "notification", key: "database-url", role: "notifications_app"},
-		{secret: "notification", key: "migrate-url", role: "notifications_owner"},
+		{secret: apps.Notification, key: "database-url", role: "notifications_app"},
+		{secret: apps.Notification, key: "migrate-url", role: "notifications_owner"},
 	},
 	// The sidecar's state store takes its address from this secret (dapr-components/statestore.yaml).
 	apps.RecurringTask: {{secret: "statestore", key: "connection-string", role: "dapr_state"}},

@@ -12,11 +12,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/taskwire/taskwire/local/secretfile"
+	"github.com/taskwire/taskwire/pkg/events/apps"
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
 )
 
 // outboxApps are the databases that have an outbox, with the app whose secrets hold the owner's address.
-var outboxApps = []struct{ database, app string }{{"tasks", "task-api"}, {"notifications", "notification"}}
+var outboxApps = []struct{ database, app string }{{"tasks", apps.TaskAPI}, {"notifications", apps.Notification}}
 
 const outboxHelp = `Shows what waits in the outboxes to be published, and the events that are parked: those that the broker refused for
 ever (too large, a topic that is not there). A parked event is not lost and is not tried again by itself. A person
