@@ -51,6 +51,7 @@ func cloudPatch(t *testing.T, component string) daprtest.Change {
 // store, and the components as k8s/overlays/cloud changes them.
 func TestTheSidecarLogsInToAKafkaOfTheCloud(t *testing.T) {
 	t.Parallel()
+	slow(t)
 	const user, password = "taskwire", "a long secret"
 	server := httptest.NewTLSServer(http.NotFoundHandler()) // for its certificate, which is for 127.0.0.1
 	t.Cleanup(server.Close)

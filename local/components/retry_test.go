@@ -170,6 +170,7 @@ func TestAnAppThatWasAwayGoesOnWhereItWas(t *testing.T) {
 
 func TestASidecarThatIsStoppedWhileItTriesLosesNothing(t *testing.T) {
 	t.Parallel()
+	slow(t)
 	k := daprtest.NewKafka(t)
 	failing := daprtest.NewApp(t, func(daprtest.Request) daprtest.Answer { return daprtest.Retry })
 	s := daprtest.Start(t, daprtest.Options{App: "audit", Port: failing.Port, Brokers: k.Addr, Shutdown: 5})

@@ -65,6 +65,7 @@ func TestTheCronBindingIsReadWithoutAsking(t *testing.T) {
 
 func TestTwoStacksDoNotMix(t *testing.T) {
 	t.Parallel()
+	slow(t)
 	k := daprtest.NewKafka(t)
 	// call lets a sidecar of each stack call the task API ten times, and returns which stacks' task API answered.
 	call := func(t *testing.T, names [2]string) (answered [2]string) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -101,6 +100,7 @@ func exists(path string) bool {
 }
 
 func TestDataStayWhenTheServerIsStoppedAndStartedAgain(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "pg")
 	s := start(t, localpg.Config{DataDir: dir, Durable: true})
 	execute(t, s, "CREATE TABLE kept AS SELECT 'hello' AS word")
@@ -115,6 +115,7 @@ func TestDataStayWhenTheServerIsStoppedAndStartedAgain(t *testing.T) {
 }
 
 func TestSettings(t *testing.T) {
+	t.Parallel()
 	s := start(t, localpg.Config{DataDir: t.TempDir(), Durable: true})
 	for setting, want := range map[string]string{
 		"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": "200",
@@ -137,6 +138,7 @@ func TestSettings(t *testing.T) {
 }
 
 func TestAWrongPasswordIsRefused(t *testing.T) {
+	t.Parallel()
 	s := start(t, localpg.Config{DataDir: t.TempDir()})
 	cfg, err := pgx.ParseConfig(s.URL())
 	if err != nil {
@@ -150,6 +152,7 @@ func TestAWrongPasswordIsRefused(t *testing.T) {
 }
 
 func TestThePasswordFileIsForItsOwnerOnly(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	start(t, localpg.Config{DataDir: dir})
 	info, err := os.Stat(filepath.Join(dir, "superuser"))
@@ -162,6 +165,7 @@ func TestThePasswordFileIsForItsOwnerOnly(t *testing.T) {
 }
 
 func TestALostPasswordFileIsReplaced(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := start(t, localpg.Config{DataDir: dir})
 	old := s.URL()
@@ -175,8 +179,9 @@ func TestALostPasswordFileIsReplaced(t *testing.T) {
 	}
 }
 
-// TestAFolderNobodyElseCanWalkTo: the usual home of root has mode 0700, and Postgres does not run as root.
+// TestAFolderNobodyElseCanWalkTo is for the home of root, which has mode 0700: Postgres does not run as root.
 func TestAFolderNobodyElseCanWalkTo(t *testing.T) {
+	t.Parallel()
 	outer := t.TempDir()
 	if err := os.Chmod(outer, 0o700); err != nil {
 		t.Fatal(err)
@@ -192,123 +197,8 @@ func TestAFolderNobodyElseCanWalkTo(t *testing.T) {
 	start(t, localpg.Config{DataDir: dir})
 }
 
-func TestADamagedFolderIsReportedAndKept(t *testing.T) {
-	tests := map[string]struct {
-		damage func(dir string) error
-		want   string
-	}{
-		"no version": {
-			func(dir string) error { return os.Remove(filepath.Join(dir, "cluster", "PG_VERSION")) },
-			"PG_VERSION is missing",
-		},
-		"strange version": {
-			func(dir string) error {
-				return os.WriteFile(filepath.Join(dir, "cluster", "PG_VERSION"), []byte("banana\n"), 0o600)
-			},
-			`PG_VERSION holds "banana\n"`,
-		},
-		"other version": {
-			func(dir string) error {
-				return os.WriteFile(filepath.Join(dir, "cluster", "PG_VERSION"), []byte("9\n"), 0o600)
-			},
-			"made by Postgres 9",
-		},
-		"no control file": {
-			func(dir string) error { return os.Remove(filepath.Join(dir, "cluster", "global", "pg_control")) },
-			"global/pg_control is missing",
-		},
-		"broken control file": {
-			func(dir string) error {
-				return os.WriteFile(filepath.Join(dir, "cluster", "global", "pg_control"), make([]byte, 8192), 0o600)
-			},
-			"PG_CONTROL_VERSION",
-		},
-		"no transaction log": {
-			func(dir string) error {
-				old, err := filepath.Glob(filepath.Join(dir, "cluster", "pg_wal", "0*"))
-				for _, f := range old {
-					err = errors.Join(err, os.Remove(f))
-				}
-				return err
-			},
-			"checkpoint record",
-		},
-		"a file in its place": {
-			func(dir string) error {
-				return errors.Join(os.RemoveAll(filepath.Join(dir, "cluster")),
-					os.WriteFile(filepath.Join(dir, "cluster"), []byte("x"), 0o600))
-			},
-			"is a file",
-		},
-		"something else": {
-			func(dir string) error {
-				return errors.Join(os.RemoveAll(filepath.Join(dir, "cluster")),
-					os.MkdirAll(filepath.Join(dir, "cluster", "photos"), 0o700))
-			},
-			"not a Postgres cluster",
-		},
-		"somebody's own cluster": {
-			func(dir string) error {
-				return errors.Join(os.RemoveAll(filepath.Join(dir, "cluster")),
-					os.WriteFile(filepath.Join(dir, "PG_VERSION"), []byte("15\n"), 0o600))
-			},
-			"did not make",
-		},
-	}
-	model := t.TempDir()
-	stop(t, start(t, localpg.Config{DataDir: model}))
-	for name, tc := range tests {
-		t.Run(name, func(t *testing.T) {
-			dir := filepath.Join(t.TempDir(), "pg")
-			if out, err := exec.Command("cp", "-a", model, dir).CombinedOutput(); err != nil {
-				t.Fatalf("cp: %v: %s", err, out)
-			}
-			if err := tc.damage(dir); err != nil {
-				t.Fatal(err)
-			}
-			before := listing(t, dir)
-			s, err := localpg.Start(testContext(t), localpg.Config{DataDir: dir})
-			if err == nil {
-				stop(t, s)
-				t.Fatal("Start succeeded")
-			}
-			if !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), dir) {
-				t.Errorf("error %q does not say %q and %s", err, tc.want, dir)
-			}
-			for path := range before {
-				if !exists(path) {
-					t.Errorf("%s is gone", path)
-				}
-			}
-		})
-	}
-}
-
-func listing(t *testing.T, dir string) map[string]bool {
-	t.Helper()
-	all := map[string]bool{}
-	err := filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
-		all[path] = true
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return all
-}
-
-func TestAFileAsDataFolderIsReported(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "pg")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	_, err := localpg.Prepare(testContext(t), localpg.Config{DataDir: file})
-	if err == nil || !strings.Contains(err.Error(), "file") {
-		t.Errorf("Prepare = %v, want an error about a file", err)
-	}
-}
-
 func TestAKilledInitdbLeavesNothingThatLooksWhole(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(testContext(t))
 	go func() {
@@ -331,6 +221,7 @@ func TestAKilledInitdbLeavesNothingThatLooksWhole(t *testing.T) {
 // TestAKilledServerStartsAgain kills the postmaster alone, so that its backends live on for a moment: one idle, one in
 // the middle of a computation that never looks at its parent.
 func TestAKilledServerStartsAgain(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := start(t, localpg.Config{DataDir: dir, Durable: true})
 	execute(t, s, "CREATE TABLE kept AS SELECT 'acknowledged' AS word")
@@ -359,6 +250,7 @@ func TestAKilledServerStartsAgain(t *testing.T) {
 }
 
 func TestAPlanRunsAgainAndAgain(t *testing.T) {
+	t.Parallel()
 	ctx := testContext(t)
 	plan, err := localpg.Prepare(ctx, localpg.Config{DataDir: t.TempDir(), Durable: true})
 	if err != nil {
@@ -385,7 +277,21 @@ func TestAPlanRunsAgainAndAgain(t *testing.T) {
 	}
 }
 
+func TestASecondUserOfAFolderIsRefused(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := start(t, localpg.Config{DataDir: dir})
+	want := fmt.Sprintf("process %d uses it", os.Getpid())
+	if _, err := localpg.Prepare(testContext(t), localpg.Config{DataDir: dir}); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("Prepare = %v, want an error with %q", err, want)
+	}
+	if got := query(t, first, "SELECT 'alive'"); got != "alive" {
+		t.Errorf("the first server answers %q, want alive", got)
+	}
+}
+
 func TestATakenPortIsReported(t *testing.T) {
+	t.Parallel()
 	first := start(t, localpg.Config{DataDir: t.TempDir()})
 	cfg, err := pgx.ParseConfig(first.URL())
 	if err != nil {

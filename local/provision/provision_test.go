@@ -48,6 +48,7 @@ func query[T any](t *testing.T, url, sql string, args ...any) (T, error) {
 }
 
 func TestDatabasesAreSeparateAndCanBeMadeAgain(t *testing.T) {
+	t.Parallel()
 	admin := startPostgres(t)
 	secret := "first' \\ %s"
 	password := func(role string) (string, error) { return secret + role, nil }
@@ -77,6 +78,7 @@ func TestDatabasesAreSeparateAndCanBeMadeAgain(t *testing.T) {
 }
 
 func TestARoleWithoutTheRightsGetsAClearError(t *testing.T) {
+	t.Parallel()
 	admin := startPostgres(t)
 	conn, err := pgx.Connect(t.Context(), admin)
 	if err != nil {
