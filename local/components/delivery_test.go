@@ -68,7 +68,7 @@ func TestEachAppGetsEveryEvent(t *testing.T) {
 	})
 }
 
-func TestAFirstJoinReadsWhatIsThere(t *testing.T) {
+func TestAFirstJoinReadsEarlierEvents(t *testing.T) {
 	t.Parallel()
 	run := func(t *testing.T, changes ...daprtest.Change) []string {
 		k := daprtest.NewKafka(t)

@@ -81,7 +81,7 @@ func TestEveryWebSocketReplicaGetsEveryEvent(t *testing.T) {
 	})
 }
 
-func TestANewReplicaDoesNotReadThePast(t *testing.T) {
+func TestANewReplicaSkipsEarlierEvents(t *testing.T) {
 	t.Parallel()
 	slow(t)
 	run := func(t *testing.T, changes ...daprtest.Change) []string {

@@ -12,7 +12,7 @@ import (
 	"github.com/taskwire/taskwire/pkg/events/apps"
 )
 
-// source is a link to the repository's folder: Go's test cache notices changes only to files below the module.
+// source is a link to the repository's folder, because Go's test cache notices changes in the module only.
 const source = "testdata/dapr-components"
 
 func rendered(t *testing.T, app string) (resources map[string]map[string]any, config map[string]any) {
@@ -41,7 +41,7 @@ func rendered(t *testing.T, app string) (resources map[string]map[string]any, co
 	return resources, read(file)
 }
 
-func TestEachSidecarGetsWhatIsScopedToItsApp(t *testing.T) {
+func TestEachSidecarGetsTheDocumentsOfItsApp(t *testing.T) {
 	t.Parallel()
 	all := []string{"component-kafka-pubsub.yaml", "component-kubernetes-secrets.yaml", "resiliency-taskwire.yaml"}
 	for app, more := range map[string][]string{
@@ -151,7 +151,7 @@ func TestRenderRefusesWhatWouldDropAGuardSilently(t *testing.T) {
 		edit func(c *Config, src string)
 		want string
 	}{
-		{"an app that nobody names", func(c *Config, _ string) { c.App = "tasks-api" }, `"tasks-api"`},
+		{"an app that no document names", func(c *Config, _ string) { c.App = "tasks-api" }, `"tasks-api"`},
 		{"no broker", func(c *Config, _ string) { c.Brokers = "" }, "Brokers"},
 		{"an override of nothing", func(_ *Config, src string) {
 			put(t, src+"/local/more.yaml", "kind: Component\nmetadata: {name: kafka-pubusb}\n")
@@ -163,8 +163,8 @@ func TestRenderRefusesWhatWouldDropAGuardSilently(t *testing.T) {
 			put(t, src+"/more.yaml", "kind: Component\nmetadata: {name: kafka-pubsub}\n")
 		}, "kafka-pubsub"},
 		{"a document without a name", func(_ *Config, src string) { put(t, src+"/more.yaml", "kind: Component\n") }, "more.yaml"},
-		{"YAML that is none", func(_ *Config, src string) { put(t, src+"/more.yaml", "a: [") }, "more.yaml"},
-		{"scopes that are no list", func(_ *Config, src string) {
+		{"a file that is not YAML", func(_ *Config, src string) { put(t, src+"/more.yaml", "a: [") }, "more.yaml"},
+		{"scopes that are not a list", func(_ *Config, src string) {
 			put(t, src+"/more.yaml", "kind: Component\nmetadata: {name: x}\nscopes: audit\n")
 		}, "scopes"},
 		{"two configurations", func(_ *Config, src string) {
@@ -207,7 +207,7 @@ func put(t *testing.T, path, content string) {
 	}
 }
 
-func TestRenderingAgainLeavesNothingOfTheLastTime(t *testing.T) {
+func TestRenderingAgainReplacesEarlierFiles(t *testing.T) {
 	t.Parallel()
 	cfg := Config{Source: source, Out: t.TempDir(), App: "websocket", Brokers: "b:1", SecretsFile: "s", NameResolutionFile: "n"}
 	for _, app := range []string{"websocket", "task-api"} {

@@ -34,7 +34,7 @@ func TestALogLineOfEachProgramIsReadable(t *testing.T) {
 	}
 }
 
-func TestTheTimeOfALineIsItsOwn(t *testing.T) {
+func TestTheTimeOfALineIsRead(t *testing.T) {
 	want := time.Date(2026, 11, 24, 8, 30, 0, 123_000_000, time.UTC)
 	for _, raw := range []string{`{"time":"2026-11-24T08:30:00.123Z","level":"INFO","msg":"x"}`, `2026-11-24 08:30:00.123 UTC [42] LOG:  x`} {
 		if got := Parse([]byte(raw)).Time; !got.Equal(want) {

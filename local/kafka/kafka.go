@@ -114,19 +114,19 @@ func (c Config) properties(data string) string {
 		"controller.listener.names=CONTROLLER",
 		"inter.broker.listener.name=PLAINTEXT",
 		"log.dirs=" + data,
-		// Kafka's own topics want three brokers; a smaller cluster could not make them.
+		// By default, Kafka's own topics need three brokers, and a smaller cluster could not make them.
 		"offsets.topic.replication.factor=" + replicas,
 		"transaction.state.log.replication.factor=" + replicas,
 		"transaction.state.log.min.isr=" + inSync,
 		"share.coordinator.state.topic.replication.factor=" + replicas,
 		"share.coordinator.state.topic.min.isr=" + inSync,
-		// As managed clusters have it: a topic that nobody made is an error, not a topic of one partition.
+		// As in managed clusters, a missing topic is an error and is not made with one partition.
 		"auto.create.topics.enable=false",
 		"",
 	}, "\n")
 }
 
-// findJava is JAVA_HOME's java, else the one on the PATH; an older one than Kafka needs is an error that names it.
+// findJava returns JAVA_HOME's java, else the one on the PATH. A java that is too old for Kafka is an error that names it.
 func findJava(ctx context.Context) (string, error) {
 	java := "java"
 	if home := os.Getenv("JAVA_HOME"); home != "" {
@@ -150,7 +150,7 @@ func findJava(ctx context.Context) (string, error) {
 	return path, nil
 }
 
-// javaVersion finds the version of the language in what java says of itself; Java 8 calls itself 1.8.
+// javaVersion returns the language version in java's settings. Java 8 calls itself 1.8.
 func javaVersion(settings string) (int, error) {
 	for line := range strings.Lines(settings) {
 		name, value, ok := strings.Cut(strings.TrimSpace(line), " = ")
@@ -159,5 +159,5 @@ func javaVersion(settings string) (int, error) {
 		}
 		return strconv.Atoi(strings.TrimPrefix(value, "1."))
 	}
-	return 0, errors.New("it does not say its version")
+	return 0, errors.New("its settings have no version")
 }

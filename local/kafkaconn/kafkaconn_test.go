@@ -55,7 +55,7 @@ func reach(t *testing.T, addr string) error {
 	return client.Ping(ctx)
 }
 
-func TestAUserIsLetInOverTLS(t *testing.T) {
+func TestAUserLogsInOverTLS(t *testing.T) {
 	for mechanism, named := range map[string]string{"SCRAM-SHA-512": "", "SCRAM-SHA-256": "SCRAM-SHA-256", "PLAIN": "PLAIN"} {
 		t.Run(mechanism, func(t *testing.T) {
 			addr, ca := cluster(t, mechanism)
@@ -82,7 +82,7 @@ func TestAWrongLoginIsRefused(t *testing.T) {
 	}
 }
 
-func TestAWrongSettingIsNamedAndNoPasswordShown(t *testing.T) {
+func TestAWrongSettingIsNamedWithoutThePassword(t *testing.T) {
 	empty := filepath.Join(t.TempDir(), "empty.crt")
 	if err := os.WriteFile(empty, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -103,7 +103,7 @@ func TestAWrongSettingIsNamedAndNoPasswordShown(t *testing.T) {
 	}
 }
 
-func TestWithoutSettingsItIsPlain(t *testing.T) {
+func TestWithoutSettingsTheConnectionIsPlain(t *testing.T) {
 	setEnv(t, nil)
 	k, err := kfake.NewCluster(kfake.NumBrokers(1))
 	if err != nil {

@@ -39,7 +39,7 @@ func TestAReservedPortRefusesClientsAndListeners(t *testing.T) {
 	}
 }
 
-func TestAChosenPortIsNotChosenAgainWhileItsProcessIsAway(t *testing.T) {
+func TestAChosenPortStaysChosenWhileItsProcessRestarts(t *testing.T) {
 	s, other := NewSet(), NewSet()
 	defer s.ReleaseAll()
 	defer other.ReleaseAll()
@@ -94,7 +94,7 @@ func listenAside(t *testing.T) net.Listener {
 	return nil
 }
 
-func TestAPortTakenOnAllAddressesOrOnIPv6AloneIsTaken(t *testing.T) {
+func TestAPortTakenOnAnyAddressIsTaken(t *testing.T) {
 	for _, addr := range []string{":0", "127.0.0.1:0", "[::1]:0"} {
 		if strings.HasPrefix(addr, "[") && !HasIPv6() {
 			continue
@@ -141,7 +141,7 @@ func TestTheHolderOfAPortIsNamed(t *testing.T) {
 	}
 }
 
-func TestAPortWithLingeringConnectionsOfAnEndedProcessIsFree(t *testing.T) {
+func TestAPortWithConnectionsInTimeWaitIsFree(t *testing.T) {
 	l := listenAside(t)
 	client, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {

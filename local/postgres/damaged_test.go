@@ -67,7 +67,7 @@ func TestADamagedFolderIsReportedAndKept(t *testing.T) {
 			},
 			"not a Postgres cluster",
 		},
-		"somebody's own cluster": {
+		"a cluster of another program": {
 			func(dir string) error {
 				return errors.Join(os.RemoveAll(filepath.Join(dir, "cluster")),
 					os.WriteFile(filepath.Join(dir, "PG_VERSION"), []byte("15\n"), 0o600))

@@ -99,7 +99,7 @@ func exists(path string) bool {
 	return err == nil
 }
 
-func TestDataStayWhenTheServerIsStoppedAndStartedAgain(t *testing.T) {
+func TestDataSurvivesAStopAndAStart(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "pg")
 	s := start(t, localpg.Config{DataDir: dir, Durable: true})
@@ -197,7 +197,7 @@ func TestAFolderNobodyElseCanWalkTo(t *testing.T) {
 	start(t, localpg.Config{DataDir: dir})
 }
 
-func TestAKilledInitdbLeavesNothingThatLooksWhole(t *testing.T) {
+func TestAKilledInitdbLeavesNoCluster(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(testContext(t))
@@ -249,7 +249,7 @@ func TestAKilledServerStartsAgain(t *testing.T) {
 	}
 }
 
-func TestAPlanRunsAgainAndAgain(t *testing.T) {
+func TestAPlanCanRunSeveralTimes(t *testing.T) {
 	t.Parallel()
 	ctx := testContext(t)
 	plan, err := localpg.Prepare(ctx, localpg.Config{DataDir: t.TempDir(), Durable: true})

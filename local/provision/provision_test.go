@@ -212,7 +212,7 @@ func TestTopicsWaitForAStartingCluster(t *testing.T) {
 	}
 }
 
-func TestTopicsAreMadeOnceAndNeverGrow(t *testing.T) {
+func TestTopicsAreMadeOnceAndKeepTheirPartitions(t *testing.T) {
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, events.TopicReminders))
 	if err != nil {
 		t.Fatal(err)

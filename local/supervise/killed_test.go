@@ -49,7 +49,7 @@ func startSupervisor(t *testing.T, dir string) *exec.Cmd {
 	return cmd
 }
 
-func TestTheNextRunEndsEverythingThatAKilledSupervisorLeft(t *testing.T) {
+func TestTheNextRunEndsWhatAKilledSupervisorLeft(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "run"), 0o755); err != nil {
 		t.Fatal(err)
@@ -76,9 +76,9 @@ func TestTheNextRunEndsEverythingThatAKilledSupervisorLeft(t *testing.T) {
 	}
 }
 
-// TestASupervisorKilledBetweenStartAndRecordLeavesNothing tests the moment in which the process exists but is not recorded.
+// TestASupervisorKilledBeforeTheRecordLeavesNothing tests the moment in which the process exists but is not recorded.
 // The process waits at its gate, and the gate's other end closes with the supervisor.
-func TestASupervisorKilledBetweenStartAndRecordLeavesNothing(t *testing.T) {
+func TestASupervisorKilledBeforeTheRecordLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "hang"), nil, 0o600); err != nil {
 		t.Fatal(err)

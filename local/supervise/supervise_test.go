@@ -227,7 +227,7 @@ func TestTheRestOfAPartsGroupEndsWithIt(t *testing.T) {
 	})
 }
 
-func TestAProcessThatCouldNotBeRecordedNeverRuns(t *testing.T) {
+func TestAProcessThatIsNotRecordedNeverRuns(t *testing.T) {
 	mark := filepath.Join(t.TempDir(), "ran")
 	var mu sync.Mutex
 	broken := true
@@ -291,7 +291,7 @@ func TestWaitReadyNamesWhatIsNotReady(t *testing.T) {
 	}
 }
 
-func TestOutputArrivesLineByLineAndLongLinesAreCut(t *testing.T) {
+func TestOutputArrivesInLinesAndLongOnesAreCut(t *testing.T) {
 	var mu sync.Mutex
 	var lines []string
 	spec := sh("a", `printf 'one\ntwo\r\n'; head -c 100000 /dev/zero | tr '\0' x; echo; printf end; exec sleep 60`)
@@ -311,8 +311,8 @@ func TestOutputArrivesLineByLineAndLongLinesAreCut(t *testing.T) {
 	}
 }
 
-// TestARecordThatIsAskedForComesLast: an older record that is being written must not replace it.
-func TestARecordThatIsAskedForComesLast(t *testing.T) {
+// TestAnOlderRecordNeverReplacesANewerOne: an older record that is being written must not replace it.
+func TestAnOlderRecordNeverReplacesANewerOne(t *testing.T) {
 	var known atomic.Int64
 	var written int64 // by the recording function alone, which runs once at a time
 	entered, slow := make(chan struct{}), make(chan struct{})
