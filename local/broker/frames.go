@@ -1,3 +1,5 @@
+// How the requests on a connection are followed, and which clients are cut off.
+
 package broker
 
 import (

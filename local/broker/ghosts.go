@@ -1,3 +1,5 @@
+// Which group members are removed, and when.
+
 package broker
 
 import (

@@ -1,3 +1,5 @@
+// When clients are served, and how a vanished one is noticed.
+
 package broker
 
 import (

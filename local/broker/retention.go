@@ -1,3 +1,5 @@
+// Which records are trimmed.
+
 package broker
 
 import (

@@ -1,3 +1,5 @@
+// What a sound batch, a sound entry and a torn write are.
+
 package broker
 
 import (

@@ -1,3 +1,5 @@
+// What is known about each group member's connection.
+
 package broker
 
 import (

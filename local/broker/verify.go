@@ -1,3 +1,5 @@
+// Which data folders are accepted.
+
 package broker
 
 import (

@@ -1,3 +1,5 @@
+// Whether daprd is built, kept or linked to an installed one.
+
 package build
 
 import (

@@ -1,3 +1,5 @@
+// How the YAML documents are read and written.
+
 package components
 
 import (

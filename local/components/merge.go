@@ -1,3 +1,5 @@
+// How an override changes a document, and how placeholders are filled.
+
 package components
 
 import (

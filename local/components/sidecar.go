@@ -1,3 +1,5 @@
+// The flags of daprd.
+
 package components
 
 import "strconv"

@@ -1,3 +1,5 @@
+// How a log line of each program is read.
+
 package console
 
 import (

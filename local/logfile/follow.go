@@ -1,3 +1,5 @@
+// How a log is read from its end and followed over rotations.
+
 package logfile
 
 import (

@@ -1,3 +1,5 @@
+// Which process holds a port.
+
 package ports
 
 import (

@@ -1,3 +1,5 @@
+// Which user the server runs as, and which data folder that user can use.
+
 package postgres
 
 import (

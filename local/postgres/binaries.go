@@ -1,3 +1,5 @@
+// Which installation of Postgres is used.
+
 package postgres
 
 import (

@@ -1,3 +1,5 @@
+// Whether a cluster is made, used or refused.
+
 package postgres
 
 import (

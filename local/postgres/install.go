@@ -1,3 +1,5 @@
+// How Postgres is installed by apt, and which package manager is used.
+
 package postgres
 
 import (

@@ -1,3 +1,5 @@
+// The configuration of a server, and what its process looks like.
+
 package postgres
 
 import (

@@ -1,3 +1,5 @@
+// How Postgres is installed by npm.
+
 package postgres
 
 import (

@@ -1,3 +1,5 @@
+// What is ended of a killed server.
+
 package postgres
 
 import (

@@ -1,3 +1,5 @@
+// How a server is started, awaited and stopped.
+
 package postgres
 
 import (

@@ -1,3 +1,5 @@
+// Which databases and roles there are, and their rights.
+
 package provision
 
 import (

@@ -1,3 +1,5 @@
+// The replicas and the retention of the topics.
+
 package provision
 
 import (

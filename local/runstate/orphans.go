@@ -1,3 +1,5 @@
+// Which processes of an earlier run are ended.
+
 package runstate
 
 import (

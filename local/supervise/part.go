@@ -1,3 +1,5 @@
+// When one part is started, called ready, and ended.
+
 package supervise
 
 import (

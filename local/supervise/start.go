@@ -1,3 +1,5 @@
+// How a process is started behind its gate, and how its output is read.
+
 package supervise
 
 import (

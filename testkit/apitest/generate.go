@@ -1,3 +1,5 @@
+// Values that a schema allows, and values that it refuses.
+
 package apitest
 
 import (

@@ -1,3 +1,5 @@
+// Which requests are sent to a service, and which answers are right.
+
 package apitest
 
 import (

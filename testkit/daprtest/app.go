@@ -1,3 +1,5 @@
+// The app that a sidecar talks to.
+
 package daprtest
 
 import (

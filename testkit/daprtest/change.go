@@ -1,3 +1,5 @@
+// Changes of the rendered resources.
+
 package daprtest
 
 import (

@@ -1,3 +1,5 @@
+// The broker, and what tests ask of it.
+
 package daprtest
 
 import (
