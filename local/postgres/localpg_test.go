@@ -66,7 +66,7 @@ func stop(t *testing.T, s *localpg.Server) {
 	}
 }
 
-func query(t *testing.T, s *localpg.Server, sql string) string {
+func query(t *testing.T, s interface{ URL() string }, sql string) string {
 	t.Helper()
 	ctx := testContext(t)
 	conn, err := pgx.Connect(ctx, s.URL())
@@ -81,7 +81,7 @@ func query(t *testing.T, s *localpg.Server, sql string) string {
 	return answer
 }
 
-func execute(t *testing.T, s *localpg.Server, sql string) {
+func execute(t *testing.T, s interface{ URL() string }, sql string) {
 	t.Helper()
 	ctx := testContext(t)
 	conn, err := pgx.Connect(ctx, s.URL())
@@ -218,34 +218,73 @@ func TestAKilledInitdbLeavesNoCluster(t *testing.T) {
 	start(t, localpg.Config{DataDir: dir})
 }
 
-// TestAKilledServerStartsAgain kills the postmaster alone, so that its backends live on for a moment: one idle, one in
-// the middle of a computation that never looks at its parent.
+// address is a server that a test has started itself.
+type address string
+
+func (a address) URL() string { return string(a) }
+
+// TestAKilledServerStartsAgain does what a killed supervisor does: the postmaster ends without its backends, and the lock
+// of the folder is free. Both backends are in the middle of a computation in which they do not notice that it has ended.
 func TestAKilledServerStartsAgain(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	s := start(t, localpg.Config{DataDir: dir, Durable: true})
-	execute(t, s, "CREATE TABLE kept AS SELECT 'acknowledged' AS word")
 	ctx := testContext(t)
+	plan, err := localpg.Prepare(ctx, localpg.Config{DataDir: dir, Durable: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd, err := plan.Command(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s := address(plan.URL)
+	waitFor(t, "the server answers", func() bool {
+		conn, err := pgx.Connect(ctx, plan.URL)
+		if err == nil {
+			_ = conn.Close(ctx)
+		}
+		return err == nil
+	})
+	execute(t, s, "CREATE TABLE kept AS SELECT 'acknowledged' AS word")
+	var computations sync.WaitGroup
+	defer computations.Wait()
+	busy, cancel := context.WithCancel(ctx)
+	defer cancel()
 	for range 2 {
-		conn, err := pgx.Connect(ctx, s.URL())
+		conn, err := pgx.Connect(ctx, plan.URL)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = conn.Close(ctx) }()
-		go func() { _, _ = conn.Exec(ctx, "SELECT count(*) FROM generate_series(1, 1000000000)") }()
+		computations.Go(func() {
+			_, _ = conn.Exec(busy, "SELECT count(*) FROM generate_series(1, 1000000000)") // it ends with the server
+			_ = conn.Close(ctx)
+		})
 	}
 	waitFor(t, "both computations run", func() bool {
 		return query(t, s, "SELECT count(*)::text FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%generate_series(1, 1000%' AND pid <> pg_backend_pid()") == "2"
 	})
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	plan.Release()
+	again := start(t, localpg.Config{DataDir: dir, Durable: true})
+	if got := query(t, again, "SELECT word FROM kept"); got != "acknowledged" {
+		t.Errorf("word = %q", got)
+	}
+}
+
+func TestWaitReturnsAnErrorAfterAKill(t *testing.T) {
+	t.Parallel()
+	s := start(t, localpg.Config{DataDir: t.TempDir()})
 	if err := syscall.Kill(s.PID(), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Wait(); err == nil {
 		t.Error("Wait = nil after kill -9")
-	}
-	again := start(t, localpg.Config{DataDir: dir, Durable: true})
-	if got := query(t, again, "SELECT word FROM kept"); got != "acknowledged" {
-		t.Errorf("word = %q", got)
 	}
 }
 

@@ -34,7 +34,8 @@ type Server struct {
 	err  error         // how it ended; set before done is closed
 }
 
-// Start prepares and runs a server and returns when it answers.
+// Start prepares and runs a server and returns when it answers. The data folder is taken until Stop, also if the server
+// ends by itself.
 func Start(ctx context.Context, cfg Config) (*Server, error) {
 	for try := 1; ; try++ {
 		plan, err := Prepare(ctx, cfg)
