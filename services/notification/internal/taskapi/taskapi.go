@@ -9,9 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+
+	"github.com/taskwire/taskwire/pkg/events/apps"
 )
 
-const appID = "task-api"
+const appID = apps.TaskAPI
 
 // Invoker is the part of the Dapr client that invokes.
 type Invoker interface {

@@ -13,12 +13,13 @@ import (
 	"time"
 
 	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/events/apps"
 	"github.com/taskwire/taskwire/pkg/platform/dapr"
 	"github.com/taskwire/taskwire/services/recurring-task/internal/domain"
 )
 
 const (
-	appID = "task-api"
+	appID = apps.TaskAPI
 	route = "internal/successors"
 )
 

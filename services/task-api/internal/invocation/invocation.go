@@ -20,6 +20,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/events/apps"
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
 	"github.com/taskwire/taskwire/services/task-api/internal/apierror"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
@@ -28,7 +29,7 @@ import (
 
 const (
 	// engine is who successors are made by, in their events.
-	engine = "recurring-task"
+	engine = apps.RecurringTask
 	// maxUsers bounds one question for heads.
 	maxUsers = 1000
 	// maxChanges bounds one page of changes: of usual tasks a page is half a megabyte, of the largest ones some
