@@ -44,7 +44,7 @@ type request struct {
 	unexported string                     //nolint:unused // must not be reachable
 }
 
-func TestStrictJSONTakesWhatItUnderstands(t *testing.T) {
+func TestStrictJSONAcceptsValidDocuments(t *testing.T) {
 	var got request
 	body := `{"note":"n","title":"Grüße \ud83d\ude00","count":-3,"size":200,"rate":1.5,"on":true,"tags":["a","b"],
 		"recurrence":{"rrule":"FREQ=DAILY"},"rules":[{"rrule":"x","anchor":"y"}],"at":"2026-03-01T09:00:00Z",
@@ -141,7 +141,7 @@ func TestNestingHasALimitOnBothSides(t *testing.T) {
 		return []byte(`{"free":` + strings.Repeat("[", n-1) + strings.Repeat("]", n-1) + `}`)
 	}
 	if err := UnmarshalStrict(nested(maxDepth+1), &request{}); err != nil { // the body itself is no nesting
-		t.Errorf("%d deep: got %v, want it taken", maxDepth, err)
+		t.Errorf("%d deep: got %v, want it accepted", maxDepth, err)
 	}
 	var e *Error
 	if err := UnmarshalStrict(nested(maxDepth+2), &request{}); !errors.As(err, &e) || e.Code != CodeInvalid {

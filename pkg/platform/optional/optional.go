@@ -1,5 +1,4 @@
-// Package optional distinguishes an absent member of a JSON object from null and from a value. A JSON Merge Patch
-// (RFC 7396) needs this: an absent member stays, and null removes it.
+// Package optional distinguishes a JSON field that is absent from one that is null and from one with a value.
 package optional
 
 import (
@@ -7,15 +6,15 @@ import (
 	"reflect"
 )
 
-// Field is a member of a JSON object. The zero value is an absent member.
+// Field is one field of a request body, for example of a JSON Merge Patch (RFC 7396). The zero value is absent.
 type Field[T any] struct {
-	Set   bool // the member is present
-	Null  bool // the member is present and null
-	Value T    // the zero value unless Has
+	Set   bool // the field is in the body
+	Null  bool // its value is null
+	Value T
 }
 
-// Has reports whether the member is present and not null.
-func (f Field[T]) Has() bool { return f.Set && !f.Null }
+// HasValue reports whether the field is in the body and not null.
+func (f Field[T]) HasValue() bool { return f.Set && !f.Null }
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (f *Field[T]) UnmarshalJSON(b []byte) error {
@@ -27,5 +26,5 @@ func (f *Field[T]) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, &f.Value)
 }
 
-// JSONType returns T. A strict decoder uses it to check the value.
-func (Field[T]) JSONType() reflect.Type { return reflect.TypeFor[T]() }
+// ValueType returns the type of the value, for code that looks inside a struct type.
+func (Field[T]) ValueType() reflect.Type { return reflect.TypeFor[T]() }

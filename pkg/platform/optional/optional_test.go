@@ -5,23 +5,26 @@ import (
 	"testing"
 )
 
-func TestFieldDistinguishesAbsentNullAndValue(t *testing.T) {
-	for body, want := range map[string]Field[string]{
-		`{}`:         {},
-		`{"a":null}`: {Set: true, Null: true},
-		`{"a":""}`:   {Set: true},
-		`{"a":"x"}`:  {Set: true, Value: "x"},
+func TestAFieldIsAbsentNullOrAValue(t *testing.T) {
+	type body struct {
+		Name Field[string] `json:"name"`
+	}
+	for raw, want := range map[string]Field[string]{
+		`{}`:            {},
+		`{"name":null}`: {Set: true, Null: true},
+		`{"name":"a"}`:  {Set: true, Value: "a"},
+		`{"name":""}`:   {Set: true},
 	} {
-		var got struct{ A Field[string] }
-		if err := json.Unmarshal([]byte(body), &got); err != nil || got.A != want {
-			t.Errorf("Unmarshal(%s) = %+v, %v, want %+v", body, got.A, err, want)
+		var got body
+		if err := json.Unmarshal([]byte(raw), &got); err != nil || got.Name != want {
+			t.Errorf("%s: got %+v (%v), want %+v", raw, got.Name, err, want)
 		}
-		if has := want.Set && !want.Null; got.A.Has() != has {
-			t.Errorf("Has() of %s = %v, want %v", body, got.A.Has(), has)
+		if has := got.Name.HasValue(); has != (want.Set && !want.Null) {
+			t.Errorf("%s: HasValue is %t", raw, has)
 		}
 	}
-	var wrong struct{ A Field[int] }
-	if err := json.Unmarshal([]byte(`{"a":"x"}`), &wrong); err == nil {
-		t.Error("Unmarshal of a value of the wrong type: got no error")
+	var got body
+	if err := json.Unmarshal([]byte(`{"name":1}`), &got); err == nil {
+		t.Error("a value of another type: got nil, want an error")
 	}
 }

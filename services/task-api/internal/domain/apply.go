@@ -65,7 +65,7 @@ func (t *Task) set(p *problems, f Fields, d Defaults, whole bool) {
 
 func (t *Task) setTexts(p *problems, f Fields, whole bool) {
 	switch {
-	case f.Title.Has():
+	case f.Title.HasValue():
 		t.Title = line(p, "title", f.Title.Value, 1, events.MaxTitle)
 	case f.Title.Set:
 		p.add("title", "must not be null")
@@ -82,7 +82,7 @@ func (t *Task) setTexts(p *problems, f Fields, whole bool) {
 
 func (t *Task) setChoices(p *problems, f Fields, d Defaults, whole bool) {
 	switch {
-	case f.Status.Has():
+	case f.Status.HasValue():
 		if t.Status = f.Status.Value; !t.Status.Valid() {
 			p.add("status", "must be pending, in_progress, completed or cancelled")
 		}
@@ -90,7 +90,7 @@ func (t *Task) setChoices(p *problems, f Fields, d Defaults, whole bool) {
 		t.Status = events.StatusPending
 	}
 	switch {
-	case f.Priority.Has():
+	case f.Priority.HasValue():
 		if t.Priority = f.Priority.Value; !t.Priority.Valid() {
 			p.add("priority", "must be low, medium, high or urgent")
 		}
@@ -99,14 +99,14 @@ func (t *Task) setChoices(p *problems, f Fields, d Defaults, whole bool) {
 	}
 	if f.Timezone.Set || whole {
 		t.Timezone = d.Timezone
-		if f.Timezone.Has() {
+		if f.Timezone.HasValue() {
 			t.Timezone = f.Timezone.Value
 		}
 		if _, ok := Zone(t.Timezone); !ok {
 			p.add("timezone", "must be an IANA time zone, like Europe/London")
 		}
 	}
-	if f.Position.Has() {
+	if f.Position.HasValue() {
 		t.Position = f.Position.Value
 	} else if f.Position.Set {
 		p.add("position", "must not be null")
@@ -116,7 +116,7 @@ func (t *Task) setChoices(p *problems, f Fields, d Defaults, whole bool) {
 func (t *Task) setTimes(p *problems, f Fields, whole bool) {
 	if f.DueDate.Set || whole {
 		t.DueDate = f.DueDate.Value
-		if day, err := time.Parse(time.DateOnly, t.DueDate); f.DueDate.Has() && (err != nil || day.Year() < MinYear || day.Year() > MaxYear) {
+		if day, err := time.Parse(time.DateOnly, t.DueDate); f.DueDate.HasValue() && (err != nil || day.Year() < MinYear || day.Year() > MaxYear) {
 			p.add("due_date", "must be a date from 1900-01-01 to 9998-12-31, like 2030-01-31")
 		}
 	}
@@ -125,7 +125,7 @@ func (t *Task) setTimes(p *problems, f Fields, whole bool) {
 			return
 		}
 		*at = nil
-		if !o.Has() {
+		if !o.HasValue() {
 			return
 		}
 		v := o.Value
