@@ -63,10 +63,10 @@ tidy: ## Run go mod tidy in every module
 tidy-check:
 	@./scripts/each.sh "tidy" go mod tidy -diff -- $(MODULES) $(TOOL_MODS)
 	@./scripts/each.sh "build alone" go build -o /dev/null ./... -- $(MODULES)
-generate: ## Regenerate schemas, documents and the API's types
-	@go generate ./pkg/events/... ./services/task-api/api/...
+generate: ## Regenerate schemas, documents, the API's types and the proxies' routes
+	@go generate ./pkg/events/... ./services/task-api/api/... ./local/routes/...
 generate-check: generate
-	@git diff --exit-code -- pkg/events docs/events.md services/task-api/api || { echo "generated files are stale: commit what make generate wrote"; exit 1; }
+	@git diff --exit-code -- pkg/events docs/events.md services/task-api/api deploy/compose/Caddyfile k8s/base/ingress.yaml || { echo "generated files are stale: commit what make generate wrote"; exit 1; }
 vuln: tools ## Look for known vulnerabilities that are not accepted in .ci/vulnerabilities.txt (needs the network)
 	@./scripts/vuln.sh
 fuzz: ## Fuzz each fuzz target for FUZZ_TIME (30s), and the task API against its document for 2 min

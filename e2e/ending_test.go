@@ -13,6 +13,7 @@ import (
 	"github.com/gorilla/websocket"
 	"github.com/jackc/pgx/v5"
 	"github.com/taskwire/taskwire/e2e/client"
+	"github.com/taskwire/taskwire/pkg/events/live"
 )
 
 // TestADeletedAccountLeavesNothingButItsAuditEntries deletes an account that has data in every service, and reads their
@@ -62,8 +63,8 @@ func TestADeletedAccountLeavesNothingButItsAuditEntries(t *testing.T) {
 		})
 	}
 	client.Eventually(t, time.Minute, "the audit log has everything up to the deletion", func() error { return auditHas(u, "/api/v1/audit", 5) })
-	if code, reason := closeCode(t, u); code != 4008 || !strings.Contains(reason, "account_gone") {
-		t.Errorf("a browser that reconnects: got close code %d %s, want 4008 account_gone", code, reason)
+	if code, reason := closeCode(t, u); code != live.AccountGone || !strings.Contains(reason, live.AccountGone.String()) {
+		t.Errorf("a browser that reconnects: got the close code %d %s, want %d %s", code, reason, live.AccountGone, live.AccountGone)
 	}
 	if n := rows(t, "notifications", notified, other.ID); n != 3 {
 		t.Errorf("notification has %d rows of another user, want 3: its reminder, its notification and its preferences", n)
@@ -86,24 +87,25 @@ func rows(t *testing.T, database, sql, userID string) (n int) {
 	return n
 }
 
-// closeCode connects as a browser that has seen nothing, and returns how the server closes the connection.
-func closeCode(t *testing.T, u *client.User) (code int, reason string) {
+// closeCode connects as a browser that has seen nothing, and returns how the server closes it.
+func closeCode(t *testing.T, u *client.User) (code live.Code, reason string) {
 	t.Helper()
-	dialer := websocket.Dialer{Subprotocols: []string{"taskwire.v1"}, HandshakeTimeout: 5 * time.Second}
+	dialer := websocket.Dialer{Subprotocols: []string{live.Subprotocol}, HandshakeTimeout: 5 * time.Second}
 	conn, resp, err := dialer.Dial("ws"+strings.TrimPrefix(u.Base, "http")+"/ws", http.Header{"Origin": {u.Base}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
 	defer conn.Close()
-	if err := errors.Join(conn.SetReadDeadline(time.Now().Add(30*time.Second)), conn.WriteJSON(map[string]any{"type": "auth", "token": u.Token, "since": 0})); err != nil {
+	auth, err := live.Auth{Token: u.Token, Since: new(int64)}.Encode()
+	if err := errors.Join(err, conn.SetReadDeadline(time.Now().Add(30*time.Second)), conn.WriteMessage(websocket.TextMessage, auth)); err != nil {
 		t.Fatal(err)
 	}
 	for {
 		var frame json.RawMessage
 		err := conn.ReadJSON(&frame)
 		if closed, ok := errors.AsType[*websocket.CloseError](err); ok {
-			return closed.Code, closed.Text
+			return live.Code(closed.Code), closed.Text
 		}
 		if err != nil {
 			t.Fatalf("got %v, want the connection to be closed by the server", err)

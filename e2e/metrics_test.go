@@ -16,6 +16,7 @@ import (
 	"github.com/taskwire/taskwire/e2e/observability"
 	"github.com/taskwire/taskwire/local/stack"
 	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/events/apps"
 )
 
 // prometheusOwn are metrics that Prometheus itself adds to a scrape.
@@ -74,7 +75,7 @@ func TestEveryMetricOfTheDashboardsAndAlertsExists(t *testing.T) {
 	client.Eventually(t, time.Minute, "every metric exists", func() error {
 		names := map[string]bool{}
 		urls := []string{exporter}
-		for _, app := range stack.Apps {
+		for _, app := range apps.All() {
 			urls = append(urls, shared.MetricsURL(app), shared.MetricsURL(stack.Sidecar(app)))
 		}
 		for _, url := range urls {

@@ -12,6 +12,7 @@ import (
 	"github.com/taskwire/taskwire/e2e/client"
 	"github.com/taskwire/taskwire/local/stack"
 	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/events/live"
 )
 
 // TestTheReadmeTourWorksWordForWord runs the tours of README.md and docs/api.md as a reader would.
@@ -43,7 +44,7 @@ func TestAReminderIsDeliveredOnce(t *testing.T) {
 	u.Must(http.MethodPatch, "/api/v1/tasks/"+moved.ID, map[string]any{"remind_at": far}, http.StatusOK, nil)
 	u.Must(http.MethodPatch, "/api/v1/tasks/"+brought.ID, map[string]any{"remind_at": soon}, http.StatusOK, nil)
 
-	var got []client.Frame
+	var got []live.Notification
 	client.Eventually(t, time.Minute, "two notifications", func() error {
 		if got = page.Notifications(); len(got) < 2 {
 			return fmt.Errorf("got %d: %+v", len(got), got)

@@ -14,6 +14,7 @@ import (
 	"github.com/taskwire/taskwire/e2e/client"
 	"github.com/taskwire/taskwire/local/stack"
 	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/events/apps"
 )
 
 // runScript runs one of the operator's scripts against a stack, with the environment that docs/runbook.md gives.
@@ -35,7 +36,7 @@ func runScript(t *testing.T, s *stack.Stack, name string, args ...string) {
 // startWithoutApps starts the servers of a stack and creates its databases, but starts no app and no sidecar.
 func startWithoutApps(t *testing.T, cfg stack.Config) (s *stack.Stack, startApps func()) {
 	t.Helper()
-	for _, app := range stack.Apps {
+	for _, app := range apps.All() {
 		cfg.Hold = append(cfg.Hold, app, stack.Sidecar(app))
 	}
 	s, err := stack.New(cfg)
@@ -60,7 +61,7 @@ func startWithoutApps(t *testing.T, cfg stack.Config) (s *stack.Stack, startApps
 	})
 	return s, func() {
 		t.Helper()
-		for _, app := range stack.Apps {
+		for _, app := range apps.All() {
 			for _, part := range []string{app, stack.Sidecar(app)} {
 				client.Eventually(t, time.Minute, "start "+part, func() error { return s.Start(part) })
 			}

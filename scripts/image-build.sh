@@ -20,7 +20,7 @@ mkdir -p "$dir/root/etc/ssl/certs" "$dir/owned/config"; mkdir -m 0700 "$dir/owne
 unset GOWORK # it may be off in the caller
 export CGO_ENABLED=0 GOOS=${GOOS:-linux} GOFLAGS="${GOFLAGS:-} -buildvcs=false"
 if [ "$name" = daprd ]; then
-  version=$(sed -n 's/.*daprVersion = "\(.*\)"/\1/p' local/build/build.go)
+  version=$(sed -n 's/.*daprVersion = "\(.*\)"/\1/p' local/build/daprd.go)
   stamp="-X github.com/dapr/dapr/pkg/buildinfo.version=$version -X github.com/dapr/kit/logger.DaprVersion=$version"
   cd tools/daprd; export GOWORK=off
 else

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/taskwire/taskwire/local/stack"
+	"github.com/taskwire/taskwire/pkg/events/apps"
 )
 
 // clockTick is the unit of CPU time in /proc on every Linux that Go runs on.
@@ -84,7 +85,7 @@ func (u usage) since(before usage, n int64) costs {
 		switch {
 		case strings.HasSuffix(name, "-daprd"):
 			name = "sidecars"
-		case name != taskAPI && slices.Contains(stack.Apps, name):
+		case name != taskAPI && slices.Contains(apps.All(), name):
 			name = "consumers"
 		}
 		c[name] += cost

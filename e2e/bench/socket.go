@@ -13,6 +13,7 @@ import (
 
 	"github.com/gorilla/websocket"
 	"github.com/taskwire/taskwire/local/stack"
+	"github.com/taskwire/taskwire/pkg/events/live"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -113,13 +114,17 @@ type page struct {
 }
 
 func open(ctx context.Context, u *account) (*page, error) {
-	dialer := websocket.Dialer{Subprotocols: []string{"taskwire.v1"}}
+	dialer := websocket.Dialer{Subprotocols: []string{live.Subprotocol}}
 	conn, resp, err := dialer.DialContext(ctx, "ws"+strings.TrimPrefix(u.base, "http")+"/ws", http.Header{"Origin": {u.base}})
 	if err != nil {
 		return nil, err
 	}
 	resp.Body.Close()
-	if err := conn.WriteJSON(map[string]any{"type": "auth", "token": u.token, "since": 0}); err != nil {
+	auth, err := live.Auth{Token: u.token, Since: new(int64)}.Encode()
+	if err != nil {
+		return nil, err
+	}
+	if err := conn.WriteMessage(websocket.TextMessage, auth); err != nil {
 		return nil, err
 	}
 	p := &page{user: u, conn: conn, at: map[int64]time.Time{}}
@@ -140,7 +145,7 @@ func (p *page) read() {
 			p.mu.Unlock()
 			return
 		}
-		if f.Type == "event" {
+		if f.Type == live.TypeEvent {
 			p.at[f.Seq] = time.Now()
 		}
 		p.mu.Unlock()

@@ -1,7 +1,7 @@
 package client
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -11,60 +11,53 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"github.com/taskwire/taskwire/pkg/events/live"
 )
 
-// Frame is one message of the server, of any type.
-type Frame struct {
-	Type           string          `json:"type"`
-	Seq            int64           `json:"seq"`
-	EventID        string          `json:"event_id"`
-	EventType      string          `json:"event_type"`
-	TaskID         string          `json:"task_id"`
-	TaskVersion    int64           `json:"task_version"`
-	Task           json.RawMessage `json:"task"`
-	NotificationID string          `json:"notification_id"`
-	Title          string          `json:"title"`
-	Late           bool            `json:"late"`
-	Reason         string          `json:"reason"`
-	Code           any             `json:"code"`
-	Message        string          `json:"message"`
-	Retry          *int64          `json:"retry"` // milliseconds
-}
+const (
+	// welcomeTimeout bounds how long a page waits for its first welcome: a service may be restarting.
+	welcomeTimeout = 30 * time.Second
+	// handshakeTimeout bounds the HTTP upgrade.
+	handshakeTimeout = 5 * time.Second
+	// reconnectPause is the pause before the next connection when the server did not ask for another one.
+	reconnectPause = 100 * time.Millisecond
+)
 
-// Browser is an open page: it connects, says since which seq it knows the world, and when its connection ends it
-// connects again from the last seq it saw. It records every frame.
+// Browser is an open page. It connects with the last seq that it knows, and when its connection ends it connects again from
+// the last seq that it saw. It records every frame. It is safe for concurrent use.
 type Browser struct {
-	u     *User
-	since int64
-	stop  chan struct{}
-	done  chan struct{}
+	u    *User
+	stop chan struct{}
+	done chan struct{}
 
-	mu     sync.Mutex
-	events []Frame
-	notes  []Frame
-	others []Frame
-	opened int
-	conn   *websocket.Conn
+	mu            sync.Mutex
+	since         int64
+	events        []live.Event
+	notifications []live.Notification
+	unexpected    []any // other frames, and errors of decoding one
+	welcomes      int
+	conn          *websocket.Conn
 }
 
-// OpenBrowser starts a browser and waits for its first welcome.
+// OpenBrowser starts a browser and waits for its first welcome. The test's cleanup closes it.
 func OpenBrowser(t testing.TB, u *User, since int64) *Browser {
 	t.Helper()
 	b := &Browser{u: u, since: since, stop: make(chan struct{}), done: make(chan struct{})}
 	go b.run()
 	t.Cleanup(b.Close)
-	Eventually(t, 30*time.Second, "welcome on the WebSocket", func() error {
+	Eventually(t, welcomeTimeout, "welcome on the WebSocket", func() error {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		if b.opened == 0 {
-			return fmt.Errorf("no welcome yet; other frames: %+v", b.others)
+		if b.welcomes == 0 {
+			return fmt.Errorf("no welcome yet; other frames: %+v", b.unexpected)
 		}
 		return nil
 	})
 	return b
 }
 
-// Close ends it.
+// Close ends the browser and waits until it has ended.
 func (b *Browser) Close() {
 	select {
 	case <-b.stop:
@@ -82,27 +75,23 @@ func (b *Browser) Close() {
 func (b *Browser) run() {
 	defer close(b.done)
 	for {
-		wait := b.session()
+		pause := b.session()
 		select {
 		case <-b.stop:
 			return
-		case <-time.After(wait):
+		case <-time.After(pause):
 		}
 	}
 }
 
-// reconnectPause is what a browser waits that was told nothing.
-const reconnectPause = 100 * time.Millisecond
-
-// session is one connection, from dialling to its end, and how long to wait before the next one: a service that goes away
-// in order says so.
-func (b *Browser) session() (wait time.Duration) {
-	wait = reconnectPause
-	dialer := websocket.Dialer{Subprotocols: []string{"taskwire.v1"}, HandshakeTimeout: 5 * time.Second}
+// session is one connection. It returns the pause before the next one.
+func (b *Browser) session() (pause time.Duration) {
+	pause = reconnectPause
+	dialer := websocket.Dialer{Subprotocols: []string{live.Subprotocol}, HandshakeTimeout: handshakeTimeout}
 	url := "ws" + strings.TrimPrefix(b.u.Base, "http") + "/ws"
 	conn, resp, err := dialer.Dial(url, http.Header{"Origin": {b.u.Base}})
 	if err != nil {
-		return wait
+		return pause
 	}
 	resp.Body.Close()
 	defer conn.Close()
@@ -110,42 +99,57 @@ func (b *Browser) session() (wait time.Duration) {
 	b.conn = conn
 	since := b.since
 	b.mu.Unlock()
-	if conn.WriteJSON(map[string]any{"type": "auth", "token": b.u.Token, "since": since}) != nil {
-		return wait
+	auth, err := live.Auth{Token: b.u.Token, Since: &since}.Encode()
+	if err != nil || conn.WriteMessage(websocket.TextMessage, auth) != nil {
+		return pause
 	}
 	for {
-		var f Frame
-		if err := conn.ReadJSON(&f); err != nil {
-			return wait
+		_, raw, err := conn.ReadMessage()
+		if err != nil {
+			return pause
 		}
-		b.mu.Lock()
-		switch f.Type {
-		case "event":
-			b.events = append(b.events, f)
-			b.since = f.Seq
-		case "notification":
-			b.notes = append(b.notes, f)
-		case "welcome":
-			b.opened++
-		case "error":
-			if f.Retry != nil && (f.Code == "restarting" || f.Code == "unavailable") {
-				wait = time.Duration(*f.Retry) * time.Millisecond
-				break
-			}
-			fallthrough
-		default:
-			b.others = append(b.others, f)
+		if asked := b.take(raw); asked > 0 {
+			pause = asked
 		}
-		b.mu.Unlock()
 	}
 }
 
-// SawAll says whether the browser has seen every seq in (from, to] exactly once and in order, and no resync.
+// take records a frame. It returns the pause that a service asks for when it restarts or is not available.
+func (b *Browser) take(raw []byte) (pause time.Duration) {
+	frame, err := live.DecodeServer(raw)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err != nil {
+		b.unexpected = append(b.unexpected, err)
+		return 0
+	}
+	switch f := frame.(type) {
+	case live.Event:
+		b.events = append(b.events, f)
+		b.since = f.Seq
+		return 0
+	case live.Notification:
+		b.notifications = append(b.notifications, f)
+		return 0
+	case live.Welcome:
+		b.welcomes++
+		return 0
+	case live.Error:
+		if f.Retry != nil && slices.Contains([]string{live.Restarting.String(), live.Unavailable.String()}, f.Code) {
+			return f.RetryAfter()
+		}
+	}
+	b.unexpected = append(b.unexpected, frame)
+	return 0
+}
+
+// SawAll returns an error unless the browser has seen every seq in (from, to] exactly once and in order, and no unexpected
+// frame such as a resync.
 func (b *Browser) SawAll(from, to int64) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.others) > 0 {
-		return fmt.Errorf("unexpected frames: %+v", b.others)
+	if len(b.unexpected) > 0 {
+		return fmt.Errorf("unexpected frames: %+v", b.unexpected)
 	}
 	next := from + 1
 	for i, f := range b.events {
@@ -160,19 +164,21 @@ func (b *Browser) SawAll(from, to int64) error {
 	return nil
 }
 
-// Notifications are those that it got so far.
-func (b *Browser) Notifications() []Frame {
+// Notifications returns the notifications so far.
+func (b *Browser) Notifications() []live.Notification {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return append([]Frame(nil), b.notes...)
+	return slices.Clone(b.notifications)
 }
 
-// ToldToResync says whether the server has told the page to start over with GET /sync.
+// ToldToResync returns an error unless the server has told the page to start over with GET /sync.
 func (b *Browser) ToldToResync() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !slices.ContainsFunc(b.others, func(f Frame) bool { return f.Type == "resync" }) {
-		return fmt.Errorf("no resync among %+v", b.others)
+	for _, f := range b.unexpected {
+		if _, ok := f.(live.Resync); ok {
+			return nil
+		}
 	}
-	return nil
+	return errors.Join(errors.New("no resync"), fmt.Errorf("other frames: %+v", b.unexpected))
 }

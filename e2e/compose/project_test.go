@@ -12,12 +12,14 @@ import (
 
 	"github.com/compose-spec/compose-go/v2/cli"
 	"github.com/compose-spec/compose-go/v2/types"
+
+	list "github.com/taskwire/taskwire/pkg/events/apps"
 )
 
 // root is the repository.
 const root = "../.."
 
-var apps = []string{"task-api", "recurring-task", "audit", "notification", "websocket"}
+var apps = list.All()
 
 // secretNames are the settings that have no default.
 var secretNames = []string{"POSTGRES_PASSWORD", "APP_API_TOKEN", "DAPR_API_TOKEN", "GRAFANA_PASSWORD"}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/taskwire/taskwire/e2e/client"
+	"github.com/taskwire/taskwire/pkg/events/apps"
 )
 
 const (
@@ -23,7 +24,7 @@ const (
 	readyTimeout = 3 * time.Minute
 )
 
-var services = []string{"task-api", "recurring-task", "audit", "notification", "websocket"}
+var services = apps.All()
 
 // TestMain keeps the autoscalers from removing pods while the tests look at them. At the end it prints the memory and CPU
 // of the pods.

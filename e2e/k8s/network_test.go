@@ -22,7 +22,7 @@ func TestThePodsReachOnlyWhatTheyNeed(t *testing.T) {
 	if os.Getenv("NODE_IS_OPEN") == "" { // set where network policies are not enforced for packets to the node itself
 		doors["api"] = api
 	}
-	for _, app := range []string{"task-api", "audit", "notification", "websocket", "recurring-task"} {
+	for _, app := range services {
 		doors[app] = app + ".taskwire" + cluster + "8080"
 	}
 	// By IP address too: a pod that may not use DNS reaches nothing by name, whatever the other policies say.

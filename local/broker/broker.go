@@ -75,11 +75,11 @@ func Run(ctx context.Context, cfg Config, ready func(addr string)) (err error) {
 	if err := cfg.validate(); err != nil {
 		return fmt.Errorf("broker: %w", err)
 	}
-	unlock, err := lock(cfg.DataDir)
+	held, err := lock(cfg.DataDir)
 	if err != nil {
 		return fmt.Errorf("broker: %w", err)
 	}
-	defer unlock()
+	defer func() { _ = held.Release() }() // the system frees it with the process
 	if err := verify(cfg.DataDir, log); err != nil {
 		return fmt.Errorf("broker: %w", err)
 	}

@@ -5,37 +5,25 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
-	"syscall"
+
+	"github.com/taskwire/taskwire/local/lockfile"
 )
 
-// ErrLocked is in the error when another broker has the data folder.
+// ErrLocked is wrapped by the error of Run when another broker has the data folder.
 var ErrLocked = errors.New("the data folder is in use by another broker")
 
-// lockFile holds the lock, and the process that has it.
+// lockFile is in the data folder and belongs to the broker that serves it.
 const lockFile = "broker.lock"
 
-// lock makes dir and takes it for this process. The kernel drops the lock with the process, however it ends, so a
-// lock never has to be cleaned up.
-func lock(dir string) (unlock func(), err error) {
+// lock makes dir and takes it for this process.
+func lock(dir string) (*lockfile.Lock, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	path := filepath.Join(dir, lockFile)
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
+	l, err := lockfile.Take(filepath.Join(dir, lockFile), 0o600)
+	var held *lockfile.HeldError
+	if errors.As(err, &held) {
+		return nil, fmt.Errorf("%s: %w (process %d)", dir, ErrLocked, held.PID)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		defer f.Close()
-		if !errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("lock %s: %w", path, err)
-		}
-		holder, _ := os.ReadFile(path) // only to say who it is
-		return nil, fmt.Errorf("%s: %w (process %s)", dir, ErrLocked, strings.TrimSpace(string(holder)))
-	}
-	if err := f.Truncate(0); err == nil {
-		_, _ = fmt.Fprintln(f, os.Getpid()) // for a person to read; the lock does not depend on it
-	}
-	return func() { f.Close() }, nil
+	return l, err
 }

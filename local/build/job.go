@@ -15,13 +15,13 @@ import (
 )
 
 const (
-	// lineInterval is between two progress lines where the output is no terminal.
+	// lineInterval is the time between two progress lines where the output is not a terminal.
 	lineInterval = 10 * time.Second
-	// quiet is how long a build may take before it says anything: a warm one is done by then.
+	// quiet is how long a build may take before it shows progress: a warm one is done by then.
 	quiet = 2 * time.Second
-	// errorLines is how much of what Go says of a failed build is shown.
+	// errorLines bounds how many lines of a failed build are shown.
 	errorLines = 40
-	// stopGrace is how long go may take to end its compilers when the build is cancelled.
+	// stopGrace is how long go may take to end its compilers after a build was cancelled.
 	stopGrace = 5 * time.Second
 )
 
@@ -50,14 +50,14 @@ func (j job) run(ctx context.Context) error {
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("build: run go: %w", err)
 	}
-	p := &progress{cfg: j.cfg, what: j.what, going: "building", gone: "built", total: total, begin: time.Now()}
+	p := &progress{cfg: j.cfg, what: j.what, doing: "building", done: "built", total: total, begin: time.Now()}
 	stop := p.show()
-	var said []string
+	var messages []string
 	for lines := bufio.NewScanner(stderr); lines.Scan(); {
 		if line := lines.Text(); isPackage(line) {
-			p.done.Add(1)
+			p.built.Add(1)
 		} else if !strings.HasPrefix(line, "go: downloading ") {
-			said = append(said, line)
+			messages = append(messages, line)
 		}
 	}
 	err = cmd.Wait()
@@ -66,21 +66,21 @@ func (j job) run(ctx context.Context) error {
 		return fmt.Errorf("build %s: %w", j.what, ctx.Err())
 	}
 	if err != nil {
-		return failure(j.what, said)
+		return failure(j.what, messages)
 	}
 	return nil
 }
 
-// staleFormat prints the packages that have to be compiled: Go calls those in its cache stale too.
+// staleFormat prints the packages that have to be compiled. Go also calls packages stale that are only in its cache.
 const staleFormat = `{{if and .Stale (ne .StaleReason "not installed but available in build cache")}}{{.ImportPath}}{{end}}`
 
-// stale counts the packages that are not in Go's cache. It also fetches the modules that are missing.
+// stale returns how many packages are not in Go's cache. It also fetches the missing modules.
 func (j job) stale(ctx context.Context) (int, error) {
 	cmd := goCommand(ctx, j.dir, append(append([]string{"list", "-deps", "-f", staleFormat}, j.flags...), j.pkgs...)...)
 	cmd.Env = append(cmd.Env, j.env...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	p := &progress{cfg: j.cfg, what: "the modules of " + j.what, going: "fetching", gone: "have", begin: time.Now()}
+	p := &progress{cfg: j.cfg, what: "the modules of " + j.what, doing: "fetching", done: "have", begin: time.Now()}
 	stop := p.show()
 	err := cmd.Run()
 	stop(err == nil)
@@ -93,27 +93,27 @@ func (j job) stale(ctx context.Context) (int, error) {
 	return bytes.Count(out.Bytes(), []byte("\n")), nil
 }
 
-// isPackage tells a line of -v, an import path, from a message.
+// isPackage reports whether a line is an import path, as -v prints them, and not a message.
 func isPackage(line string) bool { return line != "" && !strings.ContainsAny(line, " \t:") }
 
-// unreachable is how Go's module client says that it got no answer.
+// unreachable matches the messages of Go's module client when it gets no answer.
 var unreachable = regexp.MustCompile(`dial tcp|no such host|proxyconnect|i/o timeout|connection refused|TLS handshake|` +
 	`network is unreachable|server misbehaving|module lookup disabled|Client\.Timeout`)
 
-func failure(what string, said []string) error {
-	for _, line := range said {
+func failure(what string, messages []string) error {
+	for _, line := range messages {
 		if unreachable.MatchString(line) {
-			return fmt.Errorf("build %s: %w. GOPROXY names it: set it to one that answers, or try again. Go said: %s",
+			return fmt.Errorf("build %s: %w. GOPROXY names it: set it to one that answers, or try again. Go's message: %s",
 				what, ErrRegistry, strings.TrimSpace(line))
 		}
 	}
-	if len(said) > errorLines {
-		said = append(said[:errorLines:errorLines], "…")
+	if len(messages) > errorLines {
+		messages = append(messages[:errorLines:errorLines], "…")
 	}
-	return fmt.Errorf("build %s: %w", what, errors.New(strings.Join(said, "\n")))
+	return fmt.Errorf("build %s: %w", what, errors.New(strings.Join(messages, "\n")))
 }
 
-// goCommand is go in a folder, with its own process group's end bounded.
+// goCommand runs go in a folder. It ends soon after its context, its compilers too.
 func goCommand(ctx context.Context, dir string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = dir

@@ -6,37 +6,37 @@ import (
 	"time"
 )
 
-// progress shows how far a job is: on a terminal one line that changes, elsewhere a line now and then. A job that is
-// done within quiet says nothing.
+// progress shows how far a job is: on a terminal in one line that changes, elsewhere in a line every lineInterval. A job
+// that ends within quiet shows nothing.
 type progress struct {
 	cfg         Config
 	what        string
-	going, gone string // the verbs
-	total       int    // packages to compile; 0: unknown
+	doing, done string // the verbs
+	total       int    // packages to compile; 0 where it is not known
 	begin       time.Time
-	done        atomic.Int64
+	built       atomic.Int64
 }
 
-// show starts to show and returns what ends it.
+// show starts to show progress. stop ends it; ok says whether the job succeeded.
 func (p *progress) show() (stop func(ok bool)) {
 	ended, shown := make(chan bool), make(chan struct{})
 	go func() {
 		defer close(shown)
 		timer := time.NewTimer(quiet)
 		defer timer.Stop()
-		spoke := false
+		shownOnce := false
 		for {
 			select {
 			case ok := <-ended:
-				if spoke && ok {
-					p.print(p.gone, true)
-				} else if spoke && p.cfg.TTY {
+				if shownOnce && ok {
+					p.print(p.done, true)
+				} else if shownOnce && p.cfg.TTY {
 					fmt.Fprintln(p.cfg.Out)
 				}
 				return
 			case <-timer.C:
-				p.print(p.going, false)
-				spoke = true
+				p.print(p.doing, false)
+				shownOnce = true
 				if p.cfg.TTY {
 					timer.Reset(200 * time.Millisecond)
 				} else {
@@ -51,7 +51,7 @@ func (p *progress) show() (stop func(ok bool)) {
 func (p *progress) print(verb string, last bool) {
 	count := ""
 	if p.total > 0 {
-		count = fmt.Sprintf(" %d/%d packages,", min(int(p.done.Load()), p.total), p.total)
+		count = fmt.Sprintf(" %d/%d packages,", min(int(p.built.Load()), p.total), p.total)
 	}
 	start, end := "", "\n"
 	if p.cfg.TTY {

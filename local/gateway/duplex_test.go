@@ -7,6 +7,9 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/taskwire/taskwire/local/routes"
+	"github.com/taskwire/taskwire/pkg/events/apps"
 )
 
 // TestAnImportIsAnsweredWhileItIsSent sends more than net/http would read before it lets an answer begin.
@@ -30,7 +33,7 @@ func TestAnImportIsAnsweredWhileItIsSent(t *testing.T) {
 	}))
 	defer upstream.Close()
 	all := map[string]string{}
-	for _, name := range []string{TaskAPI, Audit, Notification, WebSocket} {
+	for _, name := range apps.Public() {
 		all[name] = upstream.URL
 	}
 	g, err := New(Config{Upstreams: all})
@@ -41,7 +44,7 @@ func TestAnImportIsAnsweredWhileItIsSent(t *testing.T) {
 	defer server.Close()
 	body, send := io.Pipe()
 	go io.WriteString(send, "first\n")
-	resp, err := http.Post(server.URL+importPath, "text/plain", body)
+	resp, err := http.Post(server.URL+routes.ImportPath, "text/plain", body)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,11 +1,16 @@
-// Package gateway puts the page, the API and the WebSocket of all services behind one origin, as an ingress does in
-// Kubernetes.
+// Package gateway is the local reverse proxy: it puts the page, the API and the WebSocket of all services behind one
+// origin, as Compose's proxy and Kubernetes' Ingress do. The routes and limits are those of package routes.
 //
-// Promises: bodies and upgraded connections are streamed, never held; the Host is kept, the hop-by-hop headers and
-// what a client claims in X-Forwarded-* are dropped, and X-Forwarded-For, -Host and -Proto tell the truth; nothing of
-// the inside (Dapr's routes, metrics) is reachable; a part that is down is answered with a problem document (RFC 9457)
-// and Retry-After: 503 where the request never reached it, so that repeating it is safe, and 502 where it may have.
-// When it is told to stop it finishes requests, and upgraded connections end when their service closes them.
+// Promises:
+//   - Bodies and upgraded connections are streamed, never held back. The query reaches the service as the client wrote
+//     it.
+//   - The Host header is kept. Hop-by-hop headers, the headers of the Dapr side and the client's own X-Forwarded-* are
+//     dropped; X-Forwarded-For, -Host and -Proto are set to what the gateway sees.
+//   - Nothing of the inside (Dapr's routes, metrics) is reachable.
+//   - A part that is down is answered with a problem document (RFC 9457) and Retry-After: 503 where the request never
+//     reached the part, so that repeating it is safe, and 502 where it may have.
+//   - A gateway that is asked to stop finishes its requests. An upgraded connection ends when its service closes it, or
+//     after DrainTimeout.
 package gateway
 
 import (
@@ -17,24 +22,19 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/taskwire/taskwire/local/routes"
+	"github.com/taskwire/taskwire/pkg/events/apps"
 )
 
-const (
-	// readHeaderTimeout is enough for the slowest honest client, and little for one that holds connections.
-	readHeaderTimeout = 10 * time.Second
-	// idleTimeout is longer than the pauses of a person who reads a page.
-	idleTimeout = 2 * time.Minute
-	// maxHeaderBytes holds every token and cookie that is in use here several times over.
-	maxHeaderBytes = 64 << 10
-	// DrainTimeout is how long running requests and upgraded connections get to end.
-	DrainTimeout = 3 * time.Second
-)
+// DrainTimeout is how long running requests and upgraded connections get to end.
+const DrainTimeout = 3 * time.Second
 
-// Config is what the gateway stands in front of.
+// Config says what the gateway stands in front of.
 type Config struct {
-	Upstreams map[string]string // base URL of each of TaskAPI, Audit, Notification, WebSocket
-	Ready     map[string]string // what /readyz asks, by part: http://… wants a 2xx, tcp://host:port a connection
-	Log       *slog.Logger
+	Upstreams map[string]string // base URL of each public app, by the app's name
+	Ready     map[string]string // what /readyz asks, by part: http://… has to answer 2xx, tcp://host:port to accept a connection
+	Log       *slog.Logger      // default: discarded
 }
 
 // Gateway is the http.Handler.
@@ -44,7 +44,8 @@ type Gateway struct {
 	ready   *readiness
 	idle    func() // closes the idle connections to the upstreams
 
-	tunnels sync.WaitGroup // running requests, upgraded ones too, which http.Server.Shutdown does not wait for
+	// running are the requests in progress. http.Server.Shutdown does not wait for the upgraded ones among them.
+	running sync.WaitGroup
 }
 
 // New returns a gateway, or an error that names what is missing in its configuration.
@@ -55,7 +56,7 @@ func New(cfg Config) (*Gateway, error) {
 	}
 	transport := newTransport()
 	g.idle = transport.CloseIdleConnections
-	for _, name := range []string{TaskAPI, Audit, Notification, WebSocket} {
+	for _, name := range apps.Public() {
 		p, err := newProxy(name, cfg.Upstreams[name], transport, g.log)
 		if err != nil {
 			return nil, err
@@ -70,41 +71,42 @@ func New(cfg Config) (*Gateway, error) {
 }
 
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	g.tunnels.Add(1)
-	defer g.tunnels.Done()
+	g.running.Add(1)
+	defer g.running.Done()
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	switch r.URL.Path {
-	case "/healthz":
+	case routes.HealthPath:
 		if !onlyGet(w, r) {
 			return
 		}
 		writeJSON(w, r, http.StatusOK, "application/json", map[string]string{"status": "ok"})
 		return
-	case "/readyz":
+	case routes.ReadyPath:
 		if !onlyGet(w, r) {
 			return
 		}
 		g.ready.ServeHTTP(w, r)
 		return
 	}
-	proxy, ok := g.proxies[upstreamOf(r.URL.Path)]
+	proxy, ok := g.proxies[routes.App(r.URL.Path)]
 	if !ok {
 		problem(w, r, http.StatusNotFound, "there is nothing at this address")
 		return
 	}
-	if r.URL.Path == importPath {
-		// The report begins before the file has ended. HTTP/2 allows that anyway, and says that it cannot be asked to.
+	if r.URL.Path == routes.ImportPath {
+		// net/http would read the rest of the request before the answer begins. HTTP/2 always allows both and returns an
+		// error here, which does not matter.
 		_ = http.NewResponseController(w).EnableFullDuplex()
 	}
 	proxy.ServeHTTP(w, r)
 }
 
-// Serve serves on all listeners until ctx is done, then drains.
+// Serve serves on all listeners until ctx is done, then waits for running requests for at most DrainTimeout.
 func (g *Gateway) Serve(ctx context.Context, listeners ...net.Listener) error {
 	base, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	srv := &http.Server{
-		Handler: g, ReadHeaderTimeout: readHeaderTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		Handler: g, ReadHeaderTimeout: routes.ReadHeaderTimeout, IdleTimeout: routes.IdleTimeout, MaxHeaderBytes: routes.MaxHeaderKiB << 10,
 		BaseContext: func(net.Listener) context.Context { return base },
 		ErrorLog:    slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
 	}
@@ -125,7 +127,7 @@ func (g *Gateway) Serve(ctx context.Context, listeners ...net.Listener) error {
 		err = errors.Join(err, fmt.Errorf("shut down: %w", e))
 	}
 	done := make(chan struct{})
-	go func() { g.tunnels.Wait(); close(done) }()
+	go func() { g.running.Wait(); close(done) }()
 	select {
 	case <-done:
 	case <-drain.Done():

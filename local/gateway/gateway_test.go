@@ -1,9 +1,6 @@
 package gateway
 
 import (
-	"github.com/taskwire/taskwire/local/ports"
-	"github.com/taskwire/taskwire/testkit/porttest"
-
 	"bufio"
 	"context"
 	"encoding/json"
@@ -14,15 +11,15 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/gorilla/websocket"
 	"go.uber.org/goleak"
+
+	"github.com/taskwire/taskwire/pkg/events/apps"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// echo answers with its name and the request it got.
+// echo answers with its name and the request that it got.
 func echo(name string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Upstream", name)
@@ -36,7 +33,7 @@ func echo(name string) http.Handler {
 func upstreams(t *testing.T, handler func(name string) http.Handler) map[string]string {
 	t.Helper()
 	urls := map[string]string{}
-	for _, name := range []string{TaskAPI, Audit, Notification, WebSocket} {
+	for _, name := range apps.Public() {
 		srv := httptest.NewServer(handler(name))
 		t.Cleanup(srv.Close)
 		urls[name] = srv.URL
@@ -44,7 +41,7 @@ func upstreams(t *testing.T, handler func(name string) http.Handler) map[string]
 	return urls
 }
 
-// serve runs a gateway and returns its address and what stops it and says how it ended.
+// serve runs a gateway and returns its address. stop stops it and returns how it ended.
 func serve(t *testing.T, cfg Config) (url string, stop func() error) {
 	t.Helper()
 	g, err := New(cfg)
@@ -86,29 +83,30 @@ func get(t *testing.T, url string) (*http.Response, string) {
 	return resp, string(body)
 }
 
-func TestEachPathGoesToItsUpstreamAndNothingOfTheInsideIsServed(t *testing.T) {
+func TestEachPathGoesToItsAppAndTheInsideIsHidden(t *testing.T) {
 	url, _ := serve(t, Config{Upstreams: upstreams(t, echo)})
 	const nobody = ""
 	for path, want := range map[string]string{
-		"/":                                   TaskAPI,
-		"/assets/app.js":                      TaskAPI,
-		"/docs":                               TaskAPI,
-		"/.well-known/jwks.json":              TaskAPI,
-		"/api/v1/openapi.json":                TaskAPI,
-		"/api/v1/tasks":                       TaskAPI,
-		"/api/v1/tasks:batch":                 TaskAPI,
-		"/api/v1/tasks/audit":                 TaskAPI,
-		"/api/v1/tasks/":                      TaskAPI,
-		"/api/v1/auditors":                    TaskAPI,
-		"/api/v1/audit":                       Audit,
-		"/api/v1/audit?limit=1":               Audit,
-		"/api/v1/audit/proof/inclusion":       Audit,
-		"/api/v1/notifications":               Notification,
-		"/api/v1/notifications/7/read":        Notification,
-		"/api/v1/preferences":                 Notification,
-		"/api/v1/preferences/test":            Notification,
-		"/ws":                                 WebSocket,
-		"/wsx":                                TaskAPI,
+		"/":                                   apps.TaskAPI,
+		"/assets/app.js":                      apps.TaskAPI,
+		"/docs":                               apps.TaskAPI,
+		"/.well-known/jwks.json":              apps.TaskAPI,
+		"/api/v1/openapi.json":                apps.TaskAPI,
+		"/api/v1/tasks":                       apps.TaskAPI,
+		"/api/v1/tasks:batch":                 apps.TaskAPI,
+		"/api/v1/tasks/audit":                 apps.TaskAPI,
+		"/api/v1/tasks/":                      apps.TaskAPI,
+		"/api/v1/auditors":                    apps.TaskAPI,
+		"/api/v1/audit":                       apps.Audit,
+		"/api/v1/audit?limit=1":               apps.Audit,
+		"/api/v1/tasks?status=a;b&q=50%":      apps.TaskAPI, // not a valid query: the service has to refuse it
+		"/api/v1/audit/proof/inclusion":       apps.Audit,
+		"/api/v1/notifications":               apps.Notification,
+		"/api/v1/notifications/7/read":        apps.Notification,
+		"/api/v1/preferences":                 apps.Notification,
+		"/api/v1/preferences/test":            apps.Notification,
+		"/ws":                                 apps.WebSocket,
+		"/wsx":                                apps.TaskAPI,
 		"/metrics":                            nobody,
 		"/metrics/x":                          nobody,
 		"/%6detrics":                          nobody,
@@ -139,7 +137,7 @@ func TestEachPathGoesToItsUpstreamAndNothingOfTheInsideIsServed(t *testing.T) {
 	}
 }
 
-func TestTheUpstreamIsToldTheTruthAboutTheClientAndHopHeadersAreDropped(t *testing.T) {
+func TestTheUpstreamGetsOnlyTrueForwardingHeaders(t *testing.T) {
 	url, _ := serve(t, Config{Upstreams: upstreams(t, echo)})
 	req, err := http.NewRequest(http.MethodPost, url+"/api/v1/tasks", strings.NewReader(`{"title":"x"}`))
 	if err != nil {
@@ -180,7 +178,7 @@ func TestTheUpstreamIsToldTheTruthAboutTheClientAndHopHeadersAreDropped(t *testi
 	}
 }
 
-func TestAnUpstreamThatIsDownIsAProblemThatSaysWhetherToRepeat(t *testing.T) {
+func TestAnUpstreamThatIsDownSaysWhetherToRepeat(t *testing.T) {
 	urls := upstreams(t, func(name string) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			conn, _, err := w.(http.Hijacker).Hijack() // dies after it took the request
@@ -190,7 +188,7 @@ func TestAnUpstreamThatIsDownIsAProblemThatSaysWhetherToRepeat(t *testing.T) {
 		})
 	})
 	closed := httptest.NewServer(http.NotFoundHandler())
-	urls[TaskAPI] = closed.URL
+	urls[apps.TaskAPI] = closed.URL
 	closed.Close()
 	url, _ := serve(t, Config{Upstreams: urls})
 	for path, want := range map[string]int{"/api/v1/tasks": http.StatusServiceUnavailable, "/api/v1/audit": http.StatusBadGateway} {
@@ -275,137 +273,8 @@ func TestAnAnswerIsStreamedToTheClient(t *testing.T) {
 	close(next)
 }
 
-// talk is a WebSocket service that echoes, and closes as a service that restarts does when stop is closed.
-func talk(stop <-chan struct{}) http.Handler {
-	upgrader := websocket.Upgrader{Subprotocols: []string{"taskwire.v1"}}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		conn, err := upgrader.Upgrade(w, r, nil) // checks Origin against Host
-		if err != nil {
-			return
-		}
-		defer conn.Close()
-		read := make(chan []byte)
-		go func() {
-			defer close(read)
-			for {
-				_, raw, err := conn.ReadMessage()
-				if err != nil {
-					return
-				}
-				read <- raw
-			}
-		}()
-		for {
-			select {
-			case raw, ok := <-read:
-				if !ok {
-					return
-				}
-				_ = conn.WriteMessage(websocket.TextMessage, raw)
-			case <-stop:
-				_ = conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseServiceRestart, ""), time.Now().Add(time.Second))
-				stop = nil
-			}
-		}
-	})
-}
-
-func dial(t *testing.T, url string) *websocket.Conn {
-	t.Helper()
-	d := websocket.Dialer{Subprotocols: []string{"taskwire.v1"}}
-	conn, _, err := d.Dial("ws"+strings.TrimPrefix(url, "http")+"/ws", http.Header{"Origin": {url}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	if conn.Subprotocol() != "taskwire.v1" {
-		t.Errorf("subprotocol: got %q", conn.Subprotocol())
-	}
-	if err := conn.WriteMessage(websocket.TextMessage, []byte("hello")); err != nil {
-		t.Fatal(err)
-	}
-	if _, raw, err := conn.ReadMessage(); err != nil || string(raw) != "hello" {
-		t.Fatalf("echo: got %q, %v", raw, err)
-	}
-	return conn
-}
-
-func TestAStoppingGatewayLetsTheServiceCloseItsWebSockets(t *testing.T) {
-	stopService := make(chan struct{})
-	url, stop := serve(t, Config{Upstreams: upstreams(t, func(string) http.Handler { return talk(stopService) })})
-	conn := dial(t, url)
-	ended := make(chan error, 1)
-	go func() { ended <- stop() }()
-	close(stopService)
-	_, _, err := conn.ReadMessage()
-	if !websocket.IsCloseError(err, websocket.CloseServiceRestart) {
-		t.Errorf("the client saw %v, want the service's close frame", err)
-	}
-	conn.Close()
-	if err := <-ended; err != nil {
-		t.Errorf("Serve: %v", err)
-	}
-}
-
-func TestAStoppingGatewayCutsWebSocketsThatNobodyCloses(t *testing.T) {
-	url, stop := serve(t, Config{Upstreams: upstreams(t, func(string) http.Handler { return talk(nil) })})
-	conn := dial(t, url)
-	if err := stop(); err != nil {
-		t.Errorf("Serve: %v", err)
-	}
-	if _, _, err := conn.ReadMessage(); err == nil {
-		t.Error("the connection is still open")
-	}
-}
-
-func TestReadyzIs200OnlyWhenEveryPartIsReady(t *testing.T) {
-	status := func(code int) string {
-		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }))
-		t.Cleanup(srv.Close)
-		return srv.URL + "/readyz"
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	open := "tcp://" + l.Addr().String()
-	shut := "tcp://" + ports.Loopback(porttest.Closed(t))
-	for name, tc := range map[string]struct {
-		parts map[string]string
-		want  int
-		down  string
-	}{
-		"all ready":          {map[string]string{"task-api": status(200), "audit-daprd": status(204), "postgres": open}, 200, ""},
-		"a service is not":   {map[string]string{"task-api": status(503), "postgres": open}, 503, "task-api"},
-		"a port is shut":     {map[string]string{"task-api": status(200), "broker": shut}, 503, "broker"},
-		"a service is gone":  {map[string]string{"audit": "http://" + strings.TrimPrefix(shut, "tcp://") + "/readyz"}, 503, "audit"},
-		"a redirect is none": {map[string]string{"audit": status(302)}, 503, "audit"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			url, _ := serve(t, Config{Upstreams: upstreams(t, echo), Ready: tc.parts})
-			resp, body := get(t, url+"/readyz")
-			var got Readiness
-			if err := json.Unmarshal([]byte(body), &got); err != nil {
-				t.Fatal(err)
-			}
-			if resp.StatusCode != tc.want || got.Ready != (tc.want == 200) || len(got.Parts) != len(tc.parts) {
-				t.Errorf("got %d %s, want %d", resp.StatusCode, body, tc.want)
-			}
-			for part, r := range got.Parts {
-				if r.Ready == (part == tc.down) {
-					t.Errorf("part %s: got ready %v", part, r.Ready)
-				}
-			}
-			if resp, _ := get(t, url+"/healthz"); resp.StatusCode != http.StatusOK {
-				t.Errorf("/healthz: got %d, want 200: the gateway itself is well", resp.StatusCode)
-			}
-		})
-	}
-}
-
 func TestAWrongConfigurationNamesWhatIsWrong(t *testing.T) {
-	good := map[string]string{TaskAPI: "http://a", Audit: "http://a", Notification: "http://a", WebSocket: "http://a"}
+	good := map[string]string{apps.TaskAPI: "http://a", apps.Audit: "http://a", apps.Notification: "http://a", apps.WebSocket: "http://a"}
 	for want, cfg := range map[string]Config{
 		"upstream task-api":    {},
 		"readiness of audit":   {Upstreams: good, Ready: map[string]string{"audit": "ftp://x"}},

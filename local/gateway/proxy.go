@@ -10,40 +10,33 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/taskwire/taskwire/local/routes"
 )
 
-const (
-	// dialTimeout: the upstreams are on the same machine or network.
-	dialTimeout = 2 * time.Second
-	// responseTimeout bounds the wait for the first byte of an answer; the services' own limits are shorter.
-	responseTimeout = 60 * time.Second
-	// idlePerUpstream keeps connections for a burst of clients open; the default of 2 dials anew all the time.
-	idlePerUpstream = 256
-	// idleUpstream is shorter than the time after which the services close an idle connection, so that a request is
-	// not sent into one that is being closed.
-	idleUpstream = 30 * time.Second
-	// retryAfter, in seconds: a part is back within one where it was restarted.
-	retryAfter = "1"
-)
+// idlePerUpstream keeps connections open for a burst of clients. With the default of 2 nearly each request dials.
+const idlePerUpstream = 256
+
+// retryAfter is the Retry-After header.
+var retryAfter = strconv.Itoa(int(routes.RetryAfter.Seconds()))
 
 func newTransport() *http.Transport {
-	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
+	dialer := &net.Dialer{Timeout: routes.DialTimeout, KeepAlive: 30 * time.Second}
 	return &http.Transport{
-		DialContext: dialer.DialContext, MaxIdleConnsPerHost: idlePerUpstream, IdleConnTimeout: idleUpstream,
-		ResponseHeaderTimeout: responseTimeout, DisableCompression: true, // the answer passes as it is
+		DialContext: dialer.DialContext, MaxIdleConnsPerHost: idlePerUpstream, IdleConnTimeout: routes.UpstreamIdleTimeout,
+		ResponseHeaderTimeout: routes.AnswerTimeout,
+		DisableCompression:    true, // else the transport would unpack an answer that the client asked to have packed
 	}
 }
-
-// insideHeaders are of the Dapr side and mean nothing when they come from outside.
-var insideHeaders = []string{"Dapr-Api-Token", "Dapr-App-Id", "Dapr-Caller-App-Id"}
 
 type upstream struct {
 	name string
 	log  *slog.Logger
-	down atomic.Bool // so that an outage is one line, not one a request
+	down atomic.Bool // makes an outage one line in the log, not one for each request
 }
 
 func newProxy(name, base string, transport http.RoundTripper, log *slog.Logger) (http.Handler, error) {
@@ -56,9 +49,12 @@ func newProxy(name, base string, transport http.RoundTripper, log *slog.Logger) 
 		Transport: transport,
 		Rewrite: func(pr *httputil.ProxyRequest) {
 			pr.SetURL(target)
-			pr.Out.Host = pr.In.Host // the services check Origin against it
+			pr.Out.Host = pr.In.Host // the services compare Origin with it
+			// ReverseProxy has dropped parameters that it cannot parse. The service has to see and refuse them, or a
+			// filter would be missing from a request that succeeds.
+			pr.Out.URL.RawQuery = pr.In.URL.RawQuery
 			pr.SetXForwarded()
-			for _, h := range insideHeaders {
+			for _, h := range routes.InsideHeaders {
 				pr.Out.Header.Del(h)
 			}
 		},
@@ -73,7 +69,7 @@ func newProxy(name, base string, transport http.RoundTripper, log *slog.Logger) 
 	}, nil
 }
 
-// failed answers a request that got no answer from its upstream.
+// failed answers a request whose upstream gave no answer.
 func (u *upstream) failed(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
 		return // the client went away
@@ -89,13 +85,13 @@ func (u *upstream) failed(w http.ResponseWriter, r *http.Request, err error) {
 	w.Header().Set("Retry-After", retryAfter)
 	var op *net.OpError
 	if errors.As(err, &op) && op.Op == "dial" {
-		problem(w, r, http.StatusServiceUnavailable, u.name+" cannot be reached at the moment; the request was not sent, repeat it")
+		problem(w, r, http.StatusServiceUnavailable, u.name+" cannot be reached at the moment. The request was not sent: repeat it")
 		return
 	}
-	problem(w, r, http.StatusBadGateway, u.name+" did not answer; the request may have been carried out")
+	problem(w, r, http.StatusBadGateway, u.name+" did not answer. The request may have been carried out")
 }
 
-// problemDocument is an error as all services answer it (RFC 9457).
+// problemDocument is the form in which all services answer errors (RFC 9457).
 type problemDocument struct {
 	Type    string `json:"type"`
 	Title   string `json:"title"`
@@ -110,7 +106,7 @@ func problem(w http.ResponseWriter, r *http.Request, status int, detail string) 
 	})
 }
 
-// traceID is the trace that a client began (W3C traceparent: version-trace-span-flags).
+// traceID returns the client's trace id (W3C traceparent: version-trace-span-flags), "" where there is none.
 func traceID(r *http.Request) string {
 	if f := strings.Split(r.Header.Get("Traceparent"), "-"); len(f) == 4 && len(f[1]) == 32 && strings.Trim(f[1], "0123456789abcdef") == "" {
 		return f[1]

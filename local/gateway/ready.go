@@ -14,8 +14,10 @@ import (
 const (
 	// probeTimeout bounds one question to one part.
 	probeTimeout = 2 * time.Second
-	// keepFor is how long an answer is good for: /readyz is open to everybody, and each question goes to every part.
+	// keepFor is how long an answer is reused. /readyz is open to everybody, and one question asks every part.
 	keepFor = 250 * time.Millisecond
+	// maxProbeBody bounds how much of a part's answer is read.
+	maxProbeBody = 64 << 10
 )
 
 // PartReadiness is the answer for one part.
@@ -34,7 +36,7 @@ type readiness struct {
 	targets map[string]*url.URL
 	client  *http.Client
 
-	mu   sync.Mutex // held while the parts are asked: those who come meanwhile share the answer
+	mu   sync.Mutex // held while the parts are asked; callers that wait for it get the same answer
 	last Readiness
 	at   time.Time
 }
@@ -43,7 +45,7 @@ func newReadiness(targets map[string]string) (*readiness, error) {
 	rd := &readiness{
 		targets: map[string]*url.URL{},
 		client: &http.Client{
-			Transport:     &http.Transport{DisableKeepAlives: true, DialContext: (&net.Dialer{Timeout: dialTimeout}).DialContext},
+			Transport:     &http.Transport{DisableKeepAlives: true, DialContext: (&net.Dialer{Timeout: probeTimeout}).DialContext},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
@@ -95,7 +97,8 @@ func (rd *readiness) check(ctx context.Context) Readiness {
 	return answer
 }
 
-// probe says what is wrong, in words for everybody: no address, no text of the part.
+// probe returns what is wrong with a part, "" if nothing is. Everybody may read it, so it names no address and quotes no
+// answer.
 func (rd *readiness) probe(ctx context.Context, u *url.URL) string {
 	if u.Scheme == "tcp" {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", u.Host)
@@ -114,7 +117,7 @@ func (rd *readiness) probe(ctx context.Context, u *url.URL) string {
 		return "cannot be reached"
 	}
 	defer resp.Body.Close()
-	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxHeaderBytes))
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxProbeBody))
 	if resp.StatusCode/100 != 2 {
 		return fmt.Sprintf("not ready (status %d)", resp.StatusCode)
 	}

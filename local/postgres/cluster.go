@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/taskwire/taskwire/local/atomicfile"
 )
 
 // cluster is Postgres's own folder in a data folder.
@@ -75,7 +77,7 @@ func (c *cluster) ensure(ctx context.Context, major int) (password string, err e
 	}
 	if major == 0 {
 		// The password is on disk before the cluster is: a cluster without one would be locked.
-		if err := writeSecret(file, password); err != nil {
+		if err := atomicfile.WriteDurably(file, []byte(password+"\n"), 0o600); err != nil {
 			return "", err
 		}
 		return password, c.create(ctx, password)
@@ -88,7 +90,7 @@ func (c *cluster) ensure(ctx context.Context, major int) (password string, err e
 		if err := c.setPassword(ctx, password); err != nil {
 			return "", fmt.Errorf("set the superuser's password: %w", err)
 		}
-		return password, writeSecret(file, password)
+		return password, atomicfile.WriteDurably(file, []byte(password+"\n"), 0o600)
 	}
 	return password, nil
 }
@@ -148,7 +150,7 @@ func (c *cluster) create(ctx context.Context, password string) error {
 	if err := os.Rename(filepath.Join(temp, "cluster"), c.dir); err != nil {
 		return err
 	}
-	return syncDir(c.cfg.DataDir)
+	return atomicfile.SyncDir(c.cfg.DataDir)
 }
 
 func (c *cluster) initdb(ctx context.Context, temp string, locale []string) (output string, err error) {
@@ -204,30 +206,4 @@ func (c *cluster) run(ctx context.Context, files []*os.File, stdin []byte, progr
 		err = ctx.Err()
 	}
 	return out.String(), err
-}
-
-// writeSecret replaces a file whole, readable by this user only.
-func writeSecret(file, text string) error {
-	f, err := os.CreateTemp(filepath.Dir(file), ".secret-") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(f.Name()) }()
-	_, err = f.WriteString(text + "\n")
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), file); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(file))
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = d.Close() }()
-	return d.Sync()
 }

@@ -1,8 +1,6 @@
 package postgres
 
 import (
-	"github.com/taskwire/taskwire/local/ports"
-
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +13,9 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/taskwire/taskwire/local/lockfile"
+	"github.com/taskwire/taskwire/local/ports"
 )
 
 // superuser is the role that owns the cluster.
@@ -48,9 +49,22 @@ type Plan struct {
 	URL         string     // superuser, database postgres
 
 	cluster string
-	lock    *dirLock
+	lock    *lockfile.Lock
 	ports   *ports.Set // with the port that was chosen here
 	cfg     Config
+}
+
+// lockDir takes a data folder for this process.
+func lockDir(dir string) (*lockfile.Lock, error) {
+	lock, err := lockfile.Take(filepath.Join(dir, "lock"), 0o600)
+	var held *lockfile.HeldError
+	switch {
+	case errors.As(err, &held):
+		return nil, fmt.Errorf("process %d uses it", held.PID)
+	case errors.Is(err, os.ErrPermission):
+		return nil, fmt.Errorf("it belongs to another user: run as that user, or as root: %w", err)
+	}
+	return lock, err
 }
 
 // Prepare finds or gets the binaries, makes the cluster when there is none, and takes the data folder for this process
@@ -84,7 +98,7 @@ func prepare(ctx context.Context, cfg Config) (plan *Plan, err error) {
 	}
 	defer func() {
 		if err != nil {
-			lock.release()
+			_ = lock.Release()
 		}
 	}()
 	c := &cluster{cfg: cfg, dir: filepath.Join(cfg.DataDir, "cluster"), as: account}
@@ -138,10 +152,10 @@ func (p *Plan) Release() {
 		_ = f.Close()
 	}
 	p.ports.ReleaseAll()
-	p.lock.release()
+	_ = p.lock.Release() // the system frees it with the process
 }
 
-func (c *cluster) plan(lock *dirLock, chosen *ports.Set, password string) (*Plan, error) {
+func (c *cluster) plan(lock *lockfile.Lock, chosen *ports.Set, password string) (*Plan, error) {
 	dir, files, err := c.as.handOver(c.dir)
 	if err != nil {
 		return nil, err

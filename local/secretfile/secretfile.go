@@ -23,7 +23,8 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
-	"github.com/taskwire/taskwire/local/runstate"
+	"github.com/taskwire/taskwire/local/atomicfile"
+	"github.com/taskwire/taskwire/pkg/events/apps"
 )
 
 const (
@@ -37,9 +38,6 @@ const (
 	othersMayRead = 0o077
 )
 
-// Apps are the app ids that have a file.
-var Apps = []string{"task-api", "recurring-task", "audit", "notification", "websocket"}
-
 // value is one secret: either a generated string, or a database role's password inside an address.
 type value struct {
 	secret, key string
@@ -50,24 +48,24 @@ type value struct {
 
 // wanted is what each app's file holds.
 var wanted = map[string][]value{
-	"task-api": {
+	apps.TaskAPI: {
 		{secret: "task-api", key: "database-url", role: "tasks_app"},
 		{secret: "task-api", key: "migrate-url", role: "tasks_owner"},
 		{secret: "task-api", key: "token-signing-key", make: newSigningKey, check: checkSigningKey},
 		{secret: "task-api", key: "cursor-key", make: newCursorKey, check: checkCursorKey},
 	},
-	"audit": {
+	apps.Audit: {
 		{secret: "audit", key: "database-url", role: "audit_app"},
 		{secret: "audit", key: "migrate-url", role: "audit_owner"},
 		{secret: "audit", key: "checkpoint-signing-key", make: newNoteKey, check: checkNoteKey},
 	},
-	"notification": {
+	apps.Notification: {
 		{secret: "notification", key: "database-url", role: "notifications_app"},
 		{secret: "notification", key: "migrate-url", role: "notifications_owner"},
 	},
 	// The sidecar's state store takes its address from this secret (dapr-components/statestore.yaml).
-	"recurring-task": {{secret: "statestore", key: "connection-string", role: "dapr_state"}},
-	"websocket":      nil,
+	apps.RecurringTask: {{secret: "statestore", key: "connection-string", role: "dapr_state"}},
+	apps.WebSocket:     nil,
 }
 
 // Set is the secrets of all apps.
@@ -84,7 +82,7 @@ func Path(dir, app string) string { return filepath.Join(dir, app+".json") }
 // New makes all secrets anew, in memory: those of a cluster, which keeps them itself.
 func New() (*Set, error) {
 	s := &Set{passwords: map[string]string{}, values: map[string]string{}}
-	for _, app := range Apps {
+	for _, app := range apps.All() {
 		for _, v := range wanted[app] {
 			if err := s.take(app, v, nil); err != nil {
 				return nil, fmt.Errorf("%s, %s: %w", v.secret, v.key, err)
@@ -100,7 +98,7 @@ func Load(dir string) (*Set, error) {
 	if err := checkMode(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	for _, app := range Apps {
+	for _, app := range apps.All() {
 		file, err := readFile(Path(dir, app))
 		if err != nil {
 			return nil, err
@@ -155,7 +153,7 @@ func (s *Set) Write(address func(role, password string) (string, error)) error {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return fmt.Errorf("make the folder of secrets: %w", err)
 	}
-	for _, app := range Apps {
+	for _, app := range apps.All() {
 		file, err := s.Of(app, address)
 		if err != nil {
 			return err
@@ -164,7 +162,7 @@ func (s *Set) Write(address func(role, password string) (string, error)) error {
 		if err != nil {
 			return err
 		}
-		if err := runstate.WriteFile(Path(s.dir, app), append(raw, '\n'), 0o600); err != nil {
+		if err := atomicfile.Write(Path(s.dir, app), append(raw, '\n'), 0o600); err != nil {
 			return fmt.Errorf("write secrets of %s: %w", app, err)
 		}
 	}

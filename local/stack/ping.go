@@ -1,3 +1,5 @@
+// How the stack asks whether a part is ready.
+
 package stack
 
 import (
@@ -12,13 +14,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// maxPingBody is how much of a readiness answer is read, so that the connection ends in order.
+// maxPingBody bounds how much of a readiness answer is read.
 const maxPingBody = 64 << 10
 
-// pingClient keeps no connections: a part that is asked every 2 s needs none open.
+// pingClient keeps no connections open: it asks each part every 2 s only.
 var pingClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
-// pingHTTP is ready when url answers 2xx.
+// pingHTTP reports ready when url answers 2xx.
 func pingHTTP(url string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
@@ -38,23 +40,23 @@ func pingHTTP(url string) func(context.Context) error {
 	}
 }
 
-// pingPostgres is ready when the server answers a query.
+// pingPostgres reports ready when the server answers a query.
 func pingPostgres(url string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		conn, err := pgx.Connect(ctx, url)
 		if err != nil {
 			return err
 		}
-		defer conn.Close(context.WithoutCancel(ctx)) // it was only asked
+		defer conn.Close(context.WithoutCancel(ctx))
 		return conn.Ping(ctx)
 	}
 }
 
-// pingKafka is ready when a broker answers.
+// pingKafka reports ready when a broker answers.
 func pingKafka(brokers string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		seeds := strings.Split(brokers, ",")
-		// A refused connection is known at once here; the client below would try again until ctx ends.
+		// A refused connection is an error at once here. The client below would try again until ctx ends.
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", seeds[0])
 		if err != nil && len(seeds) == 1 {
 			return err

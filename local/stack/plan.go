@@ -1,3 +1,5 @@
+// Which ports and tokens a run has.
+
 package stack
 
 import (
@@ -7,19 +9,20 @@ import (
 
 	"github.com/taskwire/taskwire/local/ports"
 	"github.com/taskwire/taskwire/local/secretfile"
+	"github.com/taskwire/taskwire/pkg/events/apps"
 )
 
-// plan is the ports and tokens of one run.
+// plan holds the ports and tokens of one run.
 type plan struct {
 	ports    *ports.Set
 	gateway  int
 	postgres int
 	broker   int
-	quorum   int // of Apache Kafka's controller, where that is the broker
+	quorum   int // of the controller, where the broker is Apache Kafka
 	apps     map[string]appPlan
 }
 
-// appPlan is the ports and tokens of a service and its sidecar.
+// appPlan holds the ports and tokens of a service and its sidecar.
 type appPlan struct {
 	public, app                                   int
 	daprHTTP, daprGRPC, daprInternal, daprMetrics int
@@ -31,7 +34,7 @@ func (a appPlan) sidecar() []int {
 	return []int{a.daprHTTP, a.daprGRPC, a.daprInternal, a.daprMetrics}
 }
 
-// newPlan reserves the ports; port 0 is a free one for the gateway.
+// newPlan reserves the ports. Port 0 means a free one for the gateway.
 func newPlan(port int) (*plan, error) {
 	p := &plan{ports: ports.NewSet(), gateway: port, apps: map[string]appPlan{}}
 	if port != 0 {
@@ -49,7 +52,7 @@ func newPlan(port int) (*plan, error) {
 		p.gateway = free()
 	}
 	p.postgres, p.broker, p.quorum = free(), free(), free()
-	for _, app := range Apps {
+	for _, app := range apps.All() {
 		p.apps[app] = appPlan{
 			public: free(), app: free(), daprHTTP: free(), daprGRPC: free(), daprInternal: free(), daprMetrics: free(),
 			appToken: secretfile.NewToken(), daprToken: secretfile.NewToken(),
@@ -62,7 +65,7 @@ func newPlan(port int) (*plan, error) {
 	return p, nil
 }
 
-// of lists the ports of a part.
+// of returns the ports of a part.
 func (p *plan) of(part string) []int {
 	switch part {
 	case Postgres:
@@ -83,16 +86,16 @@ func (p *plan) of(part string) []int {
 	return nil
 }
 
-// portError says who holds the gateway's port and what to do.
+// portError names the process that holds the gateway's port and says what to do.
 func portError(port int, err error) error {
 	if !errors.Is(err, ports.ErrTaken) {
-		return fmt.Errorf("%w: choose another one with --port P (make up PORT=P)", err)
+		return fmt.Errorf("%w: choose another port with --port P (make up PORT=P)", err)
 	}
 	who := "by another process"
 	if h := ports.Holder(port); h != "" {
 		who = "by " + h
 	}
-	return fmt.Errorf("port %d is taken %s: %w; choose another one with --port P (make up PORT=P)", port, who, errPort)
+	return fmt.Errorf("port %d is taken %s: %w; choose another port with --port P (make up PORT=P)", port, who, errPort)
 }
 
 // errPort is wrapped by the error about the gateway's port.
@@ -102,7 +105,7 @@ func loopback(port int) string { return ports.Loopback(port) }
 
 func httpURL(port int, path string) string { return "http://" + loopback(port) + path }
 
-// withDatabase is the address of another database on the same server.
+// withDatabase returns the address of another database on the same server, "" where there is no server yet.
 func withDatabase(raw, db string) string {
 	u, err := url.Parse(raw)
 	if err != nil || raw == "" {

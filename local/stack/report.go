@@ -1,3 +1,5 @@
+// What a stack reports: the state file, the terminal and the log files.
+
 package stack
 
 import (
@@ -11,7 +13,7 @@ import (
 	"github.com/taskwire/taskwire/local/supervise"
 )
 
-// record puts the parts on disk. A part does not start before it is there.
+// record writes the state of the parts to disk. A part starts only after that.
 func (s *Stack) record(parts []supervise.Status) error {
 	self, err := procid.Self()
 	if err != nil {
@@ -29,7 +31,7 @@ func (s *Stack) record(parts []supervise.Status) error {
 	return runstate.Save(s.cfg.Data, state)
 }
 
-// event tells a person what happened to a part.
+// event shows a person what happened to a part.
 func (s *Stack) event(e supervise.Event) {
 	s.mu.Lock()
 	running, ending, again := s.isReady, s.ending, s.seen[e.Part]
@@ -50,7 +52,7 @@ func (s *Stack) event(e supervise.Event) {
 		}
 	case supervise.Died:
 		if !ending {
-			s.out.Fail("%s ended (%v), starting it again in %s", e.Part, e.Err, e.Delay)
+			s.out.Fail("%s ended (%v); it starts again in %s", e.Part, e.Err, e.Delay)
 			s.log.Warn("part ended", "part", e.Part, "error", e.Err, "delay", e.Delay)
 		}
 	case supervise.Stopped:
@@ -58,12 +60,12 @@ func (s *Stack) event(e supervise.Event) {
 			s.out.Step("%s stopped", e.Part)
 		}
 	case supervise.Killed:
-		s.out.Warn("%s was killed: it had not stopped in time", e.Part)
+		s.out.Warn("%s did not stop in time and was killed", e.Part)
 	case supervise.Started:
 	}
 }
 
-// lines takes a part's output: all of it to its file, what matters to the terminal.
+// lines returns the receiver of a part's output: all of it goes to the part's file, what matters to the terminal.
 func (s *Stack) lines(part string) func([]byte) {
 	file := s.logs[part]
 	least := console.Info
@@ -71,7 +73,7 @@ func (s *Stack) lines(part string) func([]byte) {
 	case s.cfg.Verbose:
 		least = console.Debug
 	case part == Postgres || strings.HasSuffix(part, "-daprd"):
-		least = console.Warn // a hundred lines each that say that all is well
+		least = console.Warn // each start writes a hundred lines of no importance
 	}
 	failing := false // one part's lines come from one goroutine at a time
 	return func(line []byte) {

@@ -1,3 +1,5 @@
+// The order in which parts start and stop, and what is done between: secrets, databases, topics.
+
 package stack
 
 import (
@@ -16,25 +18,26 @@ import (
 	"github.com/taskwire/taskwire/local/runstate"
 	"github.com/taskwire/taskwire/local/supervise"
 	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/events/apps"
 )
 
 const (
-	// startTimeout bounds a start without held parts: seconds when nothing is wrong, more on a machine that is busy.
+	// startTimeout bounds a start without held parts. A start takes seconds, on a busy machine longer.
 	startTimeout = 3 * time.Minute
-	// externalTimeout bounds the wait for a server that is not ours.
+	// externalTimeout bounds the wait for a Postgres or Kafka that is not ours.
 	externalTimeout = 30 * time.Second
-	// stopTimeout is when everything is killed that has not stopped.
+	// stopTimeout is how long a stop takes at most before the parts are killed.
 	stopTimeout = 19 * time.Second
-	// portAttempts: the ports are free when they are chosen and nearly surely when they are used; if another process
-	// was quicker, others are chosen.
+	// portAttempts bounds how often ports are chosen again. A chosen port is free, but another process can take it before
+	// its part listens.
 	portAttempts = 3
 )
 
-// errPortLost is a start that failed because another process took a chosen port.
+// errPortLost is wrapped by the error of a start that lost a chosen port to another process.
 var errPortLost = errors.New("another process took a port of the stack")
 
-// Run starts everything, keeps it running until ctx is done, and stops it. It returns nil after a stop that ctx asked
-// for, else why the stack could not be started; everything is stopped then too. It may be called once.
+// Run starts everything, keeps it running until ctx is done, and stops it. It returns nil when ctx asked for the stop,
+// otherwise the reason why the stack could not start; then everything is stopped too. It may be called once.
 func (s *Stack) Run(ctx context.Context) error {
 	defer s.Close()
 	if err := s.checkBinaries(); err != nil {
@@ -49,7 +52,7 @@ func (s *Stack) Run(ctx context.Context) error {
 		if !errors.Is(err, errPortLost) || attempt == portAttempts {
 			return err
 		}
-		s.out.Warn("%v: choosing others", err)
+		s.out.Warn("%v: choosing other ports", err)
 		next, err := newPlan(s.cfg.Port)
 		if err != nil {
 			return err
@@ -60,7 +63,7 @@ func (s *Stack) Run(ctx context.Context) error {
 	}
 }
 
-// once is Run with one choice of ports.
+// once does the work of Run with one choice of ports.
 func (s *Stack) once(ctx context.Context) (err error) {
 	sup := supervise.New(supervise.Config{Record: s.record, Event: s.event})
 	s.mu.Lock()
@@ -71,7 +74,7 @@ func (s *Stack) once(ctx context.Context) (err error) {
 		stopErr := s.stop(sup)
 		s.plan.ports.ReleaseAll()
 		release()                                             // Postgres' folder
-		if ctx.Err() != nil && !errors.Is(err, errPortLost) { // it was told to stop; whatever failed then is no matter
+		if ctx.Err() != nil && !errors.Is(err, errPortLost) { // a stop was asked for, which makes a start fail too
 			err = nil
 		}
 		err = errors.Join(err, stopErr)
@@ -83,7 +86,7 @@ func (s *Stack) once(ctx context.Context) (err error) {
 	return nil
 }
 
-// start starts the parts in order and returns when all are ready. release gives back what start took; it is never nil.
+// start starts the parts in order and returns when all are ready. release gives back Postgres' folder; it is never nil.
 func (s *Stack) start(ctx context.Context, sup *supervise.Supervisor) (release func(), err error) {
 	release = func() {}
 	var servers []string
@@ -133,13 +136,13 @@ func (s *Stack) start(ctx context.Context, sup *supervise.Supervisor) (release f
 }
 
 func (s *Stack) startApps(sup *supervise.Supervisor) error {
-	// A file of an earlier run would send invocations to ports that are not ours any more.
+	// The file of an earlier run would send invocations to its ports.
 	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
 		if err := os.RemoveAll(s.namesFile() + suffix); err != nil {
 			return fmt.Errorf("remove the last run's names: %w", err)
 		}
 	}
-	for _, app := range Apps {
+	for _, app := range apps.All() {
 		sup.Add(s.serviceSpec(app))
 		sidecar, err := s.sidecarSpec(app)
 		if err != nil {
@@ -148,17 +151,17 @@ func (s *Stack) startApps(sup *supervise.Supervisor) error {
 		sup.Add(sidecar)
 	}
 	sup.Add(s.gatewaySpec())
-	for _, app := range Apps {
+	for _, app := range apps.All() {
 		s.startPart(sup, app)
 	}
-	for _, app := range Apps {
+	for _, app := range apps.All() {
 		s.startPart(sup, Sidecar(app))
 	}
 	s.startPart(sup, Gateway)
 	return nil
 }
 
-// waitForGateway closes Ready once /readyz says so to everybody.
+// waitForGateway closes Ready when the gateway's /readyz answers 2xx.
 func (s *Stack) waitForGateway(ctx context.Context) error {
 	ping := pingHTTP(httpURL(s.plan.gateway, "/readyz"))
 	for {
@@ -183,7 +186,7 @@ func (s *Stack) waitForGateway(ctx context.Context) error {
 	return nil
 }
 
-// provision makes databases, roles, secrets and topics.
+// provision makes the databases, roles, secrets and topics.
 func (s *Stack) provision(ctx context.Context) error {
 	s.mu.Lock()
 	admin := s.pgURL
@@ -208,7 +211,7 @@ func (s *Stack) provision(ctx context.Context) error {
 		return provision.Address(admin, role, password)
 	})
 	if err != nil || s.cfg.Kafka == "" && s.cfg.KafkaJars == "" {
-		return err // the own broker makes its topics
+		return err // our own broker makes its topics
 	}
 	if s.cfg.Kafka != "" {
 		if err := pingKafka(s.cfg.Kafka)(ctx); err != nil {
@@ -218,7 +221,7 @@ func (s *Stack) provision(ctx context.Context) error {
 	return provision.EnsureTopics(ctx, s.brokers(), events.Topics(), func(w string) { s.out.Warn("%s", w) })
 }
 
-// stop stops everything, what is being worked on before what it needs, and removes the record of the run.
+// stop stops the parts, each before those that it needs, and removes the record of the run.
 func (s *Stack) stop(sup *supervise.Supervisor) error {
 	s.mu.Lock()
 	s.ending = true
@@ -226,17 +229,17 @@ func (s *Stack) stop(sup *supervise.Supervisor) error {
 	late := time.AfterFunc(stopTimeout, sup.Hurry)
 	defer late.Stop()
 	var services, sidecars []string
-	for _, app := range Apps {
+	for _, app := range apps.All() {
 		services, sidecars = append(services, app), append(sidecars, Sidecar(app))
 	}
-	for _, stage := range [][]string{{Gateway, "websocket"}, services, sidecars, {Broker}, {Postgres}} {
+	for _, stage := range [][]string{{Gateway, apps.WebSocket}, services, sidecars, {Broker}, {Postgres}} {
 		sup.Stop(stage...)
 	}
 	sup.Close()
 	return runstate.Remove(s.cfg.Data)
 }
 
-// explain adds to the error of a failed start what helps: the end of the part's log, or that a port was lost.
+// explain adds to the error of a failed start the end of the part's log, or says that a port was lost.
 func (s *Stack) explain(sup *supervise.Supervisor, err error) error {
 	var died *supervise.DiedError
 	if !errors.As(err, &died) {

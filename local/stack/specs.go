@@ -1,3 +1,5 @@
+// How each part is run: program, arguments, environment, readiness and the time it gets to end.
+
 package stack
 
 import (
@@ -17,9 +19,10 @@ import (
 	localpg "github.com/taskwire/taskwire/local/postgres"
 	"github.com/taskwire/taskwire/local/secretfile"
 	"github.com/taskwire/taskwire/local/supervise"
+	"github.com/taskwire/taskwire/pkg/events/apps"
 )
 
-// How long each part gets to end when it is asked. Together, stage by stage, they are the 20 s that a stop may take.
+// How long each part gets to end when it is asked. The stages add up to the 20 s that a stop may take.
 const (
 	gatewayGrace  = 4 * time.Second // longer than its own drain, gateway.DrainTimeout
 	serviceGrace  = 6 * time.Second
@@ -27,7 +30,8 @@ const (
 	brokerGrace   = 2500 * time.Millisecond
 	postgresGrace = 2500 * time.Millisecond
 
-	// serviceShutdown and sidecarShutdown are what the parts themselves are told, shorter than the graces above.
+	// serviceShutdown and sidecarShutdown are the limits that the parts get themselves. They are shorter than the graces
+	// above.
 	serviceShutdown = 5 * time.Second
 	sidecarShutdown = 3 // seconds
 )
@@ -35,9 +39,9 @@ const (
 // binary is the path of a program that package build made.
 func (s *Stack) binary(name string) string { return filepath.Join(s.cfg.BinDir, name) }
 
-// checkBinaries says which program is missing before anything is started.
+// checkBinaries returns an error that names a missing program.
 func (s *Stack) checkBinaries() error {
-	for _, name := range append([]string{"taskwire", "daprd"}, Apps...) {
+	for _, name := range append([]string{"taskwire", "daprd"}, apps.All()...) {
 		if _, err := os.Stat(s.binary(name)); err != nil {
 			return fmt.Errorf("%s is not built: run `make build` (or taskwire up without --no-build): %w", name, err)
 		}
@@ -45,7 +49,8 @@ func (s *Stack) checkBinaries() error {
 	return nil
 }
 
-// ownVariables are set by the stack or mean something to its parts: the caller's values must not reach them.
+// ownVariables and ownPrefixes name variables that the stack sets or that its parts read. The caller's values must not
+// reach the parts.
 var (
 	ownVariables = []string{
 		"DATABASE_URL", "KAFKA_BROKERS", "HTTP_ADDR", "APP_ADDR", "APP_API_TOKEN", "SECRET_STORE", "SECRETS_FILE",
@@ -54,7 +59,7 @@ var (
 	ownPrefixes = []string{"DAPR_", "PG", "TASKWIRE_", "KUBERNETES_"}
 )
 
-// environ is the caller's environment without what is the stack's own, and with more.
+// environ returns the caller's environment without the stack's own variables, and with more.
 func environ(more ...string) []string {
 	env := slices.DeleteFunc(os.Environ(), func(kv string) bool {
 		name, _, _ := strings.Cut(kv, "=")
@@ -63,7 +68,7 @@ func environ(more ...string) []string {
 	return append(env, more...)
 }
 
-// started wraps a command so that the ports of its part are free for it.
+// command wraps a part's command: it gives up the part's ports right before the start.
 func (s *Stack) command(part string, make func() (supervise.Command, error)) func() (supervise.Command, error) {
 	plan := s.plan
 	return func() (supervise.Command, error) {
@@ -102,7 +107,7 @@ func (s *Stack) brokerSpec(ctx context.Context) (supervise.Spec, error) {
 	}, nil
 }
 
-// kafkaSpec is Apache Kafka in the place of the own broker.
+// kafkaSpec describes Apache Kafka in the place of our own broker.
 func (s *Stack) kafkaSpec(ctx context.Context) (supervise.Spec, error) {
 	node, err := kafka.Prepare(ctx, kafka.Config{
 		Jars: s.cfg.KafkaJars, Dir: filepath.Join(s.cfg.Data, "kafka"), ID: 1, Port: s.plan.broker,
@@ -119,8 +124,8 @@ func (s *Stack) kafkaSpec(ctx context.Context) (supervise.Spec, error) {
 	}, nil
 }
 
-// podName is stable over restarts: the WebSocket service's consumer groups are named after it, and a new name each
-// time would leave the old groups in the broker.
+// podName stays the same over restarts. The WebSocket service's consumer groups have the pod's name in theirs, and a new
+// name at each start would leave the old groups in the broker.
 func podName(app string) string { return app + "-0" }
 
 func (s *Stack) serviceSpec(app string) supervise.Spec {
@@ -175,11 +180,11 @@ func (s *Stack) gatewaySpec() supervise.Spec {
 	if ports.HasIPv6() {
 		args = append(args, "--addr", fmt.Sprintf("[::1]:%d", s.plan.gateway))
 	}
-	for _, app := range Apps {
+	for _, app := range apps.All() {
 		args = append(args, "--ready", app+"="+httpURL(s.plan.apps[app].public, "/readyz"), "--ready", Sidecar(app)+"="+s.sidecarHealth(app))
-		if app != "recurring-task" { // it serves nothing to browsers
-			args = append(args, "--upstream", app+"="+httpURL(s.plan.apps[app].public, ""))
-		}
+	}
+	for _, app := range apps.Public() {
+		args = append(args, "--upstream", app+"="+httpURL(s.plan.apps[app].public, ""))
 	}
 	if s.cfg.DatabaseURL == "" {
 		args = append(args, "--ready", Postgres+"=tcp://"+loopback(s.plan.postgres))
@@ -195,7 +200,7 @@ func (s *Stack) gatewaySpec() supervise.Spec {
 	}
 }
 
-// namesFile is where the sidecars of this stack find one another: a file, and not mDNS, which would mix two stacks.
+// namesFile is the file by which the sidecars of this stack find each other. mDNS would mix two stacks.
 func (s *Stack) namesFile() string { return filepath.Join(s.cfg.Data, "run", "names.db") }
 
 // brokers is the Kafka address.

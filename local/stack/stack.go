@@ -1,3 +1,5 @@
+// The configuration of a stack, how it takes its data folder, and what others can ask it.
+
 package stack
 
 import (
@@ -10,28 +12,25 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/taskwire/taskwire/local/console"
+	"github.com/taskwire/taskwire/local/lockfile"
 	"github.com/taskwire/taskwire/local/logfile"
-	"github.com/taskwire/taskwire/local/procid"
 	"github.com/taskwire/taskwire/local/runstate"
 	"github.com/taskwire/taskwire/local/secretfile"
 	"github.com/taskwire/taskwire/local/supervise"
+	"github.com/taskwire/taskwire/pkg/events/apps"
 )
 
-// Names of the parts that are no services.
+// Names of the parts that are not apps. An app's part has the app's name (package apps).
 const (
 	Postgres = "postgres"
 	Broker   = "broker"
 	Gateway  = "gateway"
 )
 
-// Apps are the services, which are parts of the same name.
-var Apps = []string{"task-api", "recurring-task", "audit", "notification", "websocket"}
-
-// Sidecar is the name of an app's sidecar part.
+// Sidecar returns the name of an app's sidecar part.
 func Sidecar(app string) string { return app + "-daprd" }
 
 // Config says what to run and where. Root and Data are needed.
@@ -42,25 +41,25 @@ type Config struct {
 	Port   int    // of the gateway; 0: a free one
 
 	DatabaseURL string // a Postgres to use instead of a private one: a superuser, or a role that may make roles and databases
-	Kafka       string // brokers to use instead of the own one: host:port, with commas between
-	KafkaJars   string // a folder with the jars of Apache Kafka: run it as the broker, instead of the own one
+	Kafka       string // brokers to use instead of our own: host:port, separated by commas
+	KafkaJars   string // a folder with the jars of Apache Kafka, to run it as the broker instead of our own
 
-	Out     io.Writer // what a person sees; default: nothing
+	Out     io.Writer // gets what a person should see; default: discarded
 	Color   bool      // Out is a terminal that shows colours
-	Verbose bool      // every line of every log, not only what matters
+	Verbose bool      // show every line of every log, not only what matters
 	Log     *slog.Logger
 
-	Durable bool              // survive a power cut; without it the stack is faster, and for tests
-	Hold    []string          // parts that are not started before Start
-	Env     map[string]string // more environment for the services
+	Durable bool              // survive a power cut; false is faster and meant for tests
+	Hold    []string          // parts that wait for a call of Start
+	Env     map[string]string // further environment for the services
 }
 
-// Stack is one stack. New takes its data folder; Run, or Close instead, gives it back.
+// Stack is one stack. New takes its data folder. Run, or Close instead of Run, gives it back.
 type Stack struct {
 	cfg     Config
 	out     *console.Console
 	log     *slog.Logger
-	lock    *runstate.Lock
+	lock    *lockfile.Lock
 	secrets *secretfile.Set
 	ready   chan struct{}
 	started time.Time
@@ -72,7 +71,7 @@ type Stack struct {
 	pgURL   string // superuser
 	isReady bool
 	ending  bool
-	seen    map[string]bool // parts that were ready once
+	seen    map[string]bool // the parts that have been ready at least once
 }
 
 // New checks the configuration, takes the data folder, ends what a killed stack left there, and chooses the ports. It
@@ -98,7 +97,7 @@ func New(cfg Config) (*Stack, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	if cfg.Port < 0 || cfg.Port > 65535 {
-		return nil, fmt.Errorf("port %d is not one between 1 and 65535", cfg.Port)
+		return nil, fmt.Errorf("port %d is not between 0 and 65535", cfg.Port)
 	}
 	s := &Stack{
 		cfg: cfg, out: console.New(cfg.Out, cfg.Color), log: cfg.Log, ready: make(chan struct{}),
@@ -123,14 +122,14 @@ func New(cfg Config) (*Stack, error) {
 	return s, nil
 }
 
-// take does what needs the data folder to be ours.
+// take does the part of New that needs the data folder to be ours.
 func (s *Stack) take() error {
 	left, err := runstate.EndOrphans(s.cfg.Data)
 	if err != nil {
 		return err
 	}
 	if len(left) > 0 {
-		s.out.Step("ended what an earlier run had left: %v", left)
+		s.out.Step("ended the processes that an earlier run left: %v", left)
 	}
 	if s.secrets, err = secretfile.Load(s.secretsDir()); err != nil {
 		return err
@@ -139,12 +138,12 @@ func (s *Stack) take() error {
 	return err
 }
 
-// Close gives the data folder back without a Run.
+// Close gives the data folder back. It replaces Run.
 func (s *Stack) Close() {
 	if s.plan != nil {
 		s.plan.ports.ReleaseAll()
 	}
-	_ = s.lock.Release() // the system frees it with the file
+	_ = s.lock.Release() // the system frees it with the process
 }
 
 func makeFolders(data string) error {
@@ -154,7 +153,7 @@ func makeFolders(data string) error {
 			err = writable(dir)
 		}
 		if errors.Is(err, fs.ErrPermission) {
-			return fmt.Errorf("cannot write to the data folder %s: it belongs to another user. Use another one (--data DIR, make up DATA=DIR), or give it to you with chown -R", dir)
+			return fmt.Errorf("cannot write to the data folder %s: it belongs to another user. Use another folder (--data DIR, make up DATA=DIR), or become its owner with chown -R", dir)
 		}
 		if err != nil {
 			return fmt.Errorf("data folder: %w", err)
@@ -177,7 +176,7 @@ func (s *Stack) secretsDir() string { return SecretsDir(s.cfg.Data) }
 // SecretsDir is the folder of the apps' secrets in a data folder.
 func SecretsDir(data string) string { return filepath.Join(data, "secrets") }
 
-// parts lists what this stack runs, in the order of the status.
+// parts lists the parts that this stack runs, in the order of the status.
 func (s *Stack) parts() []string {
 	var names []string
 	if s.cfg.DatabaseURL == "" {
@@ -186,7 +185,7 @@ func (s *Stack) parts() []string {
 	if s.cfg.Kafka == "" {
 		names = append(names, Broker)
 	}
-	for _, app := range Apps {
+	for _, app := range apps.All() {
 		names = append(names, app, Sidecar(app))
 	}
 	return append(names, Gateway)
@@ -202,21 +201,21 @@ func (s *Stack) URL() string {
 	return fmt.Sprintf("http://localhost:%d", s.plan.gateway)
 }
 
-// Brokers is the Kafka address: host:port, with commas between.
+// Brokers is the Kafka address: host:port, separated by commas.
 func (s *Stack) Brokers() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.brokers()
 }
 
-// PostgresURL is the superuser's address of a database, for assertions; "" before Postgres has been prepared.
+// PostgresURL returns the superuser's address of a database, "" before Postgres was prepared. It is for tests.
 func (s *Stack) PostgresURL(db string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return withDatabase(s.pgURL, db)
 }
 
-// SidecarHTTP is the address (host:port) of an app's sidecar and the token it asks for.
+// SidecarHTTP returns the address (host:port) of an app's sidecar and the token that it asks for.
 func (s *Stack) SidecarHTTP(app string) (addr, token string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -227,7 +226,7 @@ func (s *Stack) SidecarHTTP(app string) (addr, token string) {
 	return loopback(p.daprHTTP), p.daprToken
 }
 
-// MetricsURL is where a service or a sidecar tells its metrics; "" for another part.
+// MetricsURL returns the address of a service's or a sidecar's metrics, "" for another part.
 func (s *Stack) MetricsURL(part string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -247,87 +246,3 @@ func (s *Stack) LogPath(part string) string { return LogPath(s.cfg.Data, part) }
 
 // LogPath is the file with a part's raw log in a data folder.
 func LogPath(data, part string) string { return filepath.Join(data, "log", part+".log") }
-
-// PartStatus is what is known of a part.
-type PartStatus struct {
-	Name     string    `json:"part"`
-	PID      int       `json:"pid"` // 0: it does not run now
-	Port     int       `json:"port"`
-	Ready    bool      `json:"ready"`
-	Restarts int       `json:"restarts"`
-	RSSBytes int64     `json:"rss_bytes"` // with its child processes
-	Since    time.Time `json:"since"`
-}
-
-// Status lists the parts.
-func (s *Stack) Status() []PartStatus {
-	s.mu.Lock()
-	sup := s.sup
-	s.mu.Unlock()
-	if sup == nil {
-		return nil
-	}
-	var all []PartStatus
-	for _, st := range sup.Status() {
-		p := PartStatus{Name: st.Name, PID: st.ID.PID, Port: st.Port, Ready: st.Ready, Restarts: st.Restarts, Since: st.Since}
-		if p.PID != 0 {
-			p.RSSBytes = procid.Memory(p.PID)
-		}
-		all = append(all, p)
-	}
-	return all
-}
-
-// part returns a part of the running stack.
-func (s *Stack) part(name string) (*supervise.Part, error) {
-	s.mu.Lock()
-	sup, ending := s.sup, s.ending
-	s.mu.Unlock()
-	if sup == nil || ending {
-		return nil, fmt.Errorf("%s: the stack does not run", name)
-	}
-	return sup.Part(name)
-}
-
-// Kill sends a signal to a part, which is then started again.
-func (s *Stack) Kill(part string, sig os.Signal) error {
-	p, err := s.part(part)
-	if err != nil {
-		return err
-	}
-	number, ok := sig.(syscall.Signal)
-	if !ok {
-		return fmt.Errorf("kill %s: %v is not a signal of this system", part, sig)
-	}
-	return p.Signal(number)
-}
-
-// Start starts a part that was held or stopped. It does not wait until it is ready.
-func (s *Stack) Start(part string) error {
-	p, err := s.part(part)
-	if err != nil {
-		return err
-	}
-	p.Start()
-	return nil
-}
-
-// Stop stops a part and keeps it down until Start.
-func (s *Stack) Stop(part string) error {
-	p, err := s.part(part)
-	if err != nil {
-		return err
-	}
-	p.Stop()
-	return nil
-}
-
-// Hurry makes a stop that is under way, or comes, a kill.
-func (s *Stack) Hurry() {
-	s.mu.Lock()
-	sup := s.sup
-	s.mu.Unlock()
-	if sup != nil {
-		sup.Hurry()
-	}
-}

@@ -3,6 +3,7 @@ package events
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -11,9 +12,9 @@ import (
 	"unicode/utf8"
 )
 
-// checker collects the first broken rule. Its methods do nothing once there is one, so that rules read as a list.
+// checker keeps the first broken rule. Its methods do nothing after that, so a list of calls reads as a list of rules.
 type checker struct {
-	prefix string // of the field names, for example "task_data."
+	prefix string // prepended to field names, for example "task_data."
 	err    *ValidationError
 }
 
@@ -39,7 +40,7 @@ func (c *checker) must(ok bool, field, reason string) {
 
 const reasonMissing = "is missing"
 
-// id asks for a UUID in its one canonical form, because ids are compared as text.
+// id requires a UUID in canonical form, because ids are compared as text.
 func (c *checker) id(field, s string) {
 	switch {
 	case s == "":
@@ -53,14 +54,14 @@ func (c *checker) id(field, s string) {
 	}
 }
 
-// optionalID is id for a field that may be empty.
+// optionalID is like id, but the field may be empty.
 func (c *checker) optionalID(field, s string) {
 	if s != "" {
 		c.id(field, s)
 	}
 }
 
-// text asks for lo to hi characters of valid UTF-8 without NUL, which Postgres cannot keep.
+// text requires lo to hi characters of valid UTF-8 without NUL, which Postgres cannot store.
 func (c *checker) text(field, s string, lo, hi int) {
 	switch {
 	case s == "" && lo > 0:
@@ -74,7 +75,7 @@ func (c *checker) text(field, s string, lo, hi int) {
 	}
 }
 
-// time asks for an instant that is set and that RFC 3339 can write in UTC.
+// time requires an instant that is not zero and that RFC 3339 can express in UTC.
 func (c *checker) time(field string, t time.Time) {
 	if t.IsZero() {
 		c.fail(field, reasonMissing)
@@ -84,7 +85,7 @@ func (c *checker) time(field string, t time.Time) {
 	c.must(y >= 1 && y <= 9999, field, "is outside the years 1 to 9999")
 }
 
-// optionalTime is time for a field that may be absent.
+// optionalTime is like time, but the field may be absent.
 func (c *checker) optionalTime(field string, t *time.Time) {
 	if t != nil {
 		c.time(field, *t)
@@ -99,7 +100,7 @@ func (c *checker) zone(field, name string) {
 	}
 }
 
-// number asks for a value of a counter that begins at lo.
+// number requires a value of at least lo.
 func (c *checker) number(field string, n, lo int64) {
 	switch {
 	case n == 0 && lo > 0:
@@ -113,7 +114,7 @@ func (c *checker) finite(field string, f float64) {
 	c.must(!math.IsNaN(f) && !math.IsInf(f, 0), field, "is not a finite number")
 }
 
-// oneOf asks for one of the allowed values of a closed set.
+// oneOf requires one of the allowed values.
 func oneOf[S ~string](c *checker, field string, s S, allowed []S) {
 	if s == "" {
 		c.fail(field, reasonMissing)
@@ -137,8 +138,8 @@ func joined[S ~string](list []S) string {
 
 const nilUUID = "00000000-0000-0000-0000-000000000000"
 
-// isUUID reports whether s has the form of RFC 4122, in either case. The version is free: event ids are version 7,
-// ids that are made from other ids are version 5.
+// isUUID reports whether s is a UUID as in RFC 4122, in upper or lower case. Any version is accepted: event ids have version 7,
+// and ids that are derived from other ids have version 5.
 func isUUID(s string) bool {
 	if len(s) != len(nilUUID) {
 		return false
@@ -158,14 +159,20 @@ func isUUID(s string) bool {
 	return true
 }
 
-// cleanJSON returns raw as compact JSON that Postgres can keep: no NUL, no half of a surrogate pair. Nothing becomes
-// null. Numbers keep all their digits.
+// Reasons of cleanJSON. They become the Reason of a ValidationError.
+var (
+	errNotJSON = errors.New("is not JSON")
+	errNUL     = errors.New("has a NUL character")
+)
+
+// cleanJSON returns raw as compact JSON that Postgres can store: without NUL and without unpaired surrogates. Empty input
+// becomes null. Numbers keep all their digits.
 func cleanJSON(raw json.RawMessage) (json.RawMessage, error) {
 	if len(raw) == 0 {
 		return json.RawMessage("null"), nil
 	}
 	if !utf8.Valid(raw) || !json.Valid(raw) {
-		return nil, fmt.Errorf("is not JSON")
+		return nil, errNotJSON
 	}
 	if bytes.Contains(raw, []byte(`\u`)) {
 		return recode(raw)
@@ -180,16 +187,16 @@ func cleanJSON(raw json.RawMessage) (json.RawMessage, error) {
 	return raw, nil
 }
 
-// recode reads and writes raw, which turns a lone surrogate into U+FFFD as it does in every other string.
+// recode decodes and encodes raw. This replaces an unpaired surrogate with U+FFFD, as in every other string.
 func recode(raw json.RawMessage) (json.RawMessage, error) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()
 	var v any
 	if err := dec.Decode(&v); err != nil {
-		return nil, fmt.Errorf("is not JSON")
+		return nil, errNotJSON
 	}
 	if hasNUL(v) {
-		return nil, fmt.Errorf("has a NUL character")
+		return nil, errNUL
 	}
 	return marshal(v)
 }

@@ -10,7 +10,7 @@ import (
 
 // Encode implements Event. Times are written in UTC and tags as a list, never null.
 func (e TaskEvent) Encode() ([]byte, error) {
-	e.Changes = slices.Clone(e.Changes) // tidy works in place, and these are the caller's
+	e.Changes = slices.Clone(e.Changes) // normalize works in place, and the slice belongs to the caller
 	return encode(&e)
 }
 
@@ -23,15 +23,15 @@ func (e ReminderEvent) Encode() ([]byte, error) { return encode(&e) }
 // Encode implements Event. Times are written in UTC.
 func (e NotificationEvent) Encode() ([]byte, error) { return encode(&e) }
 
-// encode validates the caller's own copy of an event and writes it.
+// encode validates and writes an event. It changes e, which must be a copy.
 func encode(e interface {
 	Event
-	tidy()
+	normalize()
 }) ([]byte, error) {
 	if err := e.Validate(); err != nil {
 		return nil, err
 	}
-	e.tidy()
+	e.normalize()
 	data, err := marshal(e)
 	if err != nil {
 		return nil, &ValidationError{FieldDocument, "cannot be written as JSON"}
@@ -42,7 +42,7 @@ func encode(e interface {
 	return data, nil
 }
 
-// marshal writes compact JSON and leaves <, > and & as they are: the documents are for programs, not for a page.
+// marshal writes compact JSON and does not escape <, > and &: programs read the documents, browsers do not.
 func marshal(v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -53,12 +53,12 @@ func marshal(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// The tidy methods bring an event into the one form that its wire form has: times in UTC, tags and changes never
-// null. They copy what they change, so that an event which shares a pointer with a caller's leaves it alone.
+// The normalize methods bring an event into its wire form: times in UTC, tags and changes never null. They copy what they
+// change behind a pointer, because the caller may share it.
 
-func (e *TaskEvent) tidy() {
+func (e *TaskEvent) normalize() {
 	e.Timestamp = utc(e.Timestamp)
-	e.TaskData.tidy()
+	e.TaskData.normalize()
 	for i := range e.Changes {
 		// Validate reports a value that is not JSON.
 		if v, err := cleanJSON(e.Changes[i].From); err == nil {
@@ -73,20 +73,20 @@ func (e *TaskEvent) tidy() {
 	}
 }
 
-func (e *TaskUpdateEvent) tidy() {
+func (e *TaskUpdateEvent) normalize() {
 	e.Timestamp = utc(e.Timestamp)
-	e.TaskData.tidy()
+	e.TaskData.normalize()
 }
 
-func (e *ReminderEvent) tidy() {
+func (e *ReminderEvent) normalize() {
 	e.Timestamp, e.DueAt, e.RemindAt = utc(e.Timestamp), utc(e.DueAt), utc(e.RemindAt)
 }
 
-func (e *NotificationEvent) tidy() {
+func (e *NotificationEvent) normalize() {
 	e.Timestamp, e.DueAt = utc(e.Timestamp), utcPtr(e.DueAt)
 }
 
-func (d *TaskData) tidy() {
+func (d *TaskData) normalize() {
 	if d.Tags == nil {
 		d.Tags = []string{}
 	}
@@ -95,7 +95,7 @@ func (d *TaskData) tidy() {
 	d.CompletedAt, d.DeletedAt = utcPtr(d.CompletedAt), utcPtr(d.DeletedAt)
 }
 
-// utc also drops the monotonic reading, so that equal instants are equal values.
+// utc also drops the monotonic clock reading, so that equal instants are equal values.
 func utc(t time.Time) time.Time { return t.Round(0).UTC() }
 
 func utcPtr(t *time.Time) *time.Time {

@@ -10,27 +10,27 @@ import (
 	"unicode/utf8"
 )
 
-// DeadLetter is what a dead-letter topic carries: an event that can never be processed, whole, with the reason.
+// DeadLetter is the document on a dead-letter topic: an event that can never be processed, complete, with the reason.
 type DeadLetter struct {
-	// EventID is the id of the event, as far as it could be read; may be empty.
+	// EventID is the id of the event; empty if it could not be read.
 	EventID string `json:"event_id"`
-	// Topic is where the event came from.
+	// Topic is the topic from which the event was delivered.
 	Topic string `json:"topic"`
 	// Consumer is the service that could not process it.
 	Consumer string `json:"consumer"`
-	// Reason is why, for a person to read.
+	// Reason is why the event was refused, as text for an operator.
 	Reason string `json:"reason"`
 	// FailedAt is when the consumer gave up.
 	FailedAt time.Time `json:"failed_at"`
-	// Original is the event as it was received: its own JSON, or a string of base64 where that is not JSON.
+	// Original is the event as it was received: its own JSON, or a base64 string if it is not JSON.
 	Original json.RawMessage `json:"original"`
-	// OriginalEncoding is base64 when original is a string of base64; absent when it is the event's own JSON.
+	// OriginalEncoding is base64 when original is a base64 string; absent when it is the event's own JSON.
 	OriginalEncoding string `json:"original_encoding,omitempty"`
 }
 
 const encodingBase64 = "base64"
 
-// Validate returns nil or a *ValidationError that names the first field which breaks a rule.
+// Validate returns nil, or a *ValidationError that names the first field that breaks a rule.
 func (d DeadLetter) Validate() error {
 	var c checker
 	c.text("event_id", d.EventID, 0, MaxName)
@@ -44,9 +44,9 @@ func (d DeadLetter) Validate() error {
 	return c.result()
 }
 
-// Encode returns the dead letter as JSON. A poisonous event must be able to leave its partition, so that Encode bends
-// rather than refuses: Original may be any bytes (what is not JSON travels as base64), and an event id or reason that
-// is too long or not text is cut and cleaned. The error is a *ValidationError about the consumer's own fields.
+// Encode returns the dead letter as JSON. A bad event must not block its partition, so Encode accepts any event. Original may
+// be any bytes: it is encoded as base64 if it is not JSON. An event id or a reason that is too long or not valid text is cut
+// and cleaned. The error is a *ValidationError about one of the consumer's own fields.
 func (d DeadLetter) Encode() ([]byte, error) {
 	d.EventID = clean(d.EventID, MaxName)
 	if d.Reason = clean(d.Reason, MaxReason); d.Reason == "" {
@@ -63,7 +63,7 @@ func (d DeadLetter) Encode() ([]byte, error) {
 	return marshal(d)
 }
 
-// clean returns at most limit characters of s, as text that can be kept.
+// clean returns the first limit characters of s, as valid UTF-8 without NUL.
 func clean(s string, limit int) string {
 	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 	if len(s) <= limit || utf8.RuneCountInString(s) <= limit {
@@ -72,8 +72,8 @@ func clean(s string, limit int) string {
 	return string([]rune(s)[:limit])
 }
 
-// Payload returns the event as it was received, to be published again once its cause is mended. White space between
-// the tokens of JSON is not kept.
+// Payload returns the event as it was received, so that it can be published again after its cause is removed. White space
+// between JSON tokens is lost.
 func (d DeadLetter) Payload() ([]byte, error) {
 	switch d.OriginalEncoding {
 	case "":
@@ -86,15 +86,15 @@ func (d DeadLetter) Payload() ([]byte, error) {
 		err := json.Unmarshal(d.Original, &s)
 		payload, err64 := base64.StdEncoding.DecodeString(s)
 		if errors.Join(err, err64) != nil {
-			return nil, &ValidationError{"original", "is not a string of base64"}
+			return nil, &ValidationError{"original", "is not a base64 string"}
 		}
 		return payload, nil
 	}
 	return nil, &ValidationError{"original_encoding", "is not base64"}
 }
 
-// DecodeDeadLetter reads a DeadLetter, skips unknown fields and validates. The error is a *ValidationError; with it,
-// the dead letter holds what could be read.
+// DecodeDeadLetter reads a DeadLetter, skips unknown fields, and validates. The error is a *ValidationError. With an error,
+// the dead letter holds the fields that could be read.
 func DecodeDeadLetter(data []byte) (DeadLetter, error) {
 	var d DeadLetter
 	if !utf8.Valid(data) {

@@ -9,7 +9,7 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
-func TestADeadLetterKeepsTheOriginalWhateverItIs(t *testing.T) {
+func TestDeadLetterKeepsAnyOriginal(t *testing.T) {
 	for _, original := range []string{`{"a":9007199254740993}`, `null`, `"cGxhaW4="`, `"a string"`, `{"a":"<&>\u0000\ud800"}`, "", "no JSON", "\xff\xfe", "{\"a\":\"\xff\"}", `{"a":1`} {
 		data := mustEncode(t, sampleDeadLetter(original))
 		d, err := events.DecodeDeadLetter(data)
@@ -24,7 +24,7 @@ func TestADeadLetterKeepsTheOriginalWhateverItIs(t *testing.T) {
 	}
 }
 
-func TestADeadLetterIsWrittenWhateverTheEventWas(t *testing.T) {
+func TestDeadLetterCutsLongAndInvalidTexts(t *testing.T) {
 	d := sampleDeadLetter(`{}`)
 	d.EventID, d.Reason = strings.Repeat("\xff", 1000), strings.Repeat("ß\x00", 5000)
 	got, err := events.DecodeDeadLetter(mustEncode(t, d))
@@ -48,8 +48,8 @@ func TestDeadLetterRules(t *testing.T) {
 		{"no consumer", func(d *letter) { d.Consumer = "" }, "consumer"},
 		{"no time", func(d *letter) { d.FailedAt = time.Time{} }, "failed_at"},
 		{"another encoding", func(d *letter) { d.OriginalEncoding = "gzip" }, "original_encoding"},
-		{"base64 that is none", func(d *letter) { d.Original, d.OriginalEncoding = json.RawMessage(`"?"`), "base64" }, "original"},
-		{"base64 that is no string", func(d *letter) { d.OriginalEncoding = "base64" }, "original"},
+		{"invalid base64", func(d *letter) { d.Original, d.OriginalEncoding = json.RawMessage(`"?"`), "base64" }, "original"},
+		{"base64 that is not a string", func(d *letter) { d.OriginalEncoding = "base64" }, "original"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

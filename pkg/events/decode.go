@@ -10,35 +10,35 @@ import (
 	"unicode/utf8"
 )
 
-// DecodeTaskEvent reads a TaskEvent in the current or the original form, fills in the defaults, skips unknown fields
-// and validates. The error is a *ValidationError, or ErrUnknownType; with either, the event holds what could be read,
-// for the log line.
+// DecodeTaskEvent reads a TaskEvent in the current or the original form. It fills in defaults, skips unknown fields, and
+// validates. The error is a *ValidationError or matches ErrUnknownType. With an error, the event holds the fields that could
+// be read, for the log line.
 func DecodeTaskEvent(data []byte) (TaskEvent, error) {
 	var e TaskEvent
 	return e, decode(data, &e)
 }
 
-// DecodeTaskUpdateEvent reads a TaskUpdateEvent; it promises what DecodeTaskEvent does.
+// DecodeTaskUpdateEvent reads a TaskUpdateEvent. Forms, defaults and errors are as in DecodeTaskEvent.
 func DecodeTaskUpdateEvent(data []byte) (TaskUpdateEvent, error) {
 	var e TaskUpdateEvent
 	return e, decode(data, &e)
 }
 
-// DecodeReminderEvent reads a ReminderEvent; it promises what DecodeTaskEvent does. An event without event_type is
+// DecodeReminderEvent reads a ReminderEvent. Forms, defaults and errors are as in DecodeTaskEvent. An absent event_type means
 // scheduled.
 func DecodeReminderEvent(data []byte) (ReminderEvent, error) {
 	var e ReminderEvent
 	return e, decode(data, &e)
 }
 
-// DecodeNotificationEvent reads a NotificationEvent. This event has no original form and no types; otherwise it
-// promises what DecodeTaskEvent does.
+// DecodeNotificationEvent reads a NotificationEvent. This event has no original form and no event_type. Otherwise defaults
+// and errors are as in DecodeTaskEvent.
 func DecodeNotificationEvent(data []byte) (NotificationEvent, error) {
 	var e NotificationEvent
 	return e, decode(data, &e)
 }
 
-// envelope is what every event has, of a type that is known or not.
+// envelope is the common part of all events, whether or not their type is known.
 type envelope struct {
 	EventID       string    `json:"event_id"`
 	SchemaVersion int       `json:"schema_version"`
@@ -51,20 +51,21 @@ type envelope struct {
 // decodable is what decode needs of an event.
 type decodable interface {
 	Event
-	// head returns the envelope, and setHead replaces the whole event by one.
+	// head returns the envelope. setHead replaces the whole event with an envelope.
 	head() envelope
 	setHead(envelope)
-	// knows reports whether this version knows the type; "" is known where an event may go without.
+	// knows reports whether this version knows the type. "" counts as known: see knowsTaskType.
 	knows(Type) bool
-	// upcast turns fields in the original form into fields in the current one.
+	// upcast converts fields in the original form into fields in the current form.
 	upcast(fields)
-	// complete fills in what may be absent, and tidy brings the values into their one form.
+	// complete fills in absent fields, and normalize brings the values into their wire form.
 	complete()
-	tidy()
+	normalize()
 }
 
-// decode reads the usual event, a known one in the current form, in one go. Whatever that cannot read is read again
-// field by field, which tells the original form and later types from errors, and names the field of an error.
+// decode first tries to read a known event in the current form with one json.Unmarshal, which is the usual case. If that does
+// not succeed, it reads the event field by field. This recognises the original form and unknown types, and names the field
+// of an error.
 func decode(data []byte, e decodable) error {
 	if !utf8.Valid(data) {
 		return &ValidationError{FieldDocument, "is not valid UTF-8"}
@@ -76,7 +77,7 @@ func decode(data []byte, e decodable) error {
 		}
 	}
 	e.complete()
-	e.tidy()
+	e.normalize()
 	return e.Validate()
 }
 
@@ -107,7 +108,7 @@ func decodeFields(data []byte, e decodable) error {
 	return f.into(e)
 }
 
-// unknown answers ErrUnknownType for an envelope that is well formed.
+// unknown returns ErrUnknownType if the envelope is well formed, and a *ValidationError otherwise.
 func (h envelope) unknown() error {
 	var c checker
 	c.envelope(h.EventID, h.SchemaVersion, h.TaskID, h.UserID, h.Timestamp)
@@ -123,7 +124,7 @@ func (h *envelope) complete() {
 	h.Timestamp = utc(h.Timestamp)
 }
 
-// completeHead reads a later version as the latest one known, whose fields it has and more, and writes ids in lower
+// completeHead reads a later version as the latest known one: a later version has all its fields. It converts ids to lower
 // case, so that they can be compared as text.
 func completeHead(version *int, ids ...*string) {
 	*version = min(*version, SchemaVersion)
@@ -180,7 +181,7 @@ func (e *TaskUpdateEvent) complete() {
 	e.TaskData.complete()
 }
 
-// knowsTaskType takes "" for known: an event without a type is not one from the future, and Validate refuses it.
+// knowsTaskType treats "" as known: a missing type is an error, not a type of a later version. Validate refuses it.
 func knowsTaskType(t Type) bool { return t == "" || slices.Contains(TaskTypes(), t) }
 
 func (e *ReminderEvent) head() envelope {
@@ -212,7 +213,7 @@ func (e *NotificationEvent) setHead(h envelope) {
 
 func (e *NotificationEvent) knows(Type) bool { return true }
 
-// upcast does nothing: the first version of this system had no notifications on a topic.
+// upcast does nothing: the first version of this system published no notifications.
 func (e *NotificationEvent) upcast(fields) {}
 
 func (e *NotificationEvent) complete() {

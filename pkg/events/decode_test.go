@@ -11,7 +11,8 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
-// edited returns a golden document with fields set, or taken out where the value is nil. A path has dots.
+// edited returns a golden document with changed fields. A nil value removes the field. The parts of a path are separated by
+// dots.
 func edited(t *testing.T, file string, edits map[string]any) []byte {
 	t.Helper()
 	var doc map[string]any
@@ -46,10 +47,10 @@ const (
 	originalReminder  = originalDir + "/reminder-event.json"
 )
 
-// null is JSON's null in an edit.
+// null sets a field to JSON's null in an edit.
 var null = json.RawMessage("null")
 
-func TestDecodeNamesTheFieldThatDoesNotFit(t *testing.T) {
+func TestDecodeNamesTheFieldWithAWrongValue(t *testing.T) {
 	tests := []struct {
 		path  string
 		value any
@@ -66,7 +67,7 @@ func TestDecodeNamesTheFieldThatDoesNotFit(t *testing.T) {
 		{"task_id", 17, ""},
 		{"user_id", "somebody", ""},
 		{"timestamp", "yesterday", ""},
-		{"timestamp", "2026-11-02T08:15:00", ""}, // the zone may be absent in the original form only
+		{"timestamp", "2026-11-02T08:15:00", ""}, // only the original form may omit the zone
 		{"timestamp", 1_700_000_000, ""},
 		{"task_version", "7", ""},
 		{"task_version", json.Number("9223372036854775808"), ""},
@@ -111,7 +112,7 @@ func TestDecodeNamesTheFieldThatDoesNotFit(t *testing.T) {
 	checkField(t, "DecodeNotificationEvent("+string(doc)+")", err, "late")
 }
 
-func TestDecodeRefusesWhatIsNoDocument(t *testing.T) {
+func TestDecodeRefusesNonDocuments(t *testing.T) {
 	for _, doc := range []string{"", " ", "null", "5", `"x"`, "[]", "[{}]", "{", `{"event_id":"`, "{}{}", "\xff", "{\"a\":\"\xff\"}", strings.Repeat("[", 20_000)} {
 		for kind, decode := range decoders {
 			_, err := decode([]byte(doc))
@@ -120,7 +121,7 @@ func TestDecodeRefusesWhatIsNoDocument(t *testing.T) {
 	}
 }
 
-func TestUnknownTypesAreToldFromErrors(t *testing.T) {
+func TestUnknownTypesAreNotErrors(t *testing.T) {
 	for name, file := range map[string]string{"current": currentTaskEvent, "original": originalTaskEvent} {
 		t.Run(name, func(t *testing.T) {
 			doc := edited(t, file, map[string]any{"event_type": "delegated", "task_data": []any{"of", "another", "form"}, "task_version": "x"})
@@ -172,7 +173,7 @@ func TestUnknownFieldsAreSkipped(t *testing.T) {
 	}
 }
 
-func TestALaterSchemaVersionIsReadAsTheCurrentOne(t *testing.T) {
+func TestLaterSchemaVersionIsReadAsCurrent(t *testing.T) {
 	e, err := events.DecodeTaskEvent(edited(t, currentTaskEvent, map[string]any{"schema_version": 7}))
 	if err != nil || e.SchemaVersion != events.SchemaVersion {
 		t.Errorf("DecodeTaskEvent of schema version 7 = version %d, %v, want version %d", e.SchemaVersion, err, events.SchemaVersion)
@@ -209,7 +210,7 @@ func TestIntegersBeyondFloat64Survive(t *testing.T) {
 	}
 }
 
-func TestDecodeBringsValuesIntoOneForm(t *testing.T) {
+func TestDecodeNormalizesValues(t *testing.T) {
 	doc := edited(t, currentTaskEvent, map[string]any{
 		"event_id": strings.ToUpper(eventID), "task_data.id": strings.ToUpper(taskID), "task_data.series_id": strings.ToUpper(seriesID),
 		"timestamp": "2026-11-03T10:30:15.123456+01:00", "task_data.due_at": "2026-11-09T09:00:00+01:00",
@@ -230,7 +231,7 @@ func TestDecodeBringsValuesIntoOneForm(t *testing.T) {
 	}
 }
 
-func TestEncodeLeavesTheCallersEventAlone(t *testing.T) {
+func TestEncodeDoesNotChangeTheCallersEvent(t *testing.T) {
 	berlin := time.FixedZone("CET", 3600)
 	e := sampleTaskEvent(events.Updated)
 	e.TaskData.DueAt, e.TaskData.Tags = ptr(dueAt.In(berlin)), nil
@@ -244,7 +245,7 @@ func TestEncodeLeavesTheCallersEventAlone(t *testing.T) {
 	}
 }
 
-func TestAReminderWithoutTypeIsScheduled(t *testing.T) {
+func TestReminderWithoutTypeIsScheduled(t *testing.T) {
 	for _, file := range []string{currentReminder, originalReminder} {
 		e, err := events.DecodeReminderEvent(edited(t, file, map[string]any{"event_type": nil}))
 		if err != nil || e.EventType != events.Scheduled {
@@ -253,7 +254,7 @@ func TestAReminderWithoutTypeIsScheduled(t *testing.T) {
 	}
 }
 
-func TestAReminderWithoutItsTimesIsRefusedByName(t *testing.T) {
+func TestReminderWithoutTimesNamesTheField(t *testing.T) {
 	for _, file := range []string{currentReminder, originalReminder} {
 		for _, field := range []string{"due_at", "remind_at"} {
 			for _, value := range []any{nil, null, "soon"} {

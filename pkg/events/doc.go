@@ -1,73 +1,73 @@
-// Package events is the contract between the services of Taskwire: the topics, the events on them, the rules that
-// every event keeps, and their JSON. It needs the standard library only, so that anything can import it.
+// Package events is the contract between the services of Taskwire: the topics, the events on them, the rules for every
+// event, and their JSON. It needs only the standard library, so any program can import it.
 //
 // # Events
 //
-//   - [TaskEvent] on task-events is the full record of one change of a task. The audit log keeps it, and the recurrence
-//     engine makes a task's successor from it.
-//   - [TaskUpdateEvent] on task-updates tells the owner's open browsers of the same change.
-//   - [ReminderEvent] on reminders schedules, moves or cancels the one reminder that a task has.
+//   - [TaskEvent] on task-events is the full record of one change of a task. The audit log stores it, and the recurrence
+//     engine creates a task's successor from it.
+//   - [TaskUpdateEvent] on task-updates informs the owner's open browsers of the same change.
+//   - [ReminderEvent] on reminders schedules, moves or cancels the reminder of a task. A task has at most one.
 //   - [NotificationEvent] on notifications is a notification that the owner's open browsers show.
-//   - [DeadLetter] on <topic>.dlq is an event that a consumer can never process, whole, with the reason.
+//   - [DeadLetter] on <topic>.dlq holds an event that a consumer can never process, complete, with the reason.
 //
-// An event is the data of a CloudEvent, whose id is the event_id, whose type is the event's name, and whose subject is
-// the task_id. See [Event].
+// An event is the data of a CloudEvent. Its id is the event_id, its type is the event's name, and its subject is the
+// task_id. See [Event].
 //
 // # Delivery
 //
-// At least once. A change and its events commit together, and an event is published until the broker has it, so that
-// none is lost; for the same reason one may arrive again, hours later too. A consumer de-duplicates on event_id, in the
-// transaction of its effect. A delivery ends in one of three ways: acknowledged, redelivered, or dead-lettered at once
-// when the event can never be processed.
+// Delivery is at least once. A change and its events commit together, and the relay publishes an event until the broker
+// acknowledges it. So no event is lost, but an event may arrive again, even hours later. A consumer de-duplicates on
+// event_id, in the transaction of its effect. A delivery ends in one of three ways: acknowledged, redelivered, or
+// dead-lettered. An event that can never be processed is dead-lettered at once.
 //
 // # Order
 //
-// The partition key is the user_id. The events of one user on one topic are published in the order in which their
-// changes committed, which is the order of seq: it has no gaps. A redelivery can still bring an old event after a newer
-// one, so that whoever keeps a task's state compares task_version and lets an older event change nothing. There is no
-// order between users, nor between topics.
+// The partition key is the user_id. The events of one user on one topic are published in commit order, which is the order
+// of seq. A user's seq has no gaps. A redelivery can still bring an old event after a newer one. A consumer that stores a
+// task's state therefore compares task_version and ignores an older event. There is no order between users or between
+// topics.
 //
 // # Compatibility
 //
-//   - What was published once is decoded for ever. An event without schema_version (or with 1) is in the original form,
-//     see the documents in testdata/original; what it does not say takes its default, and its task_version and seq are
-//     0, which means unknown. Decoding never turns the original form away for what it could not know.
-//   - A reader skips fields that it does not know, and answers [ErrUnknownType] for an event_type that it does not know;
-//     the consumer acknowledges such an event and goes on. Hence a producer may add fields and types at any time.
-//   - A later schema_version is read as the current one. Within a version no field is taken away, renamed, or given
-//     another meaning, a rule is never made stricter, and the sets of status, priority and anchor stay as they are. A
-//     change of that kind raises [SchemaVersion], and the consumers are released before the producers.
+//   - Every event that was ever published can be decoded. An event without schema_version (or with 1) is in the original
+//     form: see the documents in testdata/original. Its missing fields take their defaults. Its task_version and seq are
+//     0, which means unknown. Decoding never refuses the original form for a field that it could not have.
+//   - A reader skips unknown fields, and returns [ErrUnknownType] for an unknown event_type. The consumer acknowledges
+//     such an event and continues. So a producer may add fields and types at any time.
+//   - A later schema_version is read as the current one. Within a version no field is removed, renamed, or given another
+//     meaning, no rule becomes stricter, and the sets of status, priority and anchor do not change. Such a change raises
+//     [SchemaVersion], and the consumers are released before the producers.
 //   - Null means absent.
 //
 // # Values
 //
-// Ids are UUIDs in the lower-case form of RFC 4122, and event ids are version 7; decoding takes upper case and writes
-// lower case. Times are RFC 3339, written in UTC. Lengths are counted in characters. Integers use all of their 64 bits:
-// do not read seq into a float. Text is UTF-8 without NUL. A task is due on a date or at an instant, never both; a date
-// means the end of that day in the task's zone, see [TaskData].
+// Ids are UUIDs in the lower-case form of RFC 4122; event ids have version 7. Decoding accepts upper case and returns lower
+// case. Times are RFC 3339, written in UTC. Lengths are counted in characters. Integers use all 64 bits: do not read seq into
+// a float. Text is UTF-8 without NUL. A task is due on a date or at an instant, never both. A date means the end of that day
+// in the task's zone, see [TaskData].
 //
-// An event that breaks a rule is refused where it is made and where it is read, by a [ValidationError] that names the
-// field and leaves out its value, so that no content of a task reaches a log.
+// Encode and the decoders refuse an event that breaks a rule. The error is a [ValidationError]. It names the field and does
+// not contain the field's value, so no content of a task reaches a log.
 //
 // # Schemas
 //
-// The schema folder has a JSON Schema (draft 2020-12) for each event, generated from the types of this package. They
-// say what a producer writes. They close sets that a reader keeps open (unknown event types), so check what you write
-// with them, and read with the decoders.
+// The schema folder has a JSON Schema (draft 2020-12) for each event, generated from the types of this package. The schemas
+// describe what a producer writes. They refuse unknown event types, which a reader must accept. So check what you write with
+// the schemas, and read with the decoders.
 //
 // # Adding an event
 //
-//  1. Declare the struct beside the others, with a comment on each field, its topic, and its methods: [Event], a
-//     decoder, and the rules in Validate.
-//  2. Add a sample to samples_test.go and run go test . -update: this writes its golden document.
-//  3. Add the event to the catalogue in internal/eventdoc, with the rules of its fields, and run go generate: this
-//     writes its schema and its part of docs/events.md.
+//  1. Declare the struct in event.go, with a comment on each field. Add its topic, the methods of [Event], a decoder, and
+//     the rules in Validate.
+//  2. Add a sample to samples_test.go and run go test . -update. This writes its golden document.
+//  3. Add the event to the catalogue in internal/eventdoc, with the rules of its fields, and run go generate. This writes
+//     its schema and its part of docs/events.md.
 //  4. Add a fuzz target: one line in fuzz_test.go.
-//  5. For a new topic, subscribe to it and give it a dead-letter topic in dapr-components, where the scopes of both are.
+//  5. For a new topic, add the subscription, the dead-letter topic and the scopes of both in dapr-components.
 //
-// Adding a field is the second half of that: the field with its comment, a rule where it has one, a value in a sample,
-// then the two commands. It must be optional, because events without it are on the topics already. Adding an event type
-// is a constant with its comment, in the list beside it, and a sample.
+// To add a field, add it with its comment, its rule if it has one, and a value in a sample. Then run the two commands. A new
+// field must be optional, because events without it are already on the topics. To add an event type, add a constant with
+// its comment, put it into the list of its event's types, and add a sample.
 package events
 
 //go:generate go run ./internal/eventdoc/generate

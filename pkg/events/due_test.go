@@ -7,7 +7,7 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
-func TestDueInstantIsTheEndOfTheDayInTheTasksZone(t *testing.T) {
+func TestDueInstantIsEndOfDayInTheTasksZone(t *testing.T) {
 	tests := []struct {
 		name, date, zone, want string
 	}{
@@ -41,7 +41,7 @@ func TestDueInstantIsTheEndOfTheDayInTheTasksZone(t *testing.T) {
 	}
 }
 
-func TestDueInstantIsTheLastSecondOfItsDayInZonesWithOddClocks(t *testing.T) {
+func TestDueInstantIsLastSecondOfDayInUnusualZones(t *testing.T) {
 	for _, zone := range []string{"Africa/Casablanca", "America/Havana", "America/Nuuk", "America/Scoresbysund", "America/St_Johns",
 		"Antarctica/Troll", "Asia/Beirut", "Asia/Gaza", "Asia/Tehran", "Atlantic/Azores", "Australia/Lord_Howe", "Pacific/Chatham"} {
 		loc, err := time.LoadLocation(zone)
@@ -59,7 +59,7 @@ func TestDueInstantIsTheLastSecondOfItsDayInZonesWithOddClocks(t *testing.T) {
 	}
 }
 
-func TestDueInstantOfAnInstantAndOfNothing(t *testing.T) {
+func TestDueInstantWithAndWithoutDueAt(t *testing.T) {
 	at := time.Date(2026, 11, 9, 9, 0, 0, 0, time.FixedZone("CET", 3600))
 	got, ok, err := events.TaskData{DueAt: &at}.DueInstant()
 	if err != nil || !ok || got != at.UTC() {
@@ -77,6 +77,6 @@ func TestDueInstantNamesTheField(t *testing.T) {
 	_, ok2, err := events.TaskData{DueDate: "2026-02-28", Timezone: "Nowhere"}.DueInstant()
 	checkField(t, "DueInstant()", err, "timezone")
 	if ok || ok2 {
-		t.Error("DueInstant() with an error says that there is an instant")
+		t.Error("DueInstant() with an error reports that there is an instant")
 	}
 }

@@ -3,20 +3,20 @@ package events
 import "errors"
 
 var (
-	// ErrInvalid is matched by every *ValidationError: the event can never be processed.
+	// ErrInvalid matches every *ValidationError: the event can never be processed.
 	ErrInvalid = errors.New("invalid event")
-	// ErrUnknownType says that a well-formed event has an event_type that this version does not know. A consumer
+	// ErrUnknownType means that a well-formed event has an event_type that this version does not know. A consumer
 	// acknowledges the event and skips it.
 	ErrUnknownType = errors.New("unknown event type")
 )
 
-// FieldDocument is the Field of an error about the document as a whole: not JSON, not an object, too long.
+// FieldDocument is the Field of an error about the whole document: it is not JSON, not an object, or too long.
 const FieldDocument = "document"
 
-// ValidationError says which field of an event breaks which rule.
+// ValidationError is a broken rule of one field of an event. It matches ErrInvalid.
 type ValidationError struct {
-	Field  string // wire name, with a path where it is inside another: task_data.tags[3]
-	Reason string // what is wrong, without the value: event content stays out of logs
+	Field  string // the wire name, with the path of a nested field: task_data.tags[3]
+	Reason string // what is wrong, without the value: event content must not reach logs
 }
 
 func (e *ValidationError) Error() string { return "invalid event: " + e.Field + ": " + e.Reason }

@@ -2,30 +2,30 @@ package events
 
 import "time"
 
-// Event is what the four events have in common.
+// Event is the common part of the four events: how an event is published, validated and encoded.
 type Event interface {
-	// ID is the event_id: what a consumer de-duplicates on, and the id of the CloudEvent.
+	// ID returns the event_id. Consumers de-duplicate on it. It is also the id of the CloudEvent.
 	ID() string
-	// Name names the kind of event, for example TaskEvent: the type of the CloudEvent.
+	// Name returns the kind of event, for example TaskEvent. It is the type of the CloudEvent.
 	Name() string
-	// Topic is where the event is published.
+	// Topic returns the topic on which the event is published.
 	Topic() string
-	// Key is the partition key, the user_id: the events of one user keep their order.
+	// Key returns the partition key, the user_id: the events of one user keep their order.
 	Key() string
-	// Subject is the task_id: the subject of the CloudEvent.
+	// Subject returns the task_id. It is the subject of the CloudEvent.
 	Subject() string
-	// Validate returns nil or a *ValidationError that names the field.
+	// Validate returns nil, or a *ValidationError that names the first field that breaks a rule.
 	Validate() error
-	// Encode validates the event and returns it as JSON.
+	// Encode validates the event and returns it as JSON. The error is a *ValidationError.
 	Encode() ([]byte, error)
 }
 
-// TaskEvent is the full record of one change of a task: what happened, who did it, and the task after it. The audit
-// log and the recurrence engine live on it.
+// TaskEvent is the full record of one change of a task: what happened, who did it, and the task after it. The audit log and
+// the recurrence engine consume it.
 type TaskEvent struct {
 	// EventID is a UUIDv7 made in the transaction of the change; consumers de-duplicate on it.
 	EventID string `json:"event_id"`
-	// SchemaVersion is the version of the form; absent or 1 is the original form.
+	// SchemaVersion is the version of the format; absent or 1 is the original form.
 	SchemaVersion int `json:"schema_version"`
 	// EventType is what happened to the task.
 	EventType Type `json:"event_type"`
@@ -35,7 +35,7 @@ type TaskEvent struct {
 	UserID string `json:"user_id"`
 	// TaskData is the task right after the change.
 	TaskData TaskData `json:"task_data"`
-	// TaskVersion is the task's version after the change; consumers fence on it. 0 (unknown) in the original form.
+	// TaskVersion is the task's version after the change; consumers ignore an older one. 0 (unknown) in the original form.
 	TaskVersion int64 `json:"task_version"`
 	// Seq is the owner's change number: no gaps, in commit order. 0 (unknown) in the original form.
 	Seq int64 `json:"seq"`
@@ -49,22 +49,22 @@ type TaskEvent struct {
 	Timestamp time.Time `json:"timestamp"`
 }
 
-// TaskUpdateEvent tells open browsers of one change of a task: the task after it, without who did it and what it was
-// before.
+// TaskUpdateEvent informs open browsers of one change of a task. It has the task after the change, but not who made the
+// change or what the task was before.
 type TaskUpdateEvent struct {
 	// EventID is a UUIDv7 made in the transaction of the change; consumers de-duplicate on it.
 	EventID string `json:"event_id"`
-	// SchemaVersion is the version of the form; absent or 1 is the original form.
+	// SchemaVersion is the version of the format; absent or 1 is the original form.
 	SchemaVersion int `json:"schema_version"`
 	// EventType is what happened to the task.
 	EventType Type `json:"event_type"`
 	// TaskID is the task that changed.
 	TaskID string `json:"task_id"`
-	// UserID is the owner of the task, whose browsers are told.
+	// UserID is the owner of the task, whose browsers receive the event.
 	UserID string `json:"user_id"`
 	// TaskData is the task right after the change.
 	TaskData TaskData `json:"task_data"`
-	// TaskVersion is the task's version after the change; consumers fence on it. 0 (unknown) in the original form.
+	// TaskVersion is the task's version after the change; consumers ignore an older one. 0 (unknown) in the original form.
 	TaskVersion int64 `json:"task_version"`
 	// Seq is the owner's change number: no gaps, in commit order. 0 (unknown) in the original form.
 	Seq int64 `json:"seq"`
@@ -72,15 +72,15 @@ type TaskUpdateEvent struct {
 	Timestamp time.Time `json:"timestamp"`
 }
 
-// ReminderEvent schedules the one reminder of a task, moves it or cancels it.
+// ReminderEvent schedules, moves or cancels the reminder of a task.
 type ReminderEvent struct {
 	// EventID is a UUIDv7 made in the transaction of the change; consumers de-duplicate on it.
 	EventID string `json:"event_id"`
-	// SchemaVersion is the version of the form; absent or 1 is the original form.
+	// SchemaVersion is the version of the format; absent or 1 is the original form.
 	SchemaVersion int `json:"schema_version"`
 	// EventType is what happens to the reminder; absent means scheduled.
 	EventType Type `json:"event_type"`
-	// TaskID is the task to be reminded of.
+	// TaskID is the task that the reminder is about.
 	TaskID string `json:"task_id"`
 	// UserID is the user to remind.
 	UserID string `json:"user_id"`
@@ -90,39 +90,39 @@ type ReminderEvent struct {
 	DueAt time.Time `json:"due_at,omitzero"`
 	// RemindAt is when to remind. May be absent when cancelled.
 	RemindAt time.Time `json:"remind_at,omitzero"`
-	// TaskVersion is the task's version after the change: an older event never moves a newer reminder. 0 (unknown) in the original form.
+	// TaskVersion is the task's version after the change; an older event never moves a newer reminder. 0 (unknown) in the original form.
 	TaskVersion int64 `json:"task_version"`
 	// Timestamp is when the change was made.
 	Timestamp time.Time `json:"timestamp"`
 }
 
-// NotificationEvent is a notification that is in the user's inbox now; open browsers show it.
+// NotificationEvent is a new notification in the user's inbox. Open browsers show it.
 type NotificationEvent struct {
-	// EventID is a UUIDv7 made in the transaction that made the notification; consumers de-duplicate on it.
+	// EventID is a UUIDv7 made in the transaction of the notification; consumers de-duplicate on it.
 	EventID string `json:"event_id"`
-	// SchemaVersion is the version of the form; this event has no original form.
+	// SchemaVersion is the version of the format; this event has no original form.
 	SchemaVersion int `json:"schema_version"`
 	// NotificationID is the notification's id in the inbox.
 	NotificationID string `json:"notification_id"`
-	// TaskID is the task it is about.
+	// TaskID is the task that the notification is about.
 	TaskID string `json:"task_id"`
 	// UserID is the user who is notified.
 	UserID string `json:"user_id"`
 	// Kind is why the user is notified, for example reminder. The set is open.
 	Kind string `json:"kind"`
-	// Title is the one line to show.
+	// Title is one line of text to show.
 	Title string `json:"title"`
-	// Body is more text; may be empty.
+	// Body is further text; may be empty.
 	Body string `json:"body"`
 	// DueAt is when the task is due.
 	DueAt *time.Time `json:"due_at,omitempty"`
-	// Late says that the reminder's time passed while the service was down.
+	// Late reports whether the reminder's time passed while the service was down.
 	Late bool `json:"late"`
 	// Timestamp is when the notification was made.
 	Timestamp time.Time `json:"timestamp"`
 }
 
-// The names of the events, as in the type of their CloudEvents.
+// The names of the events. They are the types of their CloudEvents.
 const (
 	NameTaskEvent         = "TaskEvent"
 	NameTaskUpdateEvent   = "TaskUpdateEvent"

@@ -10,7 +10,7 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
-func TestTopicsAreTheFourAndTheirDeadLetterTopics(t *testing.T) {
+func TestTopicsIncludeTheirDeadLetterTopics(t *testing.T) {
 	want := []events.Topic{
 		{Name: "task-events", Partitions: 12}, {Name: "task-updates", Partitions: 12},
 		{Name: "reminders", Partitions: 6}, {Name: "notifications", Partitions: 6},
@@ -22,7 +22,7 @@ func TestTopicsAreTheFourAndTheirDeadLetterTopics(t *testing.T) {
 	}
 }
 
-func TestEventsSayHowTheyArePublished(t *testing.T) {
+func TestEventsReturnTheirPublishMetadata(t *testing.T) {
 	for _, tt := range []struct {
 		event       events.Event
 		name, topic string
@@ -40,7 +40,7 @@ func TestEventsSayHowTheyArePublished(t *testing.T) {
 	}
 }
 
-func TestEnumsKnowTheirValues(t *testing.T) {
+func TestEnumsReportValidValues(t *testing.T) {
 	if !events.StatusCancelled.Valid() || events.Status("").Valid() || events.Status("done").Valid() {
 		t.Error("Status.Valid does not tell the statuses from others")
 	}
@@ -52,7 +52,7 @@ func TestEnumsKnowTheirValues(t *testing.T) {
 	}
 }
 
-// The error about a value that does not fit has a text for every kind of field.
+// TestEveryKindOfFieldHasAReason checks that an error about a wrong type has a text for every kind of field.
 func TestEveryKindOfFieldHasAReason(t *testing.T) {
 	var walk func(reflect.Type, string)
 	walk = func(typ reflect.Type, path string) {
@@ -80,7 +80,7 @@ func TestEveryKindOfFieldHasAReason(t *testing.T) {
 	}
 }
 
-func TestTheModuleNeedsTheStandardLibraryOnly(t *testing.T) {
+func TestModuleNeedsOnlyTheStandardLibrary(t *testing.T) {
 	data, err := os.ReadFile("go.mod")
 	if err != nil {
 		t.Fatal(err)

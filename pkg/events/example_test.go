@@ -8,7 +8,7 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
-// A producer fills in the event and encodes it. Encode refuses an event that breaks a rule, and says which field.
+// A producer fills in the event and encodes it. Encode refuses an event that breaks a rule, and names the field.
 func ExampleReminderEvent_Encode() {
 	reminder := events.ReminderEvent{
 		EventID:       "0192f0c2-3333-7333-8333-333333333333",
@@ -38,7 +38,7 @@ func ExampleReminderEvent_Encode() {
 	// {"event_id":"0192f0c2-3333-7333-8333-333333333333","schema_version":2,"event_type":"scheduled","task_id":"0192f0c1-2a3b-7c4d-8e5f-60718293a4b5","user_id":"0192f0c0-0000-7000-8000-00000000000a","title":"Water the plants","due_at":"2026-11-09T08:00:00Z","remind_at":"2026-11-09T07:30:00Z","task_version":7,"timestamp":"2026-11-03T09:30:15Z"} <nil>
 }
 
-// An event in the original form is decoded like any other; what it does not say takes its default.
+// An event in the original form is decoded like any other. Missing fields take their defaults.
 func ExampleDecodeTaskEvent_original() {
 	event, err := events.DecodeTaskEvent([]byte(`{
 		"event_id":  "0192f0c2-3333-7333-8333-333333333333",
@@ -56,7 +56,7 @@ func ExampleDecodeTaskEvent_original() {
 	// completed medium 0 UTC
 }
 
-// A consumer tells an event that is not for it from one that can never be processed.
+// A consumer distinguishes an event of an unknown type from an event that can never be processed.
 func ExampleDecodeTaskEvent_unknownType() {
 	_, err := events.DecodeTaskEvent([]byte(`{
 		"event_id":  "0192f0c2-3333-7333-8333-333333333333", "schema_version": 2,
@@ -75,7 +75,7 @@ func ExampleDecodeTaskEvent_unknownType() {
 	// acknowledge and skip: unknown event type "delegated"
 }
 
-// A task that is due on a day is due at the end of it, where the user lives.
+// A task that is due on a date is due at the end of that day in the task's time zone.
 func ExampleTaskData_DueInstant() {
 	for _, day := range []string{"2026-03-28", "2026-03-29"} { // the clocks go forward in the night between them
 		due, _, err := events.TaskData{DueDate: day, Timezone: "Europe/Berlin"}.DueInstant()
@@ -86,7 +86,7 @@ func ExampleTaskData_DueInstant() {
 	// 2026-03-29T21:59:59Z <nil>
 }
 
-// The dead letter keeps the event as it came, so that it can be published again.
+// A dead letter keeps the event as it was received, so that it can be published again.
 func ExampleDeadLetter() {
 	letter := events.DeadLetter{
 		Topic: events.TopicTaskEvents, Consumer: "audit", Reason: "invalid event: document: is not JSON",

@@ -2,5 +2,5 @@ package events
 
 import "reflect"
 
-// HasReason reports whether a value of that kind has a text for the error when it does not fit.
+// HasReason reports whether the error about a wrong type has a text for that kind of field.
 func HasReason(k reflect.Kind) bool { return kindReason[k] != "" }

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// fields is an object of JSON whose values are not read yet.
+// fields is a JSON object whose values are not decoded yet.
 type fields map[string]json.RawMessage
 
 func readFields(data []byte) (fields, error) {
@@ -43,10 +43,10 @@ func (f fields) text(name string) string {
 }
 
 func (f fields) setText(name, s string) {
-	f[name], _ = json.Marshal(s) // a string can always be written
+	f[name], _ = json.Marshal(s) // cannot fail for a string
 }
 
-// into reads the fields into the struct that dst points to. The error names the first field that does not fit.
+// into decodes the fields into the struct that dst points to. The error names the first field with a wrong type.
 func (f fields) into(dst any) error {
 	if err := f.fill(reflect.ValueOf(dst).Elem(), ""); err != nil {
 		return err
@@ -67,9 +67,9 @@ func (f fields) fill(dst reflect.Value, prefix string) *ValidationError {
 	return nil
 }
 
-// assign reads raw into dst; path is dst's name in an error. What json.Unmarshal does not take in one go is taken
-// apart, which finds the value that is to blame. Names are matched exactly then, so that an unknown field whose name
-// differs from a known one by case alone is skipped too.
+// assign decodes raw into dst; path is dst's name in an error. If json.Unmarshal refuses the whole value, assign decodes its
+// parts one by one to find the wrong one. It then matches names exactly, so it skips an unknown field whose name differs
+// from a known one only by case.
 func assign(raw json.RawMessage, dst reflect.Value, path string) *ValidationError {
 	if json.Unmarshal(raw, dst.Addr().Interface()) == nil {
 		return nil
@@ -105,8 +105,8 @@ func assign(raw json.RawMessage, dst reflect.Value, path string) *ValidationErro
 	}
 }
 
-// kindReason says what a value should have been. The kinds are those of the fields of the events; a test checks that
-// none is left out.
+// kindReason is the reason of an error for a value of the wrong type, by the kind of the field. A test checks that it has
+// every kind that the events use.
 var kindReason = map[reflect.Kind]string{
 	reflect.String:  "is not a string",
 	reflect.Bool:    "is not true or false",

@@ -12,8 +12,8 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
-// fuzzDecoder checks what every decoder promises for any input: it does not panic; an error names a field or is
-// ErrUnknownType; and what was decoded can be encoded, and is the same when it is decoded again.
+// fuzzDecoder checks the promises of a decoder for any input. It does not panic. An error names a field or is ErrUnknownType.
+// A decoded event can be encoded, and decoding that again gives the same event.
 func fuzzDecoder[E encoder](f *testing.F, kind string, decode func([]byte) (E, error)) {
 	for _, dir := range []string{currentDir, originalDir, upcastDir} {
 		files, err := filepath.Glob(filepath.Join(dir, kind+".*json"))
@@ -40,7 +40,7 @@ func fuzzDecoder[E encoder](f *testing.F, kind string, decode func([]byte) (E, e
 			return
 		}
 		if len(data) > events.MaxEventBytes/2 {
-			return // may be too long for Encode
+			return // it may be too long for Encode
 		}
 		first := mustEncode(t, e)
 		if !json.Valid(first) || bytes.Contains(first, []byte(`"tags":null`)) {
@@ -75,7 +75,7 @@ func FuzzDecodeNotificationEvent(f *testing.F) {
 
 func FuzzDecodeDeadLetter(f *testing.F) { fuzzDecoder(f, "dead-letter", events.DecodeDeadLetter) }
 
-// FuzzDueInstant checks that a task that validates always has its due instant, and that it is on the day.
+// FuzzDueInstant checks that a valid task with a due date has a due instant near that date.
 func FuzzDueInstant(f *testing.F) {
 	f.Add("2026-11-09", "Europe/Berlin")
 	f.Add("2011-12-30", "Pacific/Apia")

@@ -15,11 +15,11 @@ import (
 
 var update = flag.Bool("update", false, "write the golden documents in testdata/current and testdata/upcast")
 
-// The golden documents. Those of the original form are facts about the past: no flag rewrites them.
+// The golden documents. The original documents record what was once published: no flag rewrites them.
 const (
 	currentDir  = "testdata/current"  // what producers write
 	originalDir = "testdata/original" // what the first version of this system wrote
-	upcastDir   = "testdata/upcast"   // what an original document is when it is decoded and encoded again
+	upcastDir   = "testdata/upcast"   // the original documents, decoded and encoded again
 )
 
 // decoders reads each kind of document, by the first part of its golden file's name.
@@ -41,7 +41,7 @@ func decoderOf(t *testing.T, file string) func([]byte) (encoder, error) {
 	return decode
 }
 
-// readGolden returns the document in a golden file, which ends with one line feed that is not part of it.
+// readGolden returns the document in a golden file, without the line feed at the end of the file.
 func readGolden(t testing.TB, file string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(file)
@@ -83,7 +83,7 @@ func mustEncode(t testing.TB, e encoder) []byte {
 	return data
 }
 
-func TestCurrentDocumentsAreWhatProducersWrite(t *testing.T) {
+func TestEncodeWritesTheCurrentDocuments(t *testing.T) {
 	samples := currentSamples()
 	for name, sample := range samples {
 		file := filepath.Join(currentDir, name+".json")
@@ -102,7 +102,7 @@ func TestCurrentDocumentsAreWhatProducersWrite(t *testing.T) {
 	}
 }
 
-func TestCurrentDocumentsSurviveDecodeAndEncode(t *testing.T) {
+func TestCurrentDocumentsSurviveARoundTrip(t *testing.T) {
 	for _, file := range goldenFiles(t, currentDir) {
 		want := readGolden(t, file)
 		e, err := decoderOf(t, file)(want)
@@ -116,7 +116,7 @@ func TestCurrentDocumentsSurviveDecodeAndEncode(t *testing.T) {
 	}
 }
 
-func TestOriginalDocumentsAreAcceptedForEver(t *testing.T) {
+func TestOriginalDocumentsAreAccepted(t *testing.T) {
 	for _, file := range goldenFiles(t, originalDir) {
 		e, err := decoderOf(t, file)(readGolden(t, file))
 		if err != nil {
@@ -144,7 +144,7 @@ func TestOriginalDocumentsAreAcceptedForEver(t *testing.T) {
 }
 
 func TestEveryTypeHasAnOriginalDocument(t *testing.T) {
-	files := []string{"reminder-event"} // it had no types then
+	files := []string{"reminder-event"} // its original form has no type
 	for _, typ := range events.TaskTypes() {
 		files = append(files, "task-event."+string(typ), "task-update-event."+string(typ))
 	}

@@ -1,12 +1,12 @@
 package events
 
-// Limits of the fields. Lengths are in characters (Unicode code points), so that a limit means the same in every
-// language; the HTTP API, the page and the database use the same numbers.
+// Limits of the fields. Lengths are in characters (Unicode code points), so a limit means the same in every language. The
+// HTTP API, the page and the database use the same numbers.
 const (
 	MaxTitle       = 500    // one line in a list
 	MaxDescription = 10_000 // some pages of text; larger content belongs in a file
-	MaxTags        = 20     // what a page can show on one task
-	MaxTag         = 50     // a few words
+	MaxTags        = 20     // as many as a page can show on one task
+	MaxTag         = 50     // some words
 	MaxTimezone    = 64     // the longest IANA name has 32
 	MaxRRule       = 500    // every rule with all BY parts fits
 	MaxActor       = 100    // a user's id or a service's name
@@ -15,11 +15,11 @@ const (
 	MaxChanges     = 50     // twice the fields of a task
 	MaxFieldName   = 100    // a wire name
 	MaxKind        = 50     // one word
-	MaxBody        = 10_000 // may quote a description
-	MaxReason      = 2_000  // some wrapped errors; a longer reason is cut
+	MaxBody        = 10_000 // it may quote a description
+	MaxReason      = 2_000  // several wrapped errors; a longer reason is cut
 	MaxName        = 200    // a topic (Kafka allows 249, less ".dlq") or a service
 )
 
-// MaxEventBytes bounds an encoded event: half of what a Kafka broker takes by default (1 MiB), so that the CloudEvent
-// around the event fits too, and twice what the longest texts above need. Only the values in changes can reach it.
+// MaxEventBytes bounds an encoded event. It is half of what a Kafka broker accepts by default (1 MiB), so that the CloudEvent
+// around the event fits too. It is twice what the longest texts above need: only the values in changes can exceed it.
 const MaxEventBytes = 512 << 10

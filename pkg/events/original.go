@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// isOriginal reports whether an event is in the original form: it has no schema_version, or 1 from having been
-// decoded before. Anything that is not a version at all is left to be refused.
+// isOriginal reports whether an event is in the original form: it has no schema_version, or it has 1 because it was decoded
+// before. A value that is not a version is not original; validation refuses it later.
 func (f fields) isOriginal() bool {
 	if f.null("schema_version") {
 		return true
@@ -17,15 +17,15 @@ func (f fields) isOriginal() bool {
 	return err == nil && version >= 0 && version <= originalVersion
 }
 
-// upcastTask turns the task_data of the original form into the current one. It is lenient where nothing is lost: ids
-// that are absent or of another kind are those of the event, a task is completed when it says so in its own way, and
-// times without a zone are UTC.
+// upcastTask converts the task_data of the original form into the current form. It is lenient where no information is lost.
+// An id that is absent or not a UUID becomes the event's own id. "completed": true sets the status. A time without a zone
+// is in UTC.
 func (f fields) upcastTask() {
 	d := fields{}
 	if !f.null("task_data") {
 		var err error
 		if d, err = readFields(f["task_data"]); err != nil {
-			return // and into says that task_data is not an object
+			return // into reports that task_data is not an object
 		}
 	}
 	d.inherit("id", f.text("task_id"))
@@ -40,17 +40,17 @@ func (f fields) upcastTask() {
 	if d.empty("recurrence") || strings.EqualFold(d.text("recurrence"), "none") {
 		delete(d, "recurrence")
 	}
-	f["task_data"], _ = json.Marshal(d) // raw messages that were read can be written
+	f["task_data"], _ = json.Marshal(d) // cannot fail: the raw messages are valid JSON
 }
 
-// inherit gives the field the event's own id unless it has one that could be right.
+// inherit sets the field to the event's own id, unless the field is a UUID.
 func (f fields) inherit(name, id string) {
 	if !isUUID(f.text(name)) {
 		f.setText(name, id)
 	}
 }
 
-// originalStatus is the status of a task that has none: "completed": true or false says it, or else what happened.
+// originalStatus returns the status of a task without one. The field completed (true or false) decides, or else the event type.
 func originalStatus(d fields, happened Type) Status {
 	completed := happened == Completed
 	if raw, ok := d["completed"]; ok {
@@ -78,15 +78,15 @@ func (f fields) splitDue() {
 	}
 }
 
-// upcastReminder turns the times of the original form into instants; a date is the end of that day in UTC, as the
-// event names no zone.
+// upcastReminder converts the times of the original form into instants. A date becomes the end of that day in UTC, because
+// the event has no zone.
 func (f fields) upcastReminder() {
 	f.fixInstant("due_at", "T23:59:59Z")
 	f.fixInstant("remind_at", "")
 }
 
-// fixInstant writes a time of the original form as RFC 3339, and drops an empty one. What is no time stays, to be
-// refused by name. A bare date takes the clock, unless that is empty.
+// fixInstant rewrites a time of the original form as RFC 3339, and removes an empty one. It leaves any other text unchanged,
+// so that validation refuses it by name. A date without a time of day gets clock, unless clock is empty.
 func (f fields) fixInstant(name, clock string) {
 	if f.empty(name) {
 		delete(f, name)

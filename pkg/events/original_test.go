@@ -29,13 +29,13 @@ func TestOriginalTaskDataIsReadLeniently(t *testing.T) {
 		{"a title alone", events.Created, `{"title":"t"}`, func(*task) {}},
 		{"numeric ids", events.Updated, `{"id":17,"user_id":4,"title":"t"}`, func(*task) {}},
 		{"ids that are null", events.Updated, `{"id":null,"user_id":null,"title":"t"}`, func(*task) {}},
-		{"ids of another form", events.Updated, `{"id":"17","user_id":"ann","title":"t"}`, func(*task) {}},
+		{"ids that are not UUIDs", events.Updated, `{"id":"17","user_id":"ann","title":"t"}`, func(*task) {}},
 		{"nulls", events.Updated, `{"title":"t","description":null,"status":null,"priority":null,"tags":null,"due_date":null,"recurrence":null,"timezone":null}`, func(*task) {}},
 		{"empty strings", events.Updated, `{"title":"t","status":"","priority":"","due_date":"","remind_at":"","created_at":"","recurrence":"","timezone":""}`, func(*task) {}},
 		{"completed true", events.Updated, `{"title":"t","completed":true}`, func(d *task) { d.Status = events.StatusCompleted }},
 		{"completed false", events.Completed, `{"title":"t","completed":false}`, func(*task) {}},
-		{"a status beside completed", events.Updated, `{"title":"t","completed":true,"status":"cancelled"}`, func(d *task) { d.Status = events.StatusCancelled }},
-		{"completed that says nothing", events.Completed, `{"title":"t","completed":"x"}`, func(d *task) { d.Status = events.StatusCompleted }},
+		{"a status and completed", events.Updated, `{"title":"t","completed":true,"status":"cancelled"}`, func(d *task) { d.Status = events.StatusCancelled }},
+		{"completed of another type", events.Completed, `{"title":"t","completed":"x"}`, func(d *task) { d.Status = events.StatusCompleted }},
 		{"a completed event without status", events.Completed, `{"title":"t"}`, func(d *task) { d.Status = events.StatusCompleted }},
 		{"a day", events.Updated, `{"title":"t","due_date":"2025-12-31"}`, func(d *task) { d.DueDate = "2025-12-31" }},
 		{"a due date with a time", events.Updated, `{"title":"t","due_date":"2025-12-31T10:00:00+02:00"}`, func(d *task) { d.DueAt = at("2025-12-31T08:00:00Z") }},
@@ -74,7 +74,7 @@ func asJSON(t *testing.T, v any) string {
 	return string(data)
 }
 
-func TestOriginalDocumentsAreRefusedByNameWhereALenientReadingWouldLoseSomething(t *testing.T) {
+func TestOriginalFormRefusesValuesItWouldLose(t *testing.T) {
 	tests := []struct {
 		path  string
 		value any
@@ -101,7 +101,7 @@ func TestOriginalDocumentsAreRefusedByNameWhereALenientReadingWouldLoseSomething
 	}
 }
 
-func TestOriginalFormIsToldByItsSchemaVersion(t *testing.T) {
+func TestSchemaVersionSelectsTheOriginalForm(t *testing.T) {
 	for _, version := range []any{nil, null, 0, 1} {
 		doc := edited(t, originalTaskEvent, map[string]any{"schema_version": version, "timestamp": "2025-12-02T09:30:15"})
 		e, err := events.DecodeTaskEvent(doc)
@@ -114,7 +114,7 @@ func TestOriginalFormIsToldByItsSchemaVersion(t *testing.T) {
 	checkField(t, "DecodeNotificationEvent("+string(doc)+")", err, "schema_version")
 }
 
-func TestOriginalReminderOnADayIsDueAtItsEnd(t *testing.T) {
+func TestOriginalReminderOnADateIsDueAtEndOfDay(t *testing.T) {
 	doc := edited(t, originalReminder, map[string]any{"due_at": "2025-12-31", "remind_at": "2025-12-31T10:00:00"})
 	e, err := events.DecodeReminderEvent(doc)
 	if err != nil || !e.DueAt.Equal(time.Date(2025, 12, 31, 23, 59, 59, 0, time.UTC)) || !e.RemindAt.Equal(time.Date(2025, 12, 31, 10, 0, 0, 0, time.UTC)) {

@@ -7,7 +7,7 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
-// The people and things of the golden documents.
+// The ids in the golden documents.
 const (
 	taskID         = "0192f0c1-2a3b-7c4d-8e5f-60718293a4b5"
 	userID         = "0192f0c0-0000-7000-8000-00000000000a"
@@ -110,13 +110,13 @@ func sampleDeadLetter(original string) events.DeadLetter {
 	}
 }
 
-// encoder is what all documents have, dead letters too.
+// encoder is the common part of all documents, including dead letters.
 type encoder interface {
 	Encode() ([]byte, error)
 	Validate() error
 }
 
-// currentSamples returns one document of every kind and type, by the name of its golden file.
+// currentSamples returns a document of each kind and type, by the name of its golden file.
 func currentSamples() map[string]encoder {
 	samples := map[string]encoder{
 		"notification-event": sampleNotificationEvent(),

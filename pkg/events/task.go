@@ -15,9 +15,9 @@ type TaskData struct {
 	Title string `json:"title"`
 	// Description is free text; may be empty.
 	Description string `json:"description"`
-	// Status is how far the task is.
+	// Status is the progress of the task.
 	Status Status `json:"status"`
-	// Priority is how much the task matters; medium when the original form leaves it out.
+	// Priority is the importance of the task; medium when the original form omits it.
 	Priority Priority `json:"priority"`
 	// Tags are the user's labels, never null.
 	Tags []string `json:"tags"`
@@ -25,39 +25,39 @@ type TaskData struct {
 	DueDate string `json:"due_date,omitempty"`
 	// DueAt is the instant at which the task is due; never together with due_date.
 	DueAt *time.Time `json:"due_at,omitempty"`
-	// Timezone is the IANA zone in which due_date and the recurrence are read; UTC when the original form leaves it out.
+	// Timezone is the IANA zone in which due_date and the recurrence are read; UTC when the original form omits it.
 	Timezone string `json:"timezone"`
 	// RemindAt is when the user wants to be reminded.
 	RemindAt *time.Time `json:"remind_at,omitempty"`
-	// Recurrence is the rule by which completing the task makes its successor.
+	// Recurrence is the rule that gives the task's successor when it is completed.
 	Recurrence *Recurrence `json:"recurrence,omitempty"`
-	// SeriesID joins the occurrences of one recurring task.
+	// SeriesID is the same for all occurrences of one recurring task.
 	SeriesID string `json:"series_id,omitempty"`
 	// OccurrenceNo is the number of this occurrence in its series.
 	OccurrenceNo int `json:"occurrence_no,omitempty"`
-	// Position orders the user's list by hand, ascending.
+	// Position is the place in a list that the user sorts by hand, ascending.
 	Position float64 `json:"position"`
-	// Version is 1 when the task is made and one more with each change; equals the event's task_version.
+	// Version is 1 for a new task and grows by one with each change; equals the event's task_version.
 	Version int64 `json:"version"`
 	// Seq is the user's change number of this change; equals the event's seq.
 	Seq int64 `json:"seq"`
-	// CreatedAt is when the task was made.
+	// CreatedAt is when the task was created.
 	CreatedAt time.Time `json:"created_at,omitzero"`
 	// UpdatedAt is when the task was last changed.
 	UpdatedAt time.Time `json:"updated_at,omitzero"`
-	// CompletedAt is when the task was completed, while it is completed.
+	// CompletedAt is when the task was completed; absent while it is not completed.
 	CompletedAt *time.Time `json:"completed_at,omitempty"`
-	// DeletedAt is when the task was deleted, while it is deleted.
+	// DeletedAt is when the task was deleted; absent while it is not deleted.
 	DeletedAt *time.Time `json:"deleted_at,omitempty"`
 }
 
-// Recurrence is an RFC 5545 rule with what it needs to be read.
+// Recurrence is an RFC 5545 rule with its anchor and its time zone.
 type Recurrence struct {
 	// RRule is an RFC 5545 recurrence rule without the "RRULE:" prefix, for example FREQ=WEEKLY;BYDAY=MO.
 	RRule string `json:"rrule"`
-	// Anchor is what the next occurrence is counted from; schedule when left out.
+	// Anchor is the point from which the next occurrence is counted; schedule when omitted.
 	Anchor Anchor `json:"anchor"`
-	// Timezone is the IANA zone on whose wall clock the rule runs; the task's when left out.
+	// Timezone is the IANA zone in whose wall-clock time the rule is read; the task's zone when omitted.
 	Timezone string `json:"timezone"`
 }
 
@@ -65,8 +65,8 @@ type Recurrence struct {
 type Change struct {
 	// Field is the field's wire name, for example due_at.
 	Field string `json:"field"`
-	// From is the value before; null when there was none.
+	// From is the value before the change; null when there was none.
 	From json.RawMessage `json:"from"`
-	// To is the value after; null when there is none.
+	// To is the value after the change; null when there is none.
 	To json.RawMessage `json:"to"`
 }

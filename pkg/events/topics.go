@@ -10,25 +10,24 @@ const (
 	TopicNotifications = "notifications"
 )
 
-// Partition counts. They are fixed when a topic is made: adding partitions later moves users to other partitions
-// and breaks the order that the events of one user have.
+// Partition counts. They are fixed when a topic is created: adding partitions later moves users to other partitions and
+// breaks the order of one user's events.
 const (
 	taskPartitions       = 12 // 2, 3, 4, 6 or 12 consumers share them evenly
 	reminderPartitions   = 6  // a reminder is far rarer than a change
-	deadLetterPartitions = 1  // read by a person, in one list
+	deadLetterPartitions = 1  // an operator reads them, in one list
 )
 
-// deadLetterSuffix makes the name of a topic's dead-letter topic.
+// deadLetterSuffix is appended to the name of a topic to name its dead-letter topic.
 const deadLetterSuffix = ".dlq"
 
-// Topic is a topic and the number of partitions it is made with.
+// Topic is a topic and the number of partitions with which it is created.
 type Topic struct {
 	Name       string
 	Partitions int
 }
 
-// Topics returns every topic there is: the four event topics, then their dead-letter topics. The slice is the
-// caller's own.
+// Topics returns every topic: the four event topics, then their dead-letter topics. The caller may change the slice.
 func Topics() []Topic {
 	topics := []Topic{
 		{TopicTaskEvents, taskPartitions},
@@ -42,8 +41,8 @@ func Topics() []Topic {
 	return topics
 }
 
-// DeadLetterTopic names the topic that takes the events of topic which can never be processed.
+// DeadLetterTopic returns the name of the topic for those events of topic that can never be processed.
 func DeadLetterTopic(topic string) string { return topic + deadLetterSuffix }
 
-// IsDeadLetterTopic says whether name is one of those.
+// IsDeadLetterTopic reports whether name is the name of a dead-letter topic.
 func IsDeadLetterTopic(name string) bool { return strings.HasSuffix(name, deadLetterSuffix) }

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Validate returns nil or a *ValidationError that names the first field which breaks a rule.
+// Validate returns nil, or a *ValidationError that names the first field that breaks a rule.
 func (e TaskEvent) Validate() error {
 	var c checker
 	c.envelope(e.EventID, e.SchemaVersion, e.TaskID, e.UserID, e.Timestamp)
@@ -22,7 +22,7 @@ func (e TaskEvent) Validate() error {
 	return c.result()
 }
 
-// Validate returns nil or a *ValidationError that names the first field which breaks a rule.
+// Validate returns nil, or a *ValidationError that names the first field that breaks a rule.
 func (e TaskUpdateEvent) Validate() error {
 	var c checker
 	c.envelope(e.EventID, e.SchemaVersion, e.TaskID, e.UserID, e.Timestamp)
@@ -32,8 +32,8 @@ func (e TaskUpdateEvent) Validate() error {
 	return c.result()
 }
 
-// Validate returns nil or a *ValidationError that names the first field which breaks a rule. A reminder that is
-// scheduled needs due_at and remind_at; one that is cancelled may leave them out.
+// Validate returns nil, or a *ValidationError that names the first field that breaks a rule. A scheduled reminder needs due_at
+// and remind_at; a cancelled reminder may omit them.
 func (e ReminderEvent) Validate() error {
 	var c checker
 	c.envelope(e.EventID, e.SchemaVersion, e.TaskID, e.UserID, e.Timestamp)
@@ -49,7 +49,7 @@ func (e ReminderEvent) Validate() error {
 	return c.result()
 }
 
-// Validate returns nil or a *ValidationError that names the first field which breaks a rule.
+// Validate returns nil, or a *ValidationError that names the first field that breaks a rule.
 func (e NotificationEvent) Validate() error {
 	var c checker
 	c.envelope(e.EventID, e.SchemaVersion, e.TaskID, e.UserID, e.Timestamp)
@@ -62,7 +62,7 @@ func (e NotificationEvent) Validate() error {
 	return c.result()
 }
 
-// envelope checks what every event has.
+// envelope checks the fields that every event has.
 func (c *checker) envelope(eventID string, version int, taskID, userID string, at time.Time) {
 	c.id("event_id", eventID)
 	switch {
@@ -76,7 +76,7 @@ func (c *checker) envelope(eventID string, version int, taskID, userID string, a
 	c.time("timestamp", at)
 }
 
-// fromVersion2 is the least value (or length) of a field that is required since schema version 2.
+// fromVersion2 returns the smallest value (or length) of a field that is required since schema version 2.
 func fromVersion2(version int) int {
 	if version >= 2 {
 		return 1
@@ -90,7 +90,7 @@ func (c *checker) change(version int, taskVersion, seq int64) {
 	c.number("seq", seq, least)
 }
 
-// task checks task_data, also against the event around it.
+// task checks task_data, and that its ids, version and seq are those of the event.
 func (c *checker) task(d TaskData, schema int, taskID, userID string, version, seq int64) {
 	c.prefix = "task_data."
 	defer func() { c.prefix = "" }()
@@ -128,12 +128,12 @@ func (c *checker) task(d TaskData, schema int, taskID, userID string, version, s
 	c.stamps(d, schema)
 }
 
-// due checks that a task has one due date at most, a day or an instant.
+// due checks that a task has at most one due date: a day or an instant.
 func (c *checker) due(d TaskData) {
 	if d.DueDate != "" {
 		_, ok := parseDate(d.DueDate)
 		c.must(ok, "due_date", reasonDate)
-		c.must(d.DueAt == nil, "due_at", "stands beside due_date: a task has one of them")
+		c.must(d.DueAt == nil, "due_at", "must not be set together with due_date")
 	}
 	c.optionalTime("due_at", d.DueAt)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
-// checkField asks for a *ValidationError about that field; "" asks for no error.
+// checkField requires a *ValidationError about that field, or no error if the field is "".
 func checkField(t *testing.T, call string, err error, want string) {
 	t.Helper()
 	if want == "" {
@@ -32,7 +32,7 @@ func checkField(t *testing.T, call string, err error, want string) {
 
 func ptr[T any](v T) *T { return &v }
 
-// yearTenThousand is year 9999 where it is written, but not in UTC.
+// yearTenThousand is in the year 9999 in its own zone, and in the year 10000 in UTC.
 var yearTenThousand = time.Date(9999, 12, 31, 23, 0, 0, 0, time.FixedZone("", -12*3600))
 
 func TestTaskDataRules(t *testing.T) {
@@ -72,7 +72,7 @@ func TestTaskDataRules(t *testing.T) {
 		{"the year 0", func(d *task) { d.DueAt, d.DueDate = nil, "0000-02-28" }, "task_data.due_date"},
 		{"both due dates", func(d *task) { d.DueDate = "2028-02-29" }, "task_data.due_at"},
 		{"a due instant that is not set", func(d *task) { d.DueAt = &time.Time{} }, "task_data.due_at"},
-		{"a due instant that JSON cannot say", func(d *task) { d.DueAt = &yearTenThousand }, "task_data.due_at"},
+		{"a due instant that JSON cannot express", func(d *task) { d.DueAt = &yearTenThousand }, "task_data.due_at"},
 		{"no zone", func(d *task) { d.Timezone = "" }, "task_data.timezone"},
 		{"UTC", func(d *task) { d.Timezone = "UTC" }, ""},
 		{"a zone that is not IANA's", func(d *task) { d.Timezone = "Mars/Olympus_Mons" }, "task_data.timezone"},
@@ -91,7 +91,7 @@ func TestTaskDataRules(t *testing.T) {
 		{"a series that is no UUID", func(d *task) { d.SeriesID = "7" }, "task_data.series_id"},
 		{"an occurrence before the first", func(d *task) { d.OccurrenceNo = -1 }, "task_data.occurrence_no"},
 		{"a position that is not a number", func(d *task) { d.Position = math.NaN() }, "task_data.position"},
-		{"a position without end", func(d *task) { d.Position = math.Inf(-1) }, "task_data.position"},
+		{"an infinite position", func(d *task) { d.Position = math.Inf(-1) }, "task_data.position"},
 		{"no version", func(d *task) { d.Version = 0 }, "task_data.version"},
 		{"a version that is not the event's", func(d *task) { d.Version++ }, "task_data.version"},
 		{"no seq", func(d *task) { d.Seq = 0 }, "task_data.seq"},
@@ -137,10 +137,10 @@ func TestEnvelopeRules(t *testing.T) {
 		{"no task", func(_, task, _ *string, _ *int, _ *time.Time) { *task = "" }, "task_id"},
 		{"no user", func(_, _, user *string, _ *int, _ *time.Time) { *user = "" }, "user_id"},
 		{"no version", func(_, _, _ *string, v *int, _ *time.Time) { *v = 0 }, "schema_version"},
-		{"a version to come", func(_, _, _ *string, v *int, _ *time.Time) { *v = events.SchemaVersion + 1 }, "schema_version"},
-		{"a version below", func(_, _, _ *string, v *int, _ *time.Time) { *v = -1 }, "schema_version"},
+		{"a later version", func(_, _, _ *string, v *int, _ *time.Time) { *v = events.SchemaVersion + 1 }, "schema_version"},
+		{"a negative version", func(_, _, _ *string, v *int, _ *time.Time) { *v = -1 }, "schema_version"},
 		{"no timestamp", func(_, _, _ *string, _ *int, at *time.Time) { *at = time.Time{} }, "timestamp"},
-		{"a timestamp that JSON cannot say", func(_, _, _ *string, _ *int, at *time.Time) { *at = yearTenThousand }, "timestamp"},
+		{"a timestamp that JSON cannot express", func(_, _, _ *string, _ *int, at *time.Time) { *at = yearTenThousand }, "timestamp"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -180,11 +180,11 @@ func TestTaskEventRules(t *testing.T) {
 		{"no changes", func(e *event) { e.Changes = nil }, ""},
 		{"50 changes", func(e *event) { e.Changes = make50(change) }, ""},
 		{"51 changes", func(e *event) { e.Changes = append(make50(change), change) }, "changes"},
-		{"a change of nothing", func(e *event) { e.Changes = []events.Change{change, {}} }, "changes[1].field"},
+		{"a change without a field", func(e *event) { e.Changes = []events.Change{change, {}} }, "changes[1].field"},
 		{"a value that is not JSON", func(e *event) { e.Changes[0].From = json.RawMessage(`{`) }, "changes[0].from"},
 		{"a value with NUL", func(e *event) { e.Changes[0].To = json.RawMessage(`{"a":["\u0000"]}`) }, "changes[0].to"},
 		{"a name with NUL", func(e *event) { e.Changes[0].To = json.RawMessage(`{"\u0000":1}`) }, "changes[0].to"},
-		{"a backslash that is none of NUL", func(e *event) { e.Changes[0].To = json.RawMessage(`"\\u0000"`) }, ""},
+		{"an escaped backslash before u0000", func(e *event) { e.Changes[0].To = json.RawMessage(`"\\u0000"`) }, ""},
 		{"a value that is not UTF-8", func(e *event) { e.Changes[0].To = json.RawMessage("\"\xff\"") }, "changes[0].to"},
 		{"a value that is empty but set", func(e *event) { e.Changes[0].To = json.RawMessage{} }, ""},
 	}
@@ -206,14 +206,14 @@ func make50(c events.Change) []events.Change {
 	return list
 }
 
-func TestEncodeRefusesWhatTheBrokerWouldRefuse(t *testing.T) {
+func TestEncodeRefusesTooLongEvents(t *testing.T) {
 	e := sampleTaskEvent(events.Updated)
 	e.Changes[0].To = json.RawMessage(`"` + strings.Repeat("x", events.MaxEventBytes) + `"`)
 	_, err := e.Encode()
 	checkField(t, "Encode() of a change that is too long", err, events.FieldDocument)
 }
 
-func TestTheLongestTextsFitIntoAnEvent(t *testing.T) {
+func TestLongestTextsFitIntoAnEvent(t *testing.T) {
 	const worst = "\u0001" // six bytes in JSON
 	e := sampleTaskEvent(events.Updated)
 	e.TaskData.Title, e.TaskData.Description = strings.Repeat(worst, events.MaxTitle), strings.Repeat(worst, events.MaxDescription)
@@ -267,7 +267,7 @@ func TestNotificationEventRules(t *testing.T) {
 		{"no notification id", func(e *event) { e.NotificationID = "" }, "notification_id"},
 		{"the original version", func(e *event) { e.SchemaVersion = 1 }, "schema_version"},
 		{"no kind", func(e *event) { e.Kind = "" }, "kind"},
-		{"a kind to come", func(e *event) { e.Kind = "digest" }, ""},
+		{"an unknown kind", func(e *event) { e.Kind = "digest" }, ""},
 		{"no title", func(e *event) { e.Title = "" }, "title"},
 		{"no body", func(e *event) { e.Body = "" }, ""},
 		{"a long body", func(e *event) { e.Body = strings.Repeat("x", 10_001) }, "body"},
@@ -284,7 +284,7 @@ func TestNotificationEventRules(t *testing.T) {
 	}
 }
 
-func TestValidationErrorsDoNotTellTheValue(t *testing.T) {
+func TestValidationErrorsDoNotContainTheValue(t *testing.T) {
 	e := sampleTaskEvent(events.Updated)
 	e.TaskData.Status = "a secret"
 	if err := e.Validate(); err == nil || strings.Contains(err.Error(), "secret") {

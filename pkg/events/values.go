@@ -2,30 +2,30 @@ package events
 
 import "slices"
 
-// SchemaVersion is the version that producers write. An event without schema_version, or with 1, is in the original
-// form, which is decoded for ever.
+// SchemaVersion is the version that producers write. An event without schema_version, or with 1, is in the original form.
+// The decoders accept the original form for ever.
 const SchemaVersion = 2
 
 // originalVersion is the SchemaVersion of an event that was decoded from the original form.
 const originalVersion = 1
 
-// Type says what happened. The set is open: a decoder that meets a type it does not know answers ErrUnknownType.
+// Type is what happened. The set is open: a decoder returns ErrUnknownType for a type that it does not know.
 type Type string
 
 // What happens to a task: the types of a TaskEvent and of a TaskUpdateEvent.
 const (
 	Created   Type = "created"   // The task is new.
-	Updated   Type = "updated"   // Any field changed, other than by the types below.
+	Updated   Type = "updated"   // A field changed, and none of the types below applies.
 	Completed Type = "completed" // The status became completed.
 	Reopened  Type = "reopened"  // A completed or cancelled task is open again.
-	Deleted   Type = "deleted"   // The task is gone; task_data is its last state, with deleted_at.
-	Restored  Type = "restored"  // A deleted task is back.
+	Deleted   Type = "deleted"   // The task was deleted; task_data is its last state, with deleted_at.
+	Restored  Type = "restored"  // A deleted task was restored.
 )
 
 // What happens to a reminder: the types of a ReminderEvent.
 const (
-	Scheduled Type = "scheduled" // Remind at remind_at; takes the place of the reminder that the task had before.
-	Cancelled Type = "cancelled" // The task has no reminder any more.
+	Scheduled Type = "scheduled" // Remind at remind_at; this replaces the task's earlier reminder.
+	Cancelled Type = "cancelled" // The task no longer has a reminder.
 )
 
 // TaskTypes returns the types that a TaskEvent and a TaskUpdateEvent have.
@@ -36,7 +36,7 @@ func TaskTypes() []Type {
 // ReminderTypes returns the types that a ReminderEvent has.
 func ReminderTypes() []Type { return []Type{Scheduled, Cancelled} }
 
-// Status is how far a task is. The set is closed within a schema version.
+// Status is the progress of a task. The set is closed within a schema version.
 type Status string
 
 // The statuses of a task.
@@ -55,7 +55,7 @@ func Statuses() []Status {
 // Valid reports whether s is one of Statuses.
 func (s Status) Valid() bool { return slices.Contains(Statuses(), s) }
 
-// Priority is how much a task matters. The set is closed within a schema version.
+// Priority is the importance of a task. The set is closed within a schema version.
 type Priority string
 
 // The priorities of a task, least first. PriorityMedium is the default.
@@ -74,13 +74,13 @@ func Priorities() []Priority {
 // Valid reports whether p is one of Priorities.
 func (p Priority) Valid() bool { return slices.Contains(Priorities(), p) }
 
-// Anchor is what the next occurrence of a recurring task is counted from.
+// Anchor is the point from which the next occurrence of a recurring task is counted.
 type Anchor string
 
 // The anchors of a recurrence. AnchorSchedule is the default.
 const (
-	AnchorSchedule   Anchor = "schedule"   // From the due date of this occurrence, however late it was completed.
-	AnchorCompletion Anchor = "completion" // From the moment it was completed.
+	AnchorSchedule   Anchor = "schedule"   // Count from the due date of this occurrence, even if it was completed late.
+	AnchorCompletion Anchor = "completion" // Count from the day on which it was completed.
 )
 
 // Anchors returns every anchor.
@@ -89,8 +89,8 @@ func Anchors() []Anchor { return []Anchor{AnchorSchedule, AnchorCompletion} }
 // Valid reports whether a is one of Anchors.
 func (a Anchor) Valid() bool { return slices.Contains(Anchors(), a) }
 
-// The kinds of notification that this system makes. The set is open: a client shows a kind it does not know by its
-// title and body.
+// The kinds of notification that this system creates. The set is open: a client shows a notification of an unknown kind by
+// its title and body.
 const (
-	KindReminder = "reminder" // The remind_at of a task has come.
+	KindReminder = "reminder" // The remind_at of a task is reached.
 )

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"sync"
 	"time"
-	_ "time/tzdata" // a zone is read the same on every machine, also on one without zone files
+	_ "time/tzdata" // zones are the same on every machine, even without zone files
 )
 
 // maxZones bounds the cache of zones; IANA has about 600 names.
@@ -18,8 +18,8 @@ var zones = struct {
 
 var errNoZone = errors.New("not an IANA time zone")
 
-// LoadZone is time.LoadLocation for the names that a task may have as its zone: those of IANA, the same on every
-// machine. It keeps what it has read, where LoadLocation reads a file each time.
+// LoadZone returns the IANA zone of that name. It refuses names whose meaning depends on the machine. It caches zones,
+// because time.LoadLocation reads a file each time. Safe for concurrent use.
 func LoadZone(name string) (*time.Location, error) {
 	zones.RLock()
 	loc, ok := zones.byName[name]
@@ -42,8 +42,8 @@ func LoadZone(name string) (*time.Location, error) {
 	return loc, nil
 }
 
-// isZoneName refuses what LoadLocation reads on some machines only: the machine's own zone, and the copies of the
-// database that a distribution adds.
+// isZoneName reports whether the name means the same on every machine. It refuses the machine's own zone, and the copies of
+// the zone database that some distributions add.
 func isZoneName(name string) bool {
 	switch name {
 	case "", "Local", "localtime", "posixrules":

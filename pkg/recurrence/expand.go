@@ -14,16 +14,16 @@ func newDate(year int, month time.Month, day int) date {
 
 func (d date) plus(days int) date { return date{d.AddDate(0, 0, days)} }
 
-// lastYear is the last that RFC 3339 and an event can write.
+// lastYear is the last year that RFC 3339, and so an event, can express.
 const lastYear = 9999
 
-// cycle is how many periods of a frequency the Gregorian calendar needs to repeat: 400 years are exactly 20,871 weeks.
-// A rule that looks at every INTERVAL-th period sees the same calendar again after at most that many steps, so when
-// none of them had an occurrence none ever will.
+// cycle is the number of periods of a frequency after which the Gregorian calendar repeats: 400 years are exactly 20,871
+// weeks. A rule that looks at every INTERVAL-th period sees the same calendar again after at most that many steps. If none of
+// them had an occurrence, none ever will.
 var cycle = map[frequency]int{yearly: 400, monthly: 400 * 12, weekly: 20_871, daily: 20_871 * 7}
 
-// after returns the first date of the rule later than start, counted from start; false when there is none. COUNT and
-// UNTIL are not looked at.
+// after returns the first date of the rule after start, counted from start, and reports whether there is one. It ignores
+// COUNT and UNTIL.
 func (r *Rule) after(start date) (date, bool) {
 	rule := r.withDefaults(start)
 	for step := range cycle[r.freq] {
@@ -40,7 +40,7 @@ func (r *Rule) after(start date) (date, bool) {
 	return date{}, false
 }
 
-// withDefaults fills in what the rule takes from the date it starts at.
+// withDefaults fills in the parts that the rule takes from its start date.
 func (r *Rule) withDefaults(start date) *Rule {
 	rule := *r
 	if rule.namesDays() {
@@ -61,7 +61,7 @@ func (r *Rule) withDefaults(start date) *Rule {
 	return &rule
 }
 
-// period returns the first day of the step-th period and its length in days. Period 0 holds start.
+// period returns the first day of the step-th period and its length in days. Period 0 contains start.
 func (r *Rule) period(start date, step int) (date, int) {
 	n := step * r.interval
 	switch r.freq {
@@ -79,7 +79,7 @@ func (r *Rule) period(start date, step int) (date, int) {
 	return start.plus(n), 1
 }
 
-// expand returns the dates of one period that the rule names, ascending.
+// expand returns the dates of one period that match the rule, in ascending order.
 func (r *Rule) expand(first date, days int) []date {
 	var out []date
 	for i := range days {
@@ -99,7 +99,7 @@ func (r *Rule) expand(first date, days int) []date {
 	return chosen
 }
 
-// names reports whether d passes every BY part.
+// names reports whether d matches every BY part.
 func (r *Rule) names(d date) bool {
 	if len(r.byMonth) > 0 && !slices.Contains(r.byMonth, int(d.Month())) {
 		return false
@@ -113,7 +113,7 @@ func (r *Rule) names(d date) bool {
 	return len(r.byDay) == 0 || slices.ContainsFunc(r.byDay, func(w weekdayNo) bool { return r.isWeekday(w, d) })
 }
 
-// isWeekday reports whether d is that weekday, and with a number the n-th one of its month or year.
+// isWeekday reports whether d is that weekday. With a number it must be the n-th one of its month or year.
 func (r *Rule) isWeekday(w weekdayNo, d date) bool {
 	if d.Weekday() != w.day {
 		return false
@@ -131,10 +131,10 @@ func (r *Rule) isWeekday(w weekdayNo, d date) bool {
 	return true
 }
 
-// containsEither looks for a position counted from the start or, negative, from the end.
+// containsEither reports whether the list has the position, counted from the start, or from the end as a negative number.
 func containsEither(list []int, index, length int) bool {
 	return slices.Contains(list, index) || slices.Contains(list, index-length-1)
 }
 
-// daysIn is the length of d's month.
+// daysIn returns the number of days in d's month.
 func daysIn(d date) int { return newDate(d.Year(), d.Month()+1, 0).Day() }

@@ -7,15 +7,15 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
-// Occurrence is one occurrence of a series: its number, from 1, and its due date, which is a day or an instant.
+// Occurrence is one occurrence of a series: its number, counted from 1, and its due date, which is a day or an instant.
 type Occurrence struct {
 	No   int
 	Date string    // YYYY-MM-DD; empty when At is set
 	At   time.Time // zero when Date is set
 }
 
-// Next returns the occurrence after current, or false when the series ends with current. completedAt matters with
-// anchor "completion" only.
+// Next returns the occurrence after current, and reports whether there is one: the series may end with current. Only anchor
+// "completion" uses completedAt.
 func Next(r Rule, anchor events.Anchor, zone *time.Location, current Occurrence, completedAt time.Time) (Occurrence, bool) {
 	if r.freq == "" || (r.count > 0 && current.No >= r.count) {
 		return Occurrence{}, false
@@ -55,8 +55,8 @@ func (o Occurrence) split(zone *time.Location) (date, time.Duration, bool) {
 	return day, clockOf(o.At, zone).Sub(day.Time), !o.At.IsZero()
 }
 
-// step returns the rule's next date after from. With anchor "completion" a rule that names no days of its own is an
-// interval, and a day that the month does not have becomes its last.
+// step returns the rule's next date after from. With anchor "completion", a rule that names no days is an interval: if the
+// month does not have the day, step uses its last day.
 func (r *Rule) step(from date, anchor events.Anchor) (date, bool) {
 	months := map[frequency]int{monthly: 1, yearly: 12}[r.freq] * r.interval
 	if anchor != events.AnchorCompletion || months == 0 || r.namesDays() || len(r.byMonth) > 0 {
@@ -67,7 +67,7 @@ func (r *Rule) step(from date, anchor events.Anchor) (date, bool) {
 	return day, day.Year() <= lastYear
 }
 
-// allows holds the next occurrence against UNTIL.
+// allows reports whether UNTIL permits the next occurrence.
 func (r *Rule) allows(day date, next Occurrence, zone *time.Location) bool {
 	switch r.until {
 	case untilNone:
@@ -87,16 +87,16 @@ func (r *Rule) allows(day date, next Occurrence, zone *time.Location) bool {
 	return !next.At.After(r.untilTime)
 }
 
-// Successor is what the task after a completed recurring task starts with. Exactly one of DueDate and DueAt is set.
+// Successor has the times of the task that follows a completed recurring task. Exactly one of DueDate and DueAt is set.
 type Successor struct {
 	OccurrenceNo int
 	DueDate      string
 	DueAt        *time.Time
-	RemindAt     *time.Time // as far before the due date, on the wall clock, as it was; nil when there was none
+	RemindAt     *time.Time // as long before the due date, in wall-clock time, as before; nil without a reminder
 }
 
-// SuccessorOf returns what follows the completed task t, or false when its series ends there: it does not recur, or
-// COUNT or UNTIL is reached. The error says which value of t cannot be read; it will never be readable.
+// SuccessorOf returns the times of the task that follows the completed task t. It returns false if the series ends there: t
+// does not recur, or COUNT or UNTIL is reached. The error names the value of t that cannot be read. It is permanent.
 func SuccessorOf(t events.TaskData, completedAt time.Time) (Successor, bool, error) {
 	if t.Recurrence == nil {
 		return Successor{}, false, nil
@@ -129,8 +129,8 @@ func SuccessorOf(t events.TaskData, completedAt time.Time) (Successor, bool, err
 	return s, true, nil
 }
 
-// movedReminder moves a reminder by as many days as the due date, at the same time of day: "at nine on the day before"
-// stays that across daylight-saving changes.
+// movedReminder moves a reminder by as many days as the due date and keeps the time of day. So "at nine on the day before"
+// keeps its meaning across daylight-saving changes.
 func movedReminder(t events.TaskData, current, next Occurrence, zone *time.Location) *time.Time {
 	if t.RemindAt == nil {
 		return nil

@@ -26,7 +26,7 @@ func zone(t testing.TB, name string) *time.Location {
 	return loc
 }
 
-// days follows a rule from a due date for at most n successors.
+// days returns at most n successors of a due date.
 func days(t *testing.T, rule, from string, n int) []string {
 	t.Helper()
 	r, out := mustParse(t, rule), []string(nil)
@@ -98,7 +98,7 @@ func TestNextEndsTheSeries(t *testing.T) {
 	}
 }
 
-func TestUntilIsHeldAgainstTheInstantInTheZone(t *testing.T) {
+func TestUntilIsComparedInTheZone(t *testing.T) {
 	ny := zone(t, "America/New_York")
 	at := time.Date(2024, 1, 2, 20, 0, 0, 0, ny) // the next one is 3 January 20:00 = 4 January 01:00 UTC
 	for rule, want := range map[string]bool{
@@ -115,12 +115,12 @@ func TestUntilIsHeldAgainstTheInstantInTheZone(t *testing.T) {
 	}
 }
 
-func TestTheTimeOfDayHoldsAcrossDaylightSaving(t *testing.T) {
+func TestTimeOfDayIsKeptAcrossDaylightSaving(t *testing.T) {
 	for _, tc := range []struct{ name, zone, rule, from, want string }{
 		{"spring forward", "America/New_York", "FREQ=DAILY", "2024-03-09T09:00:00-05:00", "2024-03-10T09:00:00-04:00"},
 		{"fall back", "America/New_York", "FREQ=DAILY", "2024-11-02T09:00:00-04:00", "2024-11-03T09:00:00-05:00"},
 		{"a time in the gap moves later by the gap", "America/New_York", "FREQ=DAILY", "2024-03-09T02:30:00-05:00", "2024-03-10T03:30:00-04:00"},
-		{"a doubled time is the first", "America/New_York", "FREQ=DAILY", "2024-11-02T01:30:00-04:00", "2024-11-03T01:30:00-04:00"},
+		{"of a repeated time the first is used", "America/New_York", "FREQ=DAILY", "2024-11-02T01:30:00-04:00", "2024-11-03T01:30:00-04:00"},
 		{"a gap at midnight", "Africa/Cairo", "FREQ=DAILY", "2024-04-25T00:30:00+02:00", "2024-04-26T01:30:00+03:00"},
 		{"a gap of half an hour", "Australia/Lord_Howe", "FREQ=DAILY", "2024-10-05T02:15:00+10:30", "2024-10-06T02:45:00+11:00"},
 		{"the day is that of the zone, not of UTC", "Asia/Tokyo", "FREQ=WEEKLY;BYDAY=MO", "2024-01-01T08:00:00+09:00", "2024-01-08T08:00:00+09:00"},
@@ -135,7 +135,7 @@ func TestTheTimeOfDayHoldsAcrossDaylightSaving(t *testing.T) {
 	}
 }
 
-func TestAtClockBringsTheSeriesBackToItsTime(t *testing.T) {
+func TestAtClockReturnsToTheTimeOfTheSeries(t *testing.T) {
 	ny := zone(t, "America/New_York")
 	meant := 2*time.Hour + 30*time.Minute
 	late := time.Date(2024, 3, 10, 3, 30, 0, 0, ny)

@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// part draws "NAME=v1,v2" or nothing.
+// part draws ";NAME=v1,v2" or the empty string.
 func part(t *rapid.T, name string, values *rapid.Generator[string], chance int) string {
 	if rapid.IntRange(0, 99).Draw(t, name+"?") >= chance {
 		return ""
@@ -48,7 +48,7 @@ func rules(t *rapid.T) (string, bool) {
 	weekday := rapid.SampledFrom(weekdays)
 	byDay := weekday
 	if freq == "MONTHLY" || freq == "YEARLY" {
-		// All with a number or none: where they are mixed rrule-go wants both of a day, RFC 5545 either.
+		// Either all or none have a number. For a mix, rrule-go requires that a day matches both kinds; RFC 5545 either.
 		if rapid.Bool().Draw(t, "numbered") {
 			byDay = rapid.Custom(func(t *rapid.T) string { return signed(5).Draw(t, "n") + weekday.Draw(t, "day") })
 		}
@@ -64,8 +64,8 @@ func rules(t *rapid.T) (string, bool) {
 	return rule, err == nil
 }
 
-// TestAgreesWithAnIndependentImplementation holds Next against rrule-go over years of dates. rrule-go takes the first
-// week of a WEEKLY rule from DTSTART on, so it is started at the week's first day and told the weekday.
+// TestAgreesWithAnIndependentImplementation compares Next with rrule-go over years of dates. rrule-go ignores the days of the
+// first week before DTSTART, so for a WEEKLY rule the test starts it on the first day of the week and names the weekday.
 func TestAgreesWithAnIndependentImplementation(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text, ok := rules(t)
@@ -103,8 +103,8 @@ func TestAgreesWithAnIndependentImplementation(t *testing.T) {
 	})
 }
 
-// TestNextIsLaterAndOnTheSameClock states the promises of placement for any rule, zone and instant.
-func TestNextIsLaterAndOnTheSameClock(t *testing.T) {
+// TestNextIsLaterAndKeepsTheTimeOfDay checks the promises of place for any rule, zone and instant.
+func TestNextIsLaterAndKeepsTheTimeOfDay(t *testing.T) {
 	names := []string{"UTC", "America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "Africa/Cairo", "Asia/Kathmandu", "America/St_Johns", "Pacific/Chatham", "Africa/Casablanca", "America/Santiago"}
 	zones := map[string]*time.Location{}
 	for _, n := range names {
@@ -130,13 +130,13 @@ func TestNextIsLaterAndOnTheSameClock(t *testing.T) {
 		}
 		was, is := Clock(at, loc), Clock(next.At, loc)
 		if is == was {
-			// Of two instants with the same clock the first is taken.
+			// Of two instants with the same wall-clock time, the first must be used.
 			if earlier := next.At.Add(-time.Hour); Clock(earlier, loc) == is && dateOf(earlier, loc) == dateOf(next.At, loc) {
 				t.Fatalf("%s: got %v, the second of two", text, next.At.In(loc))
 			}
 			return
 		}
-		// The clock differs only where that day has a gap: the clock before it is wound to the one after it.
+		// The time of day may differ only if that day has a gap, and then by the length of the gap.
 		_, before := next.At.Add(-3 * time.Hour).In(loc).Zone()
 		_, after := next.At.Add(3 * time.Hour).In(loc).Zone()
 		if gap := seconds(after - before); gap <= 0 || is-was != gap {
@@ -145,7 +145,7 @@ func TestNextIsLaterAndOnTheSameClock(t *testing.T) {
 	})
 }
 
-func BenchmarkParseOfADailyRuleThatNeverOccurs(b *testing.B) {
+func BenchmarkParseOfARuleThatNeverOccurs(b *testing.B) {
 	for b.Loop() {
 		if _, err := Parse("FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30"); err == nil {
 			b.Fatal("parsed")

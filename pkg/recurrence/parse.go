@@ -12,8 +12,8 @@ import (
 
 var weekdays = []string{"SU", "MO", "TU", "WE", "TH", "FR", "SA"}
 
-// Parse reads a rule without the "RRULE:" prefix, for example FREQ=WEEKLY;BYDAY=MO,TH. Letters may be of either case.
-// The error is an *Error.
+// Parse reads a rule without the "RRULE:" prefix, for example FREQ=WEEKLY;BYDAY=MO,TH. Upper and lower case are equal. The
+// error is an *Error.
 func Parse(text string) (Rule, error) {
 	r := Rule{interval: 1, weekStart: time.Monday}
 	if text == "" {
@@ -24,7 +24,7 @@ func Parse(text string) (Rule, error) {
 	}
 	upper := strings.ToUpper(text)
 	if strings.HasPrefix(upper, "RRULE:") || strings.HasPrefix(upper, "DTSTART") || strings.ContainsAny(upper, "\r\n") {
-		return r, &Error{"", "must be one rule alone, without RRULE: or DTSTART (the due date is the start)"}
+		return r, &Error{"", "must be a single rule, without RRULE: or DTSTART (the due date is the start)"}
 	}
 	seen := map[string]bool{}
 	for part := range strings.SplitSeq(upper, ";") {
@@ -33,7 +33,7 @@ func Parse(text string) (Rule, error) {
 			return r, &Error{"", "must be parts like FREQ=DAILY, separated by semicolons"}
 		}
 		if seen[name] {
-			return r, &Error{name, "stands in the rule twice"}
+			return r, &Error{name, "occurs twice in the rule"}
 		}
 		seen[name] = true
 		if err := r.set(name, value); err != nil {
@@ -75,7 +75,7 @@ func (r *Rule) set(name, value string) error {
 	case "BYDAY":
 		r.byDay, err = parseByDay(value)
 	case "BYHOUR", "BYMINUTE", "BYSECOND":
-		return &Error{name, "is not supported: the time of day is that of due_at"}
+		return &Error{name, "is not supported: the time of day comes from due_at"}
 	case "BYWEEKNO":
 		return &Error{name, "is not supported"}
 	default:
@@ -95,7 +95,7 @@ func parseFrequency(s string) (frequency, error) {
 	}
 }
 
-// number reads a whole number from lo to hi.
+// number parses a whole number from lo to hi.
 func number(name, s string, lo, hi int) (int, error) {
 	n, err := strconv.Atoi(s)
 	if err != nil || n < lo || n > hi || s[0] == '+' {
@@ -104,7 +104,7 @@ func number(name, s string, lo, hi int) (int, error) {
 	return n, nil
 }
 
-// list reads numbers separated by commas, with signed also their negatives, sorted and each once.
+// list parses numbers separated by commas, sorts them and removes duplicates. With signed, negative numbers are valid too.
 func list(name, s string, lo, hi int, signed bool) ([]int, error) {
 	var out []int
 	for word := range strings.SplitSeq(s, ",") {
@@ -160,7 +160,7 @@ func parseUntil(s string) (untilKind, time.Time, error) {
 	return untilNone, time.Time{}, &Error{"UNTIL", "must be a day (20301231) or an instant (20301231T235959Z)"}
 }
 
-// check holds the parts against one another (RFC 5545, section 3.3.10, its table and the text around it).
+// check refuses combinations of parts that RFC 5545 does not allow (section 3.3.10: the table and the text around it).
 func (r *Rule) check() error {
 	if r.freq == "" {
 		return &Error{"FREQ", "is missing"}
@@ -172,7 +172,7 @@ func (r *Rule) check() error {
 		return &Error{"BYYEARDAY", "needs FREQ=YEARLY"}
 	}
 	if len(r.byMonthDay) > 0 && r.freq == weekly {
-		return &Error{"BYMONTHDAY", "does not go with FREQ=WEEKLY"}
+		return &Error{"BYMONTHDAY", "cannot be combined with FREQ=WEEKLY"}
 	}
 	if len(r.bySetPos) > 0 && !r.namesDays() && len(r.byMonth) == 0 {
 		return &Error{"BYSETPOS", "needs another BY part to choose from"}
@@ -181,22 +181,22 @@ func (r *Rule) check() error {
 		switch {
 		case d.n == 0:
 		case r.freq != monthly && r.freq != yearly:
-			return &Error{"BYDAY", "may have numbers with FREQ=MONTHLY or FREQ=YEARLY only"}
+			return &Error{"BYDAY", "may have numbers only with FREQ=MONTHLY or FREQ=YEARLY"}
 		case r.withinMonth() && max(d.n, -d.n) > 5:
 			return &Error{"BYDAY", "must not count beyond the fifth weekday of a month"}
 		}
 	}
 	if !r.everOccurs() {
-		return &Error{"", "names days that no calendar has"}
+		return &Error{"", "names days that do not exist in any calendar"}
 	}
 	return nil
 }
 
-// withinMonth reports whether a numbered weekday counts within the month rather than the year.
+// withinMonth reports whether a numbered weekday is counted within the month, and not within the year.
 func (r *Rule) withinMonth() bool { return r.freq == monthly || len(r.byMonth) > 0 }
 
-// everOccurs reports whether the days that the rule names exist (30 February does not). Where it begins and in which
-// steps it goes is left out: that is up to the due date.
+// everOccurs reports whether the days that the rule names exist (30 February does not). It ignores INTERVAL and the start,
+// which depend on the due date.
 func (r *Rule) everOccurs() bool {
 	probe := *r
 	probe.interval = 1

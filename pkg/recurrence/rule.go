@@ -7,20 +7,20 @@ import (
 
 // Limits of a rule's parts.
 const (
-	// MaxInterval bounds INTERVAL: 1000 days are almost three years, 1000 years more than anybody plans.
+	// MaxInterval bounds INTERVAL: 1000 days are almost three years, and nobody plans more than 1000 years ahead.
 	MaxInterval = 1000
 	// MaxCount bounds COUNT: 10,000 days are 27 years.
 	MaxCount = 10_000
-	// MaxValues bounds the values of one BY part: all days of a year, either way counted.
+	// MaxValues bounds the values of one BY part: all days of a year, counted from the start and from the end.
 	MaxValues = 2 * 366
 )
 
-// ErrInvalid is matched by every *Error.
+// ErrInvalid matches every *Error.
 var ErrInvalid = errors.New("invalid recurrence rule")
 
-// Error says which part of a rule is refused and why, for the user to read.
+// Error is the reason why a part of a rule is refused, as text for the user. It matches ErrInvalid.
 type Error struct {
-	Part   string // FREQ, BYDAY, …; empty when the text as a whole is no rule
+	Part   string // FREQ, BYDAY, …; empty when the error is about the whole text
 	Reason string
 }
 
@@ -43,7 +43,7 @@ const (
 	yearly  frequency = "YEARLY"
 )
 
-// weekdayNo is a weekday, with n ≠ 0 the n-th of its month or year, from the end where n is negative.
+// weekdayNo is a weekday. If n ≠ 0 it is only the n-th one of its month or year, counted from the end if n is negative.
 type weekdayNo struct {
 	n   int
 	day time.Weekday
@@ -56,16 +56,16 @@ const (
 	untilNone    untilKind = iota
 	untilDay               // 20301231: all of that day
 	untilInstant           // 20301231T225959Z
-	untilClock             // 20301231T235959: on the wall clock of the zone
+	untilClock             // 20301231T235959: wall-clock time in the zone
 )
 
-// Rule is a rule that Parse accepted. The zero value is not a rule.
+// Rule is a parsed rule. The zero value is not a rule: Next returns no occurrence for it.
 type Rule struct {
 	freq       frequency
 	interval   int
 	count      int // 0: no limit
 	until      untilKind
-	untilTime  time.Time // read as untilKind says; its zone is UTC
+	untilTime  time.Time // its meaning depends on until; its zone is UTC
 	weekStart  time.Weekday
 	byMonth    []int
 	byMonthDay []int
@@ -74,10 +74,10 @@ type Rule struct {
 	bySetPos   []int
 }
 
-// Count is how many occurrences the rule allows; 0 means no limit.
+// Count returns how many occurrences the rule allows; 0 means no limit.
 func (r Rule) Count() int { return r.count }
 
-// namesDays reports whether the rule itself says on which days it falls.
+// namesDays reports whether a part of the rule names days.
 func (r Rule) namesDays() bool {
 	return len(r.byMonthDay)+len(r.byYearDay)+len(r.byDay) > 0
 }

@@ -2,17 +2,15 @@ package main
 
 import "github.com/taskwire/taskwire/pkg/platform/config"
 
-// app is the service's app id: its name to Dapr, its secret's name, its consumer group.
-const app = "audit"
+// appID is the service's name to Dapr, the name of its secret and its consumer group.
+const appID = "audit"
 
 // The keys of the service's secret.
 const (
 	secretDatabase   = "database-url"           // the role that reads and adds
 	secretMigrate    = "migrate-url"            // the role that owns the tables
-	secretCheckpoint = "checkpoint-signing-key" // x/mod/sumdb/note signer key; its name is the log's origin
+	secretCheckpoint = "checkpoint-signing-key" // signer key of x/mod/sumdb/note; its name is the log's origin
 )
 
-// Config is the service's environment.
-type Config struct {
-	config.Base
-}
+// settings are the service's environment variables. It has none of its own.
+type settings struct{ config.Base }

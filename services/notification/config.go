@@ -6,27 +6,28 @@ import (
 	"github.com/taskwire/taskwire/pkg/platform/config"
 )
 
-// appID is the service's name on the bus, in the secret store and in its metrics.
+// appID is the service's name to Dapr, the name of its secret and its consumer group.
 const appID = "notification"
 
-// The secrets of the service.
+// The keys of the service's secret.
 const (
-	secretDatabase = "database-url" // as the runtime role
-	secretMigrate  = "migrate-url"  // as the owner
+	secretDatabase = "database-url" // the role of the service
+	secretMigrate  = "migrate-url"  // the role that owns the tables
 )
 
-// settings is what the service is told by its environment.
+// settings are the service's environment variables.
 type settings struct {
 	config.Base
-	// AccountCheckEvery is how often it is asked which accounts are gone. What is kept of one goes after two times. An
-	// account that ends is rare, and asking about a thousand users is one read of an index at the task API.
+	// AccountCheckEvery is the time between two checks for deleted accounts. The data of an account is removed after it
+	// was missing in two checks. Accounts are rarely deleted, and a check costs the task API one index read for each
+	// thousand users.
 	AccountCheckEvery time.Duration `env:"ACCOUNT_CHECK_EVERY" envDefault:"10m"`
 }
 
 const (
-	// inboxRetention is how long an event's id is remembered: as long as the broker keeps events by default (7 days), and
-	// a day more. An event that comes even later is still held off by its task's version.
+	// inboxRetention is how long the id of an event is remembered: the broker keeps events for 7 days by default, and
+	// one day is spare. The task's version fences events that arrive even later.
 	inboxRetention = 8 * 24 * time.Hour
-	// pruneInterval is between two looks for ids that may be forgotten.
+	// pruneInterval is the time between two removals of old ids.
 	pruneInterval = time.Hour
 )

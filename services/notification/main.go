@@ -1,40 +1,32 @@
 // Command notification delivers reminders when they are due and keeps each user's notifications.
 //
-// run reads top to bottom and shows all that runs. The service starts without its database and without its sidecar:
-// /readyz says what is missing, and work begins when it is there.
+// It starts without its database and without its sidecar. /readyz reports what is missing, and work begins when that is
+// there.
 package main
 
 import (
 	"context"
 	"io"
-	"net/http"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/taskwire/taskwire/pkg/platform/auth"
-	"github.com/taskwire/taskwire/pkg/platform/config"
-	"github.com/taskwire/taskwire/pkg/platform/httpx"
+	"github.com/taskwire/taskwire/pkg/platform/database"
 	"github.com/taskwire/taskwire/pkg/platform/inbox"
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
-	"github.com/taskwire/taskwire/pkg/platform/postgres"
 	"github.com/taskwire/taskwire/pkg/platform/service"
-	"github.com/taskwire/taskwire/pkg/platform/subscribe"
 	"github.com/taskwire/taskwire/services/notification/internal/domain"
 	"github.com/taskwire/taskwire/services/notification/internal/httpapi"
-	store "github.com/taskwire/taskwire/services/notification/internal/postgres"
+	"github.com/taskwire/taskwire/services/notification/internal/postgres"
 	"github.com/taskwire/taskwire/services/notification/internal/subscriber"
 	"github.com/taskwire/taskwire/services/notification/internal/taskapi"
 )
 
 func main() { service.Main(appID, run) }
 
-// run is the service, until ctx is done.
-func run(ctx context.Context, out io.Writer) error {
-	cfg, err := config.Load[settings]()
-	if err != nil {
-		return err
-	}
+// run runs the service until ctx ends or a part of it fails for good. It writes log lines to out.
+func run(ctx context.Context, cfg settings, out io.Writer) error {
 	base, err := service.Start(ctx, appID, cfg.Base, out)
 	if err != nil {
 		return err
@@ -45,55 +37,41 @@ func run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	db, err := postgres.Open(ctx, postgres.Config{URL: secret[secretDatabase], AppName: appID})
+	db, err := database.Open(ctx, base, database.Config{
+		URL: secret[secretDatabase], MigrateURL: secret[secretMigrate], Migrations: postgres.Migrations(),
+	})
 	if err != nil {
 		return err
 	}
-	defer postgres.Close(db)
-	schema := service.NewSchema(db, func(ctx context.Context) error {
-		return postgres.Migrate(ctx, secret[secretMigrate], log, store.Migrations()...)
-	})
+	defer db.Close()
 
-	events := outbox.New(db, log)
-	data := store.New(db, events)
-	received := inbox.New(db, appID)
-	engine := domain.NewEngine(data, time.Now, log, metrics)
-	mailbox := domain.NewMailbox(data, time.Now, engine.Wake)
+	events := outbox.New(db.Handle, log)
+	store := postgres.New(db.Handle, events)
+	received := inbox.New(db.Handle, appID)
+	engine := domain.NewEngine(store, time.Now, log, metrics)
+	mailbox := domain.NewMailbox(store, time.Now, engine.Wake)
 	relay, err := outbox.NewRelay(outbox.RelayConfig{
-		DB: db, URL: secret[secretDatabase], Outbox: events, Publisher: sidecar, Log: log, Registerer: metrics, Name: appID + "-relay",
+		DB: db.Handle, URL: db.URL, Outbox: events, Publisher: sidecar, Log: log, Registerer: metrics, Name: appID + "-relay",
 	})
 	if err != nil {
 		return err
 	}
 
-	tokens := base.Tokens(func(ctx context.Context) ([]byte, error) {
-		_, keys, err := sidecar.Invoke(ctx, "task-api", http.MethodGet, "internal/jwks", nil)
-		return keys, err
-	})
-	public := httpx.NewEngine(httpx.Config{Service: appID, Log: log, Registerer: metrics})
-	httpx.Health(public, map[string]func(context.Context) error{"database": schema.Ready, "sidecar": sidecar.Ready}, metrics)
-	public.Use(schema.Guard)
-	httpapi.Routes(public, mailbox, auth.Middleware(tokens))
-
-	deliveries := subscribe.New(subscribe.Config{
-		Token: cfg.AppAPIToken, Log: log, Registerer: metrics, DeadLetter: sidecar, Consumer: appID, Health: schema.Ready,
-	})
-	subscriber.New(received, data, engine.Wake, log).Subscribe(deliveries)
+	public := base.PublicEngine(service.PublicConfig{})
+	httpapi.Register(public, mailbox, auth.Middleware(base.Tokens(base.TaskAPIKeys)))
+	deliveries := base.DaprSide()
+	subscriber.New(received, store, engine.Wake, log).Subscribe(deliveries)
 
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return httpx.Serve(ctx, cfg.HTTPAddr, public, log, cfg.ShutdownTimeout) })
+	group.Go(func() error { return base.ServePublic(ctx, public) })
+	group.Go(func() error { return base.ServeDapr(ctx, deliveries) })
 	group.Go(func() error {
-		return base.AwaitSidecar(ctx, "reminders are delivered to the list, events wait in the outbox")
+		return base.AwaitSidecar(ctx, "reminders are added to the lists, and their events wait in the outbox")
 	})
-	group.Go(func() error { return schema.Run(ctx) })
-	// What follows works on the tables: it begins when they are there. Until then the sidecar finds the port closed, and
-	// delivers nothing.
-	group.Go(schema.Then(ctx, func(ctx context.Context) error {
-		return httpx.Serve(ctx, cfg.AppAddr, deliveries.Handler(), log, cfg.ShutdownTimeout)
-	}))
-	group.Go(schema.Then(ctx, engine.Run))
-	group.Go(schema.Then(ctx, domain.NewJanitor(data, taskapi.New(sidecar), cfg.AccountCheckEvery, log).Run))
-	group.Go(schema.Then(ctx, relay.Run))
-	group.Go(schema.Then(ctx, func(ctx context.Context) error { return prune(ctx, received, log) }))
+	group.Go(func() error { return db.Migrate(ctx) })
+	group.Go(db.AfterMigration(ctx, engine.Run))
+	group.Go(db.AfterMigration(ctx, domain.NewJanitor(store, taskapi.New(sidecar), cfg.AccountCheckEvery, log).Run))
+	group.Go(db.AfterMigration(ctx, relay.Run))
+	group.Go(db.AfterMigration(ctx, func(ctx context.Context) error { return prune(ctx, received, log) }))
 	return group.Wait()
 }

@@ -2,8 +2,8 @@ package main
 
 import "github.com/taskwire/taskwire/pkg/platform/config"
 
-// appID is the service's name on the bus and in its metrics.
+// appID is the service's name to Dapr and its consumer group.
 const appID = "recurring-task"
 
-// settings is what the service is told by its environment; there is nothing of its own yet.
+// settings are the service's environment variables. It has none of its own.
 type settings struct{ config.Base }

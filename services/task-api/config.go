@@ -2,26 +2,26 @@ package main
 
 import "github.com/taskwire/taskwire/pkg/platform/config"
 
-// appID is the service's name on the bus, in the secret store and in its metrics.
+// appID is the service's name to Dapr, the name of its secret and its consumer group.
 const appID = "task-api"
 
-// The secrets of the service.
+// The keys of the service's secret.
 const (
-	secretDatabase  = "database-url"      // as the runtime role
-	secretMigrate   = "migrate-url"       // as the owner
+	secretDatabase  = "database-url"      // the role of the service
+	secretMigrate   = "migrate-url"       // the role that owns the tables
 	secretSigning   = "token-signing-key" // PEM, PKCS8, Ed25519
 	secretCursorKey = "cursor-key"        // 32 bytes in hex
 )
 
-// settings is what the service is told by its environment.
+// settings are the service's environment variables.
 type settings struct {
 	config.Base
-	// TrustedProxies are the addresses and networks whose X-Forwarded-For is believed: the rate limits count by the
-	// client's address. The default is the gateway of the same machine.
+	// TrustedProxies are the addresses and networks whose X-Forwarded-For is trusted: the rate limits count by the
+	// client's address. The default is the gateway on the same machine.
 	TrustedProxies []string `env:"TRUSTED_PROXIES" envDefault:"127.0.0.1/32,::1/128"`
 	// DatabaseConns bounds the connections to the database. A write holds one for its few statements.
 	DatabaseConns int `env:"DATABASE_CONNS" envDefault:"16"`
 }
 
-// cursorKeyBytes is the length of an HMAC-SHA-256 key that is worth the name.
+// cursorKeyBytes is the least length of the key: HMAC-SHA-256 needs as many bytes as its hash has (RFC 2104, section 3).
 const cursorKeyBytes = 32

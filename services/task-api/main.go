@@ -1,8 +1,7 @@
-// Task-api serves tasks and accounts, and is where every event about a task begins.
+// Command task-api serves tasks and accounts. Every event about a task begins here.
 //
-// run reads top to bottom and shows all that runs. The service needs its secrets to start, and nothing else: without
-// its database it answers 503, without its sidecar it goes on writing and the outbox holds the events. /readyz says
-// which of them is missing.
+// It needs only its secrets to start. Without its database it answers 503. Without its sidecar it accepts writes, and
+// the outbox holds the events. /readyz reports what is missing.
 package main
 
 import (
@@ -10,51 +9,32 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"net"
 	"time"
 
 	"github.com/taskwire/taskwire/pkg/platform/auth"
-	"github.com/taskwire/taskwire/pkg/platform/config"
-	"github.com/taskwire/taskwire/pkg/platform/httpx"
+	"github.com/taskwire/taskwire/pkg/platform/database"
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
-	pg "github.com/taskwire/taskwire/pkg/platform/postgres"
 	"github.com/taskwire/taskwire/pkg/platform/service"
-	"github.com/taskwire/taskwire/pkg/platform/subscribe"
 	"github.com/taskwire/taskwire/services/task-api/api"
 	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
 	"github.com/taskwire/taskwire/services/task-api/internal/httpapi"
 	"github.com/taskwire/taskwire/services/task-api/internal/invocation"
 	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
 	"github.com/taskwire/taskwire/services/task-api/internal/publish"
+	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 	"golang.org/x/sync/errgroup"
 )
 
-func main() {
-	service.Main(appID, func(ctx context.Context, out io.Writer) error {
-		cfg, err := config.Load[settings]()
-		if err != nil {
-			return err
-		}
-		return run(ctx, cfg, out, nil)
-	})
-}
+func main() { service.Main(appID, run) }
 
-// run is the service, until ctx is done. listening, which may be nil, is told the two addresses.
-func run(ctx context.Context, cfg settings, out io.Writer, listening func(public, app net.Addr)) error {
+// run runs the service until ctx ends or a part of it fails for good. It writes log lines to out.
+func run(ctx context.Context, cfg settings, out io.Writer) error {
 	base, err := service.Start(ctx, appID, cfg.Base, out)
 	if err != nil {
 		return err
 	}
 	defer base.Close()
 	log, metrics, sidecar := base.Log, base.Metrics, base.Sidecar
-
-	publicListener, appListener, err := listen(ctx, cfg)
-	if err != nil {
-		return err
-	}
-	if listening != nil {
-		listening(publicListener.Addr(), appListener.Addr())
-	}
 	secret, err := base.Secrets(ctx, secretDatabase, secretMigrate, secretSigning, secretCursorKey)
 	if err != nil {
 		return err
@@ -71,54 +51,46 @@ func run(ctx context.Context, cfg settings, out io.Writer, listening func(public
 	if err != nil {
 		return err
 	}
+	db, err := database.Open(ctx, base, database.Config{
+		URL: secret[secretDatabase], MigrateURL: secret[secretMigrate], MaxConns: cfg.DatabaseConns,
+		Migrations: []database.Set{{Name: "tasks", FS: postgres.Migrations()}, {Name: "outbox", FS: outbox.Migrations}},
+	})
+	if err != nil {
+		return err
+	}
+	defer db.Close()
 
-	db, err := pg.Open(ctx, pg.Config{URL: secret[secretDatabase], MaxConns: cfg.DatabaseConns, AppName: appID})
+	box := outbox.New(db.Handle, log)
+	relay, err := outbox.NewRelay(outbox.RelayConfig{
+		DB: db.Handle, URL: db.URL, Outbox: box, Publisher: sidecar, Log: log, Registerer: metrics, Name: appID + "-relay",
+	})
 	if err != nil {
 		return err
 	}
-	defer pg.Close(db) // nothing is left to do with it
-	box := outbox.New(db, log)
-	relay, err := outbox.NewRelay(outbox.RelayConfig{DB: db, URL: secret[secretDatabase], Outbox: box, Publisher: sidecar, Log: log, Registerer: metrics, Name: appID + "-relay"})
-	if err != nil {
-		return err
-	}
-	store := postgres.New(db, box, publish.New(log), time.Now)
+	store := postgres.New(db.Handle, box, time.Now)
+	useCases := tasks.New(store, publish.New(log), time.Now)
 	hasher, err := accounts.NewHasher()
 	if err != nil {
 		return err
 	}
-	jwks := func(context.Context) ([]byte, error) { return signer.JWKS(), nil }
-	schema := service.NewSchema(db, func(ctx context.Context) error {
-		sets := []pg.Set{{Name: "tasks", FS: postgres.Migrations()}, {Name: "outbox", FS: outbox.Migrations}}
-		return pg.Migrate(ctx, secret[secretMigrate], log, sets...)
-	})
 
-	public := httpx.NewEngine(httpx.Config{Service: appID, Log: log, Registerer: metrics, BodyLimits: httpapi.BodyLimits(), TrustedProxies: cfg.TrustedProxies})
-	httpx.Health(public, map[string]func(context.Context) error{"database": schema.Ready, "sidecar": sidecar.Ready}, metrics)
-	public.Use(schema.Guard)
+	public := base.PublicEngine(service.PublicConfig{BodyLimits: httpapi.BodyLimits(), TrustedProxies: cfg.TrustedProxies})
 	httpapi.Register(public, httpapi.Config{
-		Tasks: store, Accounts: accounts.New(store, hasher, signer, log, time.Now), Verifier: base.Tokens(jwks),
+		Tasks: useCases, Accounts: accounts.New(store, hasher, signer, log, time.Now), Verifier: base.Tokens(signer.Keys),
 		Issuer: cfg.AuthIssuer, JWKS: signer.JWKS, CursorKey: cursorKey, OpenAPI: document, Now: time.Now,
 	})
-
-	deliveries := subscribe.New(subscribe.Config{
-		Token: cfg.AppAPIToken, Log: log, Registerer: metrics, DeadLetter: sidecar, Consumer: appID, Health: schema.Ready,
-	})
-	invocation.Register(deliveries, store, signer.JWKS)
+	deliveries := base.DaprSide()
+	invocation.Register(deliveries, useCases, signer.JWKS)
 
 	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return base.ServePublic(ctx, public) })
+	group.Go(func() error { return base.ServeDapr(ctx, deliveries, service.KeysRoute) })
 	group.Go(func() error {
-		return httpx.ServeListener(ctx, publicListener, public, log, cfg.ShutdownTimeout)
+		return base.AwaitSidecar(ctx, "writes are accepted, and the outbox holds the events until the sidecar is there")
 	})
-	group.Go(func() error {
-		return httpx.ServeListener(ctx, appListener, deliveries.Handler(), log, cfg.ShutdownTimeout)
-	})
-	group.Go(func() error {
-		return base.AwaitSidecar(ctx, "writes go on, and the outbox holds the events until it is there")
-	})
-	group.Go(func() error { return schema.Run(ctx) })
-	group.Go(schema.Then(ctx, relay.Run))
-	group.Go(schema.Then(ctx, func(ctx context.Context) error { return store.Run(ctx, log) }))
-	group.Go(schema.Then(ctx, func(ctx context.Context) error { return store.RunDeletions(ctx, log) }))
+	group.Go(func() error { return db.Migrate(ctx) })
+	group.Go(db.AfterMigration(ctx, relay.Run))
+	group.Go(db.AfterMigration(ctx, func(ctx context.Context) error { return useCases.RunRetention(ctx, log) }))
+	group.Go(db.AfterMigration(ctx, func(ctx context.Context) error { return useCases.RunDeletions(ctx, log) }))
 	return group.Wait()
 }

@@ -2,13 +2,14 @@ package main
 
 import "github.com/taskwire/taskwire/pkg/platform/config"
 
-// app is the service's app id: its name to Dapr and its consumer group's stem (one group for each replica).
-const app = "websocket"
+// appID is the service's name to Dapr. Its consumer groups begin with it: each replica has its own.
+const appID = "websocket"
 
-// Config is the service's environment.
-type Config struct {
+// settings are the service's environment variables.
+type settings struct {
 	config.Base
-	AllowedOrigins []string `env:"ALLOWED_ORIGINS" envSeparator:","`         // pages that may connect; none: pages of the same host
+	// AllowedOrigins are the origins of the pages that may connect. Without any, pages of the same host may.
+	AllowedOrigins []string `env:"ALLOWED_ORIGINS" envSeparator:","`
 	MaxConnections int      `env:"MAX_CONNECTIONS" envDefault:"20000"`       // of this process
-	MaxPerUser     int      `env:"MAX_CONNECTIONS_PER_USER" envDefault:"50"` // browser tabs and devices of one user, on this process
+	MaxPerUser     int      `env:"MAX_CONNECTIONS_PER_USER" envDefault:"50"` // connections of one user to this process
 }

@@ -1,6 +1,5 @@
-// Command websocket sends each user's changes and notifications to the user's open browsers. It keeps nothing: events
-// come from Dapr (every replica gets every event), and what a replica missed or a browser slept through is read from the
-// task API.
+// Command websocket sends each user's changes and notifications to the user's open browsers. It stores nothing. Events
+// come from Dapr, and every replica gets every event. What a replica or a browser missed is read from the task API.
 package main
 
 import (
@@ -9,10 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/taskwire/taskwire/pkg/platform/config"
-	"github.com/taskwire/taskwire/pkg/platform/httpx"
 	"github.com/taskwire/taskwire/pkg/platform/service"
-	"github.com/taskwire/taskwire/pkg/platform/subscribe"
 	"github.com/taskwire/taskwire/services/websocket/internal/httpapi"
 	"github.com/taskwire/taskwire/services/websocket/internal/hub"
 	"github.com/taskwire/taskwire/services/websocket/internal/socket"
@@ -20,60 +16,48 @@ import (
 	"github.com/taskwire/taskwire/services/websocket/internal/taskapi"
 )
 
-func main() { service.Main(app, run) }
+func main() { service.Main(appID, run) }
 
-// run is the whole service, until ctx is done or a part of it fails for good. Log lines go to out.
-func run(ctx context.Context, out io.Writer) error {
-	cfg, err := config.Load[Config]()
-	if err != nil {
-		return err
-	}
+// run runs the service until ctx ends or a part of it fails for good. It writes log lines to out.
+func run(ctx context.Context, cfg settings, out io.Writer) error {
 	origins, err := httpapi.NewOrigins(cfg.AllowedOrigins)
 	if err != nil {
 		return err
 	}
-	base, err := service.Start(ctx, app, cfg.Base, out)
+	base, err := service.Start(ctx, appID, cfg.Base, out)
 	if err != nil {
 		return err
 	}
 	defer base.Close()
-	tasks := taskapi.New(base.Sidecar)
 
-	// Domain: the hub gives changes to users, the pool holds their connections.
+	// The hub routes changes to users, and the pool holds their connections.
 	limits := hub.DefaultLimits()
 	limits.PerUser = cfg.MaxPerUser
-	users := hub.New(hub.Config{Source: tasks, Log: base.Log, Metrics: hub.NewMetrics(base.Metrics), Limits: limits})
+	users := hub.New(hub.Config{
+		Source: taskapi.New(base.Sidecar), Log: base.Log, Metrics: hub.NewMetrics(base.Metrics), Limits: limits,
+	})
 	defer users.Close()
-	settings := socket.DefaultSettings()
-	settings.MaxConns = cfg.MaxConnections
-	pool := socket.NewPool(settings, base.Metrics)
+	connections := socket.DefaultSettings()
+	connections.MaxConns = cfg.MaxConnections
+	pool := socket.NewPool(connections, base.Metrics)
 
-	// Public side.
-	public := httpx.NewEngine(httpx.Config{Service: app, Log: base.Log, Registerer: base.Metrics})
-	verifier := base.Tokens(tasks.Keys)
-	httpx.Health(public, map[string]func(context.Context) error{"sidecar": base.Sidecar.Ready, "keys": verifier.Ready}, base.Metrics)
+	tokens := base.Tokens(base.TaskAPIKeys)
+	public := base.PublicEngine(service.PublicConfig{Ready: map[string]func(context.Context) error{"keys": tokens.Ready}})
 	httpapi.Routes(public, httpapi.Config{
-		Hub: users, Pool: pool, Verifier: verifier, Origins: origins, AuthWait: settings.AuthWait, Log: base.Log,
+		Hub: users, Pool: pool, Verifier: tokens, Origins: origins, AuthWait: connections.AuthWait, Log: base.Log,
 	})
-
-	// Dapr side. It can always take a delivery: there is nothing behind it but memory.
-	deliveries := subscribe.New(subscribe.Config{
-		Token: cfg.AppAPIToken, Log: base.Log, Registerer: base.Metrics, DeadLetter: base.Sidecar, Consumer: app,
-		Health: func(context.Context) error { return nil },
-	})
+	deliveries := base.DaprSide()
 	subscriber.Subscribe(deliveries, users)
 
 	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return base.ServePublic(ctx, public) })
+	group.Go(func() error { return base.ServeDapr(ctx, deliveries) })
 	group.Go(func() error {
-		return base.AwaitSidecar(ctx, "nothing new arrives, and who connects is asked to try again")
+		return base.AwaitSidecar(ctx, "no events arrive, and clients that connect are asked to try again")
 	})
 	group.Go(func() error { return users.Run(ctx) })
 	group.Go(func() error { return pool.Run(ctx) })
-	group.Go(func() error { return httpx.Serve(ctx, cfg.HTTPAddr, public, base.Log, cfg.ShutdownTimeout) })
-	group.Go(func() error {
-		return httpx.Serve(ctx, cfg.AppAddr, deliveries.Handler(), base.Log, cfg.ShutdownTimeout)
-	})
-	group.Go(func() error { // the servers do not know connections that were upgraded
+	group.Go(func() error { // http.Server does not close upgraded connections
 		<-ctx.Done()
 		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.ShutdownTimeout)
 		defer cancel()

@@ -24,7 +24,9 @@ import (
 
 	"github.com/taskwire/taskwire/local/ports"
 	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/events/live"
 	"github.com/taskwire/taskwire/pkg/platform/auth"
+	"github.com/taskwire/taskwire/pkg/platform/config"
 	"github.com/taskwire/taskwire/services/websocket/internal/hubtest"
 	"github.com/taskwire/taskwire/testkit/logtest"
 	"github.com/taskwire/taskwire/testkit/porttest"
@@ -52,13 +54,17 @@ func start(t *testing.T, sidecar string) *running {
 	s := &running{t: t, public: porttest.Addr(t), app: porttest.Addr(t), log: &logtest.Buffer{}}
 	for name, value := range map[string]string{
 		"HTTP_ADDR": s.public, "APP_ADDR": s.app, "APP_API_TOKEN": appToken, "SHUTDOWN_TIMEOUT": "10s",
-		"DAPR_HTTP_PORT": port(sidecar), "DAPR_GRPC_PORT": strconv.Itoa(porttest.Closed(t)), // nobody is at the gRPC side
+		"DAPR_HTTP_PORT": port(sidecar), "DAPR_GRPC_PORT": strconv.Itoa(porttest.Closed(t)), // nothing listens on the gRPC side
 	} {
 		t.Setenv(name, value)
 	}
+	cfg, err := config.Load[settings]()
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, s.log) }()
+	go func() { ended <- run(ctx, cfg, s.log) }()
 	s.stop = sync.OnceFunc(func() {
 		cancel()
 		select {
@@ -95,7 +101,7 @@ func (s *running) call(method, url string, body []byte, token string) (int, stri
 	return resp.StatusCode, string(raw), err
 }
 
-// wants polls until a GET is answered with the status and a body that holds all of parts.
+// wants polls until a GET is answered with the status and a body that contains all of parts.
 func (s *running) wants(url string, status int, parts ...string) {
 	s.t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) { // a pause between polls
@@ -129,7 +135,7 @@ func (s *running) deliver(topic, data string) (int, string) {
 	return status, answer
 }
 
-func TestTheServiceWithoutItsSidecar(t *testing.T) {
+func TestTheServiceRunsWithoutItsSidecar(t *testing.T) {
 	s := start(t, ports.Loopback(porttest.Closed(t)))
 	s.wants("http://"+s.public+"/healthz", http.StatusOK)
 	s.wants("http://"+s.app+"/healthz", http.StatusOK)
@@ -144,7 +150,7 @@ func TestTheServiceWithoutItsSidecar(t *testing.T) {
 	}
 }
 
-// standIn answers what the sidecar would: the task API's invocation routes. The real one is in the whole-stack tests.
+// standIn answers the task API's invocation routes, as the sidecar does. The whole-stack tests use the real one.
 func standIn(t *testing.T, source *hubtest.Source, keys []byte) *httptest.Server {
 	t.Helper()
 	mux := http.NewServeMux()
@@ -197,15 +203,15 @@ func newSigner(t *testing.T) *auth.Signer {
 	return signer
 }
 
-// TestFromDeliveryToBrowser runs the whole service: a real token, a replay, a live event and one that only a sweep finds,
-// a notification, and the end.
+// TestFromDeliveryToBrowser runs the whole service: a real token, a replay, a live event, a lost event that a sweep finds,
+// a notification, and the shutdown.
 func TestFromDeliveryToBrowser(t *testing.T) {
 	signer, source, user := newSigner(t), hubtest.New(), uuid.NewString()
 	s := start(t, strings.TrimPrefix(standIn(t, source, signer.JWKS()).URL, "http://"))
 	s.wants("http://"+s.public+"/readyz", http.StatusOK)
 	source.AddN(user, 3)
 
-	conn, _, err := (&websocket.Dialer{Subprotocols: []string{"taskwire.v1"}}).Dial("ws://"+s.public+"/ws", nil)
+	conn, _, err := (&websocket.Dialer{Subprotocols: []string{live.Subprotocol}}).Dial("ws://"+s.public+"/ws", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,45 +220,60 @@ func TestFromDeliveryToBrowser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := conn.WriteJSON(map[string]any{"type": "auth", "token": token, "since": 1}); err != nil {
+	since := int64(1)
+	auth, err := live.Auth{Token: token, Since: &since}.Encode()
+	if err != nil {
 		t.Fatal(err)
 	}
-	want := func(kind string, seq int64) {
+	if err := conn.WriteMessage(websocket.TextMessage, auth); err != nil {
+		t.Fatal(err)
+	}
+	want := func(wanted string, check func(live.ServerFrame) bool) {
 		t.Helper()
-		var f struct {
-			Type string
-			Seq  int64
-		}
 		if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
 			t.Fatal(err)
 		}
-		if err := conn.ReadJSON(&f); err != nil || f.Type != kind || f.Seq != seq {
-			t.Fatalf("got %+v (%v), want %s %d\n%s", f, err, kind, seq, s.log)
+		_, raw, err := conn.ReadMessage()
+		if err != nil {
+			t.Fatalf("got %v, want %s\n%s", err, wanted, s.log)
+		}
+		if f, err := live.DecodeServer(raw); err != nil || !check(f) {
+			t.Fatalf("got %s (%v), want %s\n%s", raw, err, wanted, s.log)
 		}
 	}
-	want("welcome", 1)
-	want("event", 2)
-	want("event", 3)
+	wantEvent := func(seq int64) {
+		t.Helper()
+		want(fmt.Sprint("event ", seq), func(f live.ServerFrame) bool {
+			e, ok := f.(live.Event)
+			return ok && e.Seq == seq
+		})
+	}
+	want("welcome 1", func(f live.ServerFrame) bool { w, ok := f.(live.Welcome); return ok && w.Seq == 1 })
+	wantEvent(2)
+	wantEvent(3)
 	source.Add(user) // delivered twice
-	live := update(t, user, 4)
+	fourth := update(t, user, 4)
 	for range 2 {
-		if status, answer := s.deliver(events.TopicTaskUpdates, live); status != 200 || !strings.Contains(answer, "SUCCESS") {
+		if status, answer := s.deliver(events.TopicTaskUpdates, fourth); status != 200 || !strings.Contains(answer, "SUCCESS") {
 			t.Fatalf("delivery: got %d %s", status, answer)
 		}
 	}
-	want("event", 4)
+	wantEvent(4)
 	source.Add(user) // never delivered
-	want("event", 5)
+	wantEvent(5)
 	note := fmt.Sprintf(`{"event_id":%q,"schema_version":2,"notification_id":%q,"task_id":%q,"user_id":%q,"kind":"reminder","title":"x","body":"","late":false,"timestamp":"2026-11-24T08:00:00Z"}`,
 		uuid.NewString(), uuid.NewString(), uuid.NewString(), user)
 	if status, answer := s.deliver(events.TopicNotifications, note); status != 200 || !strings.Contains(answer, "SUCCESS") {
 		t.Fatalf("delivery: got %d %s", status, answer)
 	}
-	want("notification", 0)
+	want("the notification", func(f live.ServerFrame) bool { _, ok := f.(live.Notification); return ok })
 
 	go s.stop()
-	want("error", 0)
-	if _, _, err := conn.ReadMessage(); !websocket.IsCloseError(err, websocket.CloseServiceRestart) {
+	want("restarting", func(f live.ServerFrame) bool {
+		e, ok := f.(live.Error)
+		return ok && e.Code == live.Restarting.String()
+	})
+	if _, _, err := conn.ReadMessage(); !websocket.IsCloseError(err, int(live.Restarting)) {
 		t.Errorf("the end: got %v, want close code 1012", err)
 	}
 }

@@ -21,7 +21,7 @@ const (
 	upcastDir   = "../testdata/upcast"
 )
 
-// decoders reads each kind of document, by the name of its schema.
+// decoders has a decoder for each kind of document, by the name of its schema.
 var decoders = map[string]func([]byte) error{
 	"task-event":         func(b []byte) error { _, err := events.DecodeTaskEvent(b); return err },
 	"task-update-event":  func(b []byte) error { _, err := events.DecodeTaskUpdateEvent(b); return err },
@@ -30,7 +30,7 @@ var decoders = map[string]func([]byte) error{
 	"dead-letter":        func(b []byte) error { _, err := events.DecodeDeadLetter(b); return err },
 }
 
-// schemas compiles every committed schema, formats asserted, by its name.
+// schemas compiles every committed schema, with format checks, and returns them by name.
 func schemas(t *testing.T) map[string]*jsonschema.Schema {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(schemaDir, "*.json"))
@@ -83,7 +83,7 @@ func TestEveryGoldenDocumentIsValid(t *testing.T) {
 	t.Logf("%d documents are valid", checked)
 }
 
-func TestSchemasNameTheirDraftAndThemselves(t *testing.T) {
+func TestSchemasHaveTheirDraftAndID(t *testing.T) {
 	for name := range schemas(t) {
 		doc := read(t, filepath.Join(schemaDir, name+".json")).(map[string]any)
 		if doc["$schema"] != "https://json-schema.org/draft/2020-12/schema" {
@@ -95,10 +95,10 @@ func TestSchemasNameTheirDraftAndThemselves(t *testing.T) {
 	}
 }
 
-// edit sets a field of a document, or takes it out. A path has dots.
+// edit sets or removes a field of a document. The parts of the path are separated by dots.
 type edit struct {
 	path  string
-	value any // absent takes the field out
+	value any // absent removes the field
 }
 
 type absence struct{}
@@ -119,7 +119,7 @@ func (e edit) apply(doc any) {
 	}
 }
 
-// The decoders and the schemas are two descriptions of the same rules: what one refuses, so does the other.
+// TestSchemasAndDecodersAgree checks that the schemas and the decoders refuse the same documents.
 func TestSchemasAndDecodersAgree(t *testing.T) {
 	long := func(n int) string { return strings.Repeat("ß", n) }
 	list := func(n int, v any) []any {
@@ -186,7 +186,7 @@ func TestSchemasAndDecodersAgree(t *testing.T) {
 		{full, edit{"task_data.tags", list(1, long(51))}, false},
 		{full, edit{"task_data.tags", list(1, "")}, false},
 		{full, edit{"task_data.tags", "home"}, false},
-		{full, edit{"task_data.due_date", "2026-11-09"}, false}, // beside due_at
+		{full, edit{"task_data.due_date", "2026-11-09"}, false}, // together with due_at
 		{plain, edit{"task_data.due_date", "2028-02-29"}, true},
 		{plain, edit{"task_data.due_date", "2027-02-29"}, false},
 		{plain, edit{"task_data.due_date", "09.11.2026"}, false},
@@ -222,7 +222,7 @@ func TestSchemasAndDecodersAgree(t *testing.T) {
 		{scheduled, edit{"task_version", 0}, false},
 		{cancelled, edit{"due_at", "2026-11-09T08:00:00Z"}, true},
 		{cancelled, edit{"due_at", "soon"}, false},
-		{cancelled, edit{"event_type", absent}, false}, // scheduled, and without its times
+		{cancelled, edit{"event_type", absent}, false}, // it means scheduled, and the times are missing
 		{notice, edit{"notification_id", absent}, false},
 		{notice, edit{"schema_version", absent}, false},
 		{notice, edit{"schema_version", 1}, false},

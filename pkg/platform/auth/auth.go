@@ -1,20 +1,20 @@
 // Package auth signs access tokens in the task API and verifies them in every service.
 //
-// An access token is a JWT (RFC 7519) signed with Ed25519 (RFC 8037), good for AccessTokenLife. It names the user
-// (sub), the role and nothing else about a person. It promises:
-//   - Only EdDSA is accepted, for this issuer and audience, with an expiry: neither "none" nor a MAC over the public key.
-//   - Keys are found by kid, the RFC 7638 thumbprint. A new key works at once everywhere, since a verifier that meets an
+// An access token is a JWT (RFC 7519) signed with Ed25519 (RFC 8037), valid for AccessTokenLife. It holds the user's id
+// (sub) and role, and nothing else about a person. Promises:
+//   - Only EdDSA is accepted, for this issuer and audience and with an expiry. "none" and MACs are refused.
+//   - Keys are found by kid, the RFC 7638 thumbprint. A new key works at once in every service: a verifier that meets an
 //     unknown kid fetches the key set again, at most once every refetchInterval.
-//   - The signature of a token is checked once for each fetch of the keys, its times with each request (see seen).
-//   - A verifier that has had the keys once goes on without the task API; one that never had them answers
-//     ErrUnavailable, which is not a judgement of the token.
+//   - The signature of a token is checked once for each fetched key set; its times are checked with each request.
+//   - A verifier that has keys works without the task API. One that never had keys returns ErrUnavailable, which says
+//     nothing about the token.
 //
-// Where the operator has named an OIDC issuer (OIDC, AUTH_ISSUER), its access tokens are accepted instead, by every
-// service and with the same promises; then ours are good for nothing. See Issuer.
+// When the operator names an OIDC issuer (OIDC, AUTH_ISSUER), every service accepts that issuer's access tokens instead
+// of our own, with the same promises. See Issuer.
 //
-// To rotate our key: put the new key's PEM block behind the old one; ten minutes later, when every verifier has it
-// (maxKeysAge), in front of it; when the last token of the old one has expired, take that out. The first block signs,
-// all are published.
+// To rotate our key: append the new key's PEM block to the secret. After ten minutes (maxKeysAge) every verifier has
+// it: move the new block to the front. When the last token of the old key has expired, remove the old block. The first
+// block signs, and all are published.
 package auth
 
 import (
@@ -25,46 +25,53 @@ import (
 )
 
 const (
-	// AccessTokenLife is how long a token is good: long enough that clients refresh rarely, short enough that a role
-	// or a deleted account does not live on for long.
+	// AccessTokenLife is how long a token is valid. It is long enough that clients refresh rarely, and short enough that
+	// a removed role or a deleted account does not work for much longer.
 	AccessTokenLife = 15 * time.Minute
 	issuer          = "taskwire"
 	audience        = "taskwire"
-	// leeway is for clocks of two machines that differ.
+	// leeway is the difference that the clocks of two machines may have.
 	leeway = 30 * time.Second
 )
 
-// Roles.
+// The roles of users.
 const (
-	RoleUser    = "user"
-	RoleAuditor = "auditor"
+	RoleUser    = "user"    // sees its own data
+	RoleAuditor = "auditor" // also reads the audit entries of all users
 )
 
-// ErrInvalid is wrapped when a token is not to be trusted.
+// ErrInvalid is wrapped by the error of a token that must not be trusted.
 var ErrInvalid = errors.New("invalid token")
 
-// ErrUnavailable is wrapped when the keys cannot be had, so that the token cannot be judged.
+// ErrUnavailable is wrapped when a token cannot be verified because the keys cannot be fetched.
 var ErrUnavailable = errors.New("signing keys unavailable")
 
-// Tokens judges access tokens. A Verifier does for our own, an Issuer for those of an OIDC issuer.
+// Tokens verifies access tokens. Verifier does it for our own and Issuer for those of an OIDC issuer.
 type Tokens interface {
 	// Verify returns an error that wraps ErrInvalid or ErrUnavailable.
 	Verify(ctx context.Context, token string) (Identity, error)
-	// Ready tells whether tokens can be judged.
+	// Ready returns nil when tokens can be verified.
 	Ready(ctx context.Context) error
 }
 
-// New is the judge of a service: of the OIDC issuer's tokens where there is one, else of our own, whose keys fetch gets.
-func New(oidc OIDC, fetch func(ctx context.Context) ([]byte, error), log *slog.Logger) Tokens {
+// KeySource fetches a set of public keys (JWKS, RFC 7517).
+type KeySource func(ctx context.Context) ([]byte, error)
+
+// New makes a service's verifier: for the OIDC issuer when one is configured, otherwise for our own tokens with the
+// keys that fetch returns.
+func New(oidc OIDC, fetch KeySource, log *slog.Logger) Tokens {
 	if oidc.Issuer != "" {
 		return NewIssuer(oidc, log)
 	}
 	return NewVerifier(fetch, log)
 }
 
-// Identity is who a token speaks for, and until when.
+// Identity is the user of a token.
 type Identity struct {
 	UserID, Role string
 	ExpiresAt    time.Time
-	External     *External // nil: the token is our own
+	External     *External // nil for one of our own tokens
 }
+
+// Expired reports whether the token of the identity has expired, with the same leeway as Verify.
+func (id Identity) Expired(now time.Time) bool { return now.After(id.ExpiresAt.Add(leeway)) }

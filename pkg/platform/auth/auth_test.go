@@ -43,7 +43,7 @@ func newSigner(t testing.TB, keys ...string) *Signer {
 	return s
 }
 
-// keySource is the task API as a verifier sees it.
+// keySource stands in for the task API. Without a key set its fetches fail.
 type keySource struct {
 	set     atomic.Pointer[[]byte]
 	fetches atomic.Int32
@@ -59,7 +59,7 @@ func (k *keySource) fetch(context.Context) ([]byte, error) {
 	return nil, errors.New("connection refused")
 }
 
-// newVerifier has a clock that the test moves.
+// newVerifier makes a verifier of the keys of s, whose clock the test sets.
 func newVerifier(s *Signer) (*Verifier, *keySource, *time.Time) {
 	src := &keySource{}
 	if s != nil {
@@ -71,7 +71,7 @@ func newVerifier(s *Signer) (*Verifier, *keySource, *time.Time) {
 	return v, src, &now
 }
 
-func TestATokenIsGoodForItsLifeAndTheLeeway(t *testing.T) {
+func TestATokenIsValidForItsLifeAndTheLeeway(t *testing.T) {
 	s := newSigner(t, newKey(t))
 	v, _, now := newVerifier(s)
 	token, life, err := s.Sign(ada, RoleAuditor, *now)
@@ -134,7 +134,7 @@ func TestForgedTokensAreRefused(t *testing.T) {
 	}
 }
 
-func TestARotatedKeyWorksAtOnceAndAnOldOneUntilItIsTakenOut(t *testing.T) {
+func TestANewKeyWorksAtOnceAndAnOldOneUntilItIsRemoved(t *testing.T) {
 	oldKey, nextKey := newKey(t), newKey(t)
 	before, both, after := newSigner(t, oldKey), newSigner(t, nextKey, oldKey), newSigner(t, nextKey)
 	v, src, now := newVerifier(before)
@@ -153,11 +153,11 @@ func TestARotatedKeyWorksAtOnceAndAnOldOneUntilItIsTakenOut(t *testing.T) {
 	src.use(after.JWKS())
 	*now = now.Add(maxKeysAge)
 	if _, err := v.Verify(t.Context(), oldToken); !errors.Is(err, ErrInvalid) {
-		t.Errorf("a key that was taken out: got %v, want ErrInvalid", err)
+		t.Errorf("a removed key: got %v, want ErrInvalid", err)
 	}
 }
 
-// TestANewKeyIsNotRefusedWhileItsPublisherIsAway: the task API restarts to get the key, so this is when it happens.
+// A new key is in use while its publisher is away: the task API restarts to read it.
 func TestANewKeyIsNotRefusedWhileItsPublisherIsAway(t *testing.T) {
 	oldKey, nextKey := newKey(t), newKey(t)
 	v, src, now := newVerifier(newSigner(t, oldKey))
@@ -168,7 +168,7 @@ func TestANewKeyIsNotRefusedWhileItsPublisherIsAway(t *testing.T) {
 	src.set.Store(nil)
 	*now = now.Add(refetchInterval)
 	token, _, _ := both.Sign(ada, RoleUser, *now)
-	for range 2 { // also when it is too early to ask again
+	for range 2 { // the second time it is too early to fetch again
 		if _, err := v.Verify(t.Context(), token); !errors.Is(err, ErrUnavailable) || errors.Is(err, ErrInvalid) {
 			t.Errorf("while the task API is away: got %v, want ErrUnavailable", err)
 		}
@@ -180,7 +180,7 @@ func TestANewKeyIsNotRefusedWhileItsPublisherIsAway(t *testing.T) {
 	}
 }
 
-func TestUnknownKeysDoNotHammerTheTaskAPI(t *testing.T) {
+func TestUnknownKeysCauseFewFetches(t *testing.T) {
 	s := newSigner(t, newKey(t))
 	v, src, now := newVerifier(s)
 	forged, _, _ := newSigner(t, newKey(t)).Sign(ada, RoleUser, *now)
@@ -199,7 +199,7 @@ func TestUnknownKeysDoNotHammerTheTaskAPI(t *testing.T) {
 	}
 }
 
-func TestWithoutKeysATokenIsNotJudged(t *testing.T) {
+func TestWithoutKeysATokenIsNeitherGoodNorBad(t *testing.T) {
 	s := newSigner(t, newKey(t))
 	v, src, now := newVerifier(nil)
 	token, _, _ := s.Sign(ada, RoleUser, *now)
@@ -212,7 +212,7 @@ func TestWithoutKeysATokenIsNotJudged(t *testing.T) {
 	src.use(s.JWKS())
 	*now = now.Add(firstInterval - time.Nanosecond)
 	if v.Ready(t.Context()) == nil {
-		t.Error("Ready asked again at once")
+		t.Error("Ready fetched again at once")
 	}
 	*now = now.Add(time.Nanosecond)
 	if err := v.Ready(t.Context()); err != nil {
@@ -258,7 +258,7 @@ func TestMiddlewareKnowsTheCaller(t *testing.T) {
 	}
 }
 
-func TestABadSigningKeyIsRefusedWithoutRepeatingIt(t *testing.T) {
+func TestTheErrorOfABadSigningKeyDoesNotRepeatIt(t *testing.T) {
 	for name, key := range map[string]string{
 		"empty": "", "no PEM": "secret", "no key": "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n",
 	} {

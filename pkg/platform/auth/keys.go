@@ -9,105 +9,108 @@ import (
 )
 
 const (
-	// refetchInterval is the least time between two fetches: a client that makes up kids cannot make us hammer the
-	// task API or the issuer with them.
+	// refetchInterval is the least time between two fetches. It protects the task API and the issuer from clients that
+	// invent kids.
 	refetchInterval = 5 * time.Second
-	// firstInterval stands for it until there are keys: nobody can sign in before, and at the start of a stack who
-	// publishes them comes up a moment later.
+	// firstInterval replaces it until the first key set is there: nobody can sign in before, and when the whole stack
+	// starts the publisher comes up a moment later.
 	firstInterval = 500 * time.Millisecond
-	// maxKeysAge is when the key set is fetched anew although every kid is known, so that a key that was taken out
-	// stops working.
+	// maxKeysAge is when the key set is fetched again even when every kid is known, so that a removed key stops working.
 	maxKeysAge = 10 * time.Minute
-	// fetchTimeout bounds one fetch, which requests wait for.
+	// fetchTimeout bounds one fetch. Requests wait for it.
 	fetchTimeout = 3 * time.Second
 )
 
-// keyCache holds the public keys that tokens are checked with, by kid. It is safe for concurrent use.
+// keyCache holds the public keys that tokens are verified with, by kid. It is safe for concurrent use.
+//
+// A library is not used here: those that keep a key set fetch it by URL from a goroutine of their own, while ours comes
+// through the sidecar and on demand; and none drops the verified tokens together with the key set (docs/adr).
 type keyCache[K any] struct {
 	fetch func(ctx context.Context) (map[string]K, error)
 	log   *slog.Logger
 	now   func() time.Time
 
 	mu  sync.RWMutex
-	set *keySet[K] // nil before the first fetch
+	set *keySet[K] // nil before the first successful fetch
 
-	refetch sync.Mutex // one fetch at a time; who waited looks at the keys again
-	tried   time.Time  // the last fetch, whatever came of it
-	lastErr error
+	refetch sync.Mutex // held during a fetch; requests that waited for it look at the keys again
+	tried   time.Time  // the time of the last fetch, successful or not
+	lastErr error      // of the last fetch
 }
 
-// keySet is what one fetch gave, and the tokens that were found good with it.
+// keySet is the result of one fetch, with the tokens that were verified with it.
 type keySet[K any] struct {
-	keys    map[string]K
-	fetched time.Time
-	seen    *seen
+	keys     map[string]K
+	fetched  time.Time
+	verified *verifiedTokens
 }
 
 func newKeyCache[K any](fetch func(ctx context.Context) (map[string]K, error), log *slog.Logger) *keyCache[K] {
 	return &keyCache[K]{fetch: fetch, log: log, now: time.Now}
 }
 
-// Ready tells whether tokens can be judged, and fetches the keys if they were never had.
-func (v *keyCache[K]) Ready(ctx context.Context) error {
-	if v.cached() != nil {
+// Ready returns nil when there are keys. It fetches them when there never were any.
+func (c *keyCache[K]) Ready(ctx context.Context) error {
+	if c.cached() != nil {
 		return nil
 	}
-	return v.refresh(ctx, v.now())
+	return c.refresh(ctx, c.now())
 }
 
-func (v *keyCache[K]) cached() *keySet[K] {
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	return v.set
+func (c *keyCache[K]) cached() *keySet[K] {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.set
 }
 
-// key finds a public key, and fetches the set again where the kid is unknown or the set is old.
-func (v *keyCache[K]) key(ctx context.Context, kid string) (K, error) {
+// key returns a public key. It fetches the set again when the kid is unknown or the set is old. A set that is too old is
+// still used when the fetch fails: the publisher may be away for longer than maxKeysAge.
+func (c *keyCache[K]) key(ctx context.Context, kid string) (K, error) {
 	var none K
-	now := v.now()
-	if set := v.cached(); set != nil && now.Sub(set.fetched) < maxKeysAge {
+	now := c.now()
+	if set := c.cached(); set != nil && now.Sub(set.fetched) < maxKeysAge {
 		if key, known := set.keys[kid]; known {
 			return key, nil
 		}
 	}
-	err := v.refresh(ctx, now)
-	set := v.cached()
+	err := c.refresh(ctx, now)
+	set := c.cached()
 	if set == nil {
 		return none, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	key, known := set.keys[kid]
 	switch {
-	case !known && err != nil: // it may be a new key, made while who publishes it was away
+	case !known && err != nil: // it may be a new key, made while the publisher was away
 		return none, fmt.Errorf("%w: unknown key %q: %w", ErrUnavailable, kid, err)
 	case !known:
 		return none, fmt.Errorf("unknown key %q", kid)
 	}
-	return key, nil // an old set is better than none: who publishes it may be away for longer than it is fresh
+	return key, nil
 }
 
-// refresh fetches the key set, unless that was tried a moment ago.
-func (v *keyCache[K]) refresh(ctx context.Context, now time.Time) error {
-	v.refetch.Lock()
-	defer v.refetch.Unlock()
+// refresh fetches the key set, unless the last fetch was too short a time ago.
+func (c *keyCache[K]) refresh(ctx context.Context, now time.Time) error {
+	c.refetch.Lock()
+	defer c.refetch.Unlock()
 	interval := refetchInterval
-	if v.cached() == nil {
+	if c.cached() == nil {
 		interval = firstInterval
 	}
-	if !v.tried.IsZero() && now.Sub(v.tried) < interval {
-		return v.lastErr
+	if !c.tried.IsZero() && now.Sub(c.tried) < interval {
+		return c.lastErr
 	}
-	v.tried = now
-	// Many requests may wait for this fetch: the one that makes it must not take it away from them when it ends.
+	c.tried = now
+	// Other requests wait for this fetch, so it must not end with the request that makes it.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
 	defer cancel()
-	keys, err := v.fetch(ctx)
-	v.lastErr = err
+	keys, err := c.fetch(ctx)
+	c.lastErr = err
 	if err != nil {
-		v.log.WarnContext(ctx, "the token keys could not be fetched", "error", err.Error())
+		c.log.WarnContext(ctx, "the token keys could not be fetched", "error", err.Error())
 		return err
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.set = &keySet[K]{keys, now, newSeen()}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.set = &keySet[K]{keys, now, newVerifiedTokens()}
 	return nil
 }

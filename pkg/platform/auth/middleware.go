@@ -3,7 +3,6 @@ package auth
 import (
 	"errors"
 	"strings"
-	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -12,11 +11,11 @@ import (
 
 const identityKey = "taskwire.identity"
 
-// retryKeys is what a client is told to wait when the keys cannot be had: the least time to the next fetch.
+// retryKeys is the Retry-After when the keys cannot be fetched: the time until the next fetch.
 const retryKeys = refetchInterval
 
-// Middleware lets only requests with a valid bearer token (RFC 6750) pass: 401 without one, 503 where it cannot be
-// judged.
+// Middleware lets requests with a valid bearer token (RFC 6750) pass. It answers 401 to others, and 503 when a token
+// cannot be verified.
 func Middleware(v Tokens) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		scheme, token, _ := strings.Cut(c.GetHeader("Authorization"), " ")
@@ -37,14 +36,11 @@ func Middleware(v Tokens) gin.HandlerFunc {
 	}
 }
 
-// UserID is the caller's id; empty on a route without Middleware.
+// UserID returns the caller's id, or "" on a route without Middleware.
 func UserID(c *gin.Context) string { return IdentityOf(c).UserID }
 
-// IdentityOf is the caller; zero on a route without Middleware.
+// IdentityOf returns the caller, or the zero Identity on a route without Middleware.
 func IdentityOf(c *gin.Context) Identity {
 	id, _ := c.Value(identityKey).(Identity)
 	return id
 }
-
-// Expired tells whether an identity's token has ended, with the same leeway as Verify.
-func (id Identity) Expired(now time.Time) bool { return now.After(id.ExpiresAt.Add(leeway)) }

@@ -18,29 +18,30 @@ import (
 )
 
 const (
-	// maxKeySet bounds a key set or discovery document; a dozen RSA keys with certificates are below it.
+	// maxKeySet bounds a key set in bytes. A dozen RSA keys with certificates are smaller.
 	maxKeySet = 1 << 20
-	// maxSubject bounds sub (OpenID Connect Core 1.0, section 2).
+	// maxSubject bounds sub in bytes (OpenID Connect Core 1.0, section 2).
 	maxSubject = 255
 )
 
-// signatures are the algorithms that an issuer may sign with: those with a public key. "none" and MACs are not among
-// them, whatever the issuer's discovery document says.
+// signatures are the accepted algorithms: those with a public key. "none" and MACs are refused even when the issuer's
+// discovery document offers them.
 var signatures = []jose.SignatureAlgorithm{
 	jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512, jose.EdDSA,
 }
 
-// userNamespace is the namespace of the UUIDv5 that an issuer's user has here. It must never change.
+// userNamespace is the namespace of the UUIDv5 of an issuer's users. It must never change.
 var userNamespace = uuid.MustParse("3c6c0f0e-8a53-4f0b-9d0c-5b7e3a2f9c11")
 
-// OIDC names an OpenID Connect issuer. Without Issuer there is none.
+// OIDC names an OpenID Connect issuer. The zero value names none.
 type OIDC struct {
-	Issuer    string // its address, as in its tokens
-	Audience  string // what aud of its access tokens must have
-	RoleClaim string // the claim that names roles; "" where nobody is more than a user
+	Issuer    string // its URL, as in the iss claim of its tokens
+	Audience  string // the value that the aud claim of its access tokens must contain
+	RoleClaim string // the claim that holds roles; "" when all users have the role user
 }
 
-// External is what an issuer's token says of its user. All but Issuer and Subject may be empty, and is not checked.
+// External holds what an issuer's token says about its user. The fields other than Issuer and Subject may be empty and
+// are not verified.
 type External struct {
 	Issuer, Subject       string
 	Email, Name, Timezone string
@@ -48,18 +49,18 @@ type External struct {
 }
 
 // Issuer checks the access tokens (JWT) of an OIDC issuer. It is safe for concurrent use and promises:
-//   - iss, aud, exp, nbf and iat are checked, and the signature with a key that the issuer publishes. The algorithm is one
-//     with a public key.
-//   - Keys are found by discovery (OpenID Connect Discovery 1.0), fetched when a token first needs them, and again for an
-//     unknown kid or after maxKeysAge, at most once every refetchInterval. So a rotated key works at once, and one that was
-//     taken out stops working.
-//   - A user is (iss, sub), as a UUIDv5 that is the same in every service and for ever.
+//   - iss, aud, exp, nbf and iat are checked, and the signature with a key that the issuer publishes. Only algorithms with
+//     a public key are accepted.
+//   - Keys are found by discovery (OpenID Connect Discovery 1.0). They are fetched for the first token, and again for an
+//     unknown kid or after maxKeysAge, at most once every refetchInterval. So a new key works at once, and a removed key
+//     stops working.
+//   - The user's id is a UUIDv5 of (iss, sub). It is the same in every service and never changes.
 type Issuer struct {
 	*keyCache[crypto.PublicKey]
 	cfg OIDC
 }
 
-// NewIssuer makes an issuer's verifier. It asks the issuer for nothing yet: that may be away.
+// NewIssuer makes a verifier for an issuer's tokens. It fetches nothing yet: the issuer may be away.
 func NewIssuer(cfg OIDC, log *slog.Logger) *Issuer {
 	client := &http.Client{Timeout: fetchTimeout}
 	return &Issuer{cfg: cfg, keyCache: newKeyCache(func(ctx context.Context) (map[string]crypto.PublicKey, error) {
@@ -67,7 +68,7 @@ func NewIssuer(cfg OIDC, log *slog.Logger) *Issuer {
 	}, log)}
 }
 
-// UserIDOf is the id of an issuer's user.
+// UserIDOf returns the id of an issuer's user.
 func UserIDOf(issuer, subject string) string {
 	return uuid.NewSHA1(userNamespace, []byte(issuer+"\x00"+subject)).String()
 }
@@ -102,7 +103,7 @@ func (i *Issuer) check(ctx context.Context, token string) (Identity, error) {
 	return i.identity(checked)
 }
 
-// identity reads the claims of a token whose signature, issuer, audience and times are good.
+// identity reads the claims of a token whose signature, issuer, audience and times were checked.
 func (i *Issuer) identity(t *oidc.IDToken) (Identity, error) {
 	switch {
 	case t.Subject == "" || len(t.Subject) > maxSubject:
@@ -110,13 +111,13 @@ func (i *Issuer) identity(t *oidc.IDToken) (Identity, error) {
 	case t.IssuedAt.After(i.now().Add(leeway)):
 		return Identity{}, fmt.Errorf("%w: it is from the future", ErrInvalid)
 	}
-	// A claim of another type than expected is as one that is missing: only iss and sub say who it is.
+	// A claim with another type than expected counts as missing: only iss and sub identify the user.
 	var all map[string]json.RawMessage
 	if err := t.Claims(&all); err != nil {
 		return Identity{}, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	text := func(name string) (s string) { _ = json.Unmarshal(all[name], &s); return s }
-	// cfg.Issuer and not the claim: go-oidc takes another spelling of Google's, and the id must not depend on it.
+	// cfg.Issuer instead of the claim: go-oidc accepts a second spelling of Google's, and the id must not depend on it.
 	who := &External{
 		Issuer: i.cfg.Issuer, Subject: t.Subject, Name: text("name"), Timezone: text("zoneinfo"), IssuedAt: t.IssuedAt,
 	}
@@ -139,7 +140,7 @@ func hasRole(claim json.RawMessage, role string) bool {
 	return json.Unmarshal(claim, &many) == nil && slices.Contains(many, role)
 }
 
-// discover gets the issuer's keys. It reads the discovery document each time: an issuer may move its keys.
+// discover fetches the issuer's keys. It reads the discovery document each time: an issuer may move its keys.
 func discover(ctx context.Context, client *http.Client, issuer string) (map[string]crypto.PublicKey, error) {
 	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, client), issuer)
 	if err != nil {
@@ -167,24 +168,9 @@ func discover(ctx context.Context, client *http.Client, issuer string) (map[stri
 	if err != nil {
 		return nil, fmt.Errorf("read the OIDC issuer's keys: %w", err)
 	}
-	return publicKeys(raw)
-}
-
-// publicKeys reads a key set, past keys that are of no use here: of another kind, or not for signatures.
-func publicKeys(raw []byte) (map[string]crypto.PublicKey, error) {
-	var set struct {
-		Keys []json.RawMessage `json:"keys"`
-	}
-	if err := json.Unmarshal(raw, &set); err != nil {
-		return nil, fmt.Errorf("the OIDC issuer's key set is not JSON: %w", err)
-	}
-	keys := map[string]crypto.PublicKey{}
-	for _, one := range set.Keys {
-		var k jose.JSONWebKey
-		if json.Unmarshal(one, &k) != nil || !k.Valid() || !k.IsPublic() || (k.Use != "" && k.Use != "sig") {
-			continue
-		}
-		keys[k.KeyID] = k.Key
+	keys, err := parseKeySet(raw)
+	if err != nil {
+		return nil, fmt.Errorf("the OIDC issuer's keys: %w", err)
 	}
 	if len(keys) == 0 {
 		return nil, errors.New("the OIDC issuer has published no key for signatures")

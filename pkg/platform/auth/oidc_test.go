@@ -21,7 +21,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// provider is an OIDC issuer as far as a verifier sees it: its document and its keys.
+// provider stands in for an OIDC issuer: its discovery document and its keys.
 type provider struct {
 	t       *testing.T
 	url     string
@@ -41,7 +41,7 @@ func newProvider(t *testing.T) *provider {
 			w.WriteHeader(http.StatusBadGateway)
 			return
 		}
-		// It offers what nobody may accept.
+		// It offers algorithms that must not be accepted.
 		_ = json.NewEncoder(w).Encode(map[string]any{"issuer": p.url, "jwks_uri": p.url + "/keys", "id_token_signing_alg_values_supported": []string{"none", "HS256", "ES256"}})
 	})
 	mux.HandleFunc("GET /keys", func(w http.ResponseWriter, _ *http.Request) {
@@ -103,7 +103,7 @@ func (p *provider) verifier() (*Issuer, *time.Time) {
 	return v, &now
 }
 
-func TestAnIssuersTokenIsItsUsers(t *testing.T) {
+func TestAnIssuersTokenNamesItsUser(t *testing.T) {
 	p := newProvider(t)
 	ec := newECKey(t)
 	_, ed, _ := ed25519.GenerateKey(rand.Reader)
@@ -121,12 +121,12 @@ func TestAnIssuersTokenIsItsUsers(t *testing.T) {
 			t.Errorf("%s: got %+v %+v", name, id, id.External)
 		}
 	}
-	// Claims of no use make a user, without them.
+	// Claims of the wrong type are ignored.
 	c = p.claims(*now)
 	c["email"], c["email_verified"], c["name"], c["zoneinfo"], c["groups"], c["role"] = "ada@example.com", false, 7, []int{1}, "auditors", "auditor"
 	id, err := v.Verify(t.Context(), p.sign(jwt.SigningMethodES256, "ec", ec, c))
 	if err != nil || id.Role != RoleUser || id.External.Email+id.External.Name+id.External.Timezone != "" {
-		t.Errorf("useless claims: got %+v %+v %v", id, id.External, err)
+		t.Errorf("claims of the wrong type: got %+v %+v %v", id, id.External, err)
 	}
 	if got := UserIDOf("https://id.example.com", "ada"); got != "29d83eb1-eda9-522f-9372-0863ae6a87ea" {
 		t.Errorf("UserIDOf: got %s; the id of a user must never change", got)
@@ -177,7 +177,7 @@ func TestForgedTokensOfAnIssuerAreRefused(t *testing.T) {
 	}
 }
 
-func TestAnIssuersKeysAreFetchedWhenNeededAndNotMore(t *testing.T) {
+func TestAnIssuersKeysAreFetchedOnlyWhenNeeded(t *testing.T) {
 	p := newProvider(t)
 	oldKey, newKey := newECKey(t), newECKey(t)
 	p.publish(map[string]crypto.Signer{"old": oldKey})
@@ -217,7 +217,7 @@ func TestAnIssuersKeysAreFetchedWhenNeededAndNotMore(t *testing.T) {
 	p.publish(map[string]crypto.Signer{"new": newKey})
 	*now = now.Add(maxKeysAge)
 	if _, err := v.Verify(t.Context(), token("old", oldKey)); !errors.Is(err, ErrInvalid) {
-		t.Errorf("a key that was taken out: got %v, want ErrInvalid", err)
+		t.Errorf("a removed key: got %v, want ErrInvalid", err)
 	}
 	p.mu.Lock()
 	p.away = true

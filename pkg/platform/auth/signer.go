@@ -1,8 +1,9 @@
 package auth
 
 import (
+	"context"
+	"crypto"
 	"crypto/ed25519"
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -11,6 +12,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
 )
@@ -27,10 +29,11 @@ type claims struct {
 	jwt.RegisteredClaims
 }
 
-// NewSigner takes one or more Ed25519 keys as PEM PKCS8: the first signs, all are published.
+// NewSigner takes one or more Ed25519 keys as PEM blocks with PKCS8. The first signs, and all are published. The error
+// never repeats a part of the input.
 func NewSigner(pemPKCS8 string) (*Signer, error) {
 	s := &Signer{}
-	var set jwks
+	var set jose.JSONWebKeySet
 	for rest := []byte(pemPKCS8); ; {
 		var block *pem.Block
 		if block, rest = pem.Decode(rest); block == nil {
@@ -38,15 +41,18 @@ func NewSigner(pemPKCS8 string) (*Signer, error) {
 		}
 		parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 		if err != nil {
-			return nil, errors.New("token signing key: a PEM block is not a PKCS8 private key") // never repeat what is in it
+			return nil, errors.New("token signing key: a PEM block is not a PKCS8 private key")
 		}
 		key, ok := parsed.(ed25519.PrivateKey)
 		if !ok {
 			return nil, fmt.Errorf("token signing key: a %T instead of an Ed25519 key", parsed)
 		}
-		public := newJWK(key.Public().(ed25519.PublicKey)) // the type is fixed by crypto/ed25519
+		public, err := publicJWK(key)
+		if err != nil {
+			return nil, err
+		}
 		if s.key == nil {
-			s.key, s.kid = key, public.Kid
+			s.key, s.kid = key, public.KeyID
 		}
 		set.Keys = append(set.Keys, public)
 	}
@@ -59,6 +65,17 @@ func NewSigner(pemPKCS8 string) (*Signer, error) {
 	}
 	s.jwks = raw
 	return s, nil
+}
+
+// publicJWK is the public key of key as it is published (RFC 8037, section 2). Its kid is the thumbprint of RFC 7638.
+func publicJWK(key ed25519.PrivateKey) (jose.JSONWebKey, error) {
+	public := jose.JSONWebKey{Key: key.Public(), Algorithm: string(jose.EdDSA), Use: "sig"}
+	thumbprint, err := public.Thumbprint(crypto.SHA256)
+	if err != nil {
+		return jose.JSONWebKey{}, fmt.Errorf("token signing key: thumbprint: %w", err)
+	}
+	public.KeyID = base64.RawURLEncoding.EncodeToString(thumbprint)
+	return public, nil
 }
 
 // Sign makes a token for a user.
@@ -75,26 +92,8 @@ func (s *Signer) Sign(userID, role string, now time.Time) (token string, expires
 	return token, AccessTokenLife, nil
 }
 
-// JWKS is the public key set (RFC 7517).
+// JWKS returns the public keys (RFC 7517).
 func (s *Signer) JWKS() []byte { return s.jwks }
 
-type jwks struct {
-	Keys []jwk `json:"keys"`
-}
-
-// jwk is an Ed25519 public key (RFC 8037, section 2).
-type jwk struct {
-	Kty string `json:"kty"`
-	Crv string `json:"crv"`
-	X   string `json:"x"`
-	Kid string `json:"kid"`
-	Use string `json:"use"`
-	Alg string `json:"alg"`
-}
-
-func newJWK(key ed25519.PublicKey) jwk {
-	x := base64.RawURLEncoding.EncodeToString(key)
-	// RFC 7638: the required members in lexical order, without white space.
-	sum := sha256.Sum256([]byte(`{"crv":"Ed25519","kty":"OKP","x":"` + x + `"}`))
-	return jwk{Kty: "OKP", Crv: "Ed25519", X: x, Kid: base64.RawURLEncoding.EncodeToString(sum[:]), Use: "sig", Alg: "EdDSA"}
-}
+// Keys implements KeySource for the process that signs.
+func (s *Signer) Keys(context.Context) ([]byte, error) { return s.jwks, nil }

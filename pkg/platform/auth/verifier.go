@@ -3,8 +3,6 @@ package auth
 import (
 	"context"
 	"crypto/ed25519"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,12 +11,12 @@ import (
 	"github.com/google/uuid"
 )
 
-// Verifier checks access tokens. It is safe for concurrent use.
+// Verifier verifies our own access tokens. It is safe for concurrent use.
 type Verifier struct{ *keyCache[ed25519.PublicKey] }
 
 // NewVerifier makes a verifier that gets the key set with fetch. It fetches nothing yet.
-func NewVerifier(fetch func(ctx context.Context) ([]byte, error), log *slog.Logger) *Verifier {
-	return &Verifier{newKeyCache(func(ctx context.Context) (map[string]ed25519.PublicKey, error) { return load(ctx, fetch) }, log)}
+func NewVerifier(fetch KeySource, log *slog.Logger) *Verifier {
+	return &Verifier{newKeyCache(func(ctx context.Context) (map[string]ed25519.PublicKey, error) { return ownKeys(ctx, fetch) }, log)}
 }
 
 // Verify checks a token. Its error wraps ErrInvalid or ErrUnavailable.
@@ -46,22 +44,21 @@ func (v *Verifier) check(ctx context.Context, token string) (Identity, error) {
 	return Identity{UserID: c.Subject, Role: c.Role, ExpiresAt: c.ExpiresAt.Time}, nil
 }
 
-func load(ctx context.Context, fetch func(ctx context.Context) ([]byte, error)) (map[string]ed25519.PublicKey, error) {
+// ownKeys fetches our public keys. Only Ed25519 keys are used.
+func ownKeys(ctx context.Context, fetch KeySource) (map[string]ed25519.PublicKey, error) {
 	raw, err := fetch(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("fetch the key set: %w", err)
 	}
-	var set jwks
-	if err := json.Unmarshal(raw, &set); err != nil {
-		return nil, fmt.Errorf("the key set is not JSON: %w", err)
+	all, err := parseKeySet(raw)
+	if err != nil {
+		return nil, err
 	}
 	keys := map[string]ed25519.PublicKey{}
-	for _, k := range set.Keys {
-		x, err := base64.RawURLEncoding.DecodeString(k.X)
-		if k.Kty != "OKP" || k.Crv != "Ed25519" || err != nil || len(x) != ed25519.PublicKeySize {
-			continue // a key of another kind is not ours to use
+	for kid, key := range all {
+		if key, ok := key.(ed25519.PublicKey); ok {
+			keys[kid] = key
 		}
-		keys[k.Kid] = x
 	}
 	if len(keys) == 0 {
 		return nil, errors.New("the key set has no Ed25519 key")

@@ -38,8 +38,9 @@ func (tx *Tx) Add(m Message) {
 // nobody counts its rows: it is for a plain INSERT, which either writes its row or fails the transaction.
 func (tx *Tx) Last(sql string, args ...any) { tx.last = append(tx.last, statement{sql, args}) }
 
-// First is a statement that begins a transaction: it travels with the BEGIN in one round trip. Read reads its rows; an
-// error of Read rolls back and is returned as it is.
+// First is a statement at the beginning of a transaction. All of them travel with the BEGIN in one round trip, and each
+// sees what was committed when it starts: a statement after one that waited for a lock sees the work of the lock's last
+// holder. Read reads its rows; an error of Read rolls back and is returned as it is.
 type First struct {
 	SQL  string // $1, $2, …
 	Args []any
@@ -51,11 +52,11 @@ type First struct {
 // nobody knows: the caller must not answer with success, and a repetition must be harmless. A panic of fn rolls back
 // and goes on.
 func (o *Outbox) InTx(ctx context.Context, fn func(tx *Tx) error) error {
-	return o.InTxFirst(ctx, First{}, fn)
+	return o.InTxFirst(ctx, nil, fn)
 }
 
-// InTxFirst is InTx that begins with a statement.
-func (o *Outbox) InTxFirst(ctx context.Context, first First, fn func(tx *Tx) error) error {
+// InTxFirst is InTx that begins with statements.
+func (o *Outbox) InTxFirst(ctx context.Context, first []First, fn func(tx *Tx) error) error {
 	pool, err := o.db.DB()
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
@@ -159,9 +160,9 @@ func (s *session) do(f func(*pgx.Conn) error) error {
 	})
 }
 
-func (s *session) begin(ctx context.Context, first First) error {
+func (s *session) begin(ctx context.Context, first []First) error {
 	return s.do(func(conn *pgx.Conn) error {
-		if first.SQL == "" {
+		if len(first) == 0 {
 			if _, err := conn.Exec(ctx, "BEGIN"); err != nil {
 				return fmt.Errorf("begin: %w", err)
 			}
@@ -169,23 +170,37 @@ func (s *session) begin(ctx context.Context, first First) error {
 		}
 		batch := &pgx.Batch{}
 		batch.Queue("BEGIN")
-		batch.Queue(first.SQL, first.Args...)
+		for _, f := range first {
+			batch.Queue(f.SQL, f.Args...)
+		}
 		results := conn.SendBatch(ctx, batch)
 		if _, err := results.Exec(); err != nil {
 			_ = results.Close() // repeats it
 			return fmt.Errorf("begin: %w", err)
 		}
-		rows, _ := results.Query() // its error is that of the rows
-		err := first.Read(rows)
-		rows.Close()
-		if failed := rows.Err(); failed != nil { // Read may have taken it for the end of the rows
-			err = fmt.Errorf("begin: %w", failed)
+		var err error
+		for _, f := range first {
+			if err = readFirst(results, f); err != nil {
+				break
+			}
 		}
 		if closing := results.Close(); err == nil && closing != nil {
 			err = fmt.Errorf("begin: %w", closing)
 		}
 		return err
 	})
+}
+
+// readFirst reads the rows of a statement. The server's error goes before that of Read, which may have taken the error
+// for the end of the rows.
+func readFirst(results pgx.BatchResults, f First) error {
+	rows, _ := results.Query() // its error is that of the rows
+	err := f.Read(rows)
+	rows.Close()
+	if failed := rows.Err(); failed != nil {
+		return fmt.Errorf("begin: %w", failed)
+	}
+	return err
 }
 
 // commit sends what is left to write and the COMMIT at once: after a failure the server takes none of what follows it.

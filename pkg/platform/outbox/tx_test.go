@@ -19,11 +19,17 @@ func (w *world) accounts() int { w.t.Helper(); return w.count("SELECT count(*) F
 
 func TestFirstAndLastStatementsCommitWithTheEvents(t *testing.T) {
 	w := newWorld(t)
-	var one int
-	first := outbox.First{SQL: "SELECT $1::int", Args: []any{7}, Read: func(r pgx.Rows) (err error) { one, err = pgx.CollectExactlyOneRow(r, pgx.RowTo[int]); return err }}
+	var one, two int
+	into := func(n *int) func(pgx.Rows) error {
+		return func(r pgx.Rows) (err error) { *n, err = pgx.CollectExactlyOneRow(r, pgx.RowTo[int]); return err }
+	}
+	first := []outbox.First{
+		{SQL: "INSERT INTO account (key, seq) VALUES ('bob', $1) RETURNING seq", Args: []any{5}, Read: into(&one)},
+		{SQL: "SELECT seq + 2 FROM account WHERE key = $1", Args: []any{"bob"}, Read: into(&two)}, // sees what the one before it did
+	}
 	err := w.box.InTxFirst(t.Context(), first, func(tx *outbox.Tx) error {
 		tx.Add(event("tasks", "ann", "task", 1))
-		tx.Last(insertAccount, "ann", one)
+		tx.Last(insertAccount, "ann", two)
 		tx.Last("UPDATE account SET seq = seq + 1 WHERE key = $1", "ann")
 		return nil
 	})
@@ -55,19 +61,19 @@ func TestAFirstStatementThatFailsIsTheError(t *testing.T) {
 	never := func(*outbox.Tx) error { t.Error("the function was called"); return nil }
 	read := func(r pgx.Rows) error { _, err := pgx.CollectExactlyOneRow(r, pgx.RowTo[int]); return err }
 	blind := func(pgx.Rows) error { return nil }
-	if err := w.box.InTxFirst(t.Context(), outbox.First{SQL: "SELECT 1 WHERE false", Read: read}, never); !errors.Is(err, pgx.ErrNoRows) {
+	if err := w.box.InTxFirst(t.Context(), []outbox.First{{SQL: "SELECT 1 WHERE false", Read: read}, {SQL: "SELECT 1", Read: read}}, never); !errors.Is(err, pgx.ErrNoRows) {
 		t.Errorf("no row: got %v, want pgx.ErrNoRows", err)
 	}
-	if err := w.box.InTxFirst(t.Context(), outbox.First{SQL: "SELECT 1/0", Read: read}, never); err == nil {
+	if err := w.box.InTxFirst(t.Context(), []outbox.First{{SQL: "SELECT 1", Read: read}, {SQL: "SELECT 1/0", Read: read}}, never); err == nil {
 		t.Error("a failure: got nil")
 	}
-	late := outbox.First{SQL: "SELECT 1/(3-n) FROM generate_series(1, 3) AS n", Read: blind}
+	late := []outbox.First{{SQL: "SELECT 1/(3-n) FROM generate_series(1, 3) AS n", Read: blind}}
 	if err := w.box.InTxFirst(t.Context(), late, never); err == nil {
 		t.Error("a failure that Read does not see: got nil")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := w.box.InTxFirst(ctx, outbox.First{SQL: "SELECT 1", Read: read}, never); !errors.Is(err, context.Canceled) {
+	if err := w.box.InTxFirst(ctx, []outbox.First{{SQL: "SELECT 1", Read: read}}, never); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled before: got %v", err)
 	}
 	for range 20 { // more than the pool has: none is lost

@@ -1,8 +1,10 @@
-// Package secrets reads an app's secrets from the Dapr secret store, and from the mounted copy when that gives nothing.
+// Package secrets reads an app's secrets from the Dapr secret store, or from the mounted copy when the store fails.
 //
-// Promises: Load comes to its end within about five seconds, whatever the sidecar does, so that a missing sidecar never
-// keeps a service from starting (docs/adr/0006-secrets.md). A value is never part of an error or a log line: Secrets
-// print as the names of their keys. An app reads only the secret that is named like its app id.
+// Promises:
+//   - Load returns within about five seconds, whatever the sidecar does. A missing sidecar never keeps a service from
+//     starting (docs/adr/0006-secrets.md).
+//   - A value is never part of an error or a log line: Secrets print the names of their keys only.
+//   - An app reads only the secret that has the name of its app id.
 package secrets
 
 import (
@@ -19,20 +21,22 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
+
 	"github.com/taskwire/taskwire/pkg/platform/config"
 )
 
 const (
-	// storeTimeout is for all attempts together: a sidecar that starts beside the service is up within one second or
-	// two, and a service whose sidecar is missing should still start soon.
+	// storeTimeout bounds all attempts together. A sidecar that starts with the service is up within two seconds, and a
+	// service without a sidecar should still start soon.
 	storeTimeout = 5 * time.Second
-	// storePause is between two attempts.
+	// storePause is the time between two attempts.
 	storePause = 200 * time.Millisecond
-	// maxFileBytes is far above the secrets of all apps together.
+	// maxFileBytes bounds the mounted copy. The secrets of all apps together are far smaller.
 	maxFileBytes = 1 << 20
 )
 
-// Getter is the Dapr client's part that reads a secret.
+// Getter is the part of the Dapr client that reads a secret.
 type Getter interface {
 	GetSecret(ctx context.Context, store, name string) (map[string]string, error)
 }
@@ -40,10 +44,10 @@ type Getter interface {
 // Secrets are an app's secrets by key.
 type Secrets map[string]string
 
-// Load asks the store base.SecretStore for the secret appID until it answers, for five seconds at most, then reads
-// base.SecretsFile and says so in one warning. That is JSON of the form {"APP":{"key":"value"}}, or a folder with a file
-// for each key of the app's own secret, as Kubernetes mounts one. When neither gives the secret the error names both and
-// says why. A secret without keys is a secret.
+// Load reads the secret appID from the store base.SecretStore. It tries for at most five seconds, then reads
+// base.SecretsFile and logs one warning. That file is JSON of the form {"APP":{"key":"value"}}, or a folder with a file
+// for each key of the app's secret, as Kubernetes mounts it. When both fail, the error gives both reasons. A secret
+// without keys is valid.
 func Load(ctx context.Context, store Getter, base config.Base, appID string, log *slog.Logger) (Secrets, error) {
 	secret, storeErr := fromStore(ctx, store, base.SecretStore, appID)
 	if storeErr == nil {
@@ -66,28 +70,26 @@ func Load(ctx context.Context, store Getter, base config.Base, appID string, log
 	return secret, nil
 }
 
-// fromStore asks again also when the store itself answered with an error: a sidecar answers before its components are
-// there.
+// fromStore tries again after any error: a sidecar answers before its components are loaded.
 func fromStore(ctx context.Context, store Getter, name, appID string) (Secrets, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	for {
+	var reason error
+	secret, err := backoff.Retry(ctx, func() (map[string]string, error) {
 		secret, err := store.GetSecret(ctx, name, appID)
-		if err == nil {
-			return orEmpty(secret), nil
-		}
-		select {
-		case <-ctx.Done():
-			return nil, err
-		case <-time.After(storePause):
-		}
+		reason = err
+		return secret, err
+	}, backoff.WithBackOff(backoff.NewConstantBackOff(storePause)))
+	if err != nil {
+		return nil, reason // err says only that the time is over
 	}
+	return orEmpty(secret), nil
 }
 
 func fromCopy(path, appID string) (Secrets, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, reason(err)
+		return nil, withoutPath(err)
 	}
 	if info.IsDir() {
 		return fromFolder(path)
@@ -95,12 +97,12 @@ func fromCopy(path, appID string) (Secrets, error) {
 	return fromFile(path, appID)
 }
 
-// fromFolder reads the keys of one secret. Kubernetes keeps them in a hidden folder, which it exchanges in one step, and
-// links them from this one.
+// fromFolder reads the keys of one secret. Kubernetes keeps the files in a hidden folder, which it replaces in one step,
+// and links to them.
 func fromFolder(dir string) (Secrets, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, reason(err)
+		return nil, withoutPath(err)
 	}
 	secret := Secrets{}
 	for _, e := range entries {
@@ -119,12 +121,12 @@ func fromFolder(dir string) (Secrets, error) {
 func read(file string) ([]byte, error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return nil, reason(err)
+		return nil, withoutPath(err)
 	}
 	defer f.Close()
 	body, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
 	if err != nil {
-		return nil, reason(err)
+		return nil, withoutPath(err)
 	}
 	if len(body) > maxFileBytes {
 		return nil, fmt.Errorf("it has more than %d bytes", maxFileBytes)
@@ -138,7 +140,7 @@ func fromFile(file, appID string) (Secrets, error) {
 		return nil, err
 	}
 	var apps map[string]map[string]string
-	if json.Unmarshal(body, &apps) != nil { // whose error may quote a value
+	if json.Unmarshal(body, &apps) != nil { // its error could quote a value
 		return nil, errors.New(`it is not JSON of the form {"APP":{"key":"value"}}`)
 	}
 	secret, ok := apps[appID]
@@ -148,8 +150,8 @@ func fromFile(file, appID string) (Secrets, error) {
 	return orEmpty(secret), nil
 }
 
-// reason is a file's error without the path, which the caller names.
-func reason(err error) error {
+// withoutPath returns a file's error without the path, which the caller adds.
+func withoutPath(err error) error {
 	var path *os.PathError
 	if errors.As(err, &path) {
 		return path.Err
@@ -164,7 +166,7 @@ func orEmpty(m map[string]string) Secrets {
 	return m
 }
 
-// Require is an error that names every key that is missing or empty.
+// Require returns an error that names every key that is missing or empty.
 func (s Secrets) Require(keys ...string) error {
 	var missing []string
 	for _, k := range keys {
@@ -178,16 +180,16 @@ func (s Secrets) Require(keys ...string) error {
 	return fmt.Errorf("secrets: missing or empty: %s", strings.Join(missing, ", "))
 }
 
-// String is the names of the keys.
+// String returns the names of the keys.
 func (s Secrets) String() string {
 	return "secrets[" + strings.Join(slices.Sorted(maps.Keys(s)), " ") + "]"
 }
 
-// GoString is String, for %#v.
+// GoString returns the names of the keys, for %#v.
 func (s Secrets) GoString() string { return s.String() }
 
-// LogValue is String, for slog.
+// LogValue returns the names of the keys, for slog.
 func (s Secrets) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// MarshalJSON is String too, because a JSON log handler marshals what is inside a struct.
+// MarshalJSON returns the names of the keys: a JSON log handler marshals the fields of a struct.
 func (s Secrets) MarshalJSON() ([]byte, error) { return json.Marshal(s.String()) }

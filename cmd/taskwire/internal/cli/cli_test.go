@@ -23,6 +23,7 @@ import (
 	"github.com/taskwire/taskwire/local/procid"
 	"github.com/taskwire/taskwire/local/runstate"
 	"github.com/taskwire/taskwire/local/stack"
+	"github.com/taskwire/taskwire/pkg/events/apps"
 )
 
 // actAs makes the test binary one of the programs of a stack: taskwire itself, with the real gateway and broker, or a
@@ -79,7 +80,7 @@ func newRepo(t *testing.T) (root string) {
 	if err := os.Symlink(filepath.Join(real, "dapr-components"), filepath.Join(root, "dapr-components")); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range append([]string{"taskwire", "daprd"}, stack.Apps...) {
+	for _, name := range append([]string{"taskwire", "daprd"}, apps.All()...) {
 		script := fmt.Sprintf("#!/bin/sh\n%s=%s exec %s \"$@\"\n", actAs, name, os.Args[0])
 		if err := os.WriteFile(filepath.Join(bin, name), []byte(script), 0o755); err != nil {
 			t.Fatal(err)

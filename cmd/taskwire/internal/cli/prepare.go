@@ -12,9 +12,10 @@ import (
 
 	"github.com/taskwire/taskwire/local/components"
 	"github.com/taskwire/taskwire/local/provision"
-	"github.com/taskwire/taskwire/local/runstate"
+	"github.com/taskwire/taskwire/local/atomicfile"
 	"github.com/taskwire/taskwire/local/secretfile"
 	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/events/apps"
 )
 
 // prepareTimeout is for all of it; the servers are up when it begins.
@@ -75,7 +76,7 @@ func (p preparation) run(ctx context.Context, warn func(string)) error {
 	if err := provision.EnsureTopics(ctx, p.brokers, events.Topics(), warn); err != nil {
 		return err
 	}
-	for _, app := range secretfile.Apps {
+	for _, app := range apps.All() {
 		if err := p.app(app); err != nil {
 			return fmt.Errorf("%s: %w", app, err)
 		}
@@ -94,7 +95,7 @@ func (p preparation) app(app string) error {
 		return err
 	}
 	file := filepath.Join(dir, "secrets.json")
-	if err := runstate.WriteFile(file, raw, 0o600); err != nil {
+	if err := atomicfile.Write(file, raw, 0o600); err != nil {
 		return err
 	}
 	_, _, err = components.Render(components.Config{

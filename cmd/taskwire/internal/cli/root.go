@@ -16,7 +16,6 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/taskwire/taskwire/cmd/taskwire/watch"
 	"github.com/taskwire/taskwire/pkg/platform/buildinfo"
 )
 
@@ -69,7 +68,7 @@ func newRoot() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(upCommand(), downCommand(), statusCommand(), logsCommand(), outboxCommand(), userCommand(), importCommand(),
 		exportCommand(), buildCommand(), gatewayCommand(), brokerCommand(), prepareCommand(), secretsCommand(), provisionCommand(), kafkaMetricsCommand(),
-		consumersCommand(), dlqCommand(), watch.Command(), versionCommand())
+		consumersCommand(), dlqCommand(), watchCommand(), versionCommand())
 	return root
 }
 

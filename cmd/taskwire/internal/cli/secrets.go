@@ -11,6 +11,7 @@ import (
 
 	"github.com/taskwire/taskwire/local/provision"
 	"github.com/taskwire/taskwire/local/secretfile"
+	"github.com/taskwire/taskwire/pkg/events/apps"
 )
 
 const secretsHelp = `Prints new secrets for a cluster: a Kubernetes List of one Secret for each service that has any, which its service account alone may
@@ -67,7 +68,7 @@ func clusterSecrets(namespace, postgres string) (object, error) {
 			APIVersion: "v1", Kind: "Secret", Type: "Opaque", Metadata: map[string]string{"name": name, "namespace": namespace}, StringData: data,
 		})
 	}
-	for _, app := range secretfile.Apps {
+	for _, app := range apps.All() {
 		secrets, err := set.Of(app, func(role, password string) (string, error) { return provision.Address(postgres, role, password) })
 		if err != nil {
 			return object{}, err

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/taskwire/taskwire/local/provision"
+	"github.com/taskwire/taskwire/pkg/events/apps"
 )
 
 // TestTheSecretsOfAClusterFitTogether reads what `taskwire secrets` prints as its two readers do: the services, by name and
@@ -40,7 +41,7 @@ func TestTheSecretsOfAClusterFitTogether(t *testing.T) {
 		}
 	}
 	want := []string{"audit", "notification", "postgres-admin", "statestore", "task-api"} // websocket and recurring-task have none
-	for _, app := range []string{"audit", "notification", "recurring-task", "task-api", "websocket"} {
+	for _, app := range apps.All() {
 		want = append(want, app+"-app-token", app+"-dapr-token")
 	}
 	slices.Sort(want)

@@ -14,7 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/taskwire/taskwire/cmd/taskwire/transfer"
+	"github.com/taskwire/taskwire/cmd/taskwire/internal/transfer"
 	"github.com/taskwire/taskwire/local/console"
 )
 

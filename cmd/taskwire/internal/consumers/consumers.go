@@ -17,6 +17,7 @@ import (
 
 	"github.com/taskwire/taskwire/local/kafkaconn"
 	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/events/apps"
 )
 
 // pollInterval is short beside the second in which a sidecar commits what it has delivered.
@@ -28,9 +29,9 @@ type Consumer struct{ Group, Topic string }
 // All are the consumers: their group is their app id, as Dapr has it (dapr-components/kafka-pubsub.yaml).
 func All() []Consumer {
 	return []Consumer{
-		{"audit", events.TopicTaskEvents},
-		{"recurring-task", events.TopicTaskEvents},
-		{"notification", events.TopicReminders},
+		{apps.Audit, events.TopicTaskEvents},
+		{apps.RecurringTask, events.TopicTaskEvents},
+		{apps.Notification, events.TopicReminders},
 	}
 }
 

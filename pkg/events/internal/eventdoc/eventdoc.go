@@ -1,7 +1,8 @@
-// Package eventdoc writes what can be derived from the events package: a JSON Schema for each event, and the page
-// docs/events.md. Names and types come from the Go structs, meanings from their comments, examples from the golden
-// documents; this package adds the rules that a type alone cannot express. It promises the same bytes for the same
-// source, and an error for a rule or a comment that does not match a field.
+// Package eventdoc generates two things from the events package: a JSON Schema for each event, and the page docs/events.md.
+// Names and types come from the Go structs, descriptions from their comments, and examples from the golden documents. This
+// package adds the rules that a Go type cannot express.
+//
+// The same source always gives the same bytes. A rule or a comment that matches no field is an error.
 package eventdoc
 
 import (
@@ -13,22 +14,22 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
-// pageFile and schemaDir are where the results are kept, seen from the folder of the events package.
+// pageFile and schemaDir are the paths of the results, relative to the folder of the events package.
 const (
 	pageFile  = "../../docs/events.md"
 	schemaDir = "schema"
 )
 
-// entry is one kind of document that travels on a topic.
+// entry is one kind of document that is published on a topic.
 type entry struct {
 	value     any    // of the document's type
-	file      string // the first part of the names of its golden files, and the name of its schema
-	topic     string // in words, for the page
+	file      string // the name of its schema, and the beginning of the names of its golden files
+	topic     string // as text for the page
 	key       string
 	producer  string
 	consumers string
-	types     []events.Type // the event types it has, if any
-	example   string        // the golden document that the page shows
+	types     []events.Type // its event types, if any
+	example   string        // the name of the golden document that the page shows
 	original  []string      // the fields of its original form, if it has one
 }
 
@@ -56,7 +57,7 @@ var catalogue = []entry{
 		producer: "notification", consumers: "websocket (every replica)", example: "notification-event",
 	},
 	{
-		value: events.DeadLetter{}, file: "dead-letter", topic: "the event's topic with `.dlq` behind it (1 partition)", key: "none",
+		value: events.DeadLetter{}, file: "dead-letter", topic: "the event's topic with the suffix `.dlq` (1 partition)", key: "none",
 		producer: "every consumer", consumers: "the operator (`taskwire dlq`)", example: "dead-letter.json",
 	},
 }
@@ -67,10 +68,10 @@ func topicWords(name string) string {
 			return fmt.Sprintf("`%s` (%d partitions)", t.Name, t.Partitions)
 		}
 	}
-	panic("eventdoc: no topic " + name) // a constant of the events package that is not in Topics
+	panic("eventdoc: no topic " + name) // only if a constant of the events package is missing from Topics
 }
 
-// Files returns every derived file by its path, which is relative to dir, the folder of the events package.
+// Files returns every generated file by its path, relative to dir, the folder of the events package.
 func Files(dir string) (map[string][]byte, error) {
 	src, err := readSource(dir)
 	if err != nil {
@@ -93,7 +94,7 @@ func Files(dir string) (map[string][]byte, error) {
 	return files, g.unused()
 }
 
-// generator derives the files, and notices rules that no field has used.
+// generator generates the files and records which rules are used.
 type generator struct {
 	*source
 	used map[string]bool
@@ -123,10 +124,10 @@ type field struct {
 	typ      reflect.Type
 	doc      string
 	rule     rule
-	required bool // in what a producer writes
+	required bool // whether a producer always writes it
 }
 
-// fields returns the fields of a struct in their order on the wire.
+// fields returns the fields of a struct in wire order.
 func (g *generator) fields(t reflect.Type) ([]field, error) {
 	var list []field
 	for i := range t.NumField() {

@@ -10,10 +10,10 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
-// packageDir is the folder of the events package, seen from this one.
+// packageDir is the folder of the events package, relative to this one.
 const packageDir = "../.."
 
-func TestTheDerivedFilesAreUpToDate(t *testing.T) {
+func TestGeneratedFilesAreUpToDate(t *testing.T) {
 	files, err := Files(packageDir)
 	if err != nil {
 		t.Fatal(err)
@@ -25,7 +25,7 @@ func TestTheDerivedFilesAreUpToDate(t *testing.T) {
 			continue
 		}
 		if !bytes.Equal(got, want) {
-			t.Errorf("%s is not what its source says: run make generate", name)
+			t.Errorf("%s does not match its source: run make generate", name)
 		}
 	}
 	kept, err := filepath.Glob(filepath.Join(packageDir, schemaDir, "*"))
@@ -39,7 +39,7 @@ func TestTheDerivedFilesAreUpToDate(t *testing.T) {
 	}
 }
 
-func TestTheSameSourceGivesTheSameBytes(t *testing.T) {
+func TestGenerationIsDeterministic(t *testing.T) {
 	first, err := Files(packageDir)
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +55,7 @@ func TestTheSameSourceGivesTheSameBytes(t *testing.T) {
 	}
 }
 
-func TestTheCatalogueHasEveryTopic(t *testing.T) {
+func TestCatalogueHasEveryTopic(t *testing.T) {
 	for _, topic := range events.Topics() {
 		if strings.HasSuffix(topic.Name, ".dlq") {
 			continue
@@ -71,7 +71,7 @@ func TestTheCatalogueHasEveryTopic(t *testing.T) {
 	}
 }
 
-func TestARuleWithoutFieldIsAnError(t *testing.T) {
+func TestRuleWithoutFieldIsAnError(t *testing.T) {
 	rules["TaskEvent.nothing"] = chars(1, 2)
 	defer delete(rules, "TaskEvent.nothing")
 	if _, err := Files(packageDir); err == nil || !strings.Contains(err.Error(), "TaskEvent.nothing") {

@@ -8,8 +8,8 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
-// addOriginal adds the definition of the original form, in which every field of the form is required and task_data is
-// read leniently. It describes what the decoders take, because nobody writes this form any more.
+// addOriginal adds the definition of the original form. All its fields are required, and task_data is read leniently. The
+// definition describes what the decoders accept, because no producer writes this form any more.
 func (d *defs) addOriginal(e entry) error {
 	fields, err := d.fields(reflect.TypeOf(e.value))
 	if err != nil {
@@ -35,7 +35,7 @@ func (d *defs) addOriginal(e entry) error {
 	}
 	d.list = append(d.list, member{"Original" + e.name(), object{
 		{"type", "object"},
-		{"description", "The form of the first version of this system, which is accepted for ever."},
+		{"description", "The form of the first version of this system. It is accepted for ever."},
 		{"properties", properties},
 		{"required", e.original},
 	}})
@@ -45,12 +45,12 @@ func (d *defs) addOriginal(e entry) error {
 	return nil
 }
 
-// originalTime is a time of the original form, or a date: a time without a zone is UTC.
+// originalTime is the schema of a date or a time in the original form. A time without a zone is in UTC.
 func originalTime() object {
 	return object{{"type", "string"}, {"pattern", "^" + originalInstant + "$"}}
 }
 
-// optionalOriginalTime may be null or empty, which means absent.
+// optionalOriginalTime is like originalTime, but the value may also be null or empty, which means absent.
 func optionalOriginalTime() object {
 	return object{{"type", []string{"string", "null"}}, {"pattern", "^(" + originalInstant + ")?$"}}
 }
@@ -71,11 +71,11 @@ func (d *defs) addOriginalTask() error {
 		properties = append(properties, member{f.name, append(object{{"description", meaning(f.doc)}}, s...)})
 	}
 	properties = append(properties, member{"completed", object{
-		{"description", "True for status completed and false for pending, where status is absent."},
+		{"description", "Used when status is absent: true means completed, false means pending."},
 	}})
 	d.list = append(d.list, member{"OriginalTaskData", object{
 		{"type", "object"},
-		{"description", "The task of the original form: a title is all it needs; what is absent, null or empty takes its default."},
+		{"description", "The task of the original form. Only the title is required. A field that is absent, null or empty takes its default."},
 		{"properties", properties},
 		{"required", []string{"title"}},
 	}})
@@ -86,7 +86,7 @@ func (d *defs) addOriginalTask() error {
 func (d *defs) lenient(f field) (object, error) {
 	switch {
 	case f.name == "id" || f.name == "user_id":
-		return nil, nil // the event's own is taken unless this is a UUID
+		return nil, nil // any value: a value that is not a UUID is replaced with the event's own id
 	case f.name == "title":
 		return text(f.rule), nil
 	case f.name == "due_date", f.typ == reflect.TypeFor[time.Time]():

@@ -15,7 +15,7 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
-// packagePath leads from the page to the package.
+// packagePath is the path from the page to the package.
 const packagePath = "../pkg/events/"
 
 // page returns docs/events.md.
@@ -41,7 +41,7 @@ func (g *generator) page(dir string) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// overview is the package comment as Markdown, its headings below the title of the page.
+// overview returns the package comment as Markdown, with headings one level below the page's title.
 func (g *generator) overview() string {
 	p := comment.Parser{LookupSym: func(recv, name string) bool { return recv == "" && ast.IsExported(name) }}
 	out := comment.Printer{
@@ -57,7 +57,7 @@ func (g *generator) overview() string {
 	return string(out.Markdown(p.Parse(g.packageDoc)))
 }
 
-// onPage reports whether the page has a part about the type.
+// onPage reports whether the page has a section about the type.
 func (g *generator) onPage(name string) bool {
 	for _, e := range catalogue {
 		if e.name() == name {
@@ -110,7 +110,7 @@ func (g *generator) document(b *bytes.Buffer, dir string, e entry) error {
 	}
 	fmt.Fprintf(b, "\nThe original form has only `%s`.\n", strings.Join(e.original, "`, `"))
 	name, kind, _ := strings.Cut(e.example, ".")
-	if kind == "scheduled" { // reminders had no types then
+	if kind == "scheduled" { // the original form of a reminder has no type
 		kind = ""
 	} else {
 		kind = "." + kind
@@ -139,7 +139,7 @@ func (g *generator) table(b *bytes.Buffer, t reflect.Type) error {
 	return nil
 }
 
-// typeWords names a field's type and its rule.
+// typeWords returns a field's type and its rule as text.
 func typeWords(t reflect.Type, r rule) (string, error) {
 	switch {
 	case r.format == "uuid":
@@ -182,7 +182,7 @@ func typeWords(t reflect.Type, r rule) (string, error) {
 	return name, nil
 }
 
-// example shows a golden document, indented.
+// example writes a golden document, indented.
 func example(b *bytes.Buffer, dir, title, file string) error {
 	data, err := os.ReadFile(filepath.Join(dir, file))
 	if err != nil {

@@ -7,13 +7,13 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
-// rule is what a field's type does not say. It mirrors Validate of the events package; the tests in schematest hold
-// the two against each other.
+// rule is a limit that the field's Go type does not express. It repeats a rule of Validate in the events package. The tests in
+// schematest check that the two agree.
 type rule struct {
 	format   string // of a string: uuid or date
 	min, max int    // characters of a string
-	least    int    // value of an integer
-	items    int    // most entries of a list
+	least    int    // smallest value of an integer
+	items    int    // largest number of entries of a list
 	item     *rule  // of each entry
 }
 
@@ -21,7 +21,7 @@ func chars(lo, hi int) rule { return rule{min: lo, max: hi} }
 
 var uuid = rule{format: "uuid"}
 
-// rules by type and wire name. A star stands for every type that has no rule of its own for the name.
+// rules has the rules by type and wire name. A star means every type that has no rule of its own for the name.
 var rules = map[string]rule{
 	"*.event_id":       uuid,
 	"*.schema_version": {least: events.SchemaVersion},
@@ -55,8 +55,8 @@ var rules = map[string]rule{
 	"DeadLetter.reason":   chars(1, events.MaxReason),
 }
 
-// requiredAnyway says for which fields the Go type misleads: those that only the original form may leave out (their
-// zero value is not written), and one that a reader fills in.
+// requiredAnyway corrects the fields whose Go type gives the wrong answer. Only the original form may omit the first three:
+// their zero value is not written. A reader fills in the last one.
 var requiredAnyway = map[string]bool{
 	"TaskData.created_at":      true,
 	"TaskData.updated_at":      true,
@@ -79,7 +79,7 @@ func words[S ~string](list []S) []string {
 	return out
 }
 
-// words describes the rule for the page.
+// words returns the rule as text for the page.
 func (r rule) words() string {
 	var parts []string
 	if r.items > 0 {

@@ -11,7 +11,7 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
-// object is a JSON object that keeps the order of its members, so that a schema reads like the Go type.
+// object is a JSON object with ordered members, so that a schema has the order of the Go type.
 type object []member
 
 type member struct {
@@ -56,8 +56,8 @@ const (
 	idBase = "https://github.com/taskwire/taskwire/pkg/events/schema/"
 )
 
-// schemaFile returns the schema of one document. Where the document has an original form, schema_version decides which
-// of the two applies.
+// schemaFile returns the schema of one document. If the document has an original form, schema_version decides which of the
+// two definitions applies.
 func (g *generator) schemaFile(e entry) ([]byte, error) {
 	t := reflect.TypeOf(e.value)
 	d := &defs{generator: g, types: e.types}
@@ -112,7 +112,7 @@ func (d *defs) has(name string) bool {
 	return slices.ContainsFunc(d.list, func(m member) bool { return m.key == name })
 }
 
-// add adds the definition of a struct, before those of the structs that it has.
+// add adds the definition of a struct before the definitions of its nested structs.
 func (d *defs) add(t reflect.Type) error {
 	if d.has(t.Name()) {
 		return nil
@@ -144,7 +144,7 @@ func (d *defs) add(t reflect.Type) error {
 	return nil
 }
 
-// conditions are the rules about more than one field.
+// conditions are the rules that involve more than one field.
 var conditions = map[string]object{
 	"TaskData": {{"not", object{{"required", []string{"due_date", "due_at"}}}}},
 	"ReminderEvent": {

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// source is the comments of the events package.
+// source holds the comments of the events package.
 type source struct {
 	packageDoc string
 	typeDocs   map[string]string // by type
@@ -33,7 +33,7 @@ func readSource(dir string) (*source, error) {
 		if err != nil {
 			return nil, err
 		}
-		// Some editors write \r\n, which must not change what is derived.
+		// Some editors write \r\n. The result must not depend on it.
 		text = []byte(strings.ReplaceAll(string(text), "\r\n", "\n"))
 		parsed, err := parser.ParseFile(token.NewFileSet(), file, text, parser.ParseComments|parser.SkipObjectResolution)
 		if err != nil {
@@ -72,7 +72,7 @@ func (s *source) addDecl(d *ast.GenDecl) {
 	}
 }
 
-// addValue keeps the comment behind a typed string constant.
+// addValue stores the line comment of a typed string constant.
 func (s *source) addValue(spec *ast.ValueSpec) {
 	typ, ok := spec.Type.(*ast.Ident)
 	if !ok || len(spec.Values) != 1 {
@@ -89,8 +89,8 @@ func (s *source) addValue(spec *ast.ValueSpec) {
 
 func oneLine(c *ast.CommentGroup) string { return strings.Join(strings.Fields(c.Text()), " ") }
 
-// meaning turns a Go comment, which begins with the name it documents, into a sentence for those who know the field
-// by its wire name.
+// meaning converts a Go comment, which begins with the Go name of the field, into a sentence without that name. Readers of
+// the page know the field by its wire name.
 func meaning(doc string) string {
 	_, rest, _ := strings.Cut(doc, " ")
 	for _, verb := range []string{"is ", "are "} {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -43,25 +44,10 @@ func (s *scripted) Append(ctx context.Context, entries []*Entry) (int, error) {
 	return len(entries), nil
 }
 
-func start(t *testing.T, w Writer) (*Appender, func()) {
-	t.Helper()
-	a := NewAppender(w, prometheus.NewRegistry())
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- a.Run(ctx) }()
-	return a, func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("Run: %v", err)
-		}
-	}
-}
-
 func TestDeliveriesThatComeDuringACommitShareTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &scripted{hold: make(chan struct{})}
-		a, stop := start(t, w)
-		defer stop()
+		a := NewAppender(w, prometheus.NewRegistry())
 		errs := make(chan error)
 		go func() { errs <- a.Append(context.Background(), newEntry(t, 0)) }()
 		synctest.Wait() // the first transaction is open
@@ -89,8 +75,7 @@ func TestDeliveriesThatComeDuringACommitShareTheNext(t *testing.T) {
 func TestNoDeliveryIsAcknowledgedBeforeItsCommit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &scripted{hold: make(chan struct{})}
-		a, stop := start(t, w)
-		defer stop()
+		a := NewAppender(w, prometheus.NewRegistry())
 		acknowledged := false
 		go func() {
 			if err := a.Append(context.Background(), newEntry(t, 0)); err != nil {
@@ -121,8 +106,7 @@ func TestAnEventThatCannotBeStoredKeepsNoOtherOut(t *testing.T) {
 			}
 			return nil
 		}}
-		a, stop := start(t, w)
-		defer stop()
+		a := NewAppender(w, prometheus.NewRegistry())
 		errs := make(chan error, 8)
 		add := func(e *Entry) {
 			go func() {
@@ -151,8 +135,7 @@ func TestAFailedTransactionFailsEachOfItsDeliveries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		down := errors.New("connection refused")
 		w := &scripted{fail: func([]*Entry) error { return down }}
-		a, stop := start(t, w)
-		defer stop()
+		a := NewAppender(w, prometheus.NewRegistry())
 		if err := a.Append(context.Background(), newEntry(t, 0)); !errors.Is(err, down) {
 			t.Errorf("Append: got %v, want %v", err, down)
 		}
@@ -163,23 +146,27 @@ func TestAFailedTransactionFailsEachOfItsDeliveries(t *testing.T) {
 	})
 }
 
-func TestADeliveryDoesNotWaitForAStoppedAppender(t *testing.T) {
+func TestADeliveryDoesNotWaitForATransactionThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &scripted{hold: make(chan struct{})}
-		a, stop := start(t, w)
+		a := NewAppender(w, prometheus.NewRegistry())
 		errs := make(chan error, 2)
-		go func() { errs <- a.Append(context.Background(), newEntry(t, 0)) }()
-		synctest.Wait()
-		go func() { errs <- a.Append(context.Background(), newEntry(t, 1)) }() // waits in the queue
-		synctest.Wait()
-		stop()
-		for range 2 {
-			if err := <-errs; err == nil {
-				t.Error("Append: got nil for an event that was not stored")
+		begin := time.Now()
+		for i := range 2 { // the second waits for the first
+			go func() { errs <- a.Append(context.Background(), newEntry(t, i)) }()
+			synctest.Wait()
+		}
+		for n := range 2 {
+			if err := <-errs; !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("Append: got %v for an event that was not stored, want that the time is over", err)
+			}
+			if took, want := time.Since(begin), time.Duration(n+1)*appendTimeout; took != want {
+				t.Errorf("delivery %d: answered after %s, want %s", n, took, want)
 			}
 		}
-		if err := a.Append(context.Background(), newEntry(t, 2)); !errors.Is(err, ErrStopped) {
-			t.Errorf("Append after the end: got %v, want ErrStopped", err)
+		close(w.hold)
+		if err := a.Append(context.Background(), newEntry(t, 2)); err != nil {
+			t.Errorf("Append after the hang: %v", err)
 		}
 	})
 }
@@ -187,8 +174,7 @@ func TestADeliveryDoesNotWaitForAStoppedAppender(t *testing.T) {
 func TestADeliveryThatGivesUpHoldsNothingUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &scripted{hold: make(chan struct{})}
-		a, stop := start(t, w)
-		defer stop()
+		a := NewAppender(w, prometheus.NewRegistry())
 		ctx, cancel := context.WithCancel(context.Background())
 		errs := make(chan error, 1)
 		go func() { errs <- a.Append(ctx, newEntry(t, 0)) }()

@@ -6,11 +6,12 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/taskwire/taskwire/pkg/platform/httpx"
 	"github.com/taskwire/taskwire/services/audit/internal/domain"
 )
 
-// A cursor is base64url of "<list>:<key>": the kind of list it belongs to, and the key of the last entry of its page.
-// It holds no right: each request filters by its own caller, so a changed cursor only starts elsewhere.
+// A cursor is base64url of "<list>:<key>": the kind of its list, and the key of the last entry of its page. It grants
+// nothing: each request filters by its own caller, so a changed cursor only starts at another place.
 const (
 	cursorList    = "p" // p:<position>
 	cursorHistory = "h" // h:<task_version>:<position>
@@ -24,6 +25,7 @@ func encodeCursor(kind string, numbers ...int64) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(text))
 }
 
+// decodeCursor returns the count numbers of a cursor of the kind of list.
 func decodeCursor(cursor, kind string, count int) ([]int64, error) {
 	text, err := base64.RawURLEncoding.DecodeString(cursor)
 	if err != nil {
@@ -42,32 +44,32 @@ func decodeCursor(cursor, kind string, count int) ([]int64, error) {
 	return numbers, nil
 }
 
-// after reads the cursor of a list by position.
-func (p *params) after() *int64 {
-	numbers := p.cursor(cursorList, 1)
+// after returns the position after which a page of a list begins, or nil for the first page.
+func after(q *httpx.Query) *int64 {
+	numbers := readCursor(q, cursorList, 1)
 	if numbers == nil {
 		return nil
 	}
 	return &numbers[0]
 }
 
-// afterKey reads the cursor of a history.
-func (p *params) afterKey() *domain.HistoryKey {
-	numbers := p.cursor(cursorHistory, 2)
+// afterKey returns the key after which a page of a history begins, or nil for the first page.
+func afterKey(q *httpx.Query) *domain.HistoryKey {
+	numbers := readCursor(q, cursorHistory, 2)
 	if numbers == nil {
 		return nil
 	}
 	return &domain.HistoryKey{TaskVersion: numbers[0], Position: numbers[1]}
 }
 
-func (p *params) cursor(kind string, count int) []int64 {
-	value := p.values.Get("cursor")
+func readCursor(q *httpx.Query, kind string, count int) []int64 {
+	value := q.Cursor()
 	if value == "" {
 		return nil
 	}
 	numbers, err := decodeCursor(value, kind, count)
 	if err != nil {
-		p.fail("cursor", "is not a cursor of this list")
+		q.RefuseCursor()
 		return nil
 	}
 	return numbers

@@ -3,16 +3,22 @@ package httpapi
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/gin-gonic/gin"
 	"golang.org/x/mod/sumdb/tlog"
 
+	"github.com/taskwire/taskwire/pkg/platform/httpx"
 	"github.com/taskwire/taskwire/services/audit/internal/domain"
 )
 
-// entry is how the API shows one. event is for reading; leaf is the exact bytes that leaf_hash and the proofs are of
-// (base64, as leaf_hash).
+// maxEventTypes bounds the filter event_type. There are far fewer event types.
+const maxEventTypes = 20
+
+// entry is an entry in an answer. event is for reading. leaf holds the exact bytes of which leaf_hash and the proofs are
+// made (base64, like leaf_hash).
 type entry struct {
 	Position    int64           `json:"position"`
 	EventID     string          `json:"event_id"`
@@ -49,15 +55,16 @@ func newList(page domain.Page, cursor func(last domain.Entry) string) list {
 	return l
 }
 
-// list handles GET /api/v1/audit: the caller's entries by position, everybody's for an auditor. Filters: task_id,
-// event_type (repeatable), since and until (occurred at or after, before); sort position or -position.
-func (h handler) list(c *gin.Context) error {
-	p := newParams(c, []string{"event_type"}, "task_id", "since", "until", "sort", "limit", "cursor")
+// list handles GET /api/v1/audit: the caller's entries by position, or all users' entries for an auditor. Filters:
+// task_id, event_type (repeatable), since and until (occurred at or after, and before). sort is position or -position.
+func (h handlers) list(c *gin.Context) error {
+	q := httpx.NewQuery(c)
 	f := domain.Filter{
-		UserID: scope(c), TaskID: p.uuid("task_id"), EventTypes: p.eventTypes(), Since: p.time("since"), Until: p.time("until"),
-		Newest: p.newest(), After: p.after(), Limit: p.limit(),
+		UserID: scope(c), TaskID: q.UUID("task_id"), EventTypes: eventTypes(q), Since: orZero(q.Instant("since")), Until: orZero(q.Instant("until")),
+		Newest: httpx.Choice(q, "sort", "position", "position", "-position") == "-position",
+		After:  after(q), Limit: q.Limit(domain.DefaultLimit, domain.MaxLimit),
 	}
-	if err := p.done(); err != nil {
+	if err := q.Err(); err != nil {
 		return err
 	}
 	page, err := h.log.List(c.Request.Context(), f)
@@ -68,12 +75,14 @@ func (h handler) list(c *gin.Context) error {
 	return nil
 }
 
-// history handles GET /api/v1/audit/tasks/:id: one task's entries by task_version, then by position. A task that has no
-// entries yet and one of another user are both an empty list.
-func (h handler) history(c *gin.Context) error {
-	p := newParams(c, nil, "limit", "cursor")
-	f := domain.HistoryFilter{UserID: scope(c), TaskID: p.parseUUID("id", c.Param("id")), After: p.afterKey(), Limit: p.limit()}
-	if err := p.done(); err != nil {
+// history handles GET /api/v1/audit/tasks/:id: one task's entries by task_version, then by position. For a task without
+// entries, and for one of another user, the list is empty.
+func (h handlers) history(c *gin.Context) error {
+	q := httpx.NewQuery(c)
+	f := domain.HistoryFilter{
+		UserID: scope(c), TaskID: q.PathUUID("id"), After: afterKey(q), Limit: q.Limit(domain.DefaultLimit, domain.MaxLimit),
+	}
+	if err := q.Err(); err != nil {
 		return err
 	}
 	page, err := h.log.History(c.Request.Context(), f)
@@ -84,4 +93,24 @@ func (h handler) history(c *gin.Context) error {
 		return encodeCursor(cursorHistory, last.TaskVersion, last.Position)
 	}))
 	return nil
+}
+
+// eventTypes reads the filter by event type. It accepts types that this version does not know: the log records those
+// too.
+func eventTypes(q *httpx.Query) []string {
+	types := q.Texts("event_type", maxEventTypes)
+	for _, t := range types {
+		if t == "" || strings.ContainsFunc(t, unicode.IsControl) {
+			q.Refuse("event_type", "must be an event type")
+			return nil
+		}
+	}
+	return types
+}
+
+func orZero(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return *t
 }

@@ -1,7 +1,7 @@
 package httpapi
 
 import (
-	"errors"
+	"math"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -14,22 +14,22 @@ import (
 const textPlain = "text/plain; charset=utf-8"
 
 // checkpoint handles GET /api/v1/audit/checkpoint: the signed head of the tree, in note format.
-func (h handler) checkpoint(c *gin.Context) error {
-	if err := newParams(c, nil).done(); err != nil {
+func (h handlers) checkpoint(c *gin.Context) error {
+	if err := httpx.NoQuery(c); err != nil {
 		return err
 	}
 	signed, err := h.log.Checkpoint(c.Request.Context())
 	if err != nil {
 		return err
 	}
-	c.Header("Cache-Control", "no-store") // a stale head looks like a log that lost entries
+	c.Header("Cache-Control", "no-store") // an old head would look like a log that lost entries
 	c.Data(http.StatusOK, textPlain, signed)
 	return nil
 }
 
-// key handles GET /api/v1/audit/key: the public key of the checkpoints, in note format. An auditor keeps its first copy.
-func (h handler) key(c *gin.Context) error {
-	if err := newParams(c, nil).done(); err != nil {
+// key handles GET /api/v1/audit/key: the public key of the checkpoints, in note format. An auditor keeps the first copy.
+func (h handlers) key(c *gin.Context) error {
+	if err := httpx.NoQuery(c); err != nil {
 		return err
 	}
 	c.Data(http.StatusOK, textPlain, []byte(h.log.VerifierKey()+"\n"))
@@ -46,21 +46,21 @@ type inclusionProof struct {
 }
 
 // inclusion handles GET /api/v1/audit/proof/inclusion: the proof that the entry with event_id, or at position, is in the
-// tree of size (as it is now where size is left out).
-func (h handler) inclusion(c *gin.Context) error {
-	p := newParams(c, nil, "position", "event_id", "size")
-	position, byPosition := p.number("position", 0)
-	which := domain.Which{EventID: p.uuid("event_id"), Position: position}
-	size, _ := p.number("size", 1)
+// tree with size entries. Without size the tree is the current one.
+func (h handlers) inclusion(c *gin.Context) error {
+	q := httpx.NewQuery(c)
+	position, byPosition := q.Integer("position", 0, math.MaxInt64)
+	which := domain.Which{EventID: q.UUID("event_id"), Position: position}
+	size, _ := q.Integer("size", 1, math.MaxInt64)
 	if byPosition == (which.EventID != "") {
-		p.fail("position", "or event_id has to be given, and not both")
+		q.Refuse("position", "or event_id must be given, but not both")
 	}
-	if err := p.done(); err != nil {
+	if err := q.Err(); err != nil {
 		return err
 	}
 	proof, err := h.log.ProveInclusion(c.Request.Context(), scope(c), which, size)
 	if err != nil {
-		return asAnswer(err)
+		return err
 	}
 	c.JSON(http.StatusOK, inclusionProof{
 		Position: proof.Entry.Position, EventID: proof.Entry.EventID, Size: proof.Size, LeafHash: proof.Entry.LeafHash,
@@ -77,21 +77,21 @@ type consistencyProof struct {
 	Hashes   tlog.TreeProof `json:"hashes"`
 }
 
-// consistency handles GET /api/v1/audit/proof/consistency: the proof that the tree of size from is the beginning of the
-// tree of size to (as it is now where to is left out).
-func (h handler) consistency(c *gin.Context) error {
-	p := newParams(c, nil, "from", "to")
-	from, given := p.number("from", 1)
-	to, _ := p.number("to", 1)
+// consistency handles GET /api/v1/audit/proof/consistency: the proof that the tree with from entries is the beginning of
+// the tree with to entries. Without to the second tree is the current one.
+func (h handlers) consistency(c *gin.Context) error {
+	q := httpx.NewQuery(c)
+	from, given := q.Integer("from", 1, math.MaxInt64)
+	to, _ := q.Integer("to", 1, math.MaxInt64)
 	if !given {
-		p.fail("from", "is needed")
+		q.Refuse("from", "must be given")
 	}
-	if err := p.done(); err != nil {
+	if err := q.Err(); err != nil {
 		return err
 	}
 	proof, err := h.log.ProveConsistency(c.Request.Context(), from, to)
 	if err != nil {
-		return asAnswer(err)
+		return err
 	}
 	c.JSON(http.StatusOK, consistencyProof{
 		From: proof.From, To: proof.To, FromRoot: proof.FromRoot, ToRoot: proof.ToRoot, Hashes: notNull(proof.Hashes),
@@ -99,22 +99,10 @@ func (h handler) consistency(c *gin.Context) error {
 	return nil
 }
 
-// notNull makes an empty proof [] in JSON.
+// notNull makes an empty proof [] instead of null in JSON.
 func notNull[P ~[]tlog.Hash](p P) P {
 	if p == nil {
 		return P{}
 	}
 	return p
-}
-
-// asAnswer gives the domain's errors their status; others are for the one wrapper.
-func asAnswer(err error) error {
-	var size *domain.SizeError
-	switch {
-	case errors.As(err, &size):
-		return httpx.Unprocessable(size.Field, size.Reason)
-	case errors.Is(err, domain.ErrNotFound):
-		return httpx.NotFound("There is no such audit entry.")
-	}
-	return err
 }

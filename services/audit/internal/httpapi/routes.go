@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 
 	"github.com/gin-gonic/gin"
 
@@ -20,27 +21,40 @@ type Log interface {
 	ProveConsistency(ctx context.Context, from, to int64) (domain.Consistency, error)
 }
 
-// roleAuditor is the token role that may read everybody's entries.
-const roleAuditor = "auditor"
+type handlers struct{ log Log }
 
-type handler struct{ log Log }
-
-// Routes adds the API to engine. authenticated refuses requests without a valid token.
-func Routes(engine *gin.Engine, log Log, authenticated gin.HandlerFunc) {
-	h := handler{log: log}
-	g := engine.Group("/api/v1/audit", authenticated)
-	g.GET("", httpx.Wrap(h.list))
-	g.GET("/tasks/:id", httpx.Wrap(h.history))
-	g.GET("/checkpoint", httpx.Wrap(h.checkpoint))
-	g.GET("/key", httpx.Wrap(h.key))
-	g.GET("/proof/inclusion", httpx.Wrap(h.inclusion))
-	g.GET("/proof/consistency", httpx.Wrap(h.consistency))
+// Register adds the API to engine. authenticated refuses requests without a valid token.
+func Register(engine *gin.Engine, log Log, authenticated gin.HandlerFunc) {
+	h := handlers{log: log}
+	group := engine.Group("/api/v1/audit", authenticated)
+	for path, handle := range map[string]func(*gin.Context) error{
+		"":                   h.list,
+		"/tasks/:id":         h.history,
+		"/checkpoint":        h.checkpoint,
+		"/key":               h.key,
+		"/proof/inclusion":   h.inclusion,
+		"/proof/consistency": h.consistency,
+	} {
+		group.GET(path, httpx.Wrap(func(c *gin.Context) error { return withStatus(handle(c)) }))
+	}
 }
 
-// scope is whose entries the caller may see: its own, or everybody's ("") for an auditor.
+// withStatus gives the domain's errors their status. It returns other errors unchanged.
+func withStatus(err error) error {
+	var size *domain.SizeError
+	switch {
+	case errors.As(err, &size):
+		return httpx.Unprocessable(size.Field, size.Reason)
+	case errors.Is(err, domain.ErrNotFound):
+		return httpx.NotFound("There is no such audit entry.")
+	}
+	return err
+}
+
+// scope returns the user whose entries the caller may see: itself, or "" (all users) for an auditor.
 func scope(c *gin.Context) string {
 	id := auth.IdentityOf(c)
-	if id.Role == roleAuditor {
+	if id.Role == auth.RoleAuditor {
 		return ""
 	}
 	return id.UserID

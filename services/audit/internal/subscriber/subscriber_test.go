@@ -62,16 +62,6 @@ func newRig(t *testing.T, store *postgres.Store) *rig {
 	quiet := slog.New(slog.DiscardHandler)
 	reg := prometheus.NewRegistry()
 	appender := domain.NewAppender(store, reg)
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = appender.Run(ctx)
-	}()
-	t.Cleanup(func() {
-		cancel()
-		<-ended
-	})
 	server := subscribe.New(subscribe.Config{Token: appToken, Log: quiet, Registerer: reg, DeadLetter: r.letters, Consumer: "audit"})
 	subscriber.New(appender, time.Now, quiet).Subscribe(server)
 	r.handler = server.Handler()

@@ -11,7 +11,7 @@ import (
 	"github.com/taskwire/taskwire/services/notification/internal/domain"
 )
 
-// notification is how the API shows one.
+// notification is a notification in an answer.
 type notification struct {
 	ID           string     `json:"id"`
 	Kind         string     `json:"kind"`
@@ -37,12 +37,14 @@ type list struct {
 	NextCursor string         `json:"next_cursor"` // "" on the last page
 }
 
-// list handles GET /api/v1/notifications: the caller's notifications, newest first. unread=true leaves out those that
-// are read, unread=false those that are not.
-func (h handler) list(c *gin.Context) error {
-	p := newParams(c, "unread", "limit", "cursor")
-	f := domain.Filter{UserID: auth.UserID(c), Unread: p.unread(), After: p.after(), Limit: p.limit()}
-	if err := p.done(); err != nil {
+// list handles GET /api/v1/notifications: the caller's notifications, newest first. unread=true returns only those that
+// are not read, and unread=false only those that are.
+func (h handlers) list(c *gin.Context) error {
+	q := httpx.NewQuery(c)
+	f := domain.Filter{
+		UserID: auth.UserID(c), Unread: q.Boolean("unread"), After: after(q), Limit: q.Limit(domain.DefaultLimit, domain.MaxLimit),
+	}
+	if err := q.Err(); err != nil {
 		return err
 	}
 	page, err := h.mailbox.List(c.Request.Context(), f)
@@ -61,16 +63,16 @@ func (h handler) list(c *gin.Context) error {
 	return nil
 }
 
-// read handles POST /api/v1/notifications/:id/read. A notification that is read already is answered as it is.
-func (h handler) read(c *gin.Context) error {
-	p := newParams(c)
-	id := p.id()
-	if err := p.done(); err != nil {
+// read handles POST /api/v1/notifications/:id/read. For a notification that is read already it changes nothing.
+func (h handlers) read(c *gin.Context) error {
+	q := httpx.NewQuery(c)
+	id := q.PathUUID("id")
+	if err := q.Err(); err != nil {
 		return err
 	}
 	n, err := h.mailbox.Read(c.Request.Context(), auth.UserID(c), id)
 	if err != nil {
-		return asAnswer(err)
+		return err
 	}
 	c.JSON(http.StatusOK, newNotification(n))
 	return nil
@@ -81,12 +83,12 @@ type snoozeRequest struct {
 	Minutes *int64  `json:"minutes"`
 }
 
-// snooze handles POST /api/v1/notifications/:id/snooze: marks the notification as read and lets it come again, as a new
-// one, at until or in so many minutes. It does not come when its task is completed, deleted or rescheduled before.
-func (h handler) snooze(c *gin.Context) error {
-	p := newParams(c)
-	id := p.id()
-	if err := p.done(); err != nil {
+// snooze handles POST /api/v1/notifications/:id/snooze: it marks the notification as read, and at until, or after
+// minutes, a new one is delivered. None is delivered when the task is completed, deleted or rescheduled before.
+func (h handlers) snooze(c *gin.Context) error {
+	q := httpx.NewQuery(c)
+	id := q.PathUUID("id")
+	if err := q.Err(); err != nil {
 		return err
 	}
 	var body snoozeRequest
@@ -95,17 +97,17 @@ func (h handler) snooze(c *gin.Context) error {
 	}
 	n, err := h.snoozed(c, id, body)
 	if err != nil {
-		return asAnswer(err)
+		return err
 	}
 	c.JSON(http.StatusOK, newNotification(n))
 	return nil
 }
 
-func (h handler) snoozed(c *gin.Context, id string, body snoozeRequest) (domain.Notification, error) {
+func (h handlers) snoozed(c *gin.Context, id string, body snoozeRequest) (domain.Notification, error) {
 	ctx, userID := c.Request.Context(), auth.UserID(c)
 	switch {
 	case body.Until != nil && body.Minutes != nil:
-		return domain.Notification{}, httpx.Unprocessable("minutes", "must not stand beside until")
+		return domain.Notification{}, httpx.Unprocessable("minutes", "must not be given together with until")
 	case body.Until != nil:
 		until, err := time.Parse(time.RFC3339Nano, *body.Until)
 		if err != nil {
@@ -115,7 +117,7 @@ func (h handler) snoozed(c *gin.Context, id string, body snoozeRequest) (domain.
 	case body.Minutes != nil:
 		return h.mailbox.SnoozeFor(ctx, userID, id, *body.Minutes)
 	}
-	return domain.Notification{}, httpx.Unprocessable("until", "or minutes is needed")
+	return domain.Notification{}, httpx.Unprocessable("until", "or minutes must be given")
 }
 
 type delivery struct {
@@ -126,17 +128,17 @@ type delivery struct {
 	At        time.Time `json:"at"`
 }
 
-// deliveries handles GET /api/v1/notifications/:id/deliveries: how the notification fared on each channel. There are as
-// many as channels, so the list has one page.
-func (h handler) deliveries(c *gin.Context) error {
-	p := newParams(c)
-	id := p.id()
-	if err := p.done(); err != nil {
+// deliveries handles GET /api/v1/notifications/:id/deliveries: the notification's delivery on each channel. The list has
+// one page.
+func (h handlers) deliveries(c *gin.Context) error {
+	q := httpx.NewQuery(c)
+	id := q.PathUUID("id")
+	if err := q.Err(); err != nil {
 		return err
 	}
 	found, err := h.mailbox.Deliveries(c.Request.Context(), auth.UserID(c), id)
 	if err != nil {
-		return asAnswer(err)
+		return err
 	}
 	items := make([]delivery, len(found))
 	for i, d := range found {

@@ -31,8 +31,8 @@ func newPreferences(p domain.Preferences) preferences {
 }
 
 // preferences handles GET /api/v1/preferences.
-func (h handler) preferences(c *gin.Context) error {
-	if err := newParams(c).done(); err != nil {
+func (h handlers) preferences(c *gin.Context) error {
+	if err := httpx.NoQuery(c); err != nil {
 		return err
 	}
 	p, err := h.mailbox.Preferences(c.Request.Context(), auth.UserID(c))
@@ -43,10 +43,10 @@ func (h handler) preferences(c *gin.Context) error {
 	return nil
 }
 
-// savePreferences handles PUT /api/v1/preferences: replaces all of them. channels is in_app, or empty: then
-// notifications are in the list only. quiet_hours is null, or left out, for none.
-func (h handler) savePreferences(c *gin.Context) error {
-	if err := newParams(c).done(); err != nil {
+// savePreferences handles PUT /api/v1/preferences: it replaces all preferences. channels is ["in_app"] or []; with [] the
+// notifications are only listed. quiet_hours is null or absent for none.
+func (h handlers) savePreferences(c *gin.Context) error {
+	if err := httpx.NoQuery(c); err != nil {
 		return err
 	}
 	var body preferences
@@ -55,7 +55,7 @@ func (h handler) savePreferences(c *gin.Context) error {
 	}
 	p, err := body.read()
 	if err != nil {
-		return asAnswer(err)
+		return err
 	}
 	if err := h.mailbox.SavePreferences(c.Request.Context(), auth.UserID(c), p); err != nil {
 		return err
@@ -72,9 +72,9 @@ func (body preferences) read() (domain.Preferences, error) {
 	for _, name := range *body.Channels {
 		switch {
 		case name != domain.ChannelInApp:
-			return p, httpx.Unprocessable("channels", "may have in_app only")
+			return p, httpx.Unprocessable("channels", "may contain only in_app")
 		case p.InApp:
-			return p, httpx.Unprocessable("channels", "has a channel twice")
+			return p, httpx.Unprocessable("channels", "must not contain a channel twice")
 		}
 		p.InApp = true
 	}

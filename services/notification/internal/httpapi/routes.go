@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"net/http"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -22,22 +23,29 @@ type Mailbox interface {
 	SavePreferences(ctx context.Context, userID string, p domain.Preferences) error
 }
 
-type handler struct{ mailbox Mailbox }
+type handlers struct{ mailbox Mailbox }
 
-// Routes adds the API to engine. authenticated refuses requests without a valid token.
-func Routes(engine *gin.Engine, mailbox Mailbox, authenticated gin.HandlerFunc) {
-	h := handler{mailbox: mailbox}
-	g := engine.Group("/api/v1", authenticated)
-	g.GET("/notifications", httpx.Wrap(h.list))
-	g.POST("/notifications/:id/read", httpx.Wrap(h.read))
-	g.POST("/notifications/:id/snooze", httpx.Wrap(h.snooze))
-	g.GET("/notifications/:id/deliveries", httpx.Wrap(h.deliveries))
-	g.GET("/preferences", httpx.Wrap(h.preferences))
-	g.PUT("/preferences", httpx.Wrap(h.savePreferences))
+// Register adds the API to engine. authenticated refuses requests without a valid token.
+func Register(engine *gin.Engine, mailbox Mailbox, authenticated gin.HandlerFunc) {
+	h := handlers{mailbox: mailbox}
+	group := engine.Group("/api/v1", authenticated)
+	for _, r := range []struct {
+		method, path string
+		handle       func(*gin.Context) error
+	}{
+		{http.MethodGet, "/notifications", h.list},
+		{http.MethodPost, "/notifications/:id/read", h.read},
+		{http.MethodPost, "/notifications/:id/snooze", h.snooze},
+		{http.MethodGet, "/notifications/:id/deliveries", h.deliveries},
+		{http.MethodGet, "/preferences", h.preferences},
+		{http.MethodPut, "/preferences", h.savePreferences},
+	} {
+		group.Handle(r.method, r.path, httpx.Wrap(func(c *gin.Context) error { return withStatus(r.handle(c)) }))
+	}
 }
 
-// asAnswer gives the domain's errors their status; others are for the one wrapper.
-func asAnswer(err error) error {
+// withStatus gives the domain's errors their status. It returns other errors unchanged.
+func withStatus(err error) error {
 	var field *domain.FieldError
 	switch {
 	case errors.As(err, &field):

@@ -12,25 +12,25 @@ import (
 )
 
 var (
-	// ErrEmailTaken says that the e-mail has an account. It never leaves this package: see Register.
+	// ErrEmailTaken means that the e-mail has an account. Register does not return it: see there.
 	ErrEmailTaken = errors.New("the e-mail is taken")
-	// ErrWrong says that e-mail and password do not fit, without saying which, or whether there is an account.
+	// ErrWrong means that e-mail and password do not match. It does not reveal which is wrong, or whether there is an account.
 	ErrWrong = errors.New("e-mail or password is wrong")
-	// ErrRefused says that a refresh token is not good, or not any more.
+	// ErrRefused means that a refresh token is not valid, or no longer valid.
 	ErrRefused = errors.New("the refresh token is not valid")
-	// ErrNoUser says that the account is gone.
+	// ErrNoUser means that the account does not exist.
 	ErrNoUser = errors.New("no such user")
-	// ErrNoPassword says that the account has no password: its user logs in with the OIDC issuer.
+	// ErrNoPassword means that the account has no password: its user logs in with the OIDC issuer.
 	ErrNoPassword = errors.New("the account has no password")
 )
 
-// RoleUser is what everybody is who registers. RoleAuditor, who sees every audit entry, is given by the operator.
+// The roles. A new account has RoleUser. The operator can give RoleAuditor, which may read every audit entry.
 const (
 	RoleUser    = "user"
 	RoleAuditor = "auditor"
 )
 
-// User is an account as its owner sees it.
+// User is an account, with what its owner may see.
 type User struct {
 	ID        string    `json:"id"`
 	Email     string    `json:"email"`
@@ -40,37 +40,37 @@ type User struct {
 	CreatedAt time.Time `json:"created_at"`
 }
 
-// Session is the answer to registering, logging in and refreshing.
+// Session is the result of a registration, a log-in or a refresh.
 type Session struct {
 	User         User   `json:"user"`
 	AccessToken  string `json:"access_token"`
 	RefreshToken string `json:"refresh_token"`
-	ExpiresIn    int64  `json:"expires_in"` // seconds that the access token is good for
+	ExpiresIn    int64  `json:"expires_in"` // seconds until the access token expires
 	TokenType    string `json:"token_type"`
 }
 
-// Login is a new family with its first token.
+// Login is a new token family with its first refresh token.
 type Login struct {
 	FamilyID  string
 	UserID    string
-	Password  string // the hash that was checked: the log-in begins only while it is the account's
+	Password  string // the password hash that was checked: the log-in starts only if the account still has it
 	Hash      [sha256.Size]byte
 	At        time.Time
 	ExpiresAt time.Time
 }
 
-// Stored is a refresh token as it is stored, locked by the caller.
+// Stored is a stored refresh token, whose row is locked.
 type Stored struct {
 	User          User
-	RotatedAt     *time.Time // nil: not used yet
-	Sealed        []byte     // its successor
+	RotatedAt     *time.Time // nil if the token is unused
+	Sealed        []byte     // the encrypted successor
 	SuccessorUsed bool
-	Dead          bool // the family is revoked
+	Dead          bool // whether the family is revoked
 	ExpiresAt     time.Time
 }
 
-// Rotation is what becomes of a presented token. With Revoke set its family dies of that reason; otherwise, with
-// Sealed set, it is used up and Next takes its place; otherwise nothing changes.
+// Rotation is the decision about a presented token. If Revoke is set, its family is revoked for that reason. Otherwise, if Sealed
+// is set, the token is used and Next replaces it. Otherwise nothing changes.
 type Rotation struct {
 	Revoke    string
 	Next      [sha256.Size]byte
@@ -81,42 +81,42 @@ type Rotation struct {
 
 // Store keeps accounts. Implementations return this package's errors.
 type Store interface {
-	// CreateUser makes the account and its first log-in, or returns ErrEmailTaken.
+	// CreateUser creates the account and its first log-in, or returns ErrEmailTaken.
 	CreateUser(ctx context.Context, u User, passwordHash string, l Login) error
-	// UserByEmail returns ErrNoUser where there is none.
+	// UserByEmail returns ErrNoUser if there is none.
 	UserByEmail(ctx context.Context, email string) (u User, passwordHash string, err error)
-	// User returns ErrNoUser where there is none.
+	// User returns ErrNoUser if there is none.
 	User(ctx context.Context, id string) (User, error)
-	// UpdateUser changes name and timezone, each where it is not nil.
+	// UpdateUser changes name and timezone. It leaves a nil value unchanged.
 	UpdateUser(ctx context.Context, id string, name, timezone *string, now time.Time) (User, error)
-	// Exists tells whether there is the user.
+	// Exists reports whether the user exists.
 	Exists(ctx context.Context, id string) (bool, error)
-	// Provision makes the account of a user without a password, once, or returns ErrNoUser where its earlier account's
-	// data is still being removed, or the token, issued then, is not newer than its deletion.
+	// Provision creates an account without a password, once. It returns ErrNoUser if the data of the user's earlier account is
+	// still being removed, or if the token was issued before that account was deleted.
 	Provision(ctx context.Context, u User, issued time.Time) error
-	// StartLogin begins a family, or returns ErrWrong where the account has another password by now, or is gone.
+	// StartLogin starts a family. It returns ErrWrong if the account has another password by now, or does not exist.
 	StartLogin(ctx context.Context, l Login) error
-	// PasswordHash returns the hash of the user's password, "" where it has none, ErrNoUser where there is no user.
+	// PasswordHash returns the hash of the user's password, "" for an account without one, or ErrNoUser.
 	PasswordHash(ctx context.Context, id string) (string, error)
-	// ChangePassword replaces the hash old by that of the new log-in l, ends all other log-ins and begins l, in one
-	// transaction. ErrWrong where the account has another password by now, or is gone.
+	// ChangePassword replaces the hash old with that of the new log-in l, ends all other log-ins and starts l, in one
+	// transaction. It returns ErrWrong if the account has another password by now, or does not exist.
 	ChangePassword(ctx context.Context, old string, l Login) error
-	// DeleteUser ends the account if its hash is still passwordHash ("" for an account without one), with all log-ins,
-	// and puts its data in line for removal, in one transaction. ErrWrong where it is another one, or the account is gone.
+	// DeleteUser deletes the account and all log-ins, and schedules the deletion of its data, in one transaction. It returns
+	// ErrWrong if the account's hash is no longer passwordHash ("" for an account without one), or if there is no account.
 	DeleteUser(ctx context.Context, id, passwordHash string, now time.Time) error
-	// Rotate locks the token, asks decide and does what it says, in one transaction that is committed before it
-	// returns. ErrRefused where there is no such token.
+	// Rotate locks the token, calls decide and applies the decision, in one transaction that is committed before Rotate
+	// returns. It returns ErrRefused if there is no such token.
 	Rotate(ctx context.Context, hash [sha256.Size]byte, decide func(Stored) (Rotation, error)) error
-	// Revoke ends the family of a token. An unknown token is no error.
+	// Revoke revokes the family of a token. An unknown token is not an error.
 	Revoke(ctx context.Context, hash [sha256.Size]byte, reason string, now time.Time) error
 }
 
-// Signer makes access tokens.
+// Signer signs access tokens.
 type Signer interface {
 	Sign(userID, role string, now time.Time) (token string, expiresIn time.Duration, err error)
 }
 
-// Service is safe for concurrent use.
+// Service implements the use cases of accounts. It is safe for concurrent use.
 type Service struct {
 	store  Store
 	hasher *Hasher
@@ -127,14 +127,14 @@ type Service struct {
 	refreshes *Limiter // by account
 }
 
-// New makes the service.
+// New returns the service.
 func New(store Store, hasher *Hasher, signer Signer, log *slog.Logger, now func() time.Time) *Service {
 	return &Service{store: store, hasher: hasher, signer: signer, log: log, now: now, refreshes: NewLimiter(PerAccountRefresh, now)}
 }
 
-// Register makes an account and logs it in. Where the e-mail has an account already it is a log-in: its password logs in
-// (made is false), so that a registration whose answer was lost can be repeated; any other one is ErrWrong, as with
-// Login and after the same work. So nobody learns from a refusal whether there is an account.
+// Register creates an account and logs in. If the e-mail already has an account, Register is a log-in, and made is false: so a
+// client can repeat a registration whose answer was lost. With a wrong password it then returns ErrWrong, like Login and after
+// the same work, so that a refusal does not reveal whether there is an account.
 func (s *Service) Register(ctx context.Context, r Registration) (session Session, made bool, err error) {
 	if err := r.check(); err != nil {
 		return Session{}, false, err
@@ -145,7 +145,7 @@ func (s *Service) Register(ctx context.Context, r Registration) (session Session
 		if !errors.Is(err, ErrEmailTaken) {
 			return session, err == nil, err
 		}
-		err = nil // another request was faster
+		err = nil // another request created the account first
 	}
 	if err == nil {
 		session, err = s.Login(ctx, r.Email, r.Password)
@@ -175,7 +175,7 @@ func (s *Service) create(ctx context.Context, r Registration) (Session, error) {
 	return s.session(u, token, now)
 }
 
-// Login begins a family of tokens, or returns ErrWrong.
+// Login starts a token family, or returns ErrWrong.
 func (s *Service) Login(ctx context.Context, email, password string) (Session, error) {
 	u, hash, err := s.store.UserByEmail(ctx, normalEmail(email))
 	if err != nil && !errors.Is(err, ErrNoUser) {
@@ -199,9 +199,8 @@ func (s *Service) Login(ctx context.Context, email, password string) (Session, e
 	return s.session(u, token, now)
 }
 
-// Refresh takes a refresh token and gives its successor with a new access token, or ErrRefused, or a *LimitError, after
-// which the token is as good as before. Presenting the same
-// token again within GracePeriod gives the same successor.
+// Refresh exchanges a refresh token for its successor and a new access token. The same token within GracePeriod returns the same
+// successor. The error is ErrRefused, or a *LimitError, after which the token is still valid.
 func (s *Service) Refresh(ctx context.Context, text string) (Session, error) {
 	token, ok := parseToken(text)
 	if !ok {
@@ -244,7 +243,7 @@ func (s *Service) Refresh(ctx context.Context, text string) (Session, error) {
 	return s.session(user, next, now)
 }
 
-// Logout ends the family of a token. It is no error when it has ended or never was.
+// Logout revokes the family of a token. It is not an error if the family is revoked already or does not exist.
 func (s *Service) Logout(ctx context.Context, text string) error {
 	token, ok := parseToken(text)
 	if !ok {
@@ -256,7 +255,7 @@ func (s *Service) Logout(ctx context.Context, text string) error {
 // User returns the account, or ErrNoUser.
 func (s *Service) User(ctx context.Context, id string) (User, error) { return s.store.User(ctx, id) }
 
-// Update changes what a user may change of its account.
+// Update changes the name and the time zone of an account. The error is a *domain.Invalid or ErrNoUser.
 func (s *Service) Update(ctx context.Context, id string, p Profile) (User, error) {
 	if err := p.check(); err != nil {
 		return User{}, err

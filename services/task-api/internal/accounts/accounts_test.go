@@ -15,6 +15,7 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
 	"github.com/taskwire/taskwire/services/task-api/internal/publish"
+	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 	"github.com/taskwire/taskwire/testkit/pgtest"
 )
 
@@ -24,7 +25,7 @@ func (signer) Sign(userID, role string, now time.Time) (string, time.Duration, e
 	return "access " + userID + " " + role, 15 * time.Minute, nil
 }
 
-// rig is the service over a fresh database, with a clock that the test moves.
+// rig is the service with a new database and a clock that the test controls.
 type rig struct {
 	*accounts.Service
 	store  *postgres.Store
@@ -47,12 +48,14 @@ func (r *rig) add(d time.Duration) {
 	r.at = r.at.Add(d)
 }
 
+// newRig returns a rig with its own database. It makes the test parallel.
 func newRig(t *testing.T) *rig {
 	t.Helper()
+	t.Parallel()
 	db := pgtest.New(t, "tasks", pg.Set{Name: "tasks", FS: postgres.Migrations()}, pg.Set{Name: "outbox", FS: outbox.Migrations})
 	log := slog.New(slog.DiscardHandler)
 	r := &rig{t: t, at: time.Now()}
-	r.store = postgres.New(db.Gorm, outbox.New(db.Gorm, log), publish.New(log), r.now)
+	r.store = postgres.New(db.Gorm, outbox.New(db.Gorm, log), r.now)
 	var err error
 	if r.hasher, err = accounts.NewHasher(); err != nil {
 		t.Fatal(err)
@@ -125,7 +128,7 @@ func TestRegisterAndLogIn(t *testing.T) {
 	}
 }
 
-func TestTheSamePasswordOnAnotherKeyboard(t *testing.T) {
+func TestPasswordFromAnotherKeyboardMatches(t *testing.T) {
 	r := newRig(t)
 	if _, _, err := r.Register(ctx, accounts.Registration{Email: "a@example.com", Password: "Motörhead rules"}); err != nil {
 		t.Fatal(err)
@@ -163,7 +166,7 @@ func TestRegistrationIsRefusedByField(t *testing.T) {
 	}
 }
 
-func TestARefreshTokenIsGoodForOneUse(t *testing.T) {
+func TestRefreshTokenIsValidForOneUse(t *testing.T) {
 	r := newRig(t)
 	first := r.register("a@example.com").RefreshToken
 	second := r.refresh(first)
@@ -174,7 +177,7 @@ func TestARefreshTokenIsGoodForOneUse(t *testing.T) {
 	r.refresh(other)
 }
 
-func TestALostAnswerDoesNotLockOut(t *testing.T) {
+func TestLostAnswerDoesNotLockTheUserOut(t *testing.T) {
 	r := newRig(t)
 	first := r.register("a@example.com").RefreshToken
 	lost := r.refresh(first)
@@ -187,7 +190,7 @@ func TestALostAnswerDoesNotLockOut(t *testing.T) {
 	r.wantRefused("once more, after the successor was used", first)
 }
 
-func TestAUsedTokenAfterTheGracePeriodEndsTheLogin(t *testing.T) {
+func TestUsedTokenAfterTheGracePeriodEndsTheLogin(t *testing.T) {
 	r := newRig(t)
 	first := r.register("a@example.com").RefreshToken
 	second := r.refresh(first)
@@ -199,7 +202,7 @@ func TestAUsedTokenAfterTheGracePeriodEndsTheLogin(t *testing.T) {
 	}
 }
 
-func TestManyRefreshesAtOnceGetTheSameSuccessor(t *testing.T) {
+func TestConcurrentRefreshesGetTheSameSuccessor(t *testing.T) {
 	r := newRig(t)
 	first := r.register("a@example.com").RefreshToken
 	got := make([]string, 20)
@@ -246,7 +249,7 @@ func TestLogoutAndExpiryEndTheLogin(t *testing.T) {
 	token := r.refresh(in.RefreshToken)
 	r.add(accounts.RefreshLifetime + time.Minute)
 	r.wantRefused("after its life", token)
-	if err := r.store.Maintain(ctx); err != nil {
+	if err := tasks.New(r.store, publish.New(slog.New(slog.DiscardHandler)), r.now).Prune(ctx); err != nil {
 		t.Fatal(err)
 	}
 	r.wantRefused("after the clean-up", token)

@@ -1,18 +1,18 @@
-// Package accounts registers users, logs them in and keeps them logged in.
+// Package accounts registers users, logs them in, and renews their tokens.
 //
 // Promises:
 //
-//   - A password is kept as an argon2id hash only. At most as many are hashed at once as there are processors, so that
-//     neither memory nor the rest of the service suffers from a flood of log-ins.
-//   - Nothing that is refused tells whether an account exists: the answer is the same, and so is the work, for logging in
-//     with an unknown e-mail, with a wrong password, and for registering with the e-mail of another's account. (Who can
-//     register a new account has learnt that there was none, at the price of having made it. Rate limits make that slow.)
-//   - A password is changed and an account deleted only with the current password. A change ends all other log-ins. A
-//     log-in that was checked against the old password does not begin after the change.
-//   - An access token lives for minutes and is not asked after again. A refresh token is 32 random bytes of which only
-//     the hash is stored; it is good for one use. It belongs to a family, the log-in it came from.
-//   - A refresh token that is used a second time has been copied: its family dies, and the thief's token with it. Only
-//     within GracePeriod, and only while its successor is unused, the second use gets the same successor again: there
-//     the likely cause is an answer that was lost on the way, and locking the user out for that would be wrong. The
-//     family never forks, so a theft shows with the next use by either side.
+//   - Only the argon2id hash of a password is stored. At most one hash for each processor is computed at the same time, and
+//     never more than maxHashing. So a flood of log-ins exhausts neither the memory nor the rest of the service.
+//   - A refusal does not reveal whether an account exists. The answer and the work are the same for a log-in with an unknown
+//     e-mail, for a log-in with a wrong password, and for a registration with the e-mail of an existing account. (A successful
+//     registration reveals that there was no account, but it also creates one. Rate limits make this slow.)
+//   - A password change and a deletion need the current password. A change ends all other log-ins. A log-in that was checked
+//     against the old password does not start after the change.
+//   - An access token is valid for minutes. Services verify it offline, so it cannot be revoked. A refresh token is 32 random
+//     bytes, and only its hash is stored. It is valid for one use. It belongs to a family: the log-in that it came from.
+//   - A refresh token that is used twice has been copied. Its whole family is revoked, including the thief's token. There is
+//     one exception: within GracePeriod, and while its successor is unused, the second use returns the same successor. The
+//     likely cause is then a lost answer, and the user must not be locked out. The family never forks, so a theft is detected
+//     when either side uses its token next.
 package accounts

@@ -1,4 +1,4 @@
 package accounts
 
-// Runs is how often argon2id ran.
+// Runs returns how often argon2id ran.
 func (h *Hasher) Runs() int64 { return h.runs.Load() }

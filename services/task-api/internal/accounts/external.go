@@ -9,9 +9,9 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 )
 
-// Admit returns nil where the caller has an account, else ErrNoUser. A user of the OIDC issuer whose token is newer than
-// the deletion of an earlier account of his is given one: without a password, with what the token says of him where that
-// can be used.
+// Admit returns nil if the caller has an account, and ErrNoUser otherwise. It creates an account for a user of the OIDC issuer: an
+// account without a password, with the valid values of the token. It does so only if the token is newer than the deletion of the
+// user's earlier account.
 func (s *Service) Admit(ctx context.Context, id auth.Identity) error {
 	there, err := s.store.Exists(ctx, id.UserID)
 	if err != nil || there {
@@ -29,7 +29,7 @@ func (s *Service) Admit(ctx context.Context, id auth.Identity) error {
 	return err
 }
 
-// externalUser is the account of an issuer's user. What the issuer says is taken where it keeps to our rules.
+// externalUser returns the account of an issuer's user. It uses those values of the issuer that are valid by our rules.
 func externalUser(id auth.Identity, now time.Time) User {
 	u := User{ID: id.UserID, Email: normalEmail(id.External.Email), Timezone: "UTC", Role: RoleUser, CreatedAt: now}
 	if name, problem := domain.Line(id.External.Name, 0, MaxName); problem == "" {

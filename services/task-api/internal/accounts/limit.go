@@ -7,40 +7,40 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// LimitError says that an account did something too often, and when it may do it again.
+// LimitError means that there were too many attempts. RetryAfter is the time until the next one is allowed.
 type LimitError struct{ RetryAfter time.Duration }
 
 // Error implements error.
 func (e *LimitError) Error() string { return "too many attempts" }
 
-// Rate limits of log-in, registration and what else takes a password. They are counted by each replica for itself: that a replica more lets some
-// more attempts through does not change what an attacker can do.
+// Rate limits of log-in, registration and other requests with a password. Each replica counts for itself: the additional attempts
+// that more replicas allow do not help an attacker.
 var (
-	// PerAddress lets an office behind one address log in, and makes guessing over many accounts slow.
+	// PerAddress is high enough for an office behind one address, and makes guessing over many accounts slow.
 	PerAddress = Rate{Burst: 200, Every: 200 * time.Millisecond}
-	// PerAccount lets a person mistype, from one address; another address has another count, so that a stranger
-	// cannot lock the owner out.
+	// PerAccount allows for typing errors. It is counted by account and address, so that a stranger cannot lock the owner
+	// out.
 	PerAccount = Rate{Burst: 10, Every: 10 * time.Second}
 	// PerAccountEverywhere bounds the guesses on one account from many addresses.
 	PerAccountEverywhere = Rate{Burst: 100, Every: 30 * time.Second}
-	// PerAccountRefresh bounds the refreshing of one account from wherever it is: a token is good for minutes, so that
-	// even many devices stay far below.
+	// PerAccountRefresh bounds the refreshes of one account from all addresses. A token is valid for minutes, so even many
+	// devices stay far below.
 	PerAccountRefresh = Rate{Burst: 60, Every: time.Second}
-	// PerAddressRefresh bounds refreshing, which is cheap and cannot be guessed, where it is used to make load.
+	// PerAddressRefresh bounds the load by refreshes from one address. A refresh is cheap, and its token cannot be guessed.
 	PerAddressRefresh = Rate{Burst: 500, Every: 20 * time.Millisecond}
 )
 
-// maxKeys bounds the memory of a limiter: some megabytes.
+// maxKeys bounds the memory of a limiter to some megabytes.
 const maxKeys = 16_384
 
-// Rate is a token bucket: Burst at once, then one Every.
+// Rate is a token bucket: Burst attempts at once, then one in each period Every.
 type Rate struct {
 	Burst int
 	Every time.Duration
 }
 
-// Limiter counts by key. When it has too many keys it forgets those that have their whole burst again; when all are in
-// use, further keys share one count, so that memory stays bounded and nobody gets past it. Safe for concurrent use.
+// Limiter counts by key. When it has maxKeys keys, it forgets those that have their whole burst again. If all are in use, further
+// keys share one count. So memory is bounded, and a flood of keys does not bypass the limit. Safe for concurrent use.
 type Limiter struct {
 	rate   Rate
 	now    func() time.Time
@@ -50,7 +50,7 @@ type Limiter struct {
 	swept  time.Time
 }
 
-// NewLimiter makes a limiter.
+// NewLimiter returns a limiter of that rate for each key.
 func NewLimiter(r Rate, now func() time.Time) *Limiter {
 	l := &Limiter{rate: r, now: now, keys: map[string]*rate.Limiter{}}
 	l.shared = l.bucket()
@@ -61,7 +61,7 @@ func (l *Limiter) bucket() *rate.Limiter {
 	return rate.NewLimiter(rate.Every(l.rate.Every), l.rate.Burst)
 }
 
-// Allow takes one from the key's count; where there is none left it returns when there will be.
+// Allow counts an attempt for the key and reports whether it is allowed. If not, it returns the time until the next one is.
 func (l *Limiter) Allow(key string) (retryAfter time.Duration, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -85,7 +85,7 @@ func (l *Limiter) Allow(key string) (retryAfter time.Duration, ok bool) {
 	return time.Duration(missing * float64(l.rate.Every)), false
 }
 
-// sweep forgets the keys that have nothing to remember.
+// sweep forgets the keys that have their whole burst.
 func (l *Limiter) sweep(now time.Time) {
 	l.swept = now
 	for key, b := range l.keys {

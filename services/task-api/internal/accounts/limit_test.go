@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-func TestLimiterCountsByKeyAndSaysWhenToComeBack(t *testing.T) {
+func TestLimiterCountsByKeyAndReturnsTheWait(t *testing.T) {
 	now := time.Now()
 	l := NewLimiter(Rate{Burst: 3, Every: 10 * time.Second}, func() time.Time { return now })
 	for i := range 3 {
@@ -31,7 +31,7 @@ func TestLimiterCountsByKeyAndSaysWhenToComeBack(t *testing.T) {
 	}
 }
 
-func TestLimiterIsBoundedAndCannotBeFlooded(t *testing.T) {
+func TestLimiterIsBoundedInAFlood(t *testing.T) {
 	now := time.Now()
 	l := NewLimiter(Rate{Burst: 2, Every: time.Hour}, func() time.Time { return now })
 	l.Allow("victim")
@@ -54,7 +54,7 @@ func TestLimiterIsBoundedAndCannotBeFlooded(t *testing.T) {
 	}
 }
 
-func TestHashingIsBoundedAndDoesNotWaitForEver(t *testing.T) {
+func TestHashingIsBoundedAndTimesOut(t *testing.T) {
 	h, err := NewHasher()
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +82,7 @@ func TestHashingIsBoundedAndDoesNotWaitForEver(t *testing.T) {
 	})
 }
 
-func TestHashIsSaltedAndNeverOfNobody(t *testing.T) {
+func TestHashIsSaltedAndEmptyHashNeverMatches(t *testing.T) {
 	h, err := NewHasher()
 	if err != nil {
 		t.Fatal(err)

@@ -16,8 +16,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Parameters of argon2id: the second of the equally strong choices of OWASP's Password Storage Cheat Sheet, the one
-// that asks for the least memory per hash at two passes (19 MiB, t=2, p=1). About 25 ms on one processor.
+// Parameters of argon2id: 19 MiB, t=2, p=1. OWASP's Password Storage Cheat Sheet lists several equally strong sets; this is the
+// one with two passes. A hash takes about 25 ms on one processor.
 const (
 	argonMemory  = 19 * 1024 // KiB
 	argonTime    = 2
@@ -27,23 +27,23 @@ const (
 )
 
 const (
-	// maxHashing bounds the hashes at once on large machines: 8 × 19 MiB.
+	// maxHashing bounds the concurrent hashes on large machines: 8 × 19 MiB.
 	maxHashing = 8
-	// maxWait is how long a request waits for its turn to hash. Beyond it the client is better told to come back.
+	// maxWait bounds the time that a request waits for its turn to hash. After that the client should retry later.
 	maxWait = 5 * time.Second
 )
 
-// ErrBusy says that too many passwords are being hashed.
+// ErrBusy means that too many passwords are being hashed.
 var ErrBusy = errors.New("too many log-ins at once")
 
-// Hasher hashes passwords and checks them. Safe for concurrent use.
+// Hasher hashes and checks passwords. Safe for concurrent use.
 type Hasher struct {
 	turns chan struct{}
-	decoy string       // the hash of no password, checked where there is no account
-	runs  atomic.Int64 // of argon2id, which is the time that a log-in takes
+	decoy string       // the hash of a random text, checked if there is no account
+	runs  atomic.Int64 // runs of argon2id, which take most of the time of a log-in
 }
 
-// NewHasher makes a hasher.
+// NewHasher returns a hasher. It hashes once.
 func NewHasher() (*Hasher, error) {
 	h := &Hasher{turns: make(chan struct{}, min(runtime.GOMAXPROCS(0), maxHashing))}
 	var err error
@@ -51,7 +51,7 @@ func NewHasher() (*Hasher, error) {
 	return h, err
 }
 
-// turn waits for a place; the caller gives it back.
+// turn waits until another hash may run. The caller calls release afterwards. The error is ErrBusy after maxWait.
 func (h *Hasher) turn(ctx context.Context) (release func(), err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, maxWait, ErrBusy)
 	defer cancel()
@@ -63,7 +63,7 @@ func (h *Hasher) turn(ctx context.Context) (release func(), err error) {
 	}
 }
 
-// Hash returns the PHC string of a password, with a salt of its own.
+// Hash returns the PHC string of a password, with a new salt. The error is ErrBusy or the context's.
 func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	salt := make([]byte, saltBytes)
 	if _, err := rand.Read(salt); err != nil {
@@ -80,8 +80,8 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 		base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(key)), nil
 }
 
-// Check reports whether the password is the one of the hash. An empty hash stands for an account that does not exist:
-// it takes the same time and is never right.
+// Check reports whether the password matches the hash. An empty hash means that there is no account: Check then takes the same
+// time and returns false.
 func (h *Hasher) Check(ctx context.Context, hash, password string) (bool, error) {
 	exists := hash != ""
 	if !exists {
@@ -107,9 +107,9 @@ func (h *Hasher) Check(ctx context.Context, hash, password string) (bool, error)
 	}
 	defer release()
 	h.runs.Add(1)
-	got := argon2.IDKey(normal(password), salt, uint32(passes), uint32(memory), threads, uint32(len(want))) // our own hash
+	got := argon2.IDKey(normal(password), salt, uint32(passes), uint32(memory), threads, uint32(len(want))) // the parameters are from our own database
 	return subtle.ConstantTimeCompare(got, want) == 1 && exists, nil
 }
 
-// normal makes a password that was typed on another keyboard the same bytes (RFC 8265, OpaqueString).
+// normal returns the same bytes for the same password from different keyboards (RFC 8265, OpaqueString).
 func normal(password string) []byte { return norm.NFC.Bytes([]byte(password)) }

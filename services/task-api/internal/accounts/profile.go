@@ -12,15 +12,15 @@ import (
 // Limits of an account's fields.
 const (
 	MinPassword = 8   // characters (OWASP ASVS 5.0, 6.2.1)
-	MaxPassword = 256 // characters: every passphrase fits, and hashing it stays cheap beside the hash itself
+	MaxPassword = 256 // characters: every passphrase fits, and its length does not add to the cost of the hash
 	MaxEmail    = 254 // octets (RFC 5321, 4.5.3.1.3, less the brackets)
 	MaxName     = 200 // characters
 )
 
-// Registration is what a new account is made of. Name may be empty; Timezone is UTC when it is.
+// Registration has the values of a new account. Name may be empty. An empty Timezone means UTC.
 type Registration struct{ Email, Password, Name, Timezone string }
 
-// check normalises the registration or returns a *domain.Invalid.
+// check normalises the registration. The error is a *domain.Invalid.
 func (r *Registration) check() error {
 	var list []domain.FieldError
 	refuse := func(field, message string) { list = append(list, domain.FieldError{Field: field, Message: message}) }
@@ -41,7 +41,7 @@ func (r *Registration) check() error {
 	return nil
 }
 
-// badPassword says what keeps a password from being a new one; "" where nothing does.
+// badPassword returns why a text cannot be a new password, or "".
 func badPassword(password string) string {
 	switch n := utf8.RuneCountInString(password); {
 	case n < MinPassword:
@@ -52,8 +52,8 @@ func badPassword(password string) string {
 	return ""
 }
 
-// normalEmail returns the address in lower case, or "" where it is none. Accounts that differ in case only would be
-// two people's by mistake.
+// normalEmail returns the address in lower case, or "" if it is not an e-mail address. If case mattered, one person could get
+// two accounts by mistake.
 func normalEmail(s string) string {
 	s = strings.ToLower(strings.TrimSpace(s))
 	if len(s) > MaxEmail || strings.ContainsAny(s, " \"(),:;<>[\\]") {
@@ -66,7 +66,7 @@ func normalEmail(s string) string {
 	return s
 }
 
-// Profile is a change of an account; nil stays as it is.
+// Profile is a change of an account. A nil value is left unchanged.
 type Profile struct{ Name, Timezone *string }
 
 func (p Profile) check() error {
@@ -76,7 +76,7 @@ func (p Profile) check() error {
 	return nil
 }
 
-// problems normalises the profile and says what is wrong with it.
+// problems normalises the profile and returns its invalid fields.
 func (p Profile) problems() (list []domain.FieldError) {
 	if p.Name != nil {
 		name, message := domain.Line(*p.Name, 0, MaxName)

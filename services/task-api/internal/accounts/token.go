@@ -11,16 +11,16 @@ import (
 )
 
 const (
-	// RefreshLifetime is how long a log-in lasts without being used.
+	// RefreshLifetime is the time after which an unused log-in expires.
 	RefreshLifetime = 30 * 24 * time.Hour
-	// GracePeriod is how long a rotated token may be presented again (see the package comment): longer than a
-	// client's retries after a time-out, shorter than anybody needs to make use of a copied token unseen.
+	// GracePeriod is the time in which a used token may be presented again (see the package comment). It is longer than a
+	// client's retries after a time-out, and too short to use a copied token unnoticed.
 	GracePeriod = time.Minute
 
 	tokenBytes = 32
 )
 
-// refreshToken is a refresh token in clear. It is never stored or logged.
+// refreshToken is a refresh token in plain text. It is never stored or logged.
 type refreshToken [tokenBytes]byte
 
 func newToken() (t refreshToken, err error) {
@@ -30,7 +30,7 @@ func newToken() (t refreshToken, err error) {
 	return t, nil
 }
 
-// parseToken reads the text form.
+// parseToken parses the text form.
 func parseToken(s string) (t refreshToken, ok bool) {
 	raw, err := base64.RawURLEncoding.DecodeString(s)
 	if err != nil || len(raw) != tokenBytes {
@@ -41,11 +41,11 @@ func parseToken(s string) (t refreshToken, ok bool) {
 
 func (t refreshToken) text() string { return base64.RawURLEncoding.EncodeToString(t[:]) }
 
-// hash is what is stored of a token. A token has 256 random bits, so a plain hash is enough.
+// hash returns the stored form of a token. A token has 256 random bits, so a plain hash is enough.
 func (t refreshToken) hash() [sha256.Size]byte { return sha256.Sum256(t[:]) }
 
-// seal hides the successor of t so that only who has t can read it: XOR with a pad that is derived from t. A pad is
-// used once, because a token has one successor. open is the same.
+// seal encrypts the successor of t by XOR with a pad that is derived from t, so that only a holder of t can read it. A pad is used
+// once, because a token has one successor. Sealing again decrypts.
 func (t refreshToken) seal(successor refreshToken) (out refreshToken) {
 	pad := hmac.New(sha256.New, t[:])
 	pad.Write([]byte("taskwire refresh token successor"))

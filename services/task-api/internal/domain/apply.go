@@ -6,18 +6,18 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
-// Defaults are what a task takes from its owner and from the moment.
+// Defaults has the default values that depend on the owner and on the time of the request.
 type Defaults struct {
 	Timezone string    // the owner's
 	Now      time.Time // of the request
 }
 
-// New makes a task of a user from the fields of a request. version and seq are the store's to set.
+// New returns a new task of a user with the fields of a request. The store sets version and seq.
 func New(id, userID string, f Fields, d Defaults) (Task, error) {
 	now := Instant(d.Now)
 	t := Task{TaskData: events.TaskData{
 		ID: id, UserID: userID, Status: events.StatusPending, CreatedAt: now, UpdatedAt: now,
-		Position: float64(now.UnixMilli()), // behind every older task
+		Position: float64(now.UnixMilli()), // after every older task
 	}}
 	var p problems
 	for _, name := range readOnlyFields {
@@ -32,8 +32,8 @@ func New(id, userID string, f Fields, d Defaults) (Task, error) {
 	return t, p.err(false)
 }
 
-// Replace puts the fields of a request in the place of those the task has (PUT). Position stays when it is left out:
-// the server chose it.
+// Replace replaces the fields of a task with those of a request (PUT). An omitted field takes its default. An omitted position
+// stays, because the server chose it.
 func Replace(t Task, f Fields, d Defaults) (Task, error) { return change(t, f, d, true) }
 
 // Patch applies a JSON Merge Patch (RFC 7396).
@@ -50,7 +50,7 @@ func change(before Task, f Fields, d Defaults, whole bool) (Task, error) {
 	return t, nil
 }
 
-// set writes the fields into t and checks the result. With whole a field that is left out takes its default.
+// set writes the fields into t and checks the result. If whole is true, an omitted field takes its default.
 func (t *Task) set(p *problems, f Fields, d Defaults, whole bool) {
 	before := t.clone()
 	t.setTexts(p, f, whole)
@@ -129,14 +129,14 @@ func (t *Task) setTimes(p *problems, f Fields, whole bool) {
 		}
 		v := o.Value
 		if *at = &v; v.Year() < MinYear || v.Year() > MaxYear {
-			p.add(field, "must lie in the years 1900 to 9998")
+			p.add(field, "must be in the years 1900 to 9998")
 		}
 	}
 	instant("due_at", f.DueAt, &t.DueAt)
 	instant("remind_at", f.RemindAt, &t.RemindAt)
 }
 
-// setStatus keeps completed_at with the status.
+// setStatus sets or clears completed_at to match the status.
 func (t *Task) setStatus(before events.Status, now time.Time) {
 	switch {
 	case t.Status != events.StatusCompleted:
@@ -146,10 +146,10 @@ func (t *Task) setStatus(before events.Status, now time.Time) {
 	}
 }
 
-// checkDue holds due date, reminder and recurrence against one another, as they are after the change.
+// checkDue checks that due date, reminder and recurrence fit together after the change.
 func (t *Task) checkDue(p *problems) {
 	if t.DueDate != "" && t.DueAt != nil {
-		p.add("due_date", "must not stand beside due_at: a task has one of them (set the other to null)")
+		p.add("due_date", "must not be set together with due_at (set one of them to null)")
 	}
 	if t.HasDue() {
 		return
@@ -162,7 +162,7 @@ func (t *Task) checkDue(p *problems) {
 	}
 }
 
-// forgetClocks drops the remembered times of day once the user has set another time.
+// forgetClocks drops the remembered times of day when the user sets another time.
 func (t *Task) forgetClocks(before Task) {
 	if !sameInstant(t.DueAt, before.DueAt) || !sameRecurrence(t.Recurrence, before.Recurrence) {
 		t.DueClock = nil

@@ -15,7 +15,7 @@ import (
 const rich = `{"title":"Write","description":"d","priority":"high","tags":["a","b"],"due_at":"2030-02-01T09:00:00Z",
 	"remind_at":"2030-02-01T08:00:00Z","recurrence":{"rrule":"FREQ=WEEKLY"},"position":5,"timezone":"Asia/Tokyo","status":"in_progress"}`
 
-// changed lists the changes of a patch as field:from>to.
+// changed returns the changes of a patch as field:from>to.
 func changed(t *testing.T, before Task, body string) []string {
 	t.Helper()
 	after, err := Patch(before, fields(t, body), defaults)
@@ -56,12 +56,12 @@ func TestPatchListsExactlyWhatChanged(t *testing.T) {
 	}
 }
 
-func TestPatchIsRefusedByTheFieldItBreaks(t *testing.T) {
+func TestPatchNamesTheInvalidField(t *testing.T) {
 	for _, tc := range []struct{ body, field string }{
 		{`{"title":null}`, "title"},
-		{`{"due_date":"2030-02-01"}`, "due_date"},                   // beside the due_at that is there
-		{`{"due_at":null}`, "remind_at"},                            // the reminder is left without a due date
-		{`{"due_at":null,"remind_at":null}`, "recurrence"},          // so is the recurrence
+		{`{"due_date":"2030-02-01"}`, "due_date"},                   // the task has due_at
+		{`{"due_at":null}`, "remind_at"},                            // the reminder would have no due date
+		{`{"due_at":null,"remind_at":null}`, "recurrence"},          // the recurrence would have no due date
 		{`{"position":null}`, "position"},                           //
 		{`{"id":"01890a5d-ac96-774b-bcce-b302099a8059"}`, "id"},     // read-only
 		{`{"version":2}`, "version"},                                //
@@ -76,7 +76,7 @@ func TestPatchIsRefusedByTheFieldItBreaks(t *testing.T) {
 	}
 }
 
-func TestPutTakesBackWhatGetAnswered(t *testing.T) {
+func TestPutAcceptsTheAnswerOfGet(t *testing.T) {
 	before := newTask(t, rich)
 	raw, err := json.Marshal(before.TaskData)
 	if err != nil {
@@ -88,7 +88,7 @@ func TestPutTakesBackWhatGetAnswered(t *testing.T) {
 	}
 }
 
-func TestPutPutsDefaultsForWhatIsLeftOut(t *testing.T) {
+func TestPutSetsDefaultsForAbsentFields(t *testing.T) {
 	before := newTask(t, rich)
 	after, err := Replace(before, fields(t, `{"title":"Only"}`), defaults)
 	if err != nil {
@@ -162,7 +162,7 @@ func TestLifecycle(t *testing.T) {
 	}
 }
 
-func TestSkipCancelsThisOneAndNamesTheNext(t *testing.T) {
+func TestSkipCancelsAndReturnsTheNext(t *testing.T) {
 	task := newTask(t, strings.Replace(rich, `"status":"in_progress"`, `"status":"pending"`, 1))
 	skipped, next, ok, err := Skip(task, noon)
 	if err != nil || !ok || skipped.Status != events.StatusCancelled {

@@ -8,8 +8,8 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
-// Diff lists the fields that differ, in the order of the resource, with their values as the API writes them. version,
-// seq and updated_at are left out: they change with every change.
+// Diff returns the fields that differ, in the order of the resource, with their values as in the API. It omits version, seq and
+// updated_at, which change with every change.
 func Diff(before, after Task) []events.Change {
 	var d differ
 	d.text("title", before.Title, after.Title)
@@ -50,7 +50,7 @@ func (d *differ) text(field, from, to string) {
 	}
 }
 
-// optional is text for a field whose absence is the empty string.
+// optional is like text, but an empty string means that the field is absent.
 func (d *differ) optional(field, from, to string) {
 	if from != to {
 		d.add(field, orNull(from), orNull(to))
@@ -84,7 +84,7 @@ func list(tags []string) []string {
 	return tags
 }
 
-// encode writes a value of a task, none of which can fail.
+// encode encodes a value of a task. Encoding cannot fail for these types.
 func encode(v any) json.RawMessage {
 	raw, err := json.Marshal(v)
 	if err != nil {

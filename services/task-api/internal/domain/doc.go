@@ -1,12 +1,12 @@
-// Package domain says what a task is, what may be written into it and what becomes of it. It is pure: no clock, no
-// database, no HTTP. Whoever stores a task passes it through here, so every task and every event obeys the same rules.
+// Package domain defines a task, the rules for its values, and its lifecycle. It uses no clock, no database and no HTTP. Every
+// write of a task goes through this package, so every task and every event obeys the same rules.
 //
 // Promises:
 //
-//   - A task that came out of New, Apply or one of the lifecycle functions is valid: texts are NFC and within their
-//     limits, it has one due date at most, a reminder only with a due date, a recurrence only with a due date and of
-//     the subset of package recurrence.
-//   - A function that changes nothing returns the task as it was, equal in every field: Diff of the two is empty, and
-//     the caller makes no event and no new version.
-//   - What is refused is refused by the field's name, all fields at once, as *Invalid.
+//   - New, Import, Replace, Patch and the lifecycle functions return a valid task. Texts are in NFC and within their limits. It
+//     has at most one due date. A reminder and a recurrence need a due date. The recurrence is a rule that package recurrence
+//     accepts.
+//   - A function that changes nothing returns a task that is equal in every field. Diff of the two is then empty, and the caller
+//     makes no event and no new version.
+//   - The error about invalid values is an *Invalid. It names all invalid fields at once.
 package domain

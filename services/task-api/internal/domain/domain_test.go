@@ -61,7 +61,7 @@ func wantRefused(t *testing.T, call string, err error, malformed bool, field str
 	t.Errorf("%s: got %v, want one that names %q", call, err, field)
 }
 
-// valid checks that an event can be made of the task.
+// valid checks that an event can carry the task.
 func valid(t *testing.T, call string, task Task) {
 	t.Helper()
 	e := events.TaskUpdateEvent{

@@ -6,26 +6,27 @@ import (
 )
 
 var (
-	// ErrNotFound says that the user has no such task, or no more.
+	// ErrNotFound means that the user has no such task, or that it is deleted.
 	ErrNotFound = errors.New("no such task")
-	// ErrStale says that the task is at another version than the client expects.
+	// ErrStale means that the task has another version than the client expects.
 	ErrStale = errors.New("the task has changed since it was read")
-	// ErrSeriesEnded says that a series goes on no more, because its task was deleted.
+	// ErrSeriesEnded means that the series has ended because its task was deleted.
 	ErrSeriesEnded = errors.New("the series has ended")
-	// ErrNotRecurring says that there is nothing to skip to.
+	// ErrNotRecurring means that the task has no next occurrence because it does not recur.
 	ErrNotRecurring = errors.New("the task does not recur")
-	// ErrAlreadyDone says that a completed task cannot be skipped.
+	// ErrAlreadyDone means that the task is completed, so it cannot be skipped.
 	ErrAlreadyDone = errors.New("the task is completed")
-	// ErrOccurrenceTaken says that the user has another task with this place in its series.
+	// ErrOccurrenceTaken means that another task of the user has this occurrence number in the series.
 	ErrOccurrenceTaken = errors.New("another task has this place in its series")
-	// ErrRestoreWindow says that the task was deleted too long ago.
+	// ErrRestoreWindow means that the task was deleted more than RestoreWindow ago.
 	ErrRestoreWindow = errors.New("the task was deleted too long ago to be restored")
 )
 
-// FieldError names one field of a request and what is wrong with it, for the user to read.
+// FieldError is the error of one field of a request, as text for the user.
 type FieldError struct{ Field, Message string }
 
-// Invalid is a request that cannot be taken. Malformed says that a value is not even of its field's type.
+// Invalid is the error about a request with invalid fields. Malformed is true if a value has the wrong type or form, and false if
+// a well-formed value breaks a rule.
 type Invalid struct {
 	Malformed bool
 	Fields    []FieldError

@@ -3,16 +3,15 @@ package domain
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
+	"maps"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
-// Optional is one member of a request body: left out, null, or a value.
+// Optional is one member of a request body: absent, null, or a value. Set is true unless it is absent.
 type Optional[T any] struct {
 	Set, Null bool
 	Value     T
@@ -21,8 +20,8 @@ type Optional[T any] struct {
 // has reports whether there is a value.
 func (o Optional[T]) has() bool { return o.Set && !o.Null }
 
-// Fields is what a client may write into a task. For a new task and for PUT a member that is left out or null takes
-// its default; for PATCH, a JSON Merge Patch (RFC 7396), one that is left out stays and one that is null is removed.
+// Fields has the values that a client may write into a task. For a new task and for PUT, an absent or null member takes its default.
+// For PATCH, a JSON Merge Patch (RFC 7396), an absent member stays, and a null member is removed.
 type Fields struct {
 	Title, Description, DueDate, Timezone Optional[string]
 	Status                                Optional[events.Status]
@@ -34,42 +33,40 @@ type Fields struct {
 	readOnly                              map[string]json.RawMessage
 }
 
-// fieldReaders say how each member is read. The map is the one list of the members that a body may have.
-var fieldReaders = map[string]func(f *Fields, raw json.RawMessage) error{
-	"title":       func(f *Fields, raw json.RawMessage) error { return read(&f.Title, raw, "a string") },
-	"description": func(f *Fields, raw json.RawMessage) error { return read(&f.Description, raw, "a string") },
-	"status":      func(f *Fields, raw json.RawMessage) error { return read(&f.Status, raw, "a string") },
-	"priority":    func(f *Fields, raw json.RawMessage) error { return read(&f.Priority, raw, "a string") },
+// badMember is the reason why a member of a body cannot be read. inner is the wrong member of a nested object, or "".
+type badMember struct{ inner, reason string }
+
+// fieldReaders has the function that reads each member. It is the only list of the members that a body may have.
+var fieldReaders = map[string]func(f *Fields, raw json.RawMessage) *badMember{
+	"title":       func(f *Fields, raw json.RawMessage) *badMember { return read(&f.Title, raw, "a string") },
+	"description": func(f *Fields, raw json.RawMessage) *badMember { return read(&f.Description, raw, "a string") },
+	"status":      func(f *Fields, raw json.RawMessage) *badMember { return read(&f.Status, raw, "a string") },
+	"priority":    func(f *Fields, raw json.RawMessage) *badMember { return read(&f.Priority, raw, "a string") },
 	"tags":        readTags,
-	"due_date":    func(f *Fields, raw json.RawMessage) error { return read(&f.DueDate, raw, "a string") },
-	"due_at":      func(f *Fields, raw json.RawMessage) error { return readInstant(&f.DueAt, raw) },
-	"timezone":    func(f *Fields, raw json.RawMessage) error { return read(&f.Timezone, raw, "a string") },
-	"remind_at":   func(f *Fields, raw json.RawMessage) error { return readInstant(&f.RemindAt, raw) },
+	"due_date":    func(f *Fields, raw json.RawMessage) *badMember { return read(&f.DueDate, raw, "a string") },
+	"due_at":      func(f *Fields, raw json.RawMessage) *badMember { return readInstant(&f.DueAt, raw) },
+	"timezone":    func(f *Fields, raw json.RawMessage) *badMember { return read(&f.Timezone, raw, "a string") },
+	"remind_at":   func(f *Fields, raw json.RawMessage) *badMember { return readInstant(&f.RemindAt, raw) },
 	"recurrence":  readRecurrence,
 	"position":    readPosition,
 }
 
-// readOnlyFields are the members of the resource that the server sets. A body may have them as they are, so that a
-// client can change what it got and PUT it back.
+// readOnlyFields has the members that only the server sets. A body may contain them with their current values, so that a client can
+// change the resource that it read and PUT it back.
 var readOnlyFields = []string{"id", "user_id", "series_id", "occurrence_no", "version", "seq", "created_at", "updated_at", "completed_at", "deleted_at"}
 
-// ParseFields reads the members of a body. What it cannot read is a malformed *Invalid that names each field.
+// ParseFields reads the members of a body. The error is a malformed *Invalid that names each member that cannot be read.
 func ParseFields(body map[string]json.RawMessage) (Fields, error) {
 	var f Fields
 	var p problems
-	names := make([]string, 0, len(body))
-	for name := range body {
-		names = append(names, name)
-	}
-	slices.Sort(names) // the same message for the same body
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(body)) { // sorted, so that the same body gives the same message
 		if reader, ok := fieldReaders[name]; ok {
-			if err := reader(&f, body[name]); err != nil {
-				field, reason := name, err.Error()
-				if inner, rest, ok := strings.Cut(reason, ": "); ok {
-					field, reason = name+"."+inner, rest
+			if bad := reader(&f, body[name]); bad != nil {
+				field := name
+				if bad.inner != "" {
+					field += "." + bad.inner
 				}
-				p.add(field, reason)
+				p.add(field, bad.reason)
 			}
 			continue
 		}
@@ -85,20 +82,20 @@ func ParseFields(body map[string]json.RawMessage) (Fields, error) {
 	return f, p.err(true)
 }
 
-// read reads one member; null is kept apart from a value.
-func read[T any](o *Optional[T], raw json.RawMessage, want string) error {
+// read reads one member. want is the type that the error message names.
+func read[T any](o *Optional[T], raw json.RawMessage, want string) *badMember {
 	o.Set = true
 	if string(raw) == "null" {
 		o.Null = true
 		return nil
 	}
 	if err := json.Unmarshal(raw, &o.Value); err != nil {
-		return fmt.Errorf("must be %s", want)
+		return &badMember{reason: "must be " + want}
 	}
 	return nil
 }
 
-func readTags(f *Fields, raw json.RawMessage) error {
+func readTags(f *Fields, raw json.RawMessage) *badMember {
 	var tags Optional[[]*string]
 	if err := read(&tags, raw, "a list of strings"); err != nil {
 		return err
@@ -106,14 +103,14 @@ func readTags(f *Fields, raw json.RawMessage) error {
 	f.Tags.Set, f.Tags.Null = true, tags.Null
 	for _, tag := range tags.Value {
 		if tag == nil {
-			return fmt.Errorf("must be a list of strings")
+			return &badMember{reason: "must be a list of strings"}
 		}
 		f.Tags.Value = append(f.Tags.Value, *tag)
 	}
 	return nil
 }
 
-func readInstant(o *Optional[time.Time], raw json.RawMessage) error {
+func readInstant(o *Optional[time.Time], raw json.RawMessage) *badMember {
 	var text Optional[string]
 	const want = "an instant with its offset, like 2030-01-31T15:04:05Z"
 	if err := read(&text, raw, want); err != nil {
@@ -125,13 +122,13 @@ func readInstant(o *Optional[time.Time], raw json.RawMessage) error {
 	}
 	t, err := time.Parse(time.RFC3339, text.Value)
 	if err != nil {
-		return fmt.Errorf("must be %s", want)
+		return &badMember{reason: "must be " + want}
 	}
 	o.Value = Instant(t)
 	return nil
 }
 
-func readRecurrence(f *Fields, raw json.RawMessage) error {
+func readRecurrence(f *Fields, raw json.RawMessage) *badMember {
 	f.Recurrence.Set = true
 	if string(raw) == "null" {
 		f.Recurrence.Null = true
@@ -139,41 +136,31 @@ func readRecurrence(f *Fields, raw json.RawMessage) error {
 	}
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &members); err != nil {
-		return fmt.Errorf("must be an object with rrule, and optionally anchor and timezone")
+		return &badMember{reason: "must be an object with rrule, and optionally anchor and timezone"}
 	}
 	r := &f.Recurrence.Value
 	targets := map[string]any{"rrule": &r.RRule, "anchor": &r.Anchor, "timezone": &r.Timezone}
-	for _, name := range slices.Sorted(keys(members)) {
+	for _, name := range slices.Sorted(maps.Keys(members)) {
 		target, ok := targets[name]
 		if !ok {
-			return fmt.Errorf("%s: is not a field of a recurrence", name)
+			return &badMember{name, "is not a field of a recurrence"}
 		}
 		if bytes.Equal(members[name], []byte("null")) {
-			continue // as if left out
+			continue // the same as absent
 		}
 		if err := json.Unmarshal(members[name], target); err != nil {
-			return fmt.Errorf("%s: must be a string", name)
+			return &badMember{name, "must be a string"}
 		}
 	}
 	return nil
 }
 
-func keys[V any](m map[string]V) func(yield func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
-}
-
-func readPosition(f *Fields, raw json.RawMessage) error {
+func readPosition(f *Fields, raw json.RawMessage) *badMember {
 	if err := read(&f.Position, raw, "a number"); err != nil {
 		return err
 	}
 	if p := f.Position.Value; math.IsNaN(p) || math.Abs(p) > MaxPosition {
-		return fmt.Errorf("must be a number from -1e15 to 1e15")
+		return &badMember{reason: "must be a number from -1e15 to 1e15"}
 	}
 	return nil
 }

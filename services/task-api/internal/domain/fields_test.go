@@ -22,7 +22,7 @@ func TestNewFillsInTheDefaults(t *testing.T) {
 	valid(t, "New", task)
 }
 
-func TestLimitsHoldOnBothSides(t *testing.T) {
+func TestLimitsAcceptTheirBoundaries(t *testing.T) {
 	tagList := func(n int) string {
 		tags := make([]string, n)
 		for i := range tags {
@@ -120,14 +120,14 @@ func TestTextsAreNormalised(t *testing.T) {
 	}
 }
 
-func TestAllProblemsAreToldAtOnce(t *testing.T) {
+func TestAllInvalidFieldsAreReportedAtOnce(t *testing.T) {
 	_, err := New(taskID, userID, fields(t, `{"title":"","priority":"x","due_date":"x","timezone":"x"}`), defaults)
 	for _, field := range []string{"title", "priority", "due_date", "timezone"} {
 		wantRefused(t, "New", err, false, field)
 	}
 }
 
-func TestDueReminderAndRecurrenceAreHeldAgainstOneAnother(t *testing.T) {
+func TestDueReminderAndRecurrenceMustFitTogether(t *testing.T) {
 	for _, tc := range []struct{ body, field string }{
 		{`{"title":"t","due_date":"2030-01-01","due_at":"2030-01-01T00:00:00Z"}`, "due_date"},
 		{`{"title":"t","remind_at":"2030-01-01T00:00:00Z"}`, "remind_at"},

@@ -6,19 +6,19 @@ import (
 	"github.com/google/uuid"
 )
 
-// maxOccurrence is beyond every series, and fits the column.
+// maxOccurrence is larger than any series, and fits the database column.
 const maxOccurrence = 1_000_000_000
 
-// Origin is what a task that comes from elsewhere brings along, beside what a client can write into any task. What is
-// zero is as for a new task.
+// Origin has the values of an imported task that a client cannot write into other tasks. A zero value means the same as for a new
+// task.
 type Origin struct {
 	SeriesID               string
 	OccurrenceNo           int
 	CreatedAt, CompletedAt *time.Time
 }
 
-// Import makes a task of a user from one that was kept elsewhere. It obeys the rules of New but one: a recurring task
-// may be done already, and then nothing follows from it, because what followed was kept elsewhere too.
+// Import returns a new task of a user with the values of a task from another system. Its rules are those of New, with one exception:
+// a recurring task may be completed or cancelled already. It then gets no successor, because the other system has that too.
 func Import(id, userID string, f Fields, o Origin, d Defaults) (Task, error) {
 	var p problems
 	for _, name := range readOnlyFields {
@@ -33,11 +33,11 @@ func Import(id, userID string, f Fields, o Origin, d Defaults) (Task, error) {
 	if _, err := uuid.Parse(o.SeriesID); o.SeriesID != "" && err == nil && o.OccurrenceNo > 0 && o.OccurrenceNo <= maxOccurrence {
 		t.SeriesID, t.OccurrenceNo = o.SeriesID, o.OccurrenceNo
 	} else if o.SeriesID != "" || o.OccurrenceNo != 0 {
-		p.add("occurrence_no", "must stand beside series_id, and be from 1 to 1,000,000,000")
+		p.add("occurrence_no", "must be set together with series_id, and be from 1 to 1,000,000,000")
 	}
 	past := func(field string, at *time.Time) bool {
 		if at != nil && (at.Year() < MinYear || at.After(now)) {
-			p.add(field, "must lie between the year 1900 and now")
+			p.add(field, "must be between the year 1900 and now")
 			return false
 		}
 		return at != nil
@@ -50,7 +50,7 @@ func Import(id, userID string, f Fields, o Origin, d Defaults) (Task, error) {
 		if at := Instant(*o.CompletedAt); t.CompletedAt != nil {
 			t.CompletedAt = &at
 		} else {
-			p.add("completed_at", "does not fit a task that is not completed")
+			p.add("completed_at", "must not be set for a task that is not completed")
 		}
 	}
 	return t, p.err(false)

@@ -7,7 +7,7 @@ import (
 	"github.com/taskwire/taskwire/pkg/recurrence"
 )
 
-// Complete makes a task completed. Completing a completed task changes nothing.
+// Complete sets the status to completed. Completing a completed task changes nothing. The error is ErrNotFound for a deleted task.
 func Complete(t Task, now time.Time) (Task, error) {
 	if t.DeletedAt != nil {
 		return t, ErrNotFound
@@ -15,7 +15,8 @@ func Complete(t Task, now time.Time) (Task, error) {
 	return t.withStatus(events.StatusCompleted, now), nil
 }
 
-// Reopen makes a completed or cancelled task pending. Reopening an open task changes nothing.
+// Reopen sets the status of a completed or cancelled task to pending. Reopening an open task changes nothing. The error is
+// ErrNotFound for a deleted task.
 func Reopen(t Task, now time.Time) (Task, error) {
 	if t.DeletedAt != nil {
 		return t, ErrNotFound
@@ -26,7 +27,7 @@ func Reopen(t Task, now time.Time) (Task, error) {
 	return t.withStatus(events.StatusPending, now), nil
 }
 
-// Delete makes a task a tombstone. Deleting a deleted task changes nothing.
+// Delete marks a task as deleted, which makes it a tombstone. Deleting a deleted task changes nothing.
 func Delete(t Task, now time.Time) (Task, error) {
 	if t.DeletedAt == nil {
 		at := Instant(now)
@@ -35,7 +36,7 @@ func Delete(t Task, now time.Time) (Task, error) {
 	return t, nil
 }
 
-// Restore brings a deleted task back as it was. Restoring a task that is there changes nothing.
+// Restore undoes a deletion. Restoring a task that is not deleted changes nothing. The error is ErrRestoreWindow.
 func Restore(t Task, now time.Time) (Task, error) {
 	if t.DeletedAt != nil && now.Sub(*t.DeletedAt) > RestoreWindow {
 		return t, ErrRestoreWindow
@@ -44,8 +45,9 @@ func Restore(t Task, now time.Time) (Task, error) {
 	return t, nil
 }
 
-// Skip leaves this occurrence of a recurring task out: it becomes cancelled, and next is when the one after it is due
-// (false: the series ends here). Skipping a skipped task changes nothing, and asks for no other next one.
+// Skip cancels this occurrence of a recurring task. It returns the times of the next occurrence, and reports whether there is one:
+// the series may end here. Skipping a skipped task changes nothing and returns no next occurrence. The error is ErrNotFound,
+// ErrNotRecurring or ErrAlreadyDone.
 func Skip(t Task, now time.Time) (skipped Task, next Next, ok bool, err error) {
 	switch {
 	case t.DeletedAt != nil:
@@ -71,7 +73,7 @@ func (t Task) withStatus(s events.Status, now time.Time) Task {
 	return t
 }
 
-// EventType names what happened between two states of a task that differ.
+// EventType returns the type of the event for the change between two different states of a task.
 func EventType(before, after Task) events.Type {
 	done := func(s events.Status) bool { return s == events.StatusCompleted || s == events.StatusCancelled }
 	switch {

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// line brings one line of text into its stored form: NFC, no white space around it. Lengths are counted after that.
+// line returns the stored form of one line of text: in NFC, without white space around it. Lengths are checked after that.
 func line(p *problems, field, s string, lo, hi int) string {
 	s = strings.TrimSpace(norm.NFC.String(s))
 	if i := strings.IndexFunc(s, isControl); i >= 0 {
@@ -21,7 +21,8 @@ func line(p *problems, field, s string, lo, hi int) string {
 	return s
 }
 
-// text is line for text of several lines: line feeds and tabs stay, CR LF becomes LF, white space around it stays.
+// text returns the stored form of text with several lines: in NFC, with CR LF converted to LF. It keeps line feeds, tabs and white
+// space around the text.
 func text(p *problems, field, s string, hi int) string {
 	s = strings.ReplaceAll(norm.NFC.String(s), "\r\n", "\n")
 	if i := strings.IndexFunc(s, func(r rune) bool { return isControl(r) && r != '\n' && r != '\t' }); i >= 0 {
@@ -43,11 +44,10 @@ func length(p *problems, field, s string, lo, hi int) {
 	}
 }
 
-// isControl is true for C0, C1 and the two separators that end a line.
+// isControl reports whether r is a control character (C0 or C1), or one of the two Unicode separators that end a line.
 func isControl(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
 
-// tags normalises each tag like a line and keeps the first of those that differ in upper and lower case only. The
-// order is the user's.
+// tags normalises each tag like a line and keeps the order. Of tags that differ only in case it keeps the first.
 func tags(p *problems, list []string) []string {
 	out, seen := make([]string, 0, min(len(list), events.MaxTags)), map[string]bool{}
 	for i, tag := range list {
@@ -68,8 +68,7 @@ func tags(p *problems, list []string) []string {
 	return out
 }
 
-// Line is what a title goes through, for other texts of one line: it returns the stored form, and what is wrong with
-// it or "".
+// Line applies the rules of a title to another text of one line. It returns the stored form, and an error message or "".
 func Line(s string, lo, hi int) (stored, message string) {
 	var p problems
 	stored = line(&p, "", s, lo, hi)

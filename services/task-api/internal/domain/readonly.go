@@ -5,7 +5,7 @@ import (
 	"reflect"
 )
 
-// checkReadOnly refuses a member that the server sets, unless it is as it is.
+// checkReadOnly refuses a member that only the server sets, unless it has its current value.
 func (f Fields) checkReadOnly(p *problems, t Task) {
 	if len(f.readOnly) == 0 {
 		return

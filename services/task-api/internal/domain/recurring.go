@@ -10,8 +10,8 @@ import (
 	"github.com/taskwire/taskwire/pkg/recurrence"
 )
 
-// setRecurrence reads the rule. A task that begins to recur becomes the first occurrence of a series; it stays one of
-// it when the rule is changed or removed later.
+// setRecurrence sets the rule. A task that begins to recur becomes the first occurrence of a new series. It stays in the series when
+// the rule is changed or removed later.
 func (t *Task) setRecurrence(p *problems, f Fields, whole bool) {
 	if !f.Recurrence.Set && !whole {
 		return
@@ -42,7 +42,8 @@ func (t *Task) setRecurrence(p *problems, f Fields, whole bool) {
 	}
 }
 
-// SuccessorID is the id of an occurrence, UUIDv5 of its series and number: the same whoever makes it, however often.
+// SuccessorID returns the id of an occurrence: the UUIDv5 of its series and number. It is the same on every replica and on every
+// attempt. The error says that seriesID is not a UUID.
 func SuccessorID(seriesID string, occurrenceNo int) (string, error) {
 	series, err := uuid.Parse(seriesID)
 	if err != nil {
@@ -51,14 +52,14 @@ func SuccessorID(seriesID string, occurrenceNo int) (string, error) {
 	return uuid.NewSHA1(series, []byte(strconv.Itoa(occurrenceNo))).String(), nil
 }
 
-// Next is when an occurrence is due and what it is reminded of, as it was computed from the rule.
+// Next has the due date and the reminder time of the next occurrence, as computed from the rule.
 type Next struct {
 	DueDate         string
 	DueAt, RemindAt *time.Time
 }
 
-// Successor makes the task that follows done in its series: what the user wrote into done goes on; status, times and
-// numbers are new. The result depends on the arguments alone.
+// Successor returns the task that follows done in its series. It copies the values that the user wrote; status, times and numbers are
+// new. The result depends only on the arguments. The error is ErrSeriesEnded, ErrNotRecurring or *Invalid.
 func Successor(done Task, next Next, now time.Time) (Task, error) {
 	if done.DeletedAt != nil {
 		return Task{}, ErrSeriesEnded
@@ -95,8 +96,8 @@ func zoneOf(t Task) string {
 	return t.Timezone
 }
 
-// keepClock puts the next instant on the time of day that the series was given, and returns that time of day when the
-// clocks skip it on the next day. was is the instant before, with its remembered time of day.
+// keepClock moves the next instant to the time of day of the series. If the clocks skip that time on the next day, it also returns the
+// time of day to remember. was is the previous instant, and remembered its remembered time of day.
 func keepClock(was *time.Time, remembered *time.Duration, next *time.Time, zone *time.Location) (*time.Time, *time.Duration) {
 	if was == nil || next == nil {
 		return next, nil
@@ -112,11 +113,11 @@ func keepClock(was *time.Time, remembered *time.Duration, next *time.Time, zone 
 	return &at, &meant
 }
 
-// checkRange holds the times of a successor against the limits that a request's times have.
+// checkRange applies the limits for times in a request to the times of a successor.
 func (t *Task) checkRange(p *problems) {
 	for field, at := range map[string]*time.Time{"due_at": t.DueAt, "remind_at": t.RemindAt} {
 		if at != nil && (at.Year() < MinYear || at.Year() > MaxYear) {
-			p.add(field, "must lie in the years 1900 to 9998")
+			p.add(field, "must be in the years 1900 to 9998")
 		}
 	}
 	if day, err := time.Parse(time.DateOnly, t.DueDate); t.DueDate != "" && (err != nil || day.Year() > MaxYear) {

@@ -8,7 +8,7 @@ import (
 	"github.com/taskwire/taskwire/pkg/recurrence"
 )
 
-func TestSuccessorCarriesOnWhatTheUserWrote(t *testing.T) {
+func TestSuccessorCopiesTheUsersValues(t *testing.T) {
 	done, _ := Complete(newTask(t, rich), noon)
 	due := time.Date(2030, 2, 8, 9, 0, 0, 0, time.UTC)
 	remind := due.Add(-time.Hour)
@@ -38,9 +38,9 @@ func TestSuccessorCarriesOnWhatTheUserWrote(t *testing.T) {
 	wantRefused(t, "without a due date", err, false, "remind_at")
 }
 
-// TestASeriesReturnsToItsTimeOfDayAfterTheHourThatTheClocksSkip follows a daily series at 02:30 in New York, with a
-// reminder at 02:15, across the night of 10 March 2030 in which 02:00 to 03:00 does not exist.
-func TestASeriesReturnsToItsTimeOfDayAfterTheHourThatTheClocksSkip(t *testing.T) {
+// TestSeriesReturnsToItsTimeAfterASkippedHour follows a daily series at 02:30 in New York, with a reminder at 02:15, across
+// 10 March 2030, on which the clocks skip 02:00 to 03:00.
+func TestSeriesReturnsToItsTimeAfterASkippedHour(t *testing.T) {
 	ny, _ := Zone("America/New_York")
 	task := newTask(t, `{"title":"t","timezone":"America/New_York","due_at":"2030-03-09T02:30:00-05:00","remind_at":"2030-03-09T02:15:00-05:00","recurrence":{"rrule":"FREQ=DAILY"}}`)
 	for _, want := range []string{"2030-03-10T03:30:00-04:00", "2030-03-11T02:30:00-04:00", "2030-03-12T02:30:00-04:00"} {

@@ -6,12 +6,12 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
-// Reminder says what happens to a task's reminder with a change: it is scheduled (which takes the place of the one
-// before), cancelled, or left alone (false). before is nil for a new task.
+// Reminder returns the event type for a task's reminder after a change: events.Scheduled (which replaces the earlier reminder) or
+// events.Cancelled. It returns false if the reminder does not change. before is nil for a new task.
 //
-// A time that the user sets is scheduled even when it has passed: then the reminder comes at once. One that was there
-// already is scheduled again only while it lies ahead: a task that is reopened, restored, renamed or moved after its
-// reminder came does not remind a second time.
+// A new remind_at is scheduled even if it is in the past: the reminder then comes at once. An unchanged remind_at is scheduled again
+// only while it is in the future. So a task that is reopened, restored, renamed or moved after its reminder came does not remind
+// again.
 func Reminder(before *Task, after Task, now time.Time) (events.Type, bool) {
 	was := before != nil && before.reminds()
 	if !after.reminds() {

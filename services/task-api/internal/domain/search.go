@@ -7,10 +7,10 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// MaxSearchWords bounds the words of a search: each is a scan of the index of its own.
+// MaxSearchWords bounds the words of a search: each one needs its own scan of the index.
 const MaxSearchWords = 16
 
-// separators are the characters between words; see search_words in the migrations, which is the same list.
+// separators has the characters that separate words. The function search_words in the migrations has the same list.
 var separators = &unicode.RangeTable{R16: []unicode.Range16{
 	{0x0000, 0x002f, 1}, {0x003a, 0x0040, 1}, {0x005b, 0x0060, 1}, {0x007b, 0x00a9, 1}, {0x00ab, 0x00b4, 1},
 	{0x00b6, 0x00b9, 1}, {0x00bb, 0x00bf, 1}, {0x00d7, 0x00d7, 1}, {0x00f7, 0x00f7, 1}, {0x055a, 0x055f, 1},
@@ -20,19 +20,18 @@ var separators = &unicode.RangeTable{R16: []unicode.Range16{
 	{0xfe10, 0xfe1f, 1}, {0xfe30, 0xfe6f, 1}, {0xfff0, 0xffff, 1},
 }, LatinOffset: 9}
 
-// accents are left out of words.
+// accents has the combining marks that are removed from words.
 var accents = &unicode.RangeTable{R16: []unicode.Range16{
 	{0x0300, 0x036f, 1}, {0x0591, 0x05bd, 1}, {0x064b, 0x065f, 1}, {0xfe00, 0xfe0f, 1},
 }}
 
-// unspaced are the scripts that write no spaces: each character is a word.
+// unspaced has the scripts without spaces between words: each character is a word.
 var unspaced = &unicode.RangeTable{
 	R16: []unicode.Range16{{0x3041, 0x3096, 1}, {0x30a1, 0x30fa, 1}, {0x3400, 0x4dbf, 1}, {0x4e00, 0x9fff, 1}, {0xf900, 0xfaff, 1}},
 	R32: []unicode.Range32{{0x20000, 0x3ffff, 1}},
 }
 
-// SearchWords cuts a search into its words, as the database does with what it searches. Upper and lower case are the
-// database's to make equal.
+// SearchWords splits a search into words in the same way as the database splits the searched texts. The database ignores case.
 func SearchWords(q string) []string {
 	folded := strings.Map(func(r rune) rune {
 		if unicode.Is(accents, r) {

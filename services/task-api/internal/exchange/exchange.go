@@ -1,14 +1,21 @@
-// Package exchange reads tasks out of the files of other programs and writes them. It is pure: no HTTP, no database,
-// no clock.
+// Package exchange reads tasks from the files of other programs, and writes tasks into such files. It uses no HTTP, no
+// database and no clock.
 //
 // Promises:
 //
-//   - A reader streams: it holds one task at a time, and a task, with all that belongs to it, is MaxTask bytes at most.
-//   - What cannot be taken is said with its line, its field and the reason. A task that is refused does not keep those
-//     after it from being read, except where the file itself cannot be read on (ErrFile).
-//   - What is taken otherwise than it stands in the file is a Note. Nothing is cut to fit: a title that is too long is
-//     refused by the domain, like that of any other request.
-//   - Whatever a reader gives back goes through domain.ParseFields and domain.Import; it checks nothing twice.
+//   - A reader streams. It holds one task at a time, and a task with everything that belongs to it has at most MaxTask bytes.
+//   - A reader reports what it cannot import with line, field and reason. It continues after a refused task, unless the rest
+//     of the file cannot be read (ErrFile).
+//   - A Note reports a value that is imported with a change, or not imported. Nothing is cut to fit: the domain refuses a
+//     title that is too long, as in any other request.
+//   - The caller passes each item to domain.ParseFields and domain.Import. A reader does not repeat their checks.
+//
+// # Why there is no iCalendar library
+//
+// The Go libraries do not keep these promises. emersion/go-ical (f41e73efc392) returns a whole calendar, has no limit for a line,
+// and panics on a property whose parameters have no colon after them. arran4/golang-ical (v0.3.4) can read single components,
+// but has no limit for a line, gives no line numbers, and leaves the rest of a refused component unread. apognu/gocal (v0.9.1)
+// reads events only, no tasks.
 package exchange
 
 import (
@@ -21,10 +28,10 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
-// Format is a kind of file.
+// Format is a file format.
 type Format string
 
-// The formats. CSV is Todoist's.
+// The formats. CSV is the one that Todoist exports.
 const (
 	JSONL       Format = "jsonl"
 	CSV         Format = "csv"
@@ -35,61 +42,61 @@ const (
 // Formats returns every format.
 func Formats() []Format { return []Format{JSONL, CSV, ICS, Taskwarrior} }
 
-// MaxTask bounds a task in a file: the longest description with every character escaped, and as much again.
+// MaxTask bounds a task in a file, in bytes: the longest description with every character escaped, and as much for the rest.
 const MaxTask = 256 << 10
 
-// Options are what a file leaves open.
+// Options are values that a file may not contain.
 type Options struct {
-	Zone string    // of times that name none; IANA
-	Now  time.Time // of recurrences that name no first day
+	Zone string    // the IANA zone of times without a zone
+	Now  time.Time // the start of recurrences without a first day
 }
 
-// Item is a task of a file.
+// Item is a task that was read from a file.
 type Item struct {
 	Line int
-	// Source is the id that the task has in the file, "" where it has none. Content stands for it then.
+	// Source is the id of the task in the file. If it is empty, Content identifies the task.
 	Source  string
 	Content string
-	// Fields are those of a request of the API.
+	// Fields are the members of an API request that would create the task.
 	Fields map[string]json.RawMessage
-	// Series, Occurrence, CreatedAt and CompletedAt are as in the file; zero where it does not say.
+	// Series, Occurrence, CreatedAt and CompletedAt are from the file; zero if it does not have them.
 	Series                 string
 	Occurrence             int
 	CreatedAt, CompletedAt *time.Time
 	Notes                  []Note
 }
 
-// Note says what of a task was not taken, or taken otherwise.
+// Note reports a value of a task that was not imported, or imported with a change.
 type Note struct {
 	Line   int    `json:"line"`
 	Field  string `json:"field,omitempty"`
 	Reason string `json:"reason"`
 }
 
-// Refused is a line, or what begins there, that is no task. Reading can go on.
+// Refused reports an invalid entry, with the line where it begins. The reader can continue.
 type Refused Note
 
 func (r *Refused) Error() string { return fmt.Sprintf("line %d: %s %s", r.Line, r.Field, r.Reason) }
 
-// Skipped is a line that is left out because it is none of ours to take. Reading can go on.
+// Skipped reports an entry that is valid but is not imported. The reader can continue.
 type Skipped Note
 
 func (s *Skipped) Error() string { return fmt.Sprintf("line %d: %s %s", s.Line, s.Field, s.Reason) }
 
-// ErrFile says that the file cannot be read on.
-var ErrFile = errors.New("the file cannot be read on")
+// ErrFile means that the rest of the file cannot be read.
+var ErrFile = errors.New("the rest of the file cannot be read")
 
-// Reader gives back the tasks of a file, one after the other. Next returns io.EOF at the end, *Refused and *Skipped for
-// what is no task, and any other error where the file cannot be read on.
+// Reader reads the tasks of a file one by one. Next returns io.EOF at the end. It returns *Refused or *Skipped for an entry that
+// is not imported; the next call continues after it. After any other error the reader cannot continue.
 type Reader interface{ Next() (Item, error) }
 
-// Writer writes tasks into a file. Close ends it and does not close what it writes to.
+// Writer writes tasks into a file. Close completes the file. It does not close the underlying io.Writer.
 type Writer interface {
 	Write(t events.TaskData) error
 	Close() error
 }
 
-// NewReader makes the reader of a format.
+// NewReader returns a reader of the format. The error says that o.Zone or f is unknown.
 func NewReader(f Format, r io.Reader, o Options) (Reader, error) {
 	zone, err := time.LoadLocation(o.Zone)
 	if err != nil {
@@ -108,7 +115,7 @@ func NewReader(f Format, r io.Reader, o Options) (Reader, error) {
 	return nil, fmt.Errorf("there is no format %q", f)
 }
 
-// NewWriter makes the writer of a format, and writes what stands before the first task.
+// NewWriter returns a writer of the format. It writes the beginning of the file.
 func NewWriter(f Format, w io.Writer) (Writer, error) {
 	switch f {
 	case JSONL:
@@ -123,11 +130,11 @@ func NewWriter(f Format, w io.Writer) (Writer, error) {
 	return nil, fmt.Errorf("there is no format %q", f)
 }
 
-// set puts a field of the API into an item.
+// set sets a field of the API request.
 func (i *Item) set(field string, v any) {
 	raw, err := json.Marshal(v)
 	if err != nil {
-		panic("exchange: a field cannot be written as JSON: " + err.Error()) // texts, lists of texts and times can
+		panic("exchange: a field cannot be written as JSON: " + err.Error()) // cannot happen for strings, lists of strings, maps and numbers
 	}
 	if i.Fields == nil {
 		i.Fields = map[string]json.RawMessage{}
@@ -139,5 +146,5 @@ func (i *Item) note(field, reason string) {
 	i.Notes = append(i.Notes, Note{i.Line, field, reason})
 }
 
-// instant is how the API takes a time.
+// instant formats a time as the API expects it.
 func instant(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }

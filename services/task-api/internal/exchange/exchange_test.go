@@ -21,10 +21,10 @@ var update = flag.Bool("update", false, "write the golden files")
 
 var options = Options{Zone: "Europe/Vienna", Now: time.Date(2029, 12, 30, 22, 30, 0, 0, time.UTC)}
 
-// files are the samples, by format.
+// files has the sample of each format.
 var files = map[Format]string{JSONL: "tasks.jsonl", CSV: "todoist.csv", ICS: "tasks.ics", Taskwarrior: "taskwarrior.json"}
 
-// describe reads a file to its end and writes down what came out, a line each.
+// describe reads a file to its end and returns a line for each result.
 func describe(t testing.TB, f Format, r io.Reader) string {
 	t.Helper()
 	reader, err := NewReader(f, r, options)
@@ -59,7 +59,7 @@ func describe(t testing.TB, f Format, r io.Reader) string {
 	}
 }
 
-func TestTheSampleOfEachFormatReadsAsItsGoldenFileSays(t *testing.T) {
+func TestSamplesReadAsTheirGoldenFiles(t *testing.T) {
 	for format, name := range files {
 		raw, err := os.ReadFile(filepath.Join("testdata", name))
 		if err != nil {
@@ -81,19 +81,19 @@ func TestTheSampleOfEachFormatReadsAsItsGoldenFileSays(t *testing.T) {
 	}
 }
 
-func TestAFileThatIsCutIsSaidToBeCut(t *testing.T) {
+func TestTruncatedFileIsAnError(t *testing.T) {
 	for format, text := range map[Format]string{
 		CSV:         "TYPE,CONTENT\ntask,\"not closed" + strings.Repeat("x\n", MaxTask),
 		ICS:         "BEGIN:VCALENDAR\nBEGIN:VTODO\nSUMMARY:x\n",
 		Taskwarrior: `[{"description":"x"`,
 	} {
 		if got := describe(t, format, strings.NewReader(text)); !strings.Contains(got, ErrFile.Error()) {
-			t.Errorf("%s: got %q, want that the file cannot be read on", format, got)
+			t.Errorf("%s: got %q, want ErrFile", format, got)
 		}
 	}
 }
 
-// endless repeats a text and never ends by itself.
+// endless repeats a text until left bytes are read.
 type endless struct {
 	text string
 	at   int
@@ -110,7 +110,7 @@ func (e *endless) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func TestAReaderHoldsOneTaskAtATime(t *testing.T) {
+func TestReaderHoldsOneTaskAtATime(t *testing.T) {
 	const size, most = 8 << 20, 3 << 20
 	long := strings.Repeat("x", 1000)
 	var m runtime.MemStats
@@ -143,8 +143,8 @@ func TestAReaderHoldsOneTaskAtATime(t *testing.T) {
 	}
 }
 
-// fuzz holds a reader to its promises: it ends, gives back no more lines than there are, and what it takes can be read
-// by the domain or is refused by it.
+// fuzz checks the promises of a reader. It ends, its line numbers exist in the file, and the domain accepts or refuses each
+// item without a panic.
 func fuzz(f *testing.F, format Format) {
 	raw, err := os.ReadFile(filepath.Join("testdata", files[format]))
 	if err != nil {
@@ -183,7 +183,7 @@ func fuzz(f *testing.F, format Format) {
 			if err != nil {
 				continue
 			}
-			// What was taken can be written in every format.
+			// Every format can write an accepted task.
 			for _, to := range Formats() {
 				w, err := NewWriter(to, io.Discard)
 				if err != nil {

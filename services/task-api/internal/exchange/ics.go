@@ -9,18 +9,17 @@ import (
 	"time"
 )
 
-// icsReader reads the VTODOs of an iCalendar file (RFC 5545). The lines of one component are held at a time; a general
-// reader would hold the calendar.
+// icsReader reads the VTODO components of an iCalendar file (RFC 5545). It holds the lines of one component at a time.
 type icsReader struct {
 	lines   *lines
-	pending string // the unfolded line that was read ahead
-	at      int    // its number
-	begun   bool
-	done    bool
+	pending string // the line that was read ahead, unfolded so far
+	at      int    // the number of its first line in the file
+	begun   bool   // BEGIN:VCALENDAR was read
+	done    bool   // the end of the file was reached
 	zone    *time.Location
 }
 
-// property is one content line: NAME;PARAM=value:value.
+// property is a content line: NAME;PARAM=value:value.
 type property struct {
 	name, value string
 	params      map[string]string
@@ -29,7 +28,7 @@ type property struct {
 
 var errICSTooLong = errors.New("is longer than a task can be")
 
-// unfolded returns the next line with those that continue it (RFC 5545, section 3.1).
+// unfolded returns the next content line, joined with its continuation lines (RFC 5545, section 3.1).
 func (r *icsReader) unfolded() (text string, line int, err error) {
 	for {
 		raw, tooLong, err := r.lines.next()
@@ -50,13 +49,13 @@ func (r *icsReader) unfolded() (text string, line int, err error) {
 			continue
 		}
 		text, line, r.pending, r.at = r.pending, r.at, string(raw), r.lines.no
-		if line > 0 { // not before the first one
+		if line > 0 { // on the first call there is no earlier line
 			return text, line, nil
 		}
 	}
 }
 
-// parseProperty reads a content line; parameters may stand in quotation marks.
+// parseProperty parses a content line. The value of a parameter may be in quotation marks.
 func parseProperty(text string, line int) (property, bool) {
 	p := property{line: line, params: map[string]string{}}
 	quoted, start, parts := false, 0, []string(nil)
@@ -93,7 +92,7 @@ func (r *icsReader) Next() (Item, error) {
 		text, line, err := r.unfolded()
 		if err != nil {
 			if errors.Is(err, io.EOF) && !r.begun {
-				return Item{}, fmt.Errorf("%w: it has no BEGIN:VCALENDAR, so it is not iCalendar", ErrFile)
+				return Item{}, fmt.Errorf("%w: it is not iCalendar, because it has no BEGIN:VCALENDAR", ErrFile)
 			}
 			return Item{}, err
 		}
@@ -103,7 +102,7 @@ func (r *icsReader) Next() (Item, error) {
 		case kind == "VCALENDAR":
 			r.begun = true
 		case !r.begun:
-			return Item{}, fmt.Errorf("%w: line %d is before BEGIN:VCALENDAR, so it is not iCalendar", ErrFile, line)
+			return Item{}, fmt.Errorf("%w: it is not iCalendar, because line %d comes before BEGIN:VCALENDAR", ErrFile, line)
 		case kind == "VTODO":
 			return r.todo(line)
 		default:
@@ -111,7 +110,7 @@ func (r *icsReader) Next() (Item, error) {
 				return Item{}, err
 			}
 			if kind != "VTIMEZONE" {
-				return Item{}, &Skipped{line, kind, "is not taken: only VTODO is"}
+				return Item{}, &Skipped{line, kind, "is not imported: only VTODO is"}
 			}
 		}
 	}
@@ -125,12 +124,12 @@ func begins(text string) (kind string, ok bool) {
 	return strings.ToUpper(strings.TrimSpace(text[len(begin):])), true
 }
 
-// skip reads to the end of a component.
+// skip reads up to the end of a component.
 func (r *icsReader) skip(kind string, line int) error {
 	for {
 		text, _, err := r.unfolded()
 		if errors.Is(err, io.EOF) {
-			return fmt.Errorf("%w: the %.50s of line %d has no end", ErrFile, kind, line)
+			return fmt.Errorf("%w: the %.50s that begins on line %d has no end", ErrFile, kind, line)
 		}
 		if err != nil {
 			return err
@@ -141,7 +140,7 @@ func (r *icsReader) skip(kind string, line int) error {
 	}
 }
 
-// todo reads a VTODO to its end, and makes it a task.
+// todo reads a VTODO up to its end and converts it.
 func (r *icsReader) todo(line int) (Item, error) {
 	var list, alarm []property
 	inner, size := "", 0
@@ -149,7 +148,7 @@ func (r *icsReader) todo(line int) (Item, error) {
 	for {
 		text, at, err := r.unfolded()
 		if errors.Is(err, io.EOF) {
-			return Item{}, fmt.Errorf("%w: the VTODO of line %d has no end", ErrFile, line)
+			return Item{}, fmt.Errorf("%w: the VTODO that begins on line %d has no end", ErrFile, line)
 		}
 		if err != nil {
 			return Item{}, err
@@ -175,7 +174,7 @@ func (r *icsReader) todo(line int) (Item, error) {
 			p, ok := parseProperty(text, at)
 			switch {
 			case !ok:
-				bad = &Refused{at, "", "is no line of iCalendar (NAME:value)"}
+				bad = &Refused{at, "", "is not a line of iCalendar (NAME:value)"}
 			case inner == "":
 				list = append(list, p)
 			case inner == "VALARM":
@@ -185,7 +184,7 @@ func (r *icsReader) todo(line int) (Item, error) {
 	}
 }
 
-// icsText reads a value of type TEXT (RFC 5545, section 3.3.11).
+// icsText decodes a value of type TEXT (RFC 5545, section 3.3.11).
 func icsText(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
@@ -202,7 +201,7 @@ func icsText(s string) string {
 	return b.String()
 }
 
-// icsList reads values of type TEXT that commas separate.
+// icsList decodes a list of TEXT values that are separated by commas.
 func icsList(s string) (out []string) {
 	start := 0
 	for i := 0; i < len(s); i++ {
@@ -216,7 +215,7 @@ func icsList(s string) (out []string) {
 	return append(out, icsText(s[min(start, len(s)):]))
 }
 
-// icsDuration reads a duration like -PT15M or P1D (RFC 5545, section 3.3.6).
+// icsDuration parses a duration like -PT15M or P1D (RFC 5545, section 3.3.6).
 func icsDuration(s string) (time.Duration, bool) {
 	s, before := strings.CutPrefix(s, "-")
 	s, ok := strings.CutPrefix(strings.TrimPrefix(s, "+"), "P")

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// icsTask makes a task of a VTODO.
+// icsTask converts a VTODO to a task.
 type icsTask struct {
 	item    Item
 	zone    *time.Location
@@ -21,14 +21,14 @@ type icsTask struct {
 
 var icsStatus = map[string]string{"NEEDS-ACTION": "pending", "IN-PROCESS": "in_progress", "COMPLETED": "completed", "CANCELLED": "cancelled"}
 
-// icsKnown are properties that say nothing about the task itself.
+// icsKnown has the properties that are ignored without a note: they say nothing about the task itself.
 var icsKnown = map[string]bool{"DTSTAMP": true, "LAST-MODIFIED": true, "SEQUENCE": true, "CLASS": true, "PERCENT-COMPLETE": true}
 
 func (t *icsTask) read(list, alarm []property) (Item, error) {
 	var content strings.Builder
 	done := false
 	for _, p := range list {
-		if p.name != "DTSTAMP" && p.name != "LAST-MODIFIED" { // those of the moment of the export
+		if p.name != "DTSTAMP" && p.name != "LAST-MODIFIED" { // these depend on the time of the export
 			content.WriteString(p.name + ":" + p.value + "\n")
 		}
 		if p.name == "STATUS" {
@@ -44,7 +44,7 @@ func (t *icsTask) read(list, alarm []property) (Item, error) {
 	t.item.Content = content.String()
 	if !t.hasDue && t.started != nil {
 		t.setDue(*t.started)
-		t.item.note("DTSTART", "is taken as the due date: there is no DUE")
+		t.item.note("DTSTART", "is used as the due date, because there is no DUE")
 	}
 	if t.rule != "" {
 		t.item.recur(t.rule, t.anchor)
@@ -79,7 +79,7 @@ func (t *icsTask) take(p property) error {
 		if err != nil || n < 0 || n > 9 {
 			return &Refused{p.line, "PRIORITY", "must be 0 to 9"}
 		}
-		// Nine steps into four: 1 urgent, 2 to 4 high, 5 (and 0, none) medium, 6 to 9 low.
+		// Nine priorities become four: 1 urgent, 2 to 4 high, 5 and 0 (none) medium, 6 to 9 low.
 		t.item.set("priority", []string{"medium", "urgent", "high", "high", "high", "medium", "low", "low", "low", "low"}[n])
 	case "DUE":
 		t.setDue(p)
@@ -92,7 +92,7 @@ func (t *icsTask) take(p property) error {
 	case "COMPLETED":
 		t.item.CompletedAt = t.stamp(p)
 	case "RECURRENCE-ID":
-		return &Skipped{p.line, p.name, "makes it an exception of a series, which is not taken"}
+		return &Skipped{p.line, p.name, "makes it an exception of a series; exceptions are not imported"}
 	case "X-TASKWIRE-TIMEZONE":
 		t.item.set("timezone", icsText(p.value))
 	case "X-TASKWIRE-ANCHOR":
@@ -102,10 +102,10 @@ func (t *icsTask) take(p property) error {
 			t.item.set("position", n)
 		}
 	case "RELATED-TO":
-		t.note(p, "makes it a subtask: taken as a task of its own")
+		t.note(p, "makes it a subtask: imported as a separate task")
 	default:
 		if !icsKnown[p.name] && !strings.HasPrefix(p.name, "X-") {
-			t.note(p, "is not taken")
+			t.note(p, "is not imported")
 		}
 	}
 	return nil
@@ -115,11 +115,11 @@ func (t *icsTask) note(p property, reason string) {
 	t.item.Notes = append(t.item.Notes, Note{p.line, fmt.Sprintf("%.50s", p.name), reason})
 }
 
-// setDue takes a date, an instant in UTC, or a time on the wall clock of its TZID or of the account.
+// setDue accepts a date, an instant in UTC, or a wall-clock time in the zone of its TZID or of the account.
 func (t *icsTask) setDue(p property) {
 	at, clock, zone, ok := t.time(p)
 	if !ok {
-		t.note(p, "is no date or time: taken without a due date")
+		t.note(p, "is not a date or time: imported without a due date")
 		return
 	}
 	t.due, t.hasDue = at, true
@@ -140,7 +140,7 @@ func (t *icsTask) time(p property) (at time.Time, clock bool, zone string, ok bo
 	if name := p.params["TZID"]; name != "" {
 		l, err := time.LoadLocation(name)
 		if err != nil || name == "Local" {
-			t.note(p, "has a TZID that is no IANA time zone: the account's is used")
+			t.note(p, "has a TZID that is not an IANA time zone: the account's zone is used")
 		} else {
 			loc, zone = l, name
 		}
@@ -152,14 +152,14 @@ func (t *icsTask) time(p property) (at time.Time, clock bool, zone string, ok bo
 func (t *icsTask) stamp(p property) *time.Time {
 	at, clock, _, ok := t.time(p)
 	if !ok || !clock {
-		t.note(p, "is no time")
+		t.note(p, "is not a time: not imported")
 		return nil
 	}
 	at = at.UTC()
 	return &at
 }
 
-// remind takes the first alarm that has a time.
+// remind uses the first alarm that has a time.
 func (t *icsTask) remind(alarm []property) {
 	taken := false
 	for _, p := range alarm {
@@ -173,11 +173,11 @@ func (t *icsTask) remind(alarm []property) {
 		}
 		switch {
 		case !ok || !clock:
-			t.note(p, "has no time, or none without a due date: not taken")
+			t.note(p, "has no time, or needs a due date for it: not imported")
 		case !t.hasDue:
-			t.note(p, "is not taken: a reminder needs a due date")
+			t.note(p, "is not imported: a reminder needs a due date")
 		case taken:
-			t.note(p, "is not taken: a task has one reminder")
+			t.note(p, "is not imported: a task has one reminder")
 		default:
 			t.item.set("remind_at", instant(at))
 			taken = true

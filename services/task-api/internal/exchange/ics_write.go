@@ -10,8 +10,8 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
-// icsWriter writes a VTODO for each task. What iCalendar has no property for (time zone of a date, anchor, position)
-// stands in properties of our own. Lost are series and occurrence numbers.
+// icsWriter writes a VTODO for each task. Time zone of a date, anchor and position have no property in iCalendar: they are in
+// X-TASKWIRE-… properties. Series and occurrence numbers are lost.
 type icsWriter struct{ w io.Writer }
 
 func newICSWriter(w io.Writer) (*icsWriter, error) {
@@ -83,10 +83,10 @@ var icsEscaper = strings.NewReplacer(`\`, `\\`, ";", `\;`, ",", `\,`, "\n", `\n`
 
 func icsEscape(s string) string { return icsEscaper.Replace(s) }
 
-// maxFold is the length of a line in bytes (RFC 5545, section 3.1).
+// maxFold is the largest length of a line in bytes (RFC 5545, section 3.1).
 const maxFold = 75
 
-// fold writes a line in pieces that no character is torn by.
+// fold writes a line in pieces, and never splits a character.
 func fold(b *strings.Builder, line string) {
 	room := maxFold
 	for len(line) > room {

@@ -10,13 +10,13 @@ import (
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
 )
 
-// jsonlReader reads our own format: one task a line, as the API answers it. All that a client can write is taken, and
-// series_id, occurrence_no, created_at and completed_at beside it. What only makes sense in the account that the file
-// came from (user_id, version, seq, updated_at) is left behind, and the id becomes another one of the new account.
+// jsonlReader reads Taskwire's own format: one task a line, as the API returns it. It imports all fields that a client can write,
+// and series_id, occurrence_no, created_at and completed_at. It ignores fields that belong to the account of the export
+// (user_id, version, seq, updated_at). The new account gets a new id for each task.
 type jsonlReader struct{ *lines }
 
-// leftBehind are the members that are new in every account.
-var leftBehind = []string{"user_id", "version", "seq", "updated_at"}
+// ignored has the members that are new in every account.
+var ignored = []string{"user_id", "version", "seq", "updated_at"}
 
 // Next implements Reader.
 func (r *jsonlReader) Next() (Item, error) {
@@ -50,19 +50,19 @@ func (r *jsonlReader) item(line []byte) (Item, error) {
 		raw, ok := item.Fields[name]
 		delete(item.Fields, name)
 		if ok && json.Unmarshal(raw, target) != nil {
-			return Item{}, &Refused{r.no, name, "is not what a task has there"}
+			return Item{}, &Refused{r.no, name, "has the wrong type"}
 		}
 	}
 	if deleted != nil {
-		return Item{}, &Skipped{r.no, "deleted_at", "is set: a deleted task is not taken"}
+		return Item{}, &Skipped{r.no, "deleted_at", "is set: a deleted task is not imported"}
 	}
-	for _, name := range leftBehind {
+	for _, name := range ignored {
 		delete(item.Fields, name)
 	}
 	return item, nil
 }
 
-// reason is the text of an error for the user.
+// reason returns the text of an error for the user.
 func reason(err error) string {
 	var e *httpx.Error
 	if errors.As(err, &e) {

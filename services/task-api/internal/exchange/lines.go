@@ -7,17 +7,18 @@ import (
 	"io"
 )
 
-// lines reads a file line by line, in bounded memory.
+// lines reads a file line by line in bounded memory.
 type lines struct {
 	r  *bufio.Reader
-	no int // of the line that was read last
+	no int // the number of the last line
 }
 
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
 func newLines(r io.Reader) *lines { return &lines{r: bufio.NewReaderSize(r, 64<<10)} }
 
-// next returns a line without its end, as a copy. A line above MaxTask is read to its end and tooLong.
+// next returns a copy of the next line without its line end. For a line of more than MaxTask bytes it reads up to the line end
+// and returns tooLong.
 func (l *lines) next() (line []byte, tooLong bool, err error) {
 	for {
 		part, err := l.r.ReadSlice('\n')

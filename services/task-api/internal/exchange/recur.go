@@ -2,11 +2,11 @@ package exchange
 
 import "github.com/taskwire/taskwire/pkg/recurrence"
 
-// recur puts a recurrence into an item. A rule that Taskwire does not have is noted, and the task is taken without it:
-// its other fields are still of use.
+// recur sets the recurrence of an item. If Taskwire does not support the rule, recur adds a note and the task is imported
+// without it: the other fields are still useful.
 func (i *Item) recur(rule, anchor string) {
 	if _, err := recurrence.Parse(rule); err != nil {
-		i.note("recurrence", "is not taken: "+err.Error())
+		i.note("recurrence", "is not imported: "+err.Error())
 		return
 	}
 	members := map[string]string{"rrule": rule}

@@ -14,10 +14,12 @@ import (
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
 )
 
-// taskwarrior reads what `task export` writes: a JSON array of objects, or one object a line.
+// taskwarrior reads the output of `task export`: a JSON array of objects, or one object a line.
 //
-// A recurring task (status recurring, or one with recur of its own) is taken as one recurring task; its pending
-// instances, which name it as their parent, are not, because Taskwire makes them itself.
+// A recurring task (with status recurring, or with recur and no parent) is imported as one recurring task. Its pending
+// instances, which name it as their parent, are skipped: Taskwire creates them itself.
+//
+// json.Decoder is not used for the array: it cannot continue after an object with an error, and does not bound an object.
 type taskwarrior struct {
 	r    *bufio.Reader
 	line int
@@ -27,14 +29,14 @@ func newTaskwarrior(r io.Reader) *taskwarrior {
 	return &taskwarrior{r: bufio.NewReaderSize(r, 64<<10), line: 1}
 }
 
-// object returns the next object at the top and its line. It is found by its braces alone, so that one that cannot be
-// read does not keep those after it from being read.
+// object returns the next top-level object and its line. It finds the end of an object by its braces, so that the reader can
+// continue after an object with an error.
 func (t *taskwarrior) object() (raw []byte, line int, err error) {
 	depth, inText, escaped, tooLong := 0, false, false, false
 	for {
 		c, err := t.r.ReadByte()
 		if errors.Is(err, io.EOF) && depth > 0 {
-			return nil, 0, fmt.Errorf("%w: the object of line %d has no end", ErrFile, line)
+			return nil, 0, fmt.Errorf("%w: the object that begins on line %d has no end", ErrFile, line)
 		}
 		if err != nil {
 			return nil, 0, err
@@ -47,7 +49,7 @@ func (t *taskwarrior) object() (raw []byte, line int, err error) {
 			case c == '{':
 				depth, raw, line = 1, append(raw, c), t.line
 			case strings.IndexByte(" \t\r\n,[]\xef\xbb\xbf", c) < 0:
-				return nil, 0, fmt.Errorf("%w: line %d is not what `task export` writes", ErrFile, t.line)
+				return nil, 0, fmt.Errorf("%w: it is not the output of `task export`, because of line %d", ErrFile, t.line)
 			}
 			continue
 		}
@@ -75,17 +77,17 @@ func (t *taskwarrior) object() (raw []byte, line int, err error) {
 	}
 }
 
-// twTask is an object of the export: what is taken of it.
+// twTask has the imported attributes of an exported task.
 type twTask struct {
 	UUID, Description, Status, Priority, Due, Entry, End, Start, Recur, Parent string
 	Tags                                                                       []string
 	Annotations                                                                []struct{ Description string }
-	// Taskwire's own, as user-defined attributes of Taskwarrior.
+	// Attributes that only Taskwire writes; to Taskwarrior they are user-defined attributes.
 	TaskwireStatus, TaskwirePriority, TaskwireRRule, TaskwireAnchor, TaskwireTimezone, TaskwireDueDate, TaskwireRemindAt string
 	TaskwirePosition                                                                                                     *float64
 }
 
-// twComputed are attributes that Taskwarrior works out itself.
+// twComputed has the attributes that Taskwarrior computes. They are ignored without a note.
 var twComputed = map[string]bool{"id": true, "urgency": true, "modified": true, "mask": true, "imask": true, "rtype": true, "template": true, "last": true}
 
 // Next implements Reader.
@@ -108,19 +110,19 @@ func (t *taskwarrior) Next() (Item, error) {
 	}
 	for name, target := range targets {
 		if raw, ok := members[name]; ok && json.Unmarshal(raw, target) != nil {
-			return Item{}, &Refused{line, name, "is not what Taskwarrior has there"}
+			return Item{}, &Refused{line, name, "has the wrong type"}
 		}
 	}
 	item := Item{Line: line, Source: w.UUID, Content: string(raw)}
 	for _, name := range sorted(members) {
 		if targets[name] == nil && !twComputed[name] {
-			item.note(fmt.Sprintf("%.50s", name), "is not taken")
+			item.note(fmt.Sprintf("%.50s", name), "is not imported")
 		}
 	}
 	return item, w.into(&item)
 }
 
-// into makes the item.
+// into fills in the item.
 func (w twTask) into(item *Item) error {
 	done := w.Status == "completed"
 	switch w.Status {
@@ -128,13 +130,13 @@ func (w twTask) into(item *Item) error {
 		if w.TaskwireStatus == string(events.StatusCancelled) {
 			break
 		}
-		return &Skipped{item.Line, "status", "is deleted: not taken"}
+		return &Skipped{item.Line, "status", "is deleted: not imported"}
 	case "pending", "waiting", "recurring", "completed", "":
 	default:
 		return &Refused{item.Line, "status", "must be pending, waiting, recurring, completed or deleted"}
 	}
 	if w.Parent != "" && w.Recur != "" && !done {
-		return &Skipped{item.Line, "parent", "makes it an instance of a recurring task, which is taken as a whole"}
+		return &Skipped{item.Line, "parent", "makes it an instance of a recurring task, which is imported as a whole"}
 	}
 	status := events.StatusPending
 	switch {
@@ -187,7 +189,7 @@ func (w twTask) into(item *Item) error {
 		item.recur(w.TaskwireRRule, w.TaskwireAnchor)
 	case w.Recur == "" || done:
 	case rule == "":
-		item.note("recur", fmt.Sprintf("%.50q is not taken: it has no rule in Taskwire", w.Recur))
+		item.note("recur", fmt.Sprintf("%.50q is not imported: Taskwire has no such rule", w.Recur))
 	default:
 		item.recur(rule, "")
 	}
@@ -200,7 +202,7 @@ func (twTask) time(item *Item, field, s string) *time.Time {
 	}
 	at, err := time.Parse(icsStamp, s)
 	if err != nil {
-		item.note(field, "is no time like 20300131T150405Z: not taken")
+		item.note(field, "is not a time like 20300131T150405Z: not imported")
 		return nil
 	}
 	return &at
@@ -217,7 +219,7 @@ var (
 	}
 )
 
-// twRule is the rule of a duration of Taskwarrior's, "" for one that has none.
+// twRule converts a recurrence of Taskwarrior to a rule. It returns "" if there is no such rule.
 func twRule(recur string) string {
 	recur = strings.TrimSpace(recur)
 	if rule, ok := twNames[strings.ToLower(recur)]; ok {

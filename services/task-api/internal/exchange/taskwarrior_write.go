@@ -11,8 +11,8 @@ import (
 
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// taskwarriorWriter writes an array that `task import` reads, one object a line. What Taskwarrior has no attribute for
-// stands in user-defined ones. Lost are series and occurrence numbers, and fractions of a second.
+// taskwarriorWriter writes an array for `task import`, one object a line. Values without an attribute in Taskwarrior are in
+// user-defined attributes. Series and occurrence numbers and fractions of a second are lost.
 type taskwarriorWriter struct {
 	w     io.Writer
 	begun bool

@@ -14,10 +14,10 @@ import (
 )
 
 // todoist reads the CSV that Todoist exports: TYPE, CONTENT, DESCRIPTION, PRIORITY, INDENT, AUTHOR, RESPONSIBLE, DATE,
-// DATE_LANG, TIMEZONE and more, in any order. It has no ids: a row's content stands for it.
+// DATE_LANG, TIMEZONE and more, in any order. It has no ids: a row's content identifies it.
 //
-// Priorities 1 to 4 are urgent to low. @labels at the end of CONTENT are tags. Sections and comments are not taken; a
-// subtask is taken as a task of its own.
+// Priorities 1 to 4 mean urgent to low. @labels at the end of CONTENT are tags. Sections and comments are not imported. A
+// subtask is imported as a separate task.
 type todoist struct {
 	source  *budget
 	csv     *csv.Reader
@@ -26,7 +26,7 @@ type todoist struct {
 	zone    *time.Location
 }
 
-// budget bounds what one record reads, which csv.Reader itself does not.
+// budget bounds the bytes that one record reads: csv.Reader has no such limit.
 type budget struct {
 	r    io.Reader
 	left int
@@ -67,7 +67,7 @@ func (t *todoist) Next() (Item, error) {
 		}
 		if _, own := t.columns[extraStatus]; own {
 			for i := range record {
-				record[i] = restored(record[i])
+				record[i] = unescapeFormula(record[i])
 			}
 		}
 		return t.item(record, line)
@@ -112,13 +112,13 @@ func (t *todoist) header() error {
 	}
 	for _, name := range []string{"TYPE", "CONTENT"} {
 		if _, ok := t.columns[name]; !ok {
-			return fmt.Errorf("%w: its first line has no column %s, so it is not Todoist's CSV", ErrFile, name)
+			return fmt.Errorf("%w: it is not Todoist's CSV, because its first line has no column %s", ErrFile, name)
 		}
 	}
 	return nil
 }
 
-// extra are columns that only Taskwire writes; they make the way there and back lossless.
+// extra… are columns that only Taskwire writes. With them an import restores what the export wrote.
 const extraZone, extraReminder, extraStatus, extraRule, extraAnchor = "TASKWIRE_TIMEZONE", "TASKWIRE_REMIND_AT", "TASKWIRE_STATUS", "TASKWIRE_RRULE", "TASKWIRE_ANCHOR"
 
 func (t *todoist) item(record []string, line int) (Item, error) {
@@ -131,7 +131,7 @@ func (t *todoist) item(record []string, line int) (Item, error) {
 	switch kind := strings.ToLower(strings.TrimSpace(get("TYPE"))); kind {
 	case "task":
 	case "section", "note", "meta", "":
-		return Item{}, &Skipped{line, "TYPE", fmt.Sprintf("is %q: only tasks are taken", kind)}
+		return Item{}, &Skipped{line, "TYPE", fmt.Sprintf("is %q: only tasks are imported", kind)}
 	default:
 		return Item{}, &Refused{line, "TYPE", fmt.Sprintf("is %.50q: want task, section or note", kind)}
 	}
@@ -150,11 +150,11 @@ func (t *todoist) item(record []string, line int) (Item, error) {
 		item.set("priority", events.Priorities()[len(events.Priorities())-n])
 	}
 	if indent := strings.TrimSpace(get("INDENT")); indent != "" && indent != "1" {
-		item.note("INDENT", "makes it a subtask: taken as a task of its own")
+		item.note("INDENT", "makes it a subtask: imported as a separate task")
 	}
 	for _, name := range []string{"RESPONSIBLE", "DURATION", "DEADLINE"} {
 		if v := strings.TrimSpace(get(name)); v != "" && v != "None" {
-			item.note(name, "is not taken")
+			item.note(name, "is not imported")
 		}
 	}
 	zone := t.zone
@@ -163,7 +163,7 @@ func (t *todoist) item(record []string, line int) (Item, error) {
 			zone = loc
 			item.set("timezone", name)
 		} else {
-			item.note("TIMEZONE", "is no IANA time zone: the account's is used")
+			item.note("TIMEZONE", "is not an IANA time zone: the account's zone is used")
 		}
 	}
 	for column, field := range map[string]string{extraReminder: "remind_at", extraStatus: "status", extraZone: "timezone"} {
@@ -178,7 +178,7 @@ func (t *todoist) item(record []string, line int) (Item, error) {
 	return item, nil
 }
 
-// splitLabels takes the @labels from the end of a task's text.
+// splitLabels separates the @labels at the end of a task's text from its title.
 func splitLabels(content string) (title string, labels []string) {
 	title = strings.TrimSpace(content)
 	for {
@@ -192,8 +192,9 @@ func splitLabels(content string) (title string, labels []string) {
 	}
 }
 
-// todoistWriter writes the same, with cells that no spreadsheet takes for formulas (see defused). Tags, whose blanks become underscores, a date with its rule in Taskwire's own columns.
-// Lost are position, series, times of creation and completion, and the difference of a blank and an underscore in a tag.
+// todoistWriter writes the same columns and Taskwire's own. No cell is a formula to a spreadsheet (see escapeFormula). Spaces in
+// tags become underscores. Position, series, and the times of creation and completion are lost, and so is the difference
+// between a space and an underscore in a tag.
 type todoistWriter struct{ csv *csv.Writer }
 
 var todoistColumns = []string{"TYPE", "CONTENT", "DESCRIPTION", "PRIORITY", "INDENT", "DATE", "DATE_LANG", "TIMEZONE", extraZone, extraReminder, extraStatus, extraRule, extraAnchor}
@@ -228,10 +229,10 @@ func (w *todoistWriter) Write(t events.TaskData) error {
 	}
 	record := []string{"task", content, t.Description, strconv.Itoa(priority), "1", date, "en", t.Timezone, t.Timezone, reminder, string(t.Status), rule.RRule, string(rule.Anchor)}
 	for i := range record {
-		record[i] = defused(record[i])
+		record[i] = escapeFormula(record[i])
 	}
 	err := w.csv.Write(record)
-	w.csv.Flush() // the caller buffers
+	w.csv.Flush() // the caller has a buffer
 	return errors.Join(err, w.csv.Error())
 }
 

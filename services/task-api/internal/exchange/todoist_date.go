@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// dateLayouts are the ways in which Todoist writes a day, most often.
+// dateLayouts are the usual ways in which Todoist writes a day.
 var dateLayouts = []string{"2006-01-02", "2 Jan 2006", "Jan 2 2006", "January 2 2006", "2 January 2006", "02/01/2006"}
 
-// clockLayouts are times of day, after a day.
+// clockLayouts are the ways in which Todoist writes a time of day after a day.
 var clockLayouts = []string{"15:04", "15:04:05", "3:04pm", "3pm"}
 
 var (
@@ -21,8 +21,8 @@ var (
 	weekdays = []string{"SU", "MO", "TU", "WE", "TH", "FR", "SA"}
 )
 
-// date reads DATE: a day, a day and a time, an instant, or an English recurrence. What it cannot read is noted, and the
-// task is taken without a date.
+// date reads DATE: a day, a day and a time, an instant, or a recurrence in English. If it cannot read the text, it adds a note
+// and the task is imported without a date.
 func (t *todoist) date(item *Item, text, lang string, zone *time.Location) {
 	if text == "" {
 		return
@@ -37,15 +37,15 @@ func (t *todoist) date(item *Item, text, lang string, zone *time.Location) {
 		return
 	}
 	if lang != "" && lang != "en" {
-		item.note("DATE", fmt.Sprintf("%.100q is in a language that is not read: taken without a due date", text))
+		item.note("DATE", fmt.Sprintf("%.100q is in a language that is not supported: imported without a due date", text))
 		return
 	}
 	if !t.recurring(item, lower, zone) {
-		item.note("DATE", fmt.Sprintf("%.100q is not understood: taken without a due date", text))
+		item.note("DATE", fmt.Sprintf("%.100q is not understood: imported without a due date", text))
 	}
 }
 
-// readDay reads a day, with a time of day or without.
+// readDay parses a day, with or without a time of day.
 func readDay(text string, zone *time.Location) (day time.Time, clock, ok bool) {
 	title := []byte(text)
 	for i, c := range title { // month names begin with a capital letter
@@ -78,7 +78,7 @@ func (i *Item) due(at time.Time, clock bool) {
 	}
 }
 
-// recurring reads rules like "every day", "every! 3 weeks", "every mon, fri at 9am starting 2030-01-01".
+// recurring parses rules like "every day", "every! 3 weeks", "every mon, fri at 9am starting 2030-01-01".
 func (t *todoist) recurring(item *Item, text string, zone *time.Location) bool {
 	if freq, ok := short[text]; ok {
 		text = "every " + map[string]string{"DAILY": "day", "WEEKLY": "week", "MONTHLY": "month", "YEARLY": "year"}[freq]
@@ -106,7 +106,7 @@ func (t *todoist) recurring(item *Item, text string, zone *time.Location) bool {
 		}
 		day = start
 	} else {
-		item.note("DATE", "names no first day: counted from the day of the import")
+		item.note("DATE", "names no first day: it is counted from the day of the import")
 	}
 	for len(days) > 0 && !slices.Contains(days, day.Weekday()) {
 		day = day.AddDate(0, 0, 1)
@@ -128,7 +128,7 @@ func (t *todoist) recurring(item *Item, text string, zone *time.Location) bool {
 	return true
 }
 
-// ruleOf reads "days", "month", "weekday" or a list of days of the week.
+// ruleOf parses "days", "month", "weekday" or a list of days of the week.
 func ruleOf(what string) (rule string, days []time.Weekday, ok bool) {
 	if freq, ok := units[strings.TrimSuffix(what, "s")]; ok {
 		return "FREQ=" + freq, nil, true

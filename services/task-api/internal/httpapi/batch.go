@@ -14,7 +14,7 @@ import (
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
 	"github.com/taskwire/taskwire/services/task-api/internal/apierror"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
-	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
+	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 )
 
 // batchBody is the body of POST /tasks:batch.
@@ -41,7 +41,7 @@ type operationResult struct {
 	Problem *httpx.Problem   `json:"problem,omitempty"`
 }
 
-// batchTasks handles POST /tasks:batch: up to postgres.MaxBatch operations, done in order in one transaction, with one
+// batchTasks handles POST /tasks:batch: up to tasks.MaxBatch operations, done in order in one transaction, with one
 // result each. An operation that fails has no effect on the others, and the answer is 200. With "atomic": true the
 // first failure undoes all: the answer is its problem, with the results of all operations as the member results.
 //
@@ -55,21 +55,21 @@ func (h *handlers) batchTasks(c *gin.Context) error {
 	switch n := len(body.Operations); {
 	case n == 0:
 		return httpx.Unprocessable("operations", "must not be empty")
-	case n > postgres.MaxBatch:
-		return httpx.Unprocessable("operations", fmt.Sprintf("must be at most %d, got %d", postgres.MaxBatch, n))
+	case n > tasks.MaxBatch:
+		return httpx.Unprocessable("operations", fmt.Sprintf("must be at most %d, got %d", tasks.MaxBatch, n))
 	}
 	key, err := idempotencyKey(c, "POST /tasks:batch", body)
 	if err != nil {
 		return err
 	}
-	r := postgres.BatchRequest{UserID: auth.UserID(c), Atomic: body.Atomic, Key: key}
+	r := tasks.BatchRequest{UserID: auth.UserID(c), Atomic: body.Atomic, Key: key}
 	for _, o := range body.Operations {
 		r.Ops = append(r.Ops, o.parse())
 	}
 	ctx := c.Request.Context()
-	r.Answer = func(results []postgres.OpResult) ([]byte, error) { return batchAnswer(ctx, body.Operations, results) }
+	r.Answer = func(results []tasks.OpResult) ([]byte, error) { return batchAnswer(ctx, body.Operations, results) }
 	answer, err := h.Tasks.Batch(ctx, r)
-	var failed *postgres.AtomicError
+	var failed *tasks.AtomicError
 	if errors.As(err, &failed) {
 		return atomicFailure(c, len(body.Operations), failed)
 	}
@@ -88,7 +88,7 @@ func (h *handlers) batchTasks(c *gin.Context) error {
 	return nil
 }
 
-func batchAnswer(ctx context.Context, ops []operation, results []postgres.OpResult) ([]byte, error) {
+func batchAnswer(ctx context.Context, ops []operation, results []tasks.OpResult) ([]byte, error) {
 	out := make([]operationResult, len(results))
 	for i, r := range results {
 		switch {
@@ -109,7 +109,7 @@ func batchAnswer(ctx context.Context, ops []operation, results []postgres.OpResu
 }
 
 // atomicFailure answers with the problem of the operation that failed; the others were not done (424).
-func atomicFailure(c *gin.Context, operations int, failed *postgres.AtomicError) error {
+func atomicFailure(c *gin.Context, operations int, failed *tasks.AtomicError) error {
 	p := httpx.ProblemOf(c.Request.Context(), apierror.Of(failed.Err))
 	if p.Status >= http.StatusInternalServerError {
 		return failed.Err // logged, and answered without the results
@@ -138,18 +138,18 @@ func atomicFailure(c *gin.Context, operations int, failed *postgres.AtomicError)
 }
 
 // parse reads an operation. What is wrong with it fails it alone.
-func (o operation) parse() postgres.Op {
+func (o operation) parse() tasks.Op {
 	op, err := o.read()
 	if err != nil {
-		return postgres.Op{Err: err}
+		return tasks.Op{Err: err}
 	}
 	if o.IfMatch != nil {
-		op.IfMatch = &postgres.Versions{*o.IfMatch}
+		op.IfMatch = &tasks.Versions{*o.IfMatch}
 	}
 	return op
 }
 
-func (o operation) read() (postgres.Op, error) {
+func (o operation) read() (tasks.Op, error) {
 	body, member := o.Task, "task"
 	if o.Op == "update" {
 		body, member = o.Patch, "patch"
@@ -157,32 +157,32 @@ func (o operation) read() (postgres.Op, error) {
 	takesBody := o.Op == "create" || o.Op == "replace" || o.Op == "update"
 	switch {
 	case o.Op != "create" && o.ID == "":
-		return postgres.Op{}, httpx.Invalid("id", "is missing")
+		return tasks.Op{}, httpx.Invalid("id", "is missing")
 	case o.Op == "create" && o.ID != "":
-		return postgres.Op{}, httpx.Invalid("id", "is set by the server: a create has none")
+		return tasks.Op{}, httpx.Invalid("id", "is set by the server: a create has none")
 	case o.Op == "create" && o.IfMatch != nil:
-		return postgres.Op{}, httpx.Invalid("if_match", "does not fit a create")
+		return tasks.Op{}, httpx.Invalid("if_match", "does not fit a create")
 	case takesBody && body == nil:
-		return postgres.Op{}, httpx.Invalid(member, "is missing")
+		return tasks.Op{}, httpx.Invalid(member, "is missing")
 	case o.Patch != nil && o.Op != "update":
-		return postgres.Op{}, httpx.Invalid("patch", "is for an update only")
+		return tasks.Op{}, httpx.Invalid("patch", "is for an update only")
 	case o.Task != nil && (!takesBody || o.Op == "update"):
-		return postgres.Op{}, httpx.Invalid("task", "is for create and replace only")
+		return tasks.Op{}, httpx.Invalid("task", "is for create and replace only")
 	}
 	fields, err := domain.ParseFields(body)
 	if err != nil {
-		return postgres.Op{}, err
+		return tasks.Op{}, err
 	}
 	if o.Op == "create" {
-		return postgres.Op{Create: func(id, userID string, d domain.Defaults) (domain.Task, error) {
+		return tasks.Op{Create: func(id, userID string, d domain.Defaults) (domain.Task, error) {
 			return domain.New(id, userID, fields, d)
 		}}, nil
 	}
 	id, err := uuid.Parse(o.ID)
 	if err != nil || len(o.ID) != len(uuid.Nil.String()) {
-		return postgres.Op{}, domain.ErrNotFound
+		return tasks.Op{}, domain.ErrNotFound
 	}
-	op := postgres.Op{TaskID: id.String()}
+	op := tasks.Op{TaskID: id.String()}
 	switch o.Op {
 	case "update":
 		op.Apply = func(t domain.Task, d domain.Defaults) (domain.Task, error) { return domain.Patch(t, fields, d) }
@@ -199,7 +199,7 @@ func (o operation) read() (postgres.Op, error) {
 	case "skip":
 		op.Skip = true
 	default:
-		return postgres.Op{}, httpx.Invalid("op", "must be create, update, replace, complete, reopen, delete, restore or skip")
+		return tasks.Op{}, httpx.Invalid("op", "must be create, update, replace, complete, reopen, delete, restore or skip")
 	}
 	return op, nil
 }

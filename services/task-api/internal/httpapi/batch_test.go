@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
+	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 )
 
 type batchResults struct {
@@ -116,7 +116,7 @@ func TestTheAnswerThatIsKeptOfABatchIsBounded(t *testing.T) {
 		t.Errorf("a batch whose answer is too large made %d changes, want none", n-before)
 	}
 	first := c.want(http.StatusOK, nil, "POST", batchPath, complete(fit), "Idempotency-Key", "fits")
-	if n := len(first.body); n > postgres.MaxKeptAnswer || n < postgres.MaxKeptAnswer*9/10 {
+	if n := len(first.body); n > tasks.MaxKeptAnswer || n < tasks.MaxKeptAnswer*9/10 {
 		t.Errorf("the answer that is kept has %d bytes, want it to be just below the limit", n)
 	}
 	if again := c.want(http.StatusOK, nil, "POST", batchPath, complete(fit), "Idempotency-Key", "fits"); again.body != first.body {

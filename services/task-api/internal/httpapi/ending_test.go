@@ -65,7 +65,7 @@ func TestATokenOfADeletedAccountIsRefusedOnEveryRoute(t *testing.T) {
 		}
 	}
 	check("while its data is there")
-	if err := r.store.FinishDeletions(context.Background()); err != nil {
+	if err := r.uses.FinishDeletions(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	check("afterwards")

@@ -6,19 +6,19 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
-	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
+	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 )
 
 // etag is the strong validator of a task: its version says all there is to say about it.
 func etag(version int64) string { return `"v` + strconv.FormatInt(version, 10) + `"` }
 
 // ifMatch reads If-Match (RFC 9110, section 13.1.1): nil where any version will do. A weak validator never matches.
-func ifMatch(c *gin.Context) (*postgres.Versions, error) {
+func ifMatch(c *gin.Context) (*tasks.Versions, error) {
 	tags, any, err := entityTags(c, "If-Match")
 	if err != nil || tags == nil || any {
 		return nil, err
 	}
-	versions := postgres.Versions{}
+	versions := tasks.Versions{}
 	for _, tag := range tags {
 		if v, ok := version(tag); ok {
 			versions = append(versions, v)

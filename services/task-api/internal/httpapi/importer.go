@@ -13,7 +13,7 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/apierror"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 	"github.com/taskwire/taskwire/services/task-api/internal/exchange"
-	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
+	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 )
 
 const (
@@ -94,11 +94,11 @@ func (i *importer) flush(ctx context.Context) error {
 	if len(i.batch)+len(i.report) == 0 {
 		return nil
 	}
-	ops := make([]postgres.Op, len(i.batch))
+	ops := make([]tasks.Op, len(i.batch))
 	for n, item := range i.batch {
 		ops[n] = i.op(item)
 	}
-	answer, err := i.tasks.Batch(ctx, postgres.BatchRequest{UserID: i.userID.String(), Ops: ops})
+	answer, err := i.tasks.Batch(ctx, tasks.BatchRequest{UserID: i.userID.String(), Ops: ops})
 	if err != nil {
 		return apierror.Of(err)
 	}
@@ -116,7 +116,7 @@ func (i *importer) flush(ctx context.Context) error {
 	return i.out.write(importReport{Type: "progress", ImportCounts: &counts})
 }
 
-func (i *importer) account(ctx context.Context, item exchange.Item, r postgres.OpResult) {
+func (i *importer) account(ctx context.Context, item exchange.Item, r tasks.OpResult) {
 	switch {
 	case r.Err != nil:
 		i.counts.Refused++
@@ -138,16 +138,16 @@ func (i *importer) account(ctx context.Context, item exchange.Item, r postgres.O
 	}
 }
 
-func (i *importer) op(item exchange.Item) postgres.Op {
+func (i *importer) op(item exchange.Item) tasks.Op {
 	fields, err := domain.ParseFields(item.Fields)
 	if err != nil {
-		return postgres.Op{Err: err}
+		return tasks.Op{Err: err}
 	}
 	origin := domain.Origin{OccurrenceNo: item.Occurrence, CreatedAt: item.CreatedAt, CompletedAt: item.CompletedAt}
 	if item.Series != "" {
 		origin.SeriesID = i.id("series", item.Series)
 	}
-	op := postgres.Op{
+	op := tasks.Op{
 		TaskID: i.id("task", i.source(item)),
 		Create: func(id, userID string, d domain.Defaults) (domain.Task, error) {
 			return domain.Import(id, userID, fields, origin, d)

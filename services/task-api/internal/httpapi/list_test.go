@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/taskwire/taskwire/pkg/events"
-	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
+	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 )
 
 type page struct {
@@ -192,10 +192,10 @@ func TestSyncStartsOverWhereTombstonesAreGone(t *testing.T) {
 		c.create(fmt.Sprintf(`{"title":"t%d"}`, i))
 	}
 	c.want(http.StatusNoContent, nil, "DELETE", "/api/v1/tasks/"+gone.ID, "")
-	if err := c.db.Gorm.Exec(`UPDATE tasks SET deleted_at = ? WHERE id = ?`, time.Now().Add(-postgres.TombstoneRetention-time.Hour), gone.ID).Error; err != nil {
+	if err := c.db.Gorm.Exec(`UPDATE tasks SET deleted_at = ? WHERE id = ?`, time.Now().Add(-tasks.TombstoneRetention-time.Hour), gone.ID).Error; err != nil {
 		t.Fatal(err)
 	}
-	if err := c.store.Maintain(t.Context()); err != nil {
+	if err := c.uses.Prune(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	a := c.wantProblem(http.StatusGone, "", "GET", "/api/v1/sync?since=3", "")

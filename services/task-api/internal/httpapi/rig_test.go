@@ -30,6 +30,7 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
 	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
 	"github.com/taskwire/taskwire/services/task-api/internal/publish"
+	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 	"github.com/taskwire/taskwire/testkit/pgtest"
 	"gorm.io/gorm"
 )
@@ -41,6 +42,7 @@ type rig struct {
 	server *httptest.Server
 	db     *pgtest.DB
 	store  *postgres.Store
+	uses   *tasks.Service
 	signer *auth.Signer
 }
 
@@ -76,10 +78,11 @@ func newRigOn(t testing.TB, db *pgtest.DB, handle *gorm.DB, timeout time.Duratio
 		t.Fatal(err)
 	}
 	r := &rig{t: t, db: db, signer: signer}
-	r.store = postgres.New(handle, outbox.New(handle, log), publish.New(log), time.Now)
+	r.store = postgres.New(handle, outbox.New(handle, log), time.Now)
+	r.uses = tasks.New(r.store, publish.New(log), time.Now)
 	r.engine = httpx.NewEngine(httpx.Config{Service: "task-api", Log: log, Registerer: prometheus.NewRegistry(), BodyLimits: BodyLimits(), TrustedProxies: []string{"127.0.0.1"}})
 	cfg := Config{
-		Tasks: r.store, Accounts: accounts.New(r.store, hasher, signer, log, time.Now),
+		Tasks: r.uses, Accounts: accounts.New(r.store, hasher, signer, log, time.Now),
 		Verifier: auth.NewVerifier(func(context.Context) ([]byte, error) { return signer.JWKS(), nil }, log),
 		JWKS:     signer.JWKS, CursorKey: bytes.Repeat([]byte{7}, 32), OpenAPI: document, Now: time.Now,
 		RequestTimeout: timeout,

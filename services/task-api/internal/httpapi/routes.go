@@ -18,20 +18,19 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
 	"github.com/taskwire/taskwire/services/task-api/internal/apierror"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
-	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
+	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 )
 
-// Tasks is what the handlers need of the store.
+// Tasks are the use cases that the handlers call.
 type Tasks interface {
-	Create(ctx context.Context, r postgres.CreateRequest) (events.TaskData, bool, error)
+	Create(ctx context.Context, r tasks.CreateRequest) (events.TaskData, bool, error)
 	Get(ctx context.Context, userID, taskID string) (domain.Task, error)
-	Change(ctx context.Context, r postgres.ChangeRequest) (domain.Task, error)
-	Batch(ctx context.Context, r postgres.BatchRequest) (postgres.BatchAnswer, error)
-	Skip(ctx context.Context, userID, taskID string, ifMatch *postgres.Versions) (domain.Task, error)
+	Change(ctx context.Context, r tasks.ChangeRequest) (domain.Task, error)
+	Batch(ctx context.Context, r tasks.BatchRequest) (tasks.BatchAnswer, error)
 	List(ctx context.Context, userID string, q domain.Query) ([]domain.Task, *domain.Place, error)
-	Sync(ctx context.Context, userID string, since int64, limit int) (postgres.SyncPage, error)
-	Tags(ctx context.Context, userID string) ([]postgres.TagCount, error)
-	Stats(ctx context.Context, userID string) (postgres.Stats, error)
+	Sync(ctx context.Context, userID string, since int64, limit int) (tasks.SyncPage, error)
+	Tags(ctx context.Context, userID string) ([]tasks.TagCount, error)
+	Stats(ctx context.Context, userID string) (tasks.Stats, error)
 }
 
 // Config is what the routes need.

@@ -9,7 +9,7 @@ import (
 	"github.com/taskwire/taskwire/pkg/platform/auth"
 	"github.com/taskwire/taskwire/services/task-api/api"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
-	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
+	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 )
 
 // sync handles GET /sync: every task that changed after since, as it is now, in the order of the changes. The client
@@ -22,7 +22,7 @@ func (h *handlers) sync(c *gin.Context) error {
 		return err
 	}
 	page, err := h.Tasks.Sync(c.Request.Context(), auth.UserID(c), since, int(limit))
-	if errors.Is(err, postgres.ErrTooOld) {
+	if errors.Is(err, tasks.ErrTooOld) {
 		c.Header("Link", `</api/v1/sync?since=0>; rel="start"`)
 	}
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/taskwire/taskwire/pkg/platform/auth"
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
-	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
+	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 )
 
 // createTask handles POST /tasks. With an Idempotency-Key a repetition is answered as the first request was, and makes
@@ -26,7 +26,7 @@ func (h *handlers) createTask(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	t, replayed, err := h.Tasks.Create(c.Request.Context(), postgres.CreateRequest{UserID: auth.UserID(c), Fields: fields, Key: key})
+	t, replayed, err := h.Tasks.Create(c.Request.Context(), tasks.CreateRequest{UserID: auth.UserID(c), Fields: fields, Key: key})
 	if err != nil {
 		return err
 	}
@@ -66,35 +66,38 @@ func (h *handlers) write(c *gin.Context, apply func(domain.Task, domain.Fields, 
 	if err != nil {
 		return err
 	}
-	t, err := h.change(c, false, func(t domain.Task, d domain.Defaults) (domain.Task, error) { return apply(t, fields, d) })
-	if err != nil {
-		return err
-	}
-	return respond(c, http.StatusOK, t.TaskData)
+	return h.respondChange(c, tasks.Op{
+		Apply: func(t domain.Task, d domain.Defaults) (domain.Task, error) { return apply(t, fields, d) },
+	})
 }
 
-// deleteTask handles DELETE /tasks/:id. A deleted task is 204 again, so that a repetition is harmless.
+// deleteTask handles DELETE /tasks/:id. Deleting a deleted task answers 204 again, so a repetition is harmless.
 func (h *handlers) deleteTask(c *gin.Context) error {
-	if _, err := h.change(c, true, lifecycle(domain.Delete)); err != nil {
+	if _, err := h.change(c, tasks.Op{Apply: lifecycle(domain.Delete), Deleted: true}); err != nil {
 		return err
 	}
 	c.Status(http.StatusNoContent)
 	return nil
 }
 
-// change changes the task of the path, at the version that If-Match asks for.
-func (h *handlers) change(c *gin.Context, deleted bool, apply func(domain.Task, domain.Defaults) (domain.Task, error)) (domain.Task, error) {
-	id, err := taskID(c)
+// respondChange does an operation on the task of the path and answers with the task.
+func (h *handlers) respondChange(c *gin.Context, op tasks.Op) error {
+	t, err := h.change(c, op)
 	if err != nil {
+		return err
+	}
+	return respond(c, http.StatusOK, t.TaskData)
+}
+
+// change does an operation on the task of the path, at a version that If-Match accepts.
+func (h *handlers) change(c *gin.Context, op tasks.Op) (t domain.Task, err error) {
+	if op.TaskID, err = taskID(c); err != nil {
 		return domain.Task{}, err
 	}
-	versions, err := ifMatch(c)
-	if err != nil {
+	if op.IfMatch, err = ifMatch(c); err != nil {
 		return domain.Task{}, err
 	}
-	return h.Tasks.Change(c.Request.Context(), postgres.ChangeRequest{
-		UserID: auth.UserID(c), TaskID: id, IfMatch: versions, Deleted: deleted, Apply: apply,
-	})
+	return h.Tasks.Change(c.Request.Context(), tasks.ChangeRequest{UserID: auth.UserID(c), Op: op})
 }
 
 // respond answers with a task and its ETag.
@@ -104,7 +107,7 @@ func respond(c *gin.Context, status int, t events.TaskData) error {
 	return nil
 }
 
-// taskID reads the id of the path. What is no id is the id of no task.
+// taskID reads the id of the path. A malformed id is treated as not found.
 func taskID(c *gin.Context) (string, error) {
 	id, err := uuid.Parse(c.Param("id"))
 	if err != nil || len(c.Param("id")) != len(uuid.Nil.String()) {
@@ -131,7 +134,7 @@ const maxKeyLength = 255
 
 // idempotencyKey reads the header of draft-ietf-httpapi-idempotency-key-header, as a structured string ("…") or bare.
 // The hash is of route and members, so that the order they are written in does not matter.
-func idempotencyKey(c *gin.Context, route string, members any) (*postgres.IdempotencyKey, error) {
+func idempotencyKey(c *gin.Context, route string, members any) (*tasks.IdempotencyKey, error) {
 	values := c.Request.Header.Values("Idempotency-Key")
 	if len(values) == 0 {
 		return nil, nil
@@ -152,5 +155,5 @@ func idempotencyKey(c *gin.Context, route string, members any) (*postgres.Idempo
 	if err != nil {
 		return nil, fmt.Errorf("hash request: %w", err)
 	}
-	return &postgres.IdempotencyKey{Key: key, Hash: sha256.Sum256(append([]byte(route+"\n"), body...))}, nil
+	return &tasks.IdempotencyKey{Key: key, Hash: sha256.Sum256(append([]byte(route+"\n"), body...))}, nil
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/api"
 	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
-	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
+	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 )
 
 // members lists what a type is in JSON: a line for each member, with its kind, those of inner objects too.
@@ -51,7 +51,7 @@ func TestHandWrittenTypesAreThoseOfTheDocument(t *testing.T) {
 		{taskList{}, api.TaskList{}},
 		{accounts.User{}, api.User{}},
 		{accounts.Session{}, api.Session{}},
-		{postgres.Stats{}, api.Stats{}},
+		{tasks.Stats{}, api.Stats{}},
 		{httpx.Problem{}, api.Problem{}},
 	} {
 		got, want := members(reflect.TypeOf(pair.hand), ""), members(reflect.TypeOf(pair.generated), "")

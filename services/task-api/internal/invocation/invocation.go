@@ -24,7 +24,7 @@ import (
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
 	"github.com/taskwire/taskwire/services/task-api/internal/apierror"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
-	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
+	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 )
 
 const (
@@ -39,8 +39,8 @@ const (
 
 // Store is what the routes need of the store.
 type Store interface {
-	CreateSuccessor(ctx context.Context, r postgres.SuccessorRequest) (domain.Task, bool, error)
-	Changes(ctx context.Context, userID string, since int64, limit int) (postgres.ChangePage, error)
+	CreateSuccessor(ctx context.Context, r tasks.SuccessorRequest) (domain.Task, bool, error)
+	Changes(ctx context.Context, userID string, since int64, limit int) (tasks.ChangePage, error)
 	Heads(ctx context.Context, userIDs []string) (map[string]int64, error)
 }
 
@@ -111,7 +111,7 @@ func (h *handlers) successors(c *gin.Context) error {
 	if s.Timezone != "" {
 		done.Timezone = s.Timezone
 	}
-	t, isNew, err := h.store.CreateSuccessor(c.Request.Context(), postgres.SuccessorRequest{
+	t, isNew, err := h.store.CreateSuccessor(c.Request.Context(), tasks.SuccessorRequest{
 		Completed: done, Next: domain.Next{DueDate: s.DueDate, DueAt: s.DueAt, RemindAt: s.RemindAt}, Actor: engine, Causation: s.EventID,
 	})
 	if err != nil {
@@ -141,7 +141,7 @@ func (h *handlers) changes(c *gin.Context) error {
 	}
 	page, err := h.store.Changes(c.Request.Context(), userID, since, int(limit))
 	if err != nil {
-		if errors.Is(err, postgres.ErrNoUser) {
+		if errors.Is(err, tasks.ErrNoUser) {
 			return httpx.NotFound("There is no such user.")
 		}
 		return err

@@ -1,4 +1,4 @@
-package postgres
+package postgres_test
 
 import (
 	"fmt"
@@ -17,7 +17,7 @@ const (
 	fewRows = 1000
 	// defaultRows keeps make bench short; BENCH_ROWS=1000000 is the figure that is promised.
 	defaultRows = 200_000
-	// float64(ops) is how many operations of one arm come before the other's turn, so that both see the same machine.
+	// roundOps is how many operations of one arm come before the other's turn, so that both see the same machine.
 	roundOps = 10
 	// slowOps is the same for what takes up to a second.
 	slowOps = 1
@@ -40,7 +40,7 @@ func newPair(b *testing.B) pair {
 		}
 		p.rows = n
 	}
-	p.fewUser, p.manyUser = p.few.user(), p.many.user()
+	p.fewUser, p.manyUser = p.few.User(), p.many.User()
 	p.few.fill(p.fewUser, fewRows)
 	start := time.Now()
 	p.many.fill(p.manyUser, p.rows)
@@ -91,7 +91,7 @@ func BenchmarkMillion(b *testing.B) {
 	p := newPair(b)
 	b.Run("Create", func(b *testing.B) {
 		p.compare(b, roundOps, func(f *fixture, user string) {
-			f.create(user, `{"title":"a task of the bench","priority":"high","tags":["bench"]}`)
+			f.Make(user, `{"title":"a task of the bench","priority":"high","tags":["bench"]}`)
 		})
 	})
 	b.Run("Sync", func(b *testing.B) {

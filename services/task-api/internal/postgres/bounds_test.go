@@ -1,4 +1,4 @@
-package postgres
+package postgres_test
 
 import (
 	"slices"
@@ -7,17 +7,18 @@ import (
 
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
+	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
 )
 
 // TestListsReadTheSameFromEveryIndex compares every filter with every order, read from a window, from what an index
 // finds and by a walk, with what Go says of all tasks.
 func TestListsReadTheSameFromEveryIndex(t *testing.T) {
 	f := newFixture(t)
-	user, other := f.user(), f.user()
+	user, other := f.User(), f.User()
 	f.fill(user, 400)
 	f.fill(other, 100)
-	f.exec(`UPDATE tasks SET status = 'in_progress', tags = '["rare''\\ tag"]', completed_at = NULL WHERE user_id = ? AND title LIKE '%77'`, user)
-	f.exec(`UPDATE tasks SET deleted_at = ? WHERE user_id = ? AND title LIKE '%3'`, f.now(), user)
+	f.Exec(`UPDATE tasks SET status = 'in_progress', tags = '["rare''\\ tag"]', completed_at = NULL WHERE user_id = ? AND title LIKE '%77'`, user)
+	f.Exec(`UPDATE tasks SET deleted_at = ? WHERE user_id = ? AND title LIKE '%3'`, f.Now(), user)
 	yes, no := true, false
 	at := func(s string) *time.Time { t, _ := time.Parse(time.DateOnly, s); return &t }
 	queries := map[string]domain.Query{
@@ -40,8 +41,8 @@ func TestListsReadTheSameFromEveryIndex(t *testing.T) {
 	}
 	for name, q := range queries {
 		want := f.expected(user, q)
-		for _, b := range []bounds{usualBounds, {window: 20, found: 1000}, {window: 20, found: 3}} {
-			f.bounds = b
+		for _, b := range []postgres.Bounds{postgres.UsualBounds, postgres.NewBounds(20, 1000), postgres.NewBounds(20, 3)} {
+			f.Store.SetBounds(b)
 			for _, sort := range domain.Sorts() {
 				if sort == domain.SortRelevance && q.Search == "" {
 					continue

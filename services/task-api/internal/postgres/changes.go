@@ -5,20 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 	"gorm.io/gorm"
 )
 
-// ChangePage is a part of a user's change log, oldest first, without a gap.
-type ChangePage struct {
-	Items   []json.RawMessage // TaskUpdateEvents, as they were published
-	Head    int64             // the user's newest seq
-	Oldest  int64             // the oldest seq still kept; 0 while nothing was pruned
-	HasMore bool
-}
-
-// Changes returns the user's changes after since. ErrTooOld says that some of them are pruned.
-func (s *Store) Changes(ctx context.Context, userID string, since int64, limit int) (ChangePage, error) {
-	page := ChangePage{Items: []json.RawMessage{}}
+// Changes returns the user's changes after since. tasks.ErrTooOld says that some of them are pruned.
+func (s *Store) Changes(ctx context.Context, userID string, since int64, limit int) (tasks.ChangePage, error) {
+	page := tasks.ChangePage{Items: []json.RawMessage{}}
 	err := s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		user, err := readHead(tx, userID)
 		if err != nil {
@@ -28,7 +21,7 @@ func (s *Store) Changes(ctx context.Context, userID string, since int64, limit i
 			page.Oldest = user.ChangesFrom
 		}
 		if since < user.ChangesFrom-1 {
-			return ErrTooOld
+			return tasks.ErrTooOld
 		}
 		var rows []struct {
 			Seq     int64
@@ -49,7 +42,7 @@ func (s *Store) Changes(ctx context.Context, userID string, since int64, limit i
 		return nil
 	}, snapshot)
 	if err != nil {
-		return ChangePage{}, fmt.Errorf("read changes: %w", err)
+		return tasks.ChangePage{}, fmt.Errorf("read changes: %w", err)
 	}
 	return page, nil
 }

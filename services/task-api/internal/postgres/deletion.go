@@ -2,12 +2,9 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
-	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
 	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
@@ -16,16 +13,12 @@ import (
 	"gorm.io/gorm/clause"
 )
 
-const (
-	// deletionBatch bounds the tasks that one transaction removes, each with up to three events.
-	deletionBatch = 500
-	// deletionLook is how often unfinished deletions are looked for: those of a replica that died, and those that failed.
-	deletionLook = 30 * time.Second
-)
+// deletionBatch bounds the tasks that one transaction removes, each with up to three events.
+const deletionBatch = 500
 
 // DeleteUser implements accounts.Store. The account is gone with this transaction: its row, its log-ins, and its row in
-// heads, without which nobody can write or read, or have an Idempotency-Key answered. What may be large, tasks, change
-// log and keys, is put in line.
+// heads, without which nobody can write or read, or get the answer of an Idempotency-Key. What may be large, tasks, change
+// log and keys, is removed later (DeletionStep).
 func (s *Store) DeleteUser(ctx context.Context, id, passwordHash string, now time.Time) error {
 	err := s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		// The user's lock first, as every writer takes it: a write either committed before, and its task is removed, or
@@ -55,39 +48,8 @@ func (s *Store) DeleteUser(ctx context.Context, id, passwordHash string, now tim
 	return nil
 }
 
-// RunDeletions removes the data of deleted accounts until ctx ends, soon after each deletion. What a process that died
-// left unfinished is gone on with, by whichever replica looks first; several share the work.
-func (s *Store) RunDeletions(ctx context.Context, log *slog.Logger) error {
-	tick := time.NewTicker(deletionLook)
-	defer tick.Stop()
-	for {
-		if err := s.FinishDeletions(ctx); err != nil && ctx.Err() == nil {
-			log.WarnContext(ctx, "could not remove the data of a deleted account; trying again later", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-s.ended:
-		case <-tick.C:
-		}
-	}
-}
-
-// FinishDeletions removes what is left of all deleted accounts that no other replica works on. One that fails does not
-// keep the others waiting; the errors of all are returned.
-func (s *Store) FinishDeletions(ctx context.Context) error {
-	var failed []string
-	var errs []error
-	for {
-		userID, err := s.deletionStep(ctx, failed)
-		switch {
-		case userID == "":
-			return errors.Join(append(errs, err)...)
-		case err != nil:
-			failed, errs = append(failed, userID), append(errs, err)
-		}
-	}
-}
+// AccountDeleted implements tasks.Deletions.
+func (s *Store) AccountDeleted() <-chan struct{} { return s.ended }
 
 // deletion is a row of account_deletions.
 type deletion struct {
@@ -99,10 +61,9 @@ type deletion struct {
 	FinishedAt   *time.Time
 }
 
-// deletionStep does one bounded part of one deletion, in one transaction, and returns whose; "" where none is left but
-// those of the users in skip. The order is: tasks with their events, the change log and the keys, the end. Each step begins with what
-// the tables say is left, so that a crash between two steps loses and repeats nothing.
-func (s *Store) deletionStep(ctx context.Context, skip []string) (userID string, err error) {
+// DeletionStep implements tasks.Deletions. The order is: tasks with their events, the change log and the keys, the end.
+// Each step begins with what the tables say is left.
+func (s *Store) DeletionStep(ctx context.Context, skip []string, deleted func(publish.Tx, domain.Task, int64) error) (userID string, err error) {
 	err = s.outbox.InTx(ctx, func(tx *outbox.Tx) error {
 		var rows []deletion
 		unfinished := tx.Table("account_deletions").Where("finished_at IS NULL")
@@ -118,12 +79,12 @@ func (s *Store) deletionStep(ctx context.Context, skip []string) (userID string,
 		}
 		d := rows[0]
 		userID = d.UserID
-		done, err := s.removeTasks(ctx, tx, d)
+		done, err := removeTasks(tx, d, deleted)
 		if err != nil || !done {
 			return err
 		}
 		for _, table := range []string{"changes", "idempotency_keys"} {
-			res := tx.Exec(`DELETE FROM `+table+` WHERE ctid = ANY (ARRAY(SELECT ctid FROM `+table+` WHERE user_id = ? LIMIT ?))`, d.UserID, maintainBatch)
+			res := tx.Exec(`DELETE FROM `+table+` WHERE ctid = ANY (ARRAY(SELECT ctid FROM `+table+` WHERE user_id = ? LIMIT ?))`, d.UserID, pruneBatch)
 			if res.Error != nil {
 				return fmt.Errorf("remove %s of user %s: %w", table, d.UserID, res.Error)
 			}
@@ -143,9 +104,8 @@ func (s *Store) deletionStep(ctx context.Context, skip []string) (userID string,
 	return userID, err
 }
 
-// removeTasks removes the next tasks of a deleted account, and says of each that was there that it is deleted. done
-// says that there was none left.
-func (s *Store) removeTasks(ctx context.Context, tx *outbox.Tx, d deletion) (done bool, err error) {
+// removeTasks removes the next tasks of a deleted account. done reports that none was left.
+func removeTasks(tx *outbox.Tx, d deletion, deleted func(publish.Tx, domain.Task, int64) error) (done bool, err error) {
 	var rows []taskRow
 	if err := tx.Select(taskColumns).Where("user_id = ?", d.UserID).Order("seq").Limit(deletionBatch).Find(&rows).Error; err != nil {
 		return false, fmt.Errorf("read tasks of user %s: %w", d.UserID, err)
@@ -158,10 +118,10 @@ func (s *Store) removeTasks(ctx context.Context, tx *outbox.Tx, d deletion) (don
 	for i, row := range rows {
 		ids[i] = row.ID
 		if row.DeletedAt != nil {
-			continue // its events are out
+			continue // its events were made when it was deleted
 		}
 		seq++
-		if err := s.tellDeleted(ctx, tx, row.task(), seq); err != nil {
+		if err := deleted(tx, row.task(), seq); err != nil {
 			return false, err
 		}
 	}
@@ -172,18 +132,4 @@ func (s *Store) removeTasks(ctx context.Context, tx *outbox.Tx, d deletion) (don
 		return false, fmt.Errorf("count changes of user %s: %w", d.UserID, err)
 	}
 	return false, nil
-}
-
-// tellDeleted makes the events of a task that goes with its account: the same as when its user deletes it.
-func (s *Store) tellDeleted(ctx context.Context, tx *outbox.Tx, before domain.Task, seq int64) error {
-	now := notBefore(s.now(), before.UpdatedAt)
-	after, err := domain.Delete(before, now)
-	if err != nil {
-		return err
-	}
-	after.Version, after.Seq, after.UpdatedAt = before.Version+1, seq, domain.Instant(now)
-	_, err = s.publish(ctx, tx, &before, publish.Change{
-		Task: after, Type: events.Deleted, Changes: domain.Diff(before, after), Actor: before.UserID,
-	})
-	return err
 }

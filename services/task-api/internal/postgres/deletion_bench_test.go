@@ -1,4 +1,4 @@
-package postgres
+package postgres_test
 
 import (
 	"testing"
@@ -12,16 +12,16 @@ func BenchmarkDeletionOf100000Tasks(b *testing.B) {
 	for b.Loop() {
 		b.StopTimer()
 		f := newFixture(b)
-		u := f.user()
-		f.create(u, `{"title":"t","due_at":"2040-01-01T12:00:00Z","remind_at":"2040-01-01T11:00:00Z"}`)
+		u := f.User()
+		f.Make(u, `{"title":"t","due_at":"2040-01-01T12:00:00Z","remind_at":"2040-01-01T11:00:00Z"}`)
 		for from := 2; from <= n; from += 5000 { // one statement would take longer than a statement may
-			err := f.db.Exec(`INSERT INTO tasks SELECT (jsonb_populate_record(t, jsonb_build_object('id', gen_random_uuid(), 'seq', i))).*
+			err := f.DB.Exec(`INSERT INTO tasks SELECT (jsonb_populate_record(t, jsonb_build_object('id', gen_random_uuid(), 'seq', i))).*
 				FROM tasks t, generate_series(?::int, least(?::int, ?::int)) i WHERE t.seq = 1`, from, from+4999, n).Error
 			if err != nil {
 				b.Fatal(err)
 			}
 		}
-		if err := f.db.Exec(`UPDATE heads SET seq = ?`, n).Error; err != nil {
+		if err := f.DB.Exec(`UPDATE heads SET seq = ?`, n).Error; err != nil {
 			b.Fatal(err)
 		}
 		b.StartTimer()
@@ -30,7 +30,7 @@ func BenchmarkDeletionOf100000Tasks(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.StopTimer()
-		if told := len(f.sent(events.TopicTaskEvents)); told != n+1 {
+		if told := len(f.Sent(events.TopicTaskEvents)); told != n+1 {
 			b.Fatalf("told of %d, want %d and the creation", told, n)
 		}
 		b.StartTimer()

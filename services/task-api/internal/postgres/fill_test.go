@@ -1,20 +1,19 @@
-package postgres
+package postgres_test
 
 import (
 	"slices"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 )
 
 // fill gives the user n tasks at once, as the API would have made them over n minutes: titles of common and of rare
 // words, every status and priority, a tag that a tenth have and one that a thousandth have, a due date for half.
 func (f *fixture) fill(userID string, n int) {
-	f.t.Helper()
+	f.T.Helper()
 	const batch = 50_000 // a statement's time limit is the server's here, and a batch shows that it goes on
 	for from := 1; from <= n; from += batch {
-		f.slow(`INSERT INTO tasks (id, user_id, title, description, status, priority, tags, due_at, due_instant, timezone, position,
+		f.Slow(`INSERT INTO tasks (id, user_id, title, description, status, priority, tags, due_at, due_instant, timezone, position,
 				version, seq, created_at, updated_at, completed_at)
 			SELECT CAST(lpad(to_hex(i), 12, '0') || '7' || substr(md5($1 || i), 1, 19) AS uuid), CAST($1 AS uuid),
 				'task ' || (ARRAY['plan', 'buy', 'write', 'call', 'mend'])[1 + i % 5] || ' ' || i, CASE WHEN i % 10 = 0 THEN 'some words of detail ' || i % 997 ELSE '' END,
@@ -26,30 +25,17 @@ func (f *fixture) fill(userID string, n int) {
 					CASE WHEN i % 2 = 0 THEN timestamptz '2026-06-01' + (i * 7919 % 1000003) * interval '1 minute' END AS due) AS t`,
 			userID, from, min(from+batch-1, n))
 	}
-	f.slow(`UPDATE heads SET seq = $2 WHERE user_id = $1`, userID, n)
-	f.slow(`VACUUM ANALYZE tasks`)
-}
-
-// slow runs a statement as the superuser, without the time limit of a request.
-func (f *fixture) slow(sql string, args ...any) {
-	f.t.Helper()
-	conn, err := pgx.Connect(ctx(), f.pg.AdminURL)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	defer conn.Close(ctx())
-	if _, err := conn.Exec(ctx(), sql, args...); err != nil {
-		f.t.Fatalf("%s: %v", sql, err)
-	}
+	f.Slow(`UPDATE heads SET seq = $2 WHERE user_id = $1`, userID, n)
+	f.Slow(`VACUUM ANALYZE tasks`)
 }
 
 // ids lists all pages of a query.
 func (f *fixture) ids(userID string, q domain.Query) (out []string) {
-	f.t.Helper()
+	f.T.Helper()
 	for {
 		list, end, err := f.List(ctx(), userID, q)
 		if err != nil {
-			f.t.Fatalf("List(%+v): %v", q, err)
+			f.T.Fatalf("List(%+v): %v", q, err)
 		}
 		for _, task := range list {
 			out = append(out, task.ID)
@@ -62,17 +48,17 @@ func (f *fixture) ids(userID string, q domain.Query) (out []string) {
 
 // expected is the ids of what passes the query, in the order of the ids, by reading every task.
 func (f *fixture) expected(userID string, q domain.Query) (out []string) {
-	f.t.Helper()
+	f.T.Helper()
 	all, _, err := f.pull(userID, 0, 1000)
 	if err != nil {
-		f.t.Fatal(err)
+		f.T.Fatal(err)
 	}
 	for _, t := range all {
 		words := domain.SearchWords(strings.ToLower(t.Title + " " + t.Description + " " + strings.Join(t.Tags, " ")))
 		found := !slices.ContainsFunc(domain.SearchWords(strings.ToLower(q.Search)), func(w string) bool {
 			return !slices.ContainsFunc(words, func(x string) bool { return strings.HasPrefix(x, w) })
 		})
-		overdue := t.Due() != nil && t.Due().Before(f.now()) && t.Open()
+		overdue := t.Due() != nil && t.Due().Before(f.Now()) && t.Open()
 		if t.DeletedAt == nil && found &&
 			(len(q.Statuses) == 0 || slices.Contains(q.Statuses, t.Status)) &&
 			(len(q.Priorities) == 0 || slices.Contains(q.Priorities, t.Priority)) &&

@@ -1,4 +1,4 @@
-package postgres
+package postgres_test
 
 import (
 	"fmt"
@@ -9,11 +9,12 @@ import (
 
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
+	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 )
 
 // titles lists all pages of a query.
 func (f *fixture) titles(userID string, q domain.Query) []string {
-	f.t.Helper()
+	f.T.Helper()
 	if q.Limit == 0 {
 		q.Limit = 2
 	}
@@ -24,7 +25,7 @@ func (f *fixture) titles(userID string, q domain.Query) []string {
 	for {
 		list, end, err := f.List(ctx(), userID, q)
 		if err != nil {
-			f.t.Fatalf("List(%+v): %v", q, err)
+			f.T.Fatalf("List(%+v): %v", q, err)
 		}
 		for _, task := range list {
 			out = append(out, task.Title)
@@ -33,14 +34,14 @@ func (f *fixture) titles(userID string, q domain.Query) []string {
 			return out
 		}
 		if len(list) != q.Limit || len(out) > 100 {
-			f.t.Fatalf("List(%+v): got a page of %d with more to come", q, len(list))
+			f.T.Fatalf("List(%+v): got a page of %d with more to come", q, len(list))
 		}
 		q.After = end
 	}
 }
 
 func (f *fixture) listed() (user string) {
-	user = f.user()
+	user = f.User()
 	for _, body := range []string{
 		`{"title":"b","priority":"low","position":3,"tags":["x","y"],"due_at":"2030-01-02T00:00:00Z"}`,
 		`{"title":"A","priority":"urgent","position":-1,"tags":["x"],"due_date":"2030-01-01","description":"50% of_it"}`,
@@ -48,11 +49,11 @@ func (f *fixture) listed() (user string) {
 		`{"title":"D","priority":"high","position":10,"tags":["Z"],"due_at":"2020-01-01T00:00:00Z"}`,
 		`{"title":"é","position":11,"status":"completed","due_at":"2020-01-01T00:00:00Z"}`,
 	} {
-		f.create(user, body)
+		f.Make(user, body)
 	}
-	gone := f.create(user, `{"title":"gone","tags":["x"]}`)
-	f.change(user, gone.ID, domain.Delete)
-	f.create(f.user(), `{"title":"another user's","tags":["x"]}`)
+	gone := f.Make(user, `{"title":"gone","tags":["x"]}`)
+	f.Apply(user, gone.ID, domain.Delete)
+	f.Make(f.User(), `{"title":"another user's","tags":["x"]}`)
 	return user
 }
 
@@ -116,10 +117,10 @@ func TestListFilters(t *testing.T) {
 
 func TestPagesStayStableWhileTasksChange(t *testing.T) {
 	f := newFixture(t)
-	user := f.user()
+	user := f.User()
 	var ids []string
 	for i := range 10 {
-		ids = append(ids, f.create(user, fmt.Sprintf(`{"title":"t%d"}`, i)).ID)
+		ids = append(ids, f.Make(user, fmt.Sprintf(`{"title":"t%d"}`, i)).ID)
 	}
 	q := domain.Query{Sort: domain.SortCreatedAt, Limit: 3}
 	var got []string
@@ -131,8 +132,8 @@ func TestPagesStayStableWhileTasksChange(t *testing.T) {
 		for _, task := range list {
 			got = append(got, task.ID)
 		}
-		f.patch(user, ids[i], fmt.Sprintf(`{"title":"changed%d"}`, i)) // on a page that was read
-		f.change(user, ids[9-i], domain.Delete)                        // on a page to come
+		f.Patch(user, ids[i], fmt.Sprintf(`{"title":"changed%d"}`, i)) // on a page that was read
+		f.Apply(user, ids[9-i], domain.Delete)                         // on a page to come
 		if q.After = end; end == nil {
 			break
 		}
@@ -146,14 +147,14 @@ func TestTagsAndStatsCount(t *testing.T) {
 	f := newFixture(t)
 	user := f.listed()
 	tags, err := f.Tags(ctx(), user)
-	if want := []TagCount{{"x", 2}, {"Z", 1}, {"y", 1}}; err != nil || !slices.Equal(tags, want) {
+	if want := []tasks.TagCount{{Tag: "x", Count: 2}, {Tag: "Z", Count: 1}, {Tag: "y", Count: 1}}; err != nil || !slices.Equal(tags, want) {
 		t.Errorf("Tags: got %v %v, want %v", tags, err, want)
 	}
 	s, err := f.Stats(ctx(), user)
 	if err != nil || s.Total != 5 || s.ByStatus["pending"] != 3 || s.ByStatus["cancelled"] != 0 || s.ByPriority["medium"] != 1 || s.Overdue != 1 {
 		t.Errorf("Stats: got %+v %v", s, err)
 	}
-	if tags, err := f.Tags(ctx(), f.user()); err != nil || tags == nil || len(tags) != 0 {
+	if tags, err := f.Tags(ctx(), f.User()); err != nil || tags == nil || len(tags) != 0 {
 		t.Errorf("Tags of a new user: got %v %v, want an empty list", tags, err)
 	}
 }

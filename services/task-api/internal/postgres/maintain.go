@@ -3,62 +3,34 @@ package postgres
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"time"
 
-	"github.com/taskwire/taskwire/services/task-api/internal/domain"
+	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 	"gorm.io/gorm"
 )
 
 const (
-	// ChangeRetention is how far back the change log replays. A client that was away for longer starts over with
-	// GET /sync, which is cheaper for it than a week of changes.
-	ChangeRetention = 7 * 24 * time.Hour
-	// TombstoneRetention keeps a deleted task a day beyond the last moment at which it can be restored.
-	TombstoneRetention = domain.RestoreWindow + 24*time.Hour
-	// maintainEvery is how often old rows are looked for.
-	maintainEvery = 10 * time.Minute
-	// maintainBatch bounds the rows of one transaction, which holds the locks of their users meanwhile.
-	maintainBatch = 2000
-	// maintainLock lets one replica at a time do this. The number means nothing else.
-	maintainLock = 7_265_301
-	// usedTokenRetention: a used refresh token this old is as unknown as any other; what is kept detects its reuse.
-	usedTokenRetention = 30 * 24 * time.Hour
+	// pruneBatch bounds the rows of one transaction, which holds the locks of their users meanwhile.
+	pruneBatch = 2000
+	// pruneLock lets one replica at a time do this. The number means nothing else.
+	pruneLock = 7_265_301
 )
 
-// Run removes what is older than its retention, in small batches, until ctx ends. A failure is logged and the rest
-// waits for the next time: nothing depends on when this happens.
-func (s *Store) Run(ctx context.Context, log *slog.Logger) error {
-	tick := time.NewTicker(maintainEvery)
-	defer tick.Stop()
-	for {
-		if err := s.Maintain(ctx); err != nil && ctx.Err() == nil {
-			log.WarnContext(ctx, "could not remove old rows; trying again later", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
-}
-
-// Maintain removes all that is too old now.
-func (s *Store) Maintain(ctx context.Context) error {
-	now := s.now()
+// Prune implements tasks.Pruner.
+func (s *Store) Prune(ctx context.Context, old tasks.Retention) error {
 	for _, job := range []struct {
 		name   string
 		sql    string
 		before time.Time
 	}{
-		{"changes", pruneChanges, now.Add(-ChangeRetention)},
-		{"tombstones", purgeTombstones, now.Add(-TombstoneRetention)},
-		{"idempotency keys", `DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY(SELECT ctid FROM idempotency_keys WHERE created_at < @before LIMIT @batch))`, now.Add(-KeyRetention)},
-		{"log-ins", `DELETE FROM refresh_families WHERE id IN (SELECT id FROM refresh_families WHERE expires_at < @before LIMIT @batch)`, now},
-		{"used refresh tokens", `DELETE FROM refresh_tokens WHERE hash IN (SELECT hash FROM refresh_tokens WHERE rotated_at < @before LIMIT @batch)`, now.Add(-usedTokenRetention)},
+		{"changes", pruneChanges, old.Changes},
+		{"tombstones", purgeTombstones, old.Tombstones},
+		{"idempotency keys", `DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY(SELECT ctid FROM idempotency_keys WHERE created_at < @before LIMIT @batch))`, old.Keys},
+		{"log-ins", `DELETE FROM refresh_families WHERE id IN (SELECT id FROM refresh_families WHERE expires_at < @before LIMIT @batch)`, old.LogIns},
+		{"used refresh tokens", `DELETE FROM refresh_tokens WHERE hash IN (SELECT hash FROM refresh_tokens WHERE rotated_at < @before LIMIT @batch)`, old.UsedTokens},
 	} {
 		for {
-			more, err := s.batch(ctx, job.sql, job.before)
+			more, err := s.pruneOnce(ctx, job.sql, job.before)
 			if err != nil {
 				return fmt.Errorf("remove old %s: %w", job.name, err)
 			}
@@ -70,15 +42,15 @@ func (s *Store) Maintain(ctx context.Context) error {
 	return nil
 }
 
-// batch runs one bounded statement in a transaction of its own, unless another replica does so now, and reports
+// pruneOnce runs one bounded statement in a transaction of its own, unless another replica does so now, and reports
 // whether there may be more to do.
-func (s *Store) batch(ctx context.Context, sql string, before time.Time) (more bool, err error) {
+func (s *Store) pruneOnce(ctx context.Context, sql string, before time.Time) (more bool, err error) {
 	err = s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		var mine bool
-		if err := tx.Raw(`SELECT pg_try_advisory_xact_lock(?)`, maintainLock).Scan(&mine).Error; err != nil || !mine {
+		if err := tx.Raw(`SELECT pg_try_advisory_xact_lock(?)`, pruneLock).Scan(&mine).Error; err != nil || !mine {
 			return err
 		}
-		res := tx.Exec(sql, map[string]any{"before": before, "batch": maintainBatch})
+		res := tx.Exec(sql, map[string]any{"before": before, "batch": pruneBatch})
 		more = res.RowsAffected > 0
 		return res.Error
 	})

@@ -1,16 +1,16 @@
-package postgres
+package postgres_test
 
 import (
 	"io/fs"
 	"log/slog"
 	"testing"
 	"testing/fstest"
-	"time"
 
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
 	pg "github.com/taskwire/taskwire/pkg/platform/postgres"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
-	"github.com/taskwire/taskwire/services/task-api/internal/publish"
+	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
+	"github.com/taskwire/taskwire/services/task-api/internal/tasktest"
 	"github.com/taskwire/taskwire/testkit/pgtest"
 )
 
@@ -19,7 +19,7 @@ import (
 func TestTheSearchMigrationTakesTheTasksThatAreThere(t *testing.T) {
 	first := fstest.MapFS{}
 	for _, name := range []string{"00001_tasks.sql"} { // the version before
-		data, err := fs.ReadFile(Migrations(), name)
+		data, err := fs.ReadFile(postgres.Migrations(), name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -27,20 +27,19 @@ func TestTheSearchMigrationTakesTheTasksThatAreThere(t *testing.T) {
 	}
 	db := pgtest.New(t, "tasks", pg.Set{Name: "tasks", FS: first}, pg.Set{Name: "outbox", FS: outbox.Migrations})
 	log := slog.New(slog.DiscardHandler)
-	c := &clock{at: time.Now()}
-	f := &fixture{New(db.Gorm, outbox.New(db.Gorm, log), publish.New(log), c.now), t, db.Gorm, c, db}
-	user := f.user()
+	f := &fixture{tasktest.Over(t, db)}
+	user := f.User()
 	const old = `INSERT INTO tasks (id, user_id, title, description, status, priority, tags, timezone, position, version, seq, created_at, updated_at)
 		SELECT gen_random_uuid(), ?, 'old ' || i, '', 'pending', 2, '[]', 'UTC', i, 1, i, now(), now() FROM generate_series(CAST(? AS integer), CAST(? AS integer)) AS i`
-	f.exec(old, user, 1, 5000)
-	f.slow(`SET ROLE tasks_owner; ALTER TABLE tasks ADD COLUMN search tsvector`) // half way
-	if err := pg.Migrate(ctx(), db.OwnerURL, log, pg.Set{Name: "tasks", FS: Migrations()}); err != nil {
+	f.Exec(old, user, 1, 5000)
+	f.Slow(`SET ROLE tasks_owner; ALTER TABLE tasks ADD COLUMN search tsvector`) // half way
+	if err := pg.Migrate(ctx(), db.OwnerURL, log, pg.Set{Name: "tasks", FS: postgres.Migrations()}); err != nil {
 		t.Fatal(err)
 	}
-	f.exec(old, user, 5001, 5002)
+	f.Exec(old, user, 5001, 5002)
 	var missing, invalid int
-	f.db.Raw(`SELECT count(*) FROM tasks WHERE search IS NULL`).Scan(&missing)
-	f.db.Raw(`SELECT count(*) FROM pg_index WHERE indrelid = 'tasks'::regclass AND NOT indisvalid`).Scan(&invalid)
+	f.DB.Raw(`SELECT count(*) FROM tasks WHERE search IS NULL`).Scan(&missing)
+	f.DB.Raw(`SELECT count(*) FROM pg_index WHERE indrelid = 'tasks'::regclass AND NOT indisvalid`).Scan(&invalid)
 	if missing != 0 || invalid != 0 {
 		t.Errorf("got %d tasks without their terms and %d broken indexes, want none", missing, invalid)
 	}

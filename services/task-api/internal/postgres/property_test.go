@@ -1,4 +1,4 @@
-package postgres
+package postgres_test
 
 import (
 	"errors"
@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
+	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
+	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
+	"github.com/taskwire/taskwire/services/task-api/internal/tasktest"
 	"pgregory.net/rapid"
 )
 
@@ -27,7 +30,7 @@ func (f *fixture) write(userID string, ids []string, h history) error {
 		var err error
 		switch w.Op {
 		case 0, 1:
-			_, _, err = f.Create(ctx(), CreateRequest{UserID: userID, Fields: f.fields(fmt.Sprintf(`{"title":"keep new %d","tags":["keep"]}`, w.Value))})
+			_, _, err = f.Create(ctx(), tasks.CreateRequest{UserID: userID, Fields: f.Fields(fmt.Sprintf(`{"title":"keep new %d","tags":["keep"]}`, w.Value))})
 		case 2, 3:
 			err = f.attempt(userID, id, domain.Delete)
 		case 4, 5:
@@ -35,15 +38,15 @@ func (f *fixture) write(userID string, ids []string, h history) error {
 		case 6:
 			err = f.attempt(userID, id, domain.Complete)
 		case 7, 8:
-			fields := f.fields(fmt.Sprintf(`{"title":"keep %d","priority":"%s","position":%d,"due_date":"2030-01-%02d","description":"keep %d"}`,
+			fields := f.Fields(fmt.Sprintf(`{"title":"keep %d","priority":"%s","position":%d,"due_date":"2030-01-%02d","description":"keep %d"}`,
 				w.Value, []string{"low", "urgent"}[w.Value%2], w.Value, 1+w.Value%28, w.Value))
-			_, err = f.Change(ctx(), ChangeRequest{UserID: userID, TaskID: id, Apply: func(t domain.Task, d domain.Defaults) (domain.Task, error) {
+			_, err = f.Change(ctx(), tasks.ChangeRequest{UserID: userID, Op: tasks.Op{TaskID: id, Apply: func(t domain.Task, d domain.Defaults) (domain.Task, error) {
 				return domain.Patch(t, fields, d)
-			}})
+			}}})
 			err = allowed(err)
 		case 9: // the tombstones grow old and are purged
-			if err = f.db.Exec(`UPDATE tasks SET deleted_at = ? WHERE user_id = ? AND deleted_at IS NOT NULL`, f.now().Add(-TombstoneRetention-time.Hour), userID).Error; err == nil {
-				err = f.Maintain(ctx())
+			if err = f.DB.Exec(`UPDATE tasks SET deleted_at = ? WHERE user_id = ? AND deleted_at IS NOT NULL`, f.Now().Add(-tasks.TombstoneRetention-time.Hour), userID).Error; err == nil {
+				err = f.Prune(ctx())
 			}
 		}
 		if err != nil {
@@ -54,7 +57,7 @@ func (f *fixture) write(userID string, ids []string, h history) error {
 }
 
 func (f *fixture) attempt(userID, taskID string, fn func(domain.Task, time.Time) (domain.Task, error)) error {
-	_, err := f.Change(ctx(), ChangeRequest{UserID: userID, TaskID: taskID, Apply: apply(fn), Deleted: true})
+	_, err := f.Change(ctx(), tasks.ChangeRequest{UserID: userID, Op: tasks.Op{TaskID: taskID, Apply: tasktest.Lifecycle(fn), Deleted: true}})
 	return allowed(err)
 }
 
@@ -72,10 +75,10 @@ func TestAnyClientThatOnlySyncsEndsEqualToTheList(t *testing.T) {
 	f := newFixture(t)
 	var tooOld, snapshots atomic.Int64
 	rapid.Check(t, func(rt *rapid.T) {
-		user := f.user()
+		user := f.User()
 		var ids []string
 		for i := range rapid.IntRange(1, 12).Draw(rt, "tasks") {
-			ids = append(ids, f.create(user, fmt.Sprintf(`{"title":"t%d"}`, i)).ID)
+			ids = append(ids, f.Make(user, fmt.Sprintf(`{"title":"t%d"}`, i)).ID)
 		}
 		writers := []history{histories.Draw(rt, "first"), histories.Draw(rt, "second")}
 		pages := rapid.SliceOfN(rapid.IntRange(1, 6), 1, 8).Draw(rt, "pages")
@@ -84,7 +87,7 @@ func TestAnyClientThatOnlySyncsEndsEqualToTheList(t *testing.T) {
 		known, since := map[string]domain.Task{}, int64(0)
 		pull := func(limit int) (more bool, err error) {
 			page, err := f.Sync(ctx(), user, since, limit)
-			if errors.Is(err, ErrTooOld) {
+			if errors.Is(err, tasks.ErrTooOld) {
 				tooOld.Add(1)
 				known, since = map[string]domain.Task{}, 0
 				return true, nil
@@ -162,14 +165,14 @@ func TestAnyClientThatOnlySyncsEndsEqualToTheList(t *testing.T) {
 func TestAnyWalkSeesEveryTaskThatStaysExactlyOnce(t *testing.T) {
 	f := newFixture(t)
 	rapid.Check(t, func(rt *rapid.T) {
-		user := f.user()
+		user := f.User()
 		stay, moving := map[string]int{}, []string{}
 		for i := range rapid.IntRange(6, 24).Draw(rt, "tasks") {
 			due := ""
 			if i%3 == 0 {
 				due = fmt.Sprintf(`,"due_date":"2030-01-%02d"`, 1+i%4)
 			}
-			id := f.create(user, fmt.Sprintf(`{"title":"keep %d","tags":["keep"],"priority":"%s","position":%d%s}`,
+			id := f.Make(user, fmt.Sprintf(`{"title":"keep %d","tags":["keep"],"priority":"%s","position":%d%s}`,
 				i%5, []string{"low", "medium", "urgent"}[i%3], i%4, due)).ID
 			if i%2 == 0 || i < 2 {
 				stay[id] = 0
@@ -189,7 +192,7 @@ func TestAnyWalkSeesEveryTaskThatStaysExactlyOnce(t *testing.T) {
 		case by == 2:
 			q.Tags = []string{"keep"}
 		}
-		f.bounds = bounds{window: rapid.SampledFrom([]int{1, 4, 100}).Draw(rt, "window"), found: rapid.SampledFrom([]int{1, 20, 100}).Draw(rt, "found")}
+		f.Store.SetBounds(postgres.NewBounds(rapid.SampledFrom([]int{1, 4, 100}).Draw(rt, "window"), rapid.SampledFrom([]int{1, 20, 100}).Draw(rt, "found")))
 		var writing sync.WaitGroup
 		errs := make(chan error, 2)
 		for _, h := range []history{histories.Draw(rt, "first"), histories.Draw(rt, "second")} {

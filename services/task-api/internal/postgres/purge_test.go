@@ -1,4 +1,4 @@
-package postgres
+package postgres_test
 
 import (
 	"errors"
@@ -6,26 +6,27 @@ import (
 	"time"
 
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
+	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 )
 
 // TestATombstoneThatIsRenewedDuringAPurgeStays: the purge has chosen a tombstone and waits for its user's lock, while the
 // holder of the lock restores the task and deletes it again.
 func TestATombstoneThatIsRenewedDuringAPurgeStays(t *testing.T) {
 	f := newFixture(t)
-	user := f.user()
-	task := f.create(user, `{"title":"t"}`)
-	f.change(user, task.ID, domain.Delete) // seq 2
-	f.exec(`UPDATE tasks SET deleted_at = ? WHERE id = ?`, f.now().Add(-TombstoneRetention-time.Hour), task.ID)
+	user := f.User()
+	task := f.Make(user, `{"title":"t"}`)
+	f.Apply(user, task.ID, domain.Delete) // seq 2
+	f.Exec(`UPDATE tasks SET deleted_at = ? WHERE id = ?`, f.Now().Add(-tasks.TombstoneRetention-time.Hour), task.ID)
 
-	writer := f.db.Begin()
+	writer := f.DB.Begin()
 	defer writer.Rollback()
 	if err := writer.Exec(`UPDATE heads SET seq = 4 WHERE user_id = ?`, user).Error; err != nil {
 		t.Fatal(err)
 	}
 	purged := make(chan error, 1)
-	go func() { purged <- f.Maintain(ctx()) }()
+	go func() { purged <- f.Prune(ctx()) }()
 	for waiting := 0; waiting == 0; time.Sleep(5 * time.Millisecond) {
-		if err := f.db.Raw(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting).Error; err != nil {
+		if err := f.DB.Raw(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting).Error; err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -42,7 +43,7 @@ func TestATombstoneThatIsRenewedDuringAPurgeStays(t *testing.T) {
 	if err != nil || len(page.Tasks) != 1 || page.Tasks[0].DeletedAt == nil {
 		t.Errorf("a client that saw the restored task: got %v %v, want the tombstone", page.Tasks, err)
 	}
-	if err := f.Maintain(ctx()); err != nil {
+	if err := f.Prune(ctx()); err != nil {
 		t.Fatal(err)
 	}
 	if page, err := f.Sync(ctx(), user, 4, 10); err != nil || len(page.Tasks) != 0 {
@@ -54,10 +55,10 @@ func TestATombstoneThatIsRenewedDuringAPurgeStays(t *testing.T) {
 // that no later page could take it away again.
 func TestAPurgeInTheMiddleOfASnapshotMakesItStartOver(t *testing.T) {
 	f := newFixture(t)
-	user := f.user()
+	user := f.User()
 	var ids []string
 	for range 4 {
-		ids = append(ids, f.create(user, `{"title":"t"}`).ID)
+		ids = append(ids, f.Make(user, `{"title":"t"}`).ID)
 	}
 	f.purge(user, ids[3])
 	for _, given := range ids[:2] {
@@ -69,7 +70,7 @@ func TestAPurgeInTheMiddleOfASnapshotMakesItStartOver(t *testing.T) {
 			t.Errorf("before the purge: got %v, want the next page", err)
 		}
 		f.purge(user, given)
-		if _, err := f.Sync(ctx(), user, page.Next, 1); !errors.Is(err, ErrTooOld) {
+		if _, err := f.Sync(ctx(), user, page.Next, 1); !errors.Is(err, tasks.ErrTooOld) {
 			t.Errorf("after the purge: got %v, want ErrTooOld", err)
 		}
 	}
@@ -81,10 +82,10 @@ func TestAPurgeInTheMiddleOfASnapshotMakesItStartOver(t *testing.T) {
 
 // purge deletes a task and removes its tombstone, as if it were old.
 func (f *fixture) purge(userID, taskID string) {
-	f.t.Helper()
-	f.change(userID, taskID, domain.Delete)
-	f.exec(`UPDATE tasks SET deleted_at = ? WHERE id = ?`, f.now().Add(-TombstoneRetention-time.Hour), taskID)
-	if err := f.Maintain(ctx()); err != nil {
-		f.t.Fatal(err)
+	f.T.Helper()
+	f.Apply(userID, taskID, domain.Delete)
+	f.Exec(`UPDATE tasks SET deleted_at = ? WHERE id = ?`, f.Now().Add(-tasks.TombstoneRetention-time.Hour), taskID)
+	if err := f.Prune(ctx()); err != nil {
+		f.T.Fatal(err)
 	}
 }

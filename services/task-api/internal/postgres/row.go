@@ -37,8 +37,14 @@ type taskRow struct {
 	CompletedAt, DeletedAt *time.Time
 }
 
-// taskColumns are those of taskRow. The column search is not read: it is larger than all else in a row.
-var taskColumns = "id, user_id, created_at, " + strings.Join(columnNames, ", ")
+// taskColumns are those of taskRow, in the order of targets. The column search is not read: it is larger than all else
+// in a row.
+var taskColumns = strings.Join(names(slices.Concat(identityColumns, columns)), ", ")
+
+// qualified is taskColumns of a table with an alias.
+func qualified(alias string) string {
+	return alias + "." + strings.ReplaceAll(taskColumns, ", ", ", "+alias+".")
+}
 
 // TableName implements gorm's Tabler.
 func (taskRow) TableName() string { return "tasks" }
@@ -63,6 +69,25 @@ func rowOf(t domain.Task) taskRow {
 		r.SeriesID, r.OccurrenceNo = pgtype.UUID{Bytes: id, Valid: true}, &t.OccurrenceNo
 	}
 	return r
+}
+
+// values are those of columns.
+func (r taskRow) values() []any {
+	return []any{
+		r.Title, r.Description, string(r.Status), r.Priority, r.Tags, r.DueDate, r.DueAt, r.DueInstant, r.Timezone, r.RemindAt,
+		r.RRule, r.RRuleAnchor, r.RRuleZone, r.SeriesID, r.OccurrenceNo, r.DueClock, r.RemindClock, r.Position,
+		r.Version, r.Seq, r.UpdatedAt, r.CompletedAt, r.DeletedAt,
+	}
+}
+
+// targets are where a row of taskColumns is scanned to.
+func (r *taskRow) targets() []any {
+	return []any{
+		&r.ID, &r.UserID, &r.CreatedAt,
+		&r.Title, &r.Description, &r.Status, &r.Priority, &r.Tags, &r.DueDate, &r.DueAt, &r.DueInstant, &r.Timezone, &r.RemindAt,
+		&r.RRule, &r.RRuleAnchor, &r.RRuleZone, &r.SeriesID, &r.OccurrenceNo, &r.DueClock, &r.RemindClock, &r.Position,
+		&r.Version, &r.Seq, &r.UpdatedAt, &r.CompletedAt, &r.DeletedAt,
+	}
 }
 
 func (r taskRow) task() domain.Task {
@@ -101,7 +126,7 @@ func duration(n *int64) *time.Duration {
 	return &d
 }
 
-func tasks(rows []taskRow) []domain.Task {
+func domainTasks(rows []taskRow) []domain.Task {
 	out := make([]domain.Task, len(rows))
 	for i, r := range rows {
 		out[i] = r.task()

@@ -1,4 +1,4 @@
-package postgres
+package postgres_test
 
 import (
 	"encoding/json"
@@ -14,7 +14,7 @@ func search(q string) domain.Query { return domain.Query{Search: q, Sort: domain
 
 func TestSearchFindsEveryWordByItsBeginning(t *testing.T) {
 	f := newFixture(t)
-	user := f.user()
+	user := f.User()
 	for _, body := range []string{
 		`{"title":"Buy milk","description":"two litres, café style","tags":["shopping list"]}`,
 		`{"title":"Écrire à Zoë's team","tags":["Ärger"]}`,
@@ -22,7 +22,7 @@ func TestSearchFindsEveryWordByItsBeginning(t *testing.T) {
 		`{"title":"Don't panic: v1.2.3 (C++)","description":"mail ada@example.com \\ '' :* & | ! <->"}`,
 		`{"title":"ПРИВЕТ мир","description":"Ｆｕｌｌｗｉｄｔｈ"}`,
 	} {
-		f.create(user, body)
+		f.Make(user, body)
 	}
 	for q, want := range map[string]string{
 		"mil":             "Buy milk",
@@ -52,20 +52,20 @@ func TestSearchFindsEveryWordByItsBeginning(t *testing.T) {
 			t.Errorf("q=%s: got %q, want %q", q, got, want)
 		}
 	}
-	if got := f.titles(f.user(), search("milk")); len(got) != 0 {
+	if got := f.titles(f.User(), search("milk")); len(got) != 0 {
 		t.Errorf("another user finds %v", got)
 	}
 }
 
 func TestSearchRanksTitlesOverTagsOverDescriptions(t *testing.T) {
 	f := newFixture(t)
-	user := f.user()
-	f.create(user, `{"title":"in the text","description":"about the garden"}`)
-	f.create(user, `{"title":"garden"}`)
-	f.create(user, `{"title":"tagged","tags":["garden"]}`)
-	f.create(user, `{"title":"Garden again"}`)
-	gone := f.create(user, `{"title":"garden gone"}`)
-	f.change(user, gone.ID, domain.Delete)
+	user := f.User()
+	f.Make(user, `{"title":"in the text","description":"about the garden"}`)
+	f.Make(user, `{"title":"garden"}`)
+	f.Make(user, `{"title":"tagged","tags":["garden"]}`)
+	f.Make(user, `{"title":"Garden again"}`)
+	gone := f.Make(user, `{"title":"garden gone"}`)
+	f.Apply(user, gone.ID, domain.Delete)
 	const want = "Garden again|garden|tagged|in the text"
 	for _, limit := range []int{1, 2, 3, 200} {
 		q := search("gard")
@@ -83,8 +83,8 @@ func TestSearchRanksTitlesOverTagsOverDescriptions(t *testing.T) {
 
 func TestSearchFollowsEveryChange(t *testing.T) {
 	f := newFixture(t)
-	user := f.user()
-	task := f.create(user, `{"title":"before","tags":["old"]}`)
+	user := f.User()
+	task := f.Make(user, `{"title":"before","tags":["old"]}`)
 	finds := func(q domain.Query, want bool) {
 		t.Helper()
 		if got := len(f.titles(user, q)) > 0; got != want {
@@ -92,15 +92,15 @@ func TestSearchFollowsEveryChange(t *testing.T) {
 		}
 	}
 	finds(search("before"), true)
-	f.patch(user, task.ID, `{"title":"after","tags":["new"]}`)
+	f.Patch(user, task.ID, `{"title":"after","tags":["new"]}`)
 	finds(search("before"), false)
 	finds(search("old"), false)
 	finds(search("after new"), true)
-	f.patch(user, task.ID, `{"description":"details"}`)
+	f.Patch(user, task.ID, `{"description":"details"}`)
 	finds(search("after new details"), true)
-	f.change(user, task.ID, domain.Delete)
+	f.Apply(user, task.ID, domain.Delete)
 	finds(search("after"), false)
-	f.change(user, task.ID, domain.Restore)
+	f.Apply(user, task.ID, domain.Restore)
 	finds(search("after"), true)
 }
 
@@ -108,7 +108,7 @@ func TestSearchFollowsEveryChange(t *testing.T) {
 // its own words.
 func TestAnySearchIsSafeAndFindsWhatItIsTakenFrom(t *testing.T) {
 	f := newFixture(t)
-	user := f.user()
+	user := f.User()
 	text := rapid.OneOf(rapid.StringN(1, 60, 200), rapid.StringMatching(`[ -~éÀßıİǅ買い한글กำไม่ﬁ①½ªµ½'\\:*&|!()<>"]{1,40}`))
 	rapid.Check(t, func(rt *rapid.T) {
 		title, message := domain.Line(text.Draw(rt, "title"), 1, 200)
@@ -122,10 +122,10 @@ func TestAnySearchIsSafeAndFindsWhatItIsTakenFrom(t *testing.T) {
 			return
 		}
 		body, _ := json.Marshal(map[string]string{"title": title})
-		task := f.create(user, string(body))
+		task := f.Make(user, string(body))
 		words := domain.SearchWords(title)
 		var cut []string
-		if err := f.db.Raw(`SELECT unnest(search_words(?))`, title).Scan(&cut).Error; err != nil || len(cut) != len(words) {
+		if err := f.DB.Raw(`SELECT unnest(search_words(?))`, title).Scan(&cut).Error; err != nil || len(cut) != len(words) {
 			rt.Fatalf("%q: the database cuts %q, want %q, %v", title, cut, words, err)
 		}
 		if len(words) == 0 || len(words) > domain.MaxSearchWords {
@@ -139,6 +139,27 @@ func TestAnySearchIsSafeAndFindsWhatItIsTakenFrom(t *testing.T) {
 		if err != nil || !slices.ContainsFunc(list, func(t domain.Task) bool { return t.ID == task.ID }) {
 			rt.Fatalf("title %q, q=%q: found %d tasks without it, %v", title, words, len(list), err)
 		}
-		f.exec(`DELETE FROM tasks WHERE id = ?`, task.ID)
+		f.Exec(`DELETE FROM tasks WHERE id = ?`, task.ID)
 	})
+}
+
+// TestBothWritersOfTermsMakeATaskFound: a row that comes without terms, as those of the version before, gets them from
+// the trigger; so does one with a text that the service leaves to it.
+func TestBothWritersOfTermsMakeATaskFound(t *testing.T) {
+	f := newFixture(t)
+	user, before := f.User(), f.User()
+	f.Make(user, `{"title":"garden of ours"}`)
+	f.Make(user, `{"title":"gärtner"}`)
+	f.fill(before, 1) // without the column
+	var missing int64
+	if err := f.DB.Raw(`SELECT count(*) FROM tasks WHERE search IS NULL`).Scan(&missing).Error; err != nil || missing != 0 {
+		t.Errorf("%d tasks without terms, %v", missing, err)
+	}
+	for _, tc := range []struct{ user, q, want string }{
+		{user, "GARDEN", "garden of ours"}, {user, "gart", "gärtner"}, {before, "garden", ""}, {before, "buy", "task buy 1"},
+	} {
+		if got := strings.Join(f.titles(tc.user, search(tc.q)), "|"); got != tc.want {
+			t.Errorf("q=%s: got %q, want %q", tc.q, got, tc.want)
+		}
+	}
 }

@@ -3,35 +3,24 @@ package postgres
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 
-	"github.com/taskwire/taskwire/services/task-api/internal/domain"
+	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 	"gorm.io/gorm"
 )
 
-// ErrTooOld says that the changes since the given seq are not kept any more, or that the user never was at that seq.
-var ErrTooOld = errors.New("the changes since then are not kept any more")
-
 // snapshot makes several statements read the same state.
 var snapshot = &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
-
-// SyncPage is a part of the user's tasks in the order of their newest change.
-type SyncPage struct {
-	Tasks   []domain.Task // with tombstones
-	Next    int64         // where to go on
-	HasMore bool
-}
 
 // Sync returns the tasks that changed after since, each as it is now. With HasMore false the client has everything up
 // to Next, the user's newest seq.
 //
 // Once tombstones are purged, a client that comes with an older seq may hold tasks that are gone without a trace:
-// ErrTooOld. One that began at 0 after the purge holds none of them and may go on, so as long as its pages are below the
+// tasks.ErrTooOld. One that began at 0 after the purge holds none of them and may go on, so as long as its pages are below the
 // purge Next is negative, which marks a place in a snapshot: -(snapshot_base + seq). The next purge may remove what the
 // snapshot has already given, so it moves snapshot_base beyond all such places. A client passes Next back as it is.
-func (s *Store) Sync(ctx context.Context, userID string, since int64, limit int) (SyncPage, error) {
-	page := SyncPage{}
+func (s *Store) Sync(ctx context.Context, userID string, since int64, limit int) (tasks.SyncPage, error) {
+	page := tasks.SyncPage{}
 	err := s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		user, err := readHead(tx, userID)
 		if err != nil {
@@ -42,10 +31,10 @@ func (s *Store) Sync(ctx context.Context, userID string, since int64, limit int)
 		case since < 0:
 			from = -since - user.SnapshotBase
 		case since > 0 && since < user.PurgedSeq:
-			return ErrTooOld
+			return tasks.ErrTooOld
 		}
 		if from < 0 || from > user.Seq {
-			return ErrTooOld
+			return tasks.ErrTooOld
 		}
 		var rows []taskRow
 		if err := tx.Select(taskColumns).Where("user_id = ? AND seq > ?", userID, from).Order("seq").Limit(limit + 1).Find(&rows).Error; err != nil {
@@ -58,11 +47,11 @@ func (s *Store) Sync(ctx context.Context, userID string, since int64, limit int)
 				page.Next = -(user.SnapshotBase + page.Next)
 			}
 		}
-		page.Tasks = tasks(rows)
+		page.Tasks = domainTasks(rows)
 		return nil
 	}, snapshot)
 	if err != nil {
-		return SyncPage{}, fmt.Errorf("sync: %w", err)
+		return tasks.SyncPage{}, fmt.Errorf("sync: %w", err)
 	}
 	return page, nil
 }
@@ -82,7 +71,7 @@ func readHead(tx *gorm.DB, userID string) (headRow, error) {
 		return headRow{}, fmt.Errorf("read head: %w", err)
 	}
 	if len(rows) == 0 {
-		return headRow{}, ErrNoUser
+		return headRow{}, tasks.ErrNoUser
 	}
 	return rows[0], nil
 }

@@ -1,4 +1,4 @@
-package postgres
+package postgres_test
 
 import (
 	"errors"
@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
+	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
+	"github.com/taskwire/taskwire/services/task-api/internal/tasktest"
 )
 
 // pull syncs from since to the end in pages of limit, and returns what the client then knows.
@@ -29,14 +31,14 @@ func (f *fixture) pull(userID string, since int64, limit int) (known map[string]
 
 func TestSyncGivesEachChangedTaskOnceWithTombstones(t *testing.T) {
 	f := newFixture(t)
-	user, other := f.user(), f.user()
+	user, other := f.User(), f.User()
 	var ids []string
 	for i := range 5 {
-		ids = append(ids, f.create(user, fmt.Sprintf(`{"title":"t%d"}`, i)).ID)
-		f.create(other, `{"title":"not yours"}`)
+		ids = append(ids, f.Make(user, fmt.Sprintf(`{"title":"t%d"}`, i)).ID)
+		f.Make(other, `{"title":"not yours"}`)
 	}
-	f.patch(user, ids[0], `{"title":"changed"}`)
-	f.change(user, ids[1], domain.Delete)
+	f.Patch(user, ids[0], `{"title":"changed"}`)
+	f.Apply(user, ids[1], domain.Delete)
 	page, err := f.Sync(ctx(), user, 0, 3)
 	if err != nil || !page.HasMore || page.Next != 5 {
 		t.Fatalf("first page: got %d tasks, next %d, more %v, %v; want 3, 5, true", len(page.Tasks), page.Next, page.HasMore, err)
@@ -53,7 +55,7 @@ func TestSyncGivesEachChangedTaskOnceWithTombstones(t *testing.T) {
 		t.Errorf("nothing new: got %d tasks, next %d, %v", len(page.Tasks), page.Next, err)
 	}
 	for _, since := range []int64{8, -8} {
-		if _, err := f.Sync(ctx(), user, since, 3); !errors.Is(err, ErrTooOld) {
+		if _, err := f.Sync(ctx(), user, since, 3); !errors.Is(err, tasks.ErrTooOld) {
 			t.Errorf("since %d, ahead of the head: got %v, want ErrTooOld", since, err)
 		}
 	}
@@ -62,25 +64,25 @@ func TestSyncGivesEachChangedTaskOnceWithTombstones(t *testing.T) {
 // TestAClientThatOnlySyncsEndsEqualToTheTasks lets clients sync while writers write.
 func TestAClientThatOnlySyncsEndsEqualToTheTasks(t *testing.T) {
 	f := newFixture(t)
-	user := f.user()
+	user := f.User()
 	var ids []string
 	for i := range 10 {
-		ids = append(ids, f.create(user, fmt.Sprintf(`{"title":"t%d"}`, i)).ID)
+		ids = append(ids, f.Make(user, fmt.Sprintf(`{"title":"t%d"}`, i)).ID)
 	}
 	known, since := map[string]int64{}, int64(0)
-	together(3, func(i int) {
+	tasktest.Together(3, func(i int) {
 		if i < 2 {
 			for n := range 40 {
 				id := ids[(n*7+i)%len(ids)]
 				switch n % 4 {
 				case 0:
-					f.change(user, id, domain.Delete)
+					f.Apply(user, id, domain.Delete)
 				case 1:
-					f.change(user, id, domain.Restore)
+					f.Apply(user, id, domain.Restore)
 				case 2:
-					f.create(user, fmt.Sprintf(`{"title":"n%d-%d"}`, i, n))
+					f.Make(user, fmt.Sprintf(`{"title":"n%d-%d"}`, i, n))
 				default:
-					f.change(user, id, func(t domain.Task, d time.Time) (domain.Task, error) {
+					f.Apply(user, id, func(t domain.Task, d time.Time) (domain.Task, error) {
 						if t.DeletedAt != nil {
 							return t, nil
 						}
@@ -124,17 +126,17 @@ func TestAClientThatOnlySyncsEndsEqualToTheTasks(t *testing.T) {
 	if len(known) != len(want) {
 		t.Errorf("the client knows %d tasks, want %d", len(known), len(want))
 	}
-	if seqs := f.seqs(user); int64(len(seqs)) != head {
+	if seqs := f.Seqs(user); int64(len(seqs)) != head {
 		t.Errorf("change log: got %d changes, want %d", len(seqs), head)
 	}
 }
 
 func TestChangesAreContiguousAndPaged(t *testing.T) {
 	f := newFixture(t)
-	user := f.user()
-	task := f.create(user, `{"title":"t"}`)
+	user := f.User()
+	task := f.Make(user, `{"title":"t"}`)
 	for i := range 6 {
-		f.patch(user, task.ID, fmt.Sprintf(`{"title":"t%d"}`, i))
+		f.Patch(user, task.ID, fmt.Sprintf(`{"title":"t%d"}`, i))
 	}
 	page, err := f.Changes(ctx(), user, 2, 3)
 	if err != nil || len(page.Items) != 3 || page.Head != 7 || !page.HasMore || page.Oldest != 0 {
@@ -148,10 +150,10 @@ func TestChangesAreContiguousAndPaged(t *testing.T) {
 	if err != nil || len(page.Items) != 0 || page.HasMore {
 		t.Errorf("at the head: got %d items, more %v, %v", len(page.Items), page.HasMore, err)
 	}
-	if _, err := f.Changes(ctx(), "01890a5d-ac96-774b-bcce-b302099a8057", 0, 3); !errors.Is(err, ErrNoUser) {
+	if _, err := f.Changes(ctx(), "01890a5d-ac96-774b-bcce-b302099a8057", 0, 3); !errors.Is(err, tasks.ErrNoUser) {
 		t.Errorf("no such user: got %v, want ErrNoUser", err)
 	}
-	heads, err := f.Heads(ctx(), []string{user, f.user(), "01890a5d-ac96-774b-bcce-b302099a8057"})
+	heads, err := f.Heads(ctx(), []string{user, f.User(), "01890a5d-ac96-774b-bcce-b302099a8057"})
 	if err != nil || len(heads) != 2 || heads[user] != 7 {
 		t.Errorf("Heads: got %v %v, want the two users that exist", heads, err)
 	}
@@ -162,56 +164,56 @@ func TestChangesAreContiguousAndPaged(t *testing.T) {
 
 func TestPrunedChangesAreToldAndLeaveNoGap(t *testing.T) {
 	f := newFixture(t)
-	user := f.user()
-	task := f.create(user, `{"title":"t"}`)
+	user := f.User()
+	task := f.Make(user, `{"title":"t"}`)
 	for i := range 9 {
-		f.patch(user, task.ID, fmt.Sprintf(`{"title":"t%d"}`, i))
+		f.Patch(user, task.ID, fmt.Sprintf(`{"title":"t%d"}`, i))
 	}
 	// The clock and the order of commits need not agree: 1, 3 and 4 are old.
-	f.exec(`UPDATE changes SET created_at = ? WHERE seq IN (1, 3, 4)`, f.now().Add(-ChangeRetention-1))
-	if err := f.Maintain(ctx()); err != nil {
+	f.Exec(`UPDATE changes SET created_at = ? WHERE seq IN (1, 3, 4)`, f.Now().Add(-tasks.ChangeRetention-1))
+	if err := f.Prune(ctx()); err != nil {
 		t.Fatal(err)
 	}
-	if got := f.seqs(user); !slices.Equal(got, []int64{5, 6, 7, 8, 9, 10}) {
+	if got := f.Seqs(user); !slices.Equal(got, []int64{5, 6, 7, 8, 9, 10}) {
 		t.Errorf("change log: got %v, want 5 to 10", got)
 	}
 	page, err := f.Changes(ctx(), user, 4, 100)
 	if err != nil || page.Oldest != 5 || len(page.Items) != 6 {
 		t.Errorf("since 4: got oldest %d, %d items, %v; want 5 and 6", page.Oldest, len(page.Items), err)
 	}
-	if _, err := f.Changes(ctx(), user, 3, 100); !errors.Is(err, ErrTooOld) {
+	if _, err := f.Changes(ctx(), user, 3, 100); !errors.Is(err, tasks.ErrTooOld) {
 		t.Errorf("since 3: got %v, want ErrTooOld", err)
 	}
-	f.exec(`UPDATE changes SET created_at = ?`, f.now().Add(-ChangeRetention-1))
-	if err := f.Maintain(ctx()); err != nil {
+	f.Exec(`UPDATE changes SET created_at = ?`, f.Now().Add(-tasks.ChangeRetention-1))
+	if err := f.Prune(ctx()); err != nil {
 		t.Fatal(err)
 	}
 	page, err = f.Changes(ctx(), user, 10, 100)
 	if err != nil || page.Oldest != 11 || page.Head != 10 {
 		t.Errorf("at the head of an empty log: got oldest %d, head %d, %v; want 11 and 10", page.Oldest, page.Head, err)
 	}
-	if _, err := f.Changes(ctx(), user, 9, 100); !errors.Is(err, ErrTooOld) {
+	if _, err := f.Changes(ctx(), user, 9, 100); !errors.Is(err, tasks.ErrTooOld) {
 		t.Errorf("before the head of an empty log: got %v, want ErrTooOld", err)
 	}
-	if got := f.patch(user, task.ID, `{"title":"after"}`); got.Seq != 11 {
+	if got := f.Patch(user, task.ID, `{"title":"after"}`); got.Seq != 11 {
 		t.Errorf("the next change: got seq %d, want 11", got.Seq)
 	}
 }
 
 func TestSyncAfterAPurge(t *testing.T) {
 	f := newFixture(t)
-	user := f.user()
+	user := f.User()
 	var ids []string
 	for i := range 6 {
-		ids = append(ids, f.create(user, fmt.Sprintf(`{"title":"t%d"}`, i)).ID)
+		ids = append(ids, f.Make(user, fmt.Sprintf(`{"title":"t%d"}`, i)).ID)
 	}
-	f.change(user, ids[0], domain.Delete) // seq 7
-	f.change(user, ids[1], domain.Delete) // seq 8, not old enough below
-	f.exec(`UPDATE tasks SET deleted_at = ? WHERE id = ?`, f.now().Add(-TombstoneRetention-1), ids[0])
-	if err := f.Maintain(ctx()); err != nil {
+	f.Apply(user, ids[0], domain.Delete) // seq 7
+	f.Apply(user, ids[1], domain.Delete) // seq 8, not old enough below
+	f.Exec(`UPDATE tasks SET deleted_at = ? WHERE id = ?`, f.Now().Add(-tasks.TombstoneRetention-1), ids[0])
+	if err := f.Prune(ctx()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Sync(ctx(), user, 6, 10); !errors.Is(err, ErrTooOld) {
+	if _, err := f.Sync(ctx(), user, 6, 10); !errors.Is(err, tasks.ErrTooOld) {
 		t.Errorf("a client from before the purge: got %v, want ErrTooOld", err)
 	}
 	page, err := f.Sync(ctx(), user, 7, 10)
@@ -221,12 +223,5 @@ func TestSyncAfterAPurge(t *testing.T) {
 	known, next, err := f.pull(user, 0, 2)
 	if err != nil || len(known) != 5 || next != 8 {
 		t.Errorf("a new client in small pages: got %d tasks, next %d, %v; want 5 and 8", len(known), next, err)
-	}
-}
-
-func (f *fixture) exec(sql string, args ...any) {
-	f.t.Helper()
-	if err := f.db.Exec(sql, args...).Error; err != nil {
-		f.t.Fatal(err)
 	}
 }

@@ -35,6 +35,14 @@ func ownTerms(r taskRow) string {
 	return t.String()
 }
 
+// searchTerms is ownTerms as a column: nil leaves it to the trigger.
+func (r taskRow) searchTerms() *string {
+	if terms := ownTerms(r); terms != "" {
+		return &terms
+	}
+	return nil
+}
+
 type terms struct {
 	strings.Builder
 	own string // a quote and the part of the user's id that makes a term the user's

@@ -4,15 +4,19 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/platform/outbox"
+	pg "github.com/taskwire/taskwire/pkg/platform/postgres"
+	"github.com/taskwire/taskwire/testkit/pgtest"
 	"pgregory.net/rapid"
 )
 
 // TestTheTermsOfATaskAreThoseThatTheDatabaseMakes: of any text the database's terms are the service's, or the service
 // has none and leaves them to the database.
 func TestTheTermsOfATaskAreThoseThatTheDatabaseMakes(t *testing.T) {
-	f := newFixture(t)
-	user := f.user()
+	db := pgtest.New(t, "tasks", pg.Set{Name: "tasks", FS: Migrations()}, pg.Set{Name: "outbox", FS: outbox.Migrations})
+	user := uuid.NewString()
 	same := func(rt interface{ Fatalf(string, ...any) }, r taskRow) bool {
 		own := ownTerms(r)
 		if own == "" {
@@ -26,7 +30,7 @@ func TestTheTermsOfATaskAreThoseThatTheDatabaseMakes(t *testing.T) {
 			Same      bool
 			Want, Got string
 		}
-		err = f.db.Raw(`SELECT want = CAST(? AS tsvector) AS same, CAST(want AS text) AS want, ? AS got
+		err = db.Gorm.Raw(`SELECT want = CAST(? AS tsvector) AS same, CAST(want AS text) AS want, ? AS got
 			FROM task_search(CAST(? AS uuid), ?, ?, CAST(? AS jsonb), ?, CAST(? AS smallint)) AS want`,
 			own, own, r.UserID, r.Title, r.Description, tags, string(r.Status), r.Priority).Scan(&got).Error
 		if err != nil || !got.Same {
@@ -55,27 +59,6 @@ func TestTheTermsOfATaskAreThoseThatTheDatabaseMakes(t *testing.T) {
 		r.UserID, r.Status, r.Priority = user, "pending", 2
 		if !same(t, r) {
 			t.Errorf("%s: no terms", name)
-		}
-	}
-}
-
-// TestBothWritersOfTermsMakeATaskFound: a row that comes without terms, as those of the version before, gets them from
-// the trigger; so does one with a text that the service leaves to it.
-func TestBothWritersOfTermsMakeATaskFound(t *testing.T) {
-	f := newFixture(t)
-	user, before := f.user(), f.user()
-	f.create(user, `{"title":"garden of ours"}`)
-	f.create(user, `{"title":"gärtner"}`)
-	f.fill(before, 1) // without the column
-	var missing int64
-	if err := f.db.Raw(`SELECT count(*) FROM tasks WHERE search IS NULL`).Scan(&missing).Error; err != nil || missing != 0 {
-		t.Errorf("%d tasks without terms, %v", missing, err)
-	}
-	for _, tc := range []struct{ user, q, want string }{
-		{user, "GARDEN", "garden of ours"}, {user, "gart", "gärtner"}, {before, "garden", ""}, {before, "buy", "task buy 1"},
-	} {
-		if got := strings.Join(f.titles(tc.user, search(tc.q)), "|"); got != tc.want {
-			t.Errorf("q=%s: got %q, want %q", tc.q, got, tc.want)
 		}
 	}
 }

@@ -4,141 +4,113 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
-	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/google/uuid"
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
+	pg "github.com/taskwire/taskwire/pkg/platform/postgres"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
-	"github.com/taskwire/taskwire/services/task-api/internal/publish"
+	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 )
 
 // errUnchanged ends a transaction that has nothing to write. It never leaves this package.
 var errUnchanged = errors.New("nothing changed")
 
-// insert writes a new task with its events and its row in the change log.
-func (s *Store) insert(ctx context.Context, tx *outbox.Tx, t domain.Task, c publish.Change) error {
-	c.Task, c.Type = t, events.Created
-	made, err := s.publish(ctx, tx, nil, c)
-	if err != nil {
-		return err
-	}
-	if err := insertTask(tx.DB, c, made); err != nil {
-		return fmt.Errorf("insert task %s: %w", t.ID, err)
-	}
-	return nil
-}
-
-// ChangeRequest is a request to change one task.
-type ChangeRequest struct {
-	UserID, TaskID string
-	IfMatch        *Versions // nil: whatever version it has
-	// Apply returns the task as it shall be; the task itself when there is nothing to change. Its errors are returned
-	// as they are.
-	Apply func(t domain.Task, d domain.Defaults) (domain.Task, error)
-	// Deleted says that Apply takes deleted tasks too; without it they are not found.
-	Deleted bool
-}
-
-// Versions are those that a client accepts; empty accepts none.
-type Versions []int64
-
-func (v *Versions) accept(version int64) bool {
-	if v == nil {
-		return true
-	}
-	for _, x := range *v {
-		if x == version {
-			return true
-		}
-	}
-	return false
-}
-
-// Change changes one task and returns it as it is then. A change that changes nothing writes nothing: the task keeps
-// its version and no event is made. A task of another version than IfMatch accepts is domain.ErrStale.
-func (s *Store) Change(ctx context.Context, r ChangeRequest) (domain.Task, error) {
-	var task domain.Task
-	err := s.outbox.InTx(ctx, func(tx *outbox.Tx) error {
-		before, d, err := s.lockTask(tx, r.UserID, r.TaskID, r.Deleted)
-		if err != nil {
+// Write implements tasks.Store in two round trips: what begins the transaction goes with the BEGIN (begin.go), and all
+// rows and events go with the COMMIT.
+func (s *Store) Write(ctx context.Context, asks []tasks.Ask, wait bool, decide func(tasks.Tx, []tasks.Answer) error) error {
+	answers := make([]tasks.Answer, len(asks))
+	err := s.outbox.InTxFirst(ctx, begin(asks, answers, wait), func(box *outbox.Tx) error {
+		tx := &writeTx{Tx: box}
+		if err := decide(tx, answers); err != nil {
 			return err
 		}
-		if !r.IfMatch.accept(before.Version) {
-			return domain.ErrStale
+		if !tx.written {
+			return errUnchanged
 		}
-		after, err := r.Apply(before, d.Defaults)
-		if err != nil {
-			return err
-		}
-		task, err = s.update(ctx, tx, before, after, d, publish.Change{Actor: r.UserID})
-		return err
+		return nil
 	})
 	if errors.Is(err, errUnchanged) {
-		err = nil
+		return nil
 	}
-	return task, err
+	return refusal(err)
 }
 
-// locked is what a writer knows once it holds the user's lock.
-type locked struct {
-	domain.Defaults
-	seq int64
+// writeTx implements tasks.Tx.
+type writeTx struct {
+	*outbox.Tx
+	written bool // there is something to commit
 }
 
-// lockTask takes the user's lock and next seq and reads the task.
-func (s *Store) lockTask(tx *outbox.Tx, userID, taskID string, deleted bool) (domain.Task, locked, error) {
-	user, err := nextSeq(tx.DB, userID)
-	if err != nil {
-		return domain.Task{}, locked{}, err
+// Save implements tasks.Tx.
+func (tx *writeTx) Save(w tasks.Writes) {
+	if len(w.Changes)+len(w.Keys) > 0 {
+		tx.written = true
 	}
-	task, err := find(tx.DB, userID, taskID)
-	if err == nil && task.DeletedAt != nil && !deleted {
-		err = domain.ErrNotFound
+	if !tx.written {
+		return // the rollback gives the numbers back
 	}
-	return task, locked{domain.Defaults{Timezone: user.Timezone, Now: notBefore(s.now(), task.UpdatedAt)}, user.Seq}, err
+	for user, n := range w.Unused {
+		tx.Last(`UPDATE heads SET seq = seq - $2 WHERE user_id = $1`, [16]byte(user), n)
+	}
+	for _, s := range changeStatements(w.Changes) {
+		tx.Last(s.sql, s.args...)
+	}
+	for _, s := range keyStatements(w.Keys) {
+		tx.Last(s.sql, s.args...)
+	}
 }
 
-// notBefore keeps updated_at from going back where the clocks of two replicas differ.
-func notBefore(now, last time.Time) time.Time {
-	if next := last.Add(domain.Precision); now.Before(next) {
-		return next
+// Try implements tasks.Tx with a savepoint.
+func (tx *writeTx) Try(ctx context.Context, changes []tasks.Change) error {
+	conn := tx.Statement.ConnPool // past gorm, which takes arrays apart
+	exec := func(sql string, args ...any) error {
+		_, err := conn.ExecContext(ctx, sql, args...)
+		return err
 	}
-	return now
-}
-
-// update writes a changed task with its events and its row in the change log, or returns errUnchanged and the task.
-func (s *Store) update(ctx context.Context, tx *outbox.Tx, before, after domain.Task, d locked, c publish.Change) (domain.Task, error) {
-	c.Changes = domain.Diff(before, after)
-	if len(c.Changes) == 0 {
-		return before, errUnchanged
+	if err := exec("SAVEPOINT operation"); err != nil {
+		return fmt.Errorf("begin operation: %w", err)
 	}
-	after.Version, after.Seq, after.UpdatedAt = before.Version+1, d.seq, domain.Instant(d.Now)
-	c.Task, c.Type = after, domain.EventType(before, after)
-	made, err := s.publish(ctx, tx, &before, c)
-	if err != nil {
-		return domain.Task{}, err
-	}
-	if err := updateTask(tx.DB, c, made); err != nil {
-		return domain.Task{}, fmt.Errorf("update task %s: %w", after.ID, err)
-	}
-	return after, nil
-}
-
-// publish makes the events of a change and returns the one that the change log keeps.
-func (s *Store) publish(ctx context.Context, tx *outbox.Tx, before *domain.Task, c publish.Change) (publish.Made, error) {
-	if _, err := s.events.PublishTaskEvent(ctx, tx, c); err != nil {
-		return publish.Made{}, err
-	}
-	made, err := s.events.PublishTaskUpdateEvent(ctx, tx, c)
-	if err != nil {
-		return publish.Made{}, err
-	}
-	if kind, ok := domain.Reminder(before, c.Task, c.Task.UpdatedAt); ok {
-		reminder := c
-		reminder.Type = kind
-		if _, err := s.events.PublishReminderEvent(ctx, tx, reminder); err != nil {
-			return publish.Made{}, err
+	for _, s := range changeStatements(changes) {
+		err := exec(s.sql, s.args...)
+		if err == nil {
+			continue
 		}
+		err = refusal(fmt.Errorf("write operation: %w", err))
+		if errors.Is(err, tasks.ErrRefused) {
+			if back := exec("ROLLBACK TO SAVEPOINT operation"); back != nil {
+				return fmt.Errorf("take the operation back: %w", back)
+			}
+		}
+		return err
 	}
-	return made, nil
+	tx.written = true
+	return exec("RELEASE SAVEPOINT operation")
+}
+
+// refusal names the errors of the database that the use cases know.
+func refusal(err error) error {
+	switch {
+	case pg.IsUniqueViolation(err, "idempotency_keys_pkey"):
+		return fmt.Errorf("%w: %w", tasks.ErrKeyTaken, err)
+	case pg.IsUniqueViolation(err, "tasks_occurrence"):
+		return fmt.Errorf("%w: %w: %w", tasks.ErrRefused, domain.ErrOccurrenceTaken, err)
+	case pg.IsRefused(err):
+		return fmt.Errorf("%w: %w", tasks.ErrRefused, err)
+	}
+	return err
+}
+
+// statement is SQL with its arguments.
+type statement struct {
+	sql  string
+	args []any
+}
+
+// Ids travel as bytes: given a text, the driver tries to make bytes of it, fails and sends the text.
+func bytesOf(ids []uuid.UUID) [][16]byte {
+	out := make([][16]byte, len(ids))
+	for i, id := range ids {
+		out[i] = id
+	}
+	return out
 }

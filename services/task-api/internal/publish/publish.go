@@ -18,6 +18,12 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 )
 
+// Tx is the transaction of a change.
+type Tx interface {
+	// Add puts an event into the outbox, which keeps it if the transaction commits.
+	Add(m outbox.Message)
+}
+
 // Publisher makes events. Safe for concurrent use.
 type Publisher struct{ log *slog.Logger }
 
@@ -40,7 +46,7 @@ type Made struct {
 }
 
 // PublishTaskEvent tells the audit log and the recurrence engine of a change.
-func (p *Publisher) PublishTaskEvent(ctx context.Context, tx *outbox.Tx, c Change) (Made, error) {
+func (p *Publisher) PublishTaskEvent(ctx context.Context, tx Tx, c Change) (Made, error) {
 	id, err := newID()
 	if err != nil {
 		return Made{}, err
@@ -53,7 +59,7 @@ func (p *Publisher) PublishTaskEvent(ctx context.Context, tx *outbox.Tx, c Chang
 }
 
 // PublishTaskUpdateEvent tells the user's open browsers of a change.
-func (p *Publisher) PublishTaskUpdateEvent(ctx context.Context, tx *outbox.Tx, c Change) (Made, error) {
+func (p *Publisher) PublishTaskUpdateEvent(ctx context.Context, tx Tx, c Change) (Made, error) {
 	id, err := newID()
 	if err != nil {
 		return Made{}, err
@@ -66,7 +72,7 @@ func (p *Publisher) PublishTaskUpdateEvent(ctx context.Context, tx *outbox.Tx, c
 
 // PublishReminderEvent schedules, moves or cancels the task's reminder, as c.Type says. To schedule one the task needs
 // remind_at and a due date; a date alone stands for the end of that day in the task's zone.
-func (p *Publisher) PublishReminderEvent(ctx context.Context, tx *outbox.Tx, c Change) (Made, error) {
+func (p *Publisher) PublishReminderEvent(ctx context.Context, tx Tx, c Change) (Made, error) {
 	id, err := newID()
 	if err != nil {
 		return Made{}, err
@@ -90,7 +96,7 @@ func (p *Publisher) PublishReminderEvent(ctx context.Context, tx *outbox.Tx, c C
 	return p.put(ctx, tx, c, e)
 }
 
-func (p *Publisher) put(ctx context.Context, tx *outbox.Tx, c Change, e events.Event) (Made, error) {
+func (p *Publisher) put(ctx context.Context, tx Tx, c Change, e events.Event) (Made, error) {
 	data, err := e.Encode()
 	if err != nil {
 		return Made{}, fmt.Errorf("make %s of task %s: %w", e.Name(), e.Subject(), err)

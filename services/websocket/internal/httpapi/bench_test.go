@@ -14,6 +14,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/taskwire/taskwire/pkg/events/live"
 	"github.com/taskwire/taskwire/services/websocket/internal/wire"
 )
 
@@ -22,7 +23,7 @@ const (
 	benchBurst = 64 // events in flight, below the bound of a queue
 )
 
-// receivers read and count what arrives.
+// receivers counts the frames that arrive.
 type receivers struct{ frames atomic.Int64 }
 
 func (r *receivers) read(conn *websocket.Conn) {
@@ -44,8 +45,8 @@ func (r *receivers) wait(want int64) {
 	}
 }
 
-// BenchmarkFanOut sends events to 200 connections of one user through the hub, and as a floor writes the same bytes to
-// the same number of connections with gorilla's WriteMessage in a plain loop. One operation is a burst of 64 events.
+// BenchmarkFanOut sends events to 200 connections of one user through the hub. Its floor writes the same bytes to the same
+// number of connections with gorilla's WriteMessage in a loop. One operation is a burst of 64 events.
 func BenchmarkFanOut(b *testing.B) {
 	b.Run("hub", func(b *testing.B) {
 		o := defaults()
@@ -55,23 +56,23 @@ func BenchmarkFanOut(b *testing.B) {
 		var got receivers
 		for range benchConns {
 			c := r.connect("ann", 0)
-			c.want("welcome")
+			want[live.Welcome](c)
 			if err := c.conn.SetReadDeadline(time.Time{}); err != nil {
 				b.Fatal(err)
 			}
 			go got.read(c.conn)
 		}
-		var want int64
+		var sent int64
 		for b.Loop() {
 			for range benchBurst {
 				if err := r.hub.Update(r.source.Add("ann")); err != nil {
 					b.Fatal(err)
 				}
 			}
-			want += benchConns * benchBurst
-			got.wait(want)
+			sent += benchConns * benchBurst
+			got.wait(sent)
 		}
-		b.ReportMetric(float64(want)/b.Elapsed().Seconds(), "deliveries/s")
+		b.ReportMetric(float64(sent)/b.Elapsed().Seconds(), "deliveries/s")
 	})
 	b.Run("floor", func(b *testing.B) {
 		var mu sync.Mutex
@@ -98,7 +99,7 @@ func BenchmarkFanOut(b *testing.B) {
 		}
 		rig := newRig(b, defaults())
 		frame := make([]byte, 0, 512)
-		var want int64
+		var sent int64
 		for b.Loop() {
 			for range benchBurst {
 				ev := rig.source.Add("ann")
@@ -113,18 +114,18 @@ func BenchmarkFanOut(b *testing.B) {
 					}
 				}
 			}
-			want += benchConns * benchBurst
-			got.wait(want)
+			sent += benchConns * benchBurst
+			got.wait(sent)
 		}
-		b.ReportMetric(float64(want)/b.Elapsed().Seconds(), "deliveries/s")
+		b.ReportMetric(float64(sent)/b.Elapsed().Seconds(), "deliveries/s")
 		for _, c := range conns {
 			c.Close()
 		}
 	})
 }
 
-// BenchmarkIdleConnection reports the service's memory for a connection that has nothing to say. Of the client, which is
-// in the same process, only the bare socket is kept.
+// BenchmarkIdleConnection reports the service's memory for an idle connection. Of the client, which runs in the same
+// process, only the socket remains.
 func BenchmarkIdleConnection(b *testing.B) {
 	const conns = 400
 	o := defaults()
@@ -134,15 +135,15 @@ func BenchmarkIdleConnection(b *testing.B) {
 		sockets := make([]net.Conn, 0, conns)
 		before := memory()
 		for range conns {
-			c, _, err := r.tryDial(nil, wire.Subprotocol)
+			c, _, err := r.tryDial(nil, live.Subprotocol)
 			if err != nil {
 				b.Fatal(err)
 			}
-			(&client{t: b, conn: c}).auth(token("ann", time.Hour), 0)
+			client := &client{t: b, conn: c}
+			client.auth(token("ann", time.Hour), 0)
+			want[live.Welcome](client)
 			sockets = append(sockets, c.NetConn())
 		}
-		eventually(b, "all have joined", func() error { return r.wantMetric("websocket_connections", conns) })
-		time.Sleep(100 * time.Millisecond) // the last welcomes are written
 		b.ReportMetric(float64(memory()-before)/conns/1024, "KiB/connection")
 		for _, s := range sockets {
 			s.Close()
@@ -150,7 +151,7 @@ func BenchmarkIdleConnection(b *testing.B) {
 	}
 }
 
-// memory is the heap and the stacks in use.
+// memory returns the bytes of heap and stacks in use.
 func memory() uint64 {
 	runtime.GC()
 	runtime.GC() // stacks shrink in a cycle

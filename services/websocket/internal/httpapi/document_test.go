@@ -10,6 +10,7 @@ import (
 )
 
 func TestTheDocumentHasTheRouteAndNoOthers(t *testing.T) {
+	t.Parallel()
 	engine := gin.New()
 	httpapi.Routes(engine, httpapi.Config{})
 	var routes []string

@@ -11,10 +11,10 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/taskwire/taskwire/pkg/events"
-	"github.com/taskwire/taskwire/services/websocket/internal/wire"
+	"github.com/taskwire/taskwire/pkg/events/live"
 )
 
-// wantMetric compares the sum of a metric's series.
+// wantMetric returns an error unless the sum of the metric's series is want.
 func (r *rig) wantMetric(name string, want float64) error {
 	families, err := r.registry.Gather()
 	if err != nil {
@@ -34,26 +34,29 @@ func (r *rig) wantMetric(name string, want float64) error {
 	return nil
 }
 
-func TestASlowClientIsClosedWithItsCodeAndResumesWithoutLoss(t *testing.T) {
+func TestASlowClientIsClosedAndResumesWithoutLoss(t *testing.T) {
+	t.Parallel()
 	o := defaults()
 	o.settings.QueueFrames = 8
 	o.settings.CloseWait = patience
 	r := newRig(t, o)
 	slow, quick := r.connect("ann", 0), r.connect("ann", 0)
-	slow.want("welcome")
-	quick.want("welcome")
+	want[live.Welcome](slow)
+	want[live.Welcome](quick)
 	quickSaw := make(chan int64, 100_000)
 	go func() {
 		defer close(quickSaw)
 		for {
-			m, err := quick.next()
+			f, err := quick.next()
 			if err != nil {
 				return
 			}
-			quickSaw <- m.Seq
+			if e, ok := f.(live.Event); ok {
+				quickSaw <- e.Seq
+			}
 		}
 	}()
-	// The slow one reads nothing until the sockets' buffers and its queue are full.
+	// The slow client reads nothing until the sockets' buffers and its queue are full.
 	var head int64
 	big := make([]byte, 8<<10)
 	for i := range big {
@@ -75,29 +78,29 @@ func TestASlowClientIsClosedWithItsCodeAndResumesWithoutLoss(t *testing.T) {
 	}
 	var last int64
 	for {
-		m, err := slow.next()
+		f, err := slow.next()
 		if err != nil {
-			if !websocket.IsCloseError(err, int(wire.Slow)) {
-				t.Fatalf("the slow client's end: got %v, want close code %d", err, wire.Slow)
+			if !websocket.IsCloseError(err, int(live.Slow)) {
+				t.Fatalf("the slow client's end: got %v, want close code %d", err, live.Slow)
 			}
 			break
 		}
-		if m.Type == "event" {
-			if m.Seq != last+1 {
-				t.Fatalf("the slow client: got seq %d after %d", m.Seq, last)
+		if e, ok := f.(live.Event); ok {
+			if e.Seq != last+1 {
+				t.Fatalf("the slow client: got seq %d after %d", e.Seq, last)
 			}
-			last = m.Seq
+			last = e.Seq
 		}
 	}
 	if last >= head {
 		t.Fatalf("the slow client saw all %d events: it was not slow", head)
 	}
 	again := r.connect("ann", last)
-	again.want("welcome")
+	want[live.Welcome](again)
 	again.wantSeqs(last+1, head)
 }
 
-// closed counts the connections closed with a code.
+// closed returns how many connections were closed with a code.
 func (r *rig) closed(code string) float64 {
 	families, _ := r.registry.Gather()
 	for _, f := range families {
@@ -113,7 +116,7 @@ func (r *rig) closed(code string) float64 {
 	return 0
 }
 
-// browser connects, reads, loses its connection now and then, and comes back from the last seq it saw.
+// browser connects and reads. When it loses its connection, it returns with the last seq it saw.
 type browser struct {
 	r      *rig
 	userID string
@@ -131,7 +134,7 @@ func (b *browser) run(stop <-chan struct{}) {
 			return
 		default:
 		}
-		conn, _, err := b.r.tryDial(nil, wire.Subprotocol)
+		conn, _, err := b.r.tryDial(nil, live.Subprotocol)
 		if err != nil {
 			continue // the service is full for a moment
 		}
@@ -140,7 +143,8 @@ func (b *browser) run(stop <-chan struct{}) {
 		b.conn = c
 		since := b.last
 		b.mu.Unlock()
-		if conn.WriteJSON(map[string]any{"type": "auth", "token": token(b.userID, time.Hour), "since": since}) == nil {
+		auth, err := live.Auth{Token: token(b.userID, time.Hour), Since: &since}.Encode()
+		if err == nil && conn.WriteMessage(websocket.TextMessage, auth) == nil {
 			b.read(c)
 		}
 		conn.Close()
@@ -149,20 +153,24 @@ func (b *browser) run(stop <-chan struct{}) {
 
 func (b *browser) read(c *client) {
 	for {
-		m, err := c.next()
+		f, err := c.next()
 		if err != nil {
 			return
 		}
 		b.mu.Lock()
-		switch {
-		case m.Type == "welcome" && m.Seq == b.last:
-		case m.Type == "event" && m.Seq == b.last+1:
-			b.last = m.Seq
-		case m.Type == "resync" && m.Seq > b.last:
-			b.last = m.Seq
-		case m.Type == "error" && m.Code == "slow":
-		default:
-			b.err = errors.Join(b.err, fmt.Errorf("user %s: frame %+v after seq %d", b.userID, m, b.last))
+		ok := false
+		switch f := f.(type) {
+		case live.Welcome:
+			ok = f.Seq == b.last
+		case live.Event:
+			ok, b.last = f.Seq == b.last+1, f.Seq
+		case live.Resync:
+			ok, b.last = f.Seq > b.last, f.Seq
+		case live.Error:
+			ok = f.Code == live.Slow.String()
+		}
+		if !ok {
+			b.err = errors.Join(b.err, fmt.Errorf("user %s: frame %+v, and now at seq %d", b.userID, f, b.last))
 		}
 		b.mu.Unlock()
 	}
@@ -176,7 +184,7 @@ func (b *browser) cut() {
 	}
 }
 
-// at says whether the browser has seen everything up to head.
+// at returns an error unless the browser has seen everything up to head.
 func (b *browser) at(head int64) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -186,9 +194,10 @@ func (b *browser) at(head int64) error {
 	return nil
 }
 
-// TestEveryBrowserSeesEverySeqInOrder is the promise on real sockets: deliveries that are lost, repeated and out of
-// order, a task API that fails now and then, connections that break.
+// TestEveryBrowserSeesEverySeqInOrder checks the promise on real sockets: deliveries are lost, repeated and out of order,
+// the task API fails now and then, and connections break.
 func TestEveryBrowserSeesEverySeqInOrder(t *testing.T) {
+	t.Parallel()
 	const users, browsers, changes = 6, 3, 300
 	o := defaults()
 	o.limits.Page, o.limits.Window = 25, 16
@@ -229,7 +238,7 @@ func TestEveryBrowserSeesEverySeqInOrder(t *testing.T) {
 				case 2, 3, 4:
 					r.source.Fail(nil)
 				}
-				time.Sleep(time.Duration(rnd.IntN(2)) * time.Millisecond) // a pace, not a wait
+				time.Sleep(time.Duration(rnd.IntN(2)) * time.Millisecond) // the pace of the writes; nothing is awaited
 			}
 		})
 	}

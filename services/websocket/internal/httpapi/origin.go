@@ -13,8 +13,8 @@ type Origins struct {
 	exact map[string]bool // scheme://host[:port], lower case
 }
 
-// NewOrigins reads ALLOWED_ORIGINS: origins such as https://app.example.com, or * for every page. With none, only pages
-// of the same host may connect.
+// NewOrigins reads ALLOWED_ORIGINS: origins such as https://app.example.com, or * for every page. Without any, only pages
+// of the same host may connect. The error names the entry that is not an origin.
 func NewOrigins(allowed []string) (Origins, error) {
 	o := Origins{exact: map[string]bool{}}
 	for _, entry := range allowed {
@@ -35,8 +35,9 @@ func NewOrigins(allowed []string) (Origins, error) {
 	return o, nil
 }
 
-// allow judges a request. A request without Origin is no page: it is no other site's doing. X-Forwarded-Host counts as
-// the host too: the gateway sets it, and a page cannot set headers on a handshake.
+// allow reports whether the request may become a connection. A request without Origin does not come from a page, so no
+// other site can have caused it. X-Forwarded-Host counts as the host too: the gateway sets it, and a page cannot set
+// headers on a handshake.
 func (o Origins) allow(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
 	if origin == "" || o.any {

@@ -18,24 +18,24 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
+	"github.com/taskwire/taskwire/pkg/events/live"
 	"github.com/taskwire/taskwire/pkg/platform/auth"
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
 	"github.com/taskwire/taskwire/services/websocket/internal/httpapi"
 	"github.com/taskwire/taskwire/services/websocket/internal/hub"
 	"github.com/taskwire/taskwire/services/websocket/internal/hubtest"
 	"github.com/taskwire/taskwire/services/websocket/internal/socket"
-	"github.com/taskwire/taskwire/services/websocket/internal/wire"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience bounds how long a test waits for what has to come.
+// patience bounds how long a test waits for an event that must come.
 const patience = 20 * time.Second
 
-// verifier accepts tokens that token makes. What real tokens are is tested in pkg/platform/auth.
+// verifier accepts the tokens that token returns. Real tokens are tested in pkg/platform/auth.
 type verifier struct {
 	mu          sync.Mutex
-	unavailable int // how many calls still fail for want of keys
+	unavailable int // how many more calls fail because there are no keys
 }
 
 func (v *verifier) Verify(_ context.Context, token string) (auth.Identity, error) {
@@ -53,11 +53,12 @@ func (v *verifier) Verify(_ context.Context, token string) (auth.Identity, error
 	return auth.Identity{UserID: parts[2], ExpiresAt: time.Unix(0, expires)}, err
 }
 
+// token returns a token that verifier accepts.
 func token(userID string, life time.Duration) string {
 	return fmt.Sprint("good.", time.Now().Add(life).UnixNano(), ".", userID)
 }
 
-// rig is the service's public side on real sockets, with a task API in memory.
+// rig is the public side of the service on real sockets, with a task API in memory.
 type rig struct {
 	t        testing.TB
 	source   *hubtest.Source
@@ -125,7 +126,7 @@ func (r *rig) tryDial(header http.Header, protocols ...string) (*websocket.Conn,
 
 func (r *rig) dial() *client {
 	r.t.Helper()
-	conn, _, err := r.tryDial(nil, wire.Subprotocol)
+	conn, _, err := r.tryDial(nil, live.Subprotocol)
 	if err != nil {
 		r.t.Fatalf("dial: %v", err)
 	}
@@ -133,7 +134,7 @@ func (r *rig) dial() *client {
 	return &client{t: r.t, conn: conn}
 }
 
-// connect dials and authenticates; since below 0 is left out.
+// connect dials and authenticates. A negative since is left out.
 func (r *rig) connect(userID string, since int64) *client {
 	r.t.Helper()
 	c := r.dial()
@@ -141,90 +142,91 @@ func (r *rig) connect(userID string, since int64) *client {
 	return c
 }
 
-func (c *client) send(v any) {
+func (c *client) send(f live.ClientFrame) {
 	c.t.Helper()
-	if err := c.conn.WriteJSON(v); err != nil {
-		c.t.Fatalf("send %v: %v", v, err)
+	raw, err := f.Encode()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.sendText(string(raw))
+}
+
+func (c *client) sendText(text string) {
+	c.t.Helper()
+	if err := c.conn.WriteMessage(websocket.TextMessage, []byte(text)); err != nil {
+		c.t.Fatalf("send %s: %v", text, err)
 	}
 }
 
 func (c *client) auth(token string, since int64) {
 	c.t.Helper()
-	frame := map[string]any{"type": "auth", "token": token}
+	frame := live.Auth{Token: token}
 	if since >= 0 {
-		frame["since"] = since
+		frame.Since = &since
 	}
 	c.send(frame)
 }
 
-type message struct {
-	Type           string          `json:"type"`
-	Seq            int64           `json:"seq"`
-	ConnectionID   string          `json:"connection_id"`
-	HeartbeatMS    int64           `json:"heartbeat_ms"`
-	NotificationID string          `json:"notification_id"`
-	Task           json.RawMessage `json:"task"`
-	Reason         string          `json:"reason"`
-	Code           string          `json:"code"`
-	Retry          *int64          `json:"retry"`
-}
-
-func (c *client) next() (message, error) {
+// next returns the next frame. Its error is how the connection ended.
+func (c *client) next() (live.ServerFrame, error) {
 	if err := c.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
-		return message{}, err
+		return nil, err
 	}
 	_, data, err := c.conn.ReadMessage()
 	if err != nil {
-		return message{}, err
+		return nil, err
 	}
-	var m message
-	return m, json.Unmarshal(data, &m)
+	return live.DecodeServer(data)
 }
 
-// want reads the next frame and wants its type.
-func (c *client) want(kind string) message {
+// want returns the next frame, which must have the given type.
+func want[F live.ServerFrame](c *client) F {
 	c.t.Helper()
-	m, err := c.next()
+	f, err := c.next()
 	if err != nil {
-		c.t.Fatalf("read %s: %v", kind, err)
+		c.t.Fatalf("read a %T: %v", *new(F), err)
 	}
-	if m.Type != kind {
-		c.t.Fatalf("got frame %+v, want %s", m, kind)
+	wanted, ok := f.(F)
+	if !ok {
+		c.t.Fatalf("got frame %T %+v, want a %T", f, f, wanted)
 	}
-	return m
+	return wanted
 }
 
-// wantSeqs reads events and wants them to be from to to.
+// wantSeqs reads the events with the seqs from to to.
 func (c *client) wantSeqs(from, to int64) {
 	c.t.Helper()
 	for seq := from; seq <= to; seq++ {
-		if m := c.want("event"); m.Seq != seq {
-			c.t.Fatalf("got seq %d, want %d", m.Seq, seq)
+		if e := want[live.Event](c); e.Seq != seq {
+			c.t.Fatalf("got seq %d, want %d", e.Seq, seq)
 		}
 	}
 }
 
-// wantClose reads until the end and wants the error frame and then the close frame of a code. Other frames may be on
-// their way before them.
-func (c *client) wantClose(code wire.Code) *websocket.CloseError {
+// wantClose reads until the connection ends, and checks the error frame and the close frame. Other frames may come before
+// them.
+func (c *client) wantClose(code live.Code) (reason live.CloseReason) {
 	c.t.Helper()
-	said := ""
+	last := ""
 	for {
-		m, err := c.next()
+		f, err := c.next()
 		if err == nil {
-			if m.Type == "error" {
-				said = m.Code
+			if e, ok := f.(live.Error); ok {
+				last = e.Code
 			}
 			continue
 		}
-		var closed *websocket.CloseError
-		if !errors.As(err, &closed) {
+		closed, ok := errors.AsType[*websocket.CloseError](err)
+		if !ok {
 			c.t.Fatalf("the connection ended with %v, want a close frame", err)
 		}
-		if closed.Code != int(code) || said != code.String() {
-			c.t.Fatalf("got error frame %q and close frame %v, want %d %s", said, closed, code, code)
+		if closed.Code != int(code) || last != code.String() {
+			c.t.Fatalf("got error frame %q and close frame %v, want %d %s", last, closed, code, code)
 		}
-		return closed
+		if err := json.Unmarshal([]byte(closed.Text), &reason); err != nil || reason.Code != code.String() {
+			c.t.Fatalf("close reason: got %q (%v), want code %s", closed.Text, err, code)
+		}
+		return reason
 	}
 }
 

@@ -5,20 +5,26 @@ import (
 	"errors"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/taskwire/taskwire/pkg/events/live"
 	"github.com/taskwire/taskwire/pkg/platform/auth"
 	"github.com/taskwire/taskwire/services/websocket/internal/hub"
 	"github.com/taskwire/taskwire/services/websocket/internal/socket"
 	"github.com/taskwire/taskwire/services/websocket/internal/wire"
 )
 
+// This file has the client's side of a connection: what each of its frames does.
+
 const (
-	// keysWait is how long a connection waits for the keys that its token is checked with: a sidecar or a task API that
-	// restarts is back by then, and the client need not come again.
+	// keysWait is how long a connection waits for the keys that verify its token. A restarting sidecar or task API is back
+	// within this time, and the client does not have to reconnect.
 	keysWait = 10 * time.Second
-	// keysPause is between two tries.
+	// keysPause is the pause between two attempts.
 	keysPause = 500 * time.Millisecond
-	// maxRefused is how many bad tokens an open connection may send.
-	maxRefused = 3
+	// maxRefusedTokens is how many invalid tokens in a row an open connection may send: a page that gets a new token may
+	// send the old one once more.
+	maxRefusedTokens = 3
 )
 
 // Hub is the part of the hub that a session calls.
@@ -27,43 +33,43 @@ type Hub interface {
 	Leave(m *hub.Member)
 }
 
-// Verifier checks access tokens.
+// Verifier verifies access tokens.
 type Verifier interface {
 	Verify(ctx context.Context, token string) (auth.Identity, error)
 }
 
-// session is what a client says on one connection.
+// session handles the frames of one connection.
 type session struct {
 	*handler
 	conn    *socket.Conn
-	begun   bool // the first frame came
+	started bool // the first frame has arrived
 	userID  string
-	member  *hub.Member // nil: not let in
-	refused int         // bad tokens since the last good one
+	member  *hub.Member // nil: not authenticated
+	refused int         // invalid tokens since the last valid one
 }
 
-// run serves the connection until it ends. A connection that was refused is read too, until the peer has answered the
-// close frame.
+// run serves the connection until it ends. It also reads from a connection that was refused, until the peer has answered
+// the close frame.
 func (s *session) run() {
 	defer s.conn.Finish()
-	patience := time.AfterFunc(s.AuthWait, func() { s.conn.Close(wire.Close(wire.AuthTimeout)) })
-	defer patience.Stop()
+	timeout := time.AfterFunc(s.AuthWait, func() { s.conn.Close(live.AuthTimeout.Closing()) })
+	defer timeout.Stop()
 	for {
 		data, err := s.conn.Read()
 		if err != nil {
 			break
 		}
-		patience.Stop()
-		apart(func() { s.handle(data) })
+		timeout.Stop()
+		onFreshStack(func() { s.handle(data) })
 	}
 	if s.member != nil {
 		s.Hub.Leave(s.member)
 	}
 }
 
-// apart runs f on a stack of its own and waits for it. Decoding and checking a token need a deep stack for a moment; the
-// goroutine that reads would keep it for as long as the connection is open.
-func apart(f func()) {
+// onFreshStack runs f in another goroutine and waits for it. Decoding and verifying a token need a deep stack for a
+// moment; the reading goroutine would hold that memory as long as the connection is open.
+func onFreshStack(f func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -72,92 +78,90 @@ func apart(f func()) {
 	<-done
 }
 
-// handle handles one frame.
 func (s *session) handle(data []byte) {
-	frame, err := wire.ParseClient(data)
+	frame, err := live.DecodeClient(data)
 	if err != nil {
-		closing := wire.Close(wire.BadFrame)
-		var bad *wire.FrameError
-		if errors.As(err, &bad) {
+		closing := live.BadFrame.Closing()
+		if bad, ok := errors.AsType[*live.FrameError](err); ok {
 			closing = closing.With(bad.Reason)
 		}
 		s.conn.Close(closing)
 		return
 	}
-	switch {
-	case !s.begun:
-		s.begun = true
-		s.begin(frame)
-	case frame.Type == wire.TypePing:
-		s.conn.Say(wire.Pong())
-	case s.member != nil:
-		s.renew(frame)
+	first := !s.started
+	s.started = true
+	switch frame := frame.(type) {
+	case live.Auth:
+		switch {
+		case first:
+			s.authenticate(frame)
+		case s.member != nil:
+			s.renew(frame)
+		}
+	case live.Ping:
+		if first {
+			s.conn.Close(live.Unauthenticated.Closing().With("The first frame is auth."))
+			return
+		}
+		s.conn.Reply(wire.Pong())
 	}
 }
 
-// begin lets the client in, by its first frame.
-func (s *session) begin(frame wire.ClientFrame) {
-	if frame.Type != wire.TypeAuth {
-		s.conn.Close(wire.Close(wire.Unauthenticated).With("The first frame is auth."))
-		return
-	}
+// authenticate handles the first auth frame: the connection joins the user's others.
+func (s *session) authenticate(frame live.Auth) {
 	id, err := s.verify(frame.Token)
 	if err != nil {
-		s.conn.Close(wire.Close(codeOf(err)))
+		s.conn.Close(codeOf(err).Closing())
 		return
 	}
 	s.conn.Authenticated(id.ExpiresAt)
 	s.userID = id.UserID
 	s.member, err = s.Hub.Join(id.UserID, frame.Since, s.conn)
 	if err != nil {
-		s.conn.Close(wire.Close(wire.TooManyConnections))
+		s.conn.Close(live.TooManyConnections.Closing())
 		return
 	}
 	s.Log.Debug("connected", "user_id", id.UserID, "connection_id", s.conn.ID)
 }
 
-// renew takes a newer token of the same user.
-func (s *session) renew(frame wire.ClientFrame) {
+// renew handles a later auth frame: a valid token of the same user extends the connection.
+func (s *session) renew(frame live.Auth) {
 	id, err := s.verify(frame.Token)
 	switch {
-	case err != nil && codeOf(err) == wire.Unavailable:
-		s.conn.Say(wire.Close(wire.Unavailable).Frame()) // the old token still holds
+	case err != nil && codeOf(err) == live.Unavailable:
+		s.conn.Reply(wire.Error(live.Unavailable.Closing())) // the previous token is still valid
 	case err != nil:
 		s.refused++
-		if s.refused >= maxRefused {
-			s.conn.Close(wire.Close(wire.Unauthenticated))
+		if s.refused >= maxRefusedTokens {
+			s.conn.Close(live.Unauthenticated.Closing())
 			return
 		}
-		s.conn.Say(wire.Close(wire.Unauthenticated).Frame())
+		s.conn.Reply(wire.Error(live.Unauthenticated.Closing()))
 	case id.UserID != s.userID:
-		s.conn.Close(wire.Close(wire.Unauthenticated).With("The token is another user's."))
+		s.conn.Close(live.Unauthenticated.Closing().With("The token belongs to another user."))
 	default:
 		s.refused = 0
 		s.conn.Authenticated(id.ExpiresAt)
 	}
 }
 
-// codeOf is the code for a token that was not accepted.
-func codeOf(err error) wire.Code {
+// codeOf returns the code for a token that was not accepted.
+func codeOf(err error) live.Code {
 	if errors.Is(err, auth.ErrUnavailable) {
-		return wire.Unavailable
+		return live.Unavailable
 	}
-	return wire.Unauthenticated
+	return live.Unauthenticated
 }
 
-// verify checks a token, waiting a while for the keys where they cannot be had.
+// verify verifies a token. While the keys are not available, it retries for keysWait.
 func (s *session) verify(token string) (auth.Identity, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), keysWait)
 	defer cancel()
-	for {
+	return backoff.Retry(context.Background(), func() (auth.Identity, error) {
 		id, err := s.Verifier.Verify(ctx, token)
-		if !errors.Is(err, auth.ErrUnavailable) {
-			return id, err
+		if err != nil && !errors.Is(err, auth.ErrUnavailable) {
+			return id, backoff.Permanent(err)
 		}
-		select {
-		case <-time.After(keysPause):
-		case <-ctx.Done():
-			return id, err
-		}
-	}
+		return id, err
+	}, backoff.WithBackOff(backoff.NewConstantBackOff(keysPause)), backoff.WithMaxElapsedTime(keysWait))
 }

@@ -2,7 +2,6 @@ package httpapi_test
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -11,16 +10,16 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/taskwire/taskwire/pkg/events"
-	"github.com/taskwire/taskwire/services/websocket/internal/wire"
+	"github.com/taskwire/taskwire/pkg/events/live"
 )
 
 func TestWelcomeReplayAndLive(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, defaults())
 	r.source.AddN("ann", 250) // more than one page
 	c := r.connect("ann", 17)
-	m := c.want("welcome")
-	if m.Seq != 17 || m.ConnectionID == "" || m.HeartbeatMS != 25_000 {
-		t.Errorf("welcome: got %+v", m)
+	if w := want[live.Welcome](c); w.Seq != 17 || w.ConnectionID == "" || w.HeartbeatMS != 25_000 {
+		t.Errorf("welcome: got %+v", w)
 	}
 	c.wantSeqs(18, 250)
 	if err := r.hub.Update(r.source.Add("ann")); err != nil {
@@ -30,24 +29,25 @@ func TestWelcomeReplayAndLive(t *testing.T) {
 	if err := r.hub.Notify(events.NotificationEvent{NotificationID: "n", UserID: "ann"}); err != nil {
 		t.Fatal(err)
 	}
-	if m := c.want("notification"); m.NotificationID != "n" {
-		t.Errorf("notification: got %+v", m)
+	if n := want[live.Notification](c); n.NotificationID != "n" {
+		t.Errorf("notification: got %+v", n)
 	}
 	deleted := r.source.Add("ann")
 	deleted.EventType = events.Deleted
 	if err := r.hub.Update(deleted); err != nil {
 		t.Fatal(err)
 	}
-	if m := c.want("event"); string(m.Task) != "null" {
-		t.Errorf("task of a deletion: got %s, want null", m.Task)
+	if e := want[live.Event](c); e.Task != nil {
+		t.Errorf("task of a deletion: got %+v, want null", e.Task)
 	}
 	head := r.connect("ann", -1)
-	if m := head.want("welcome"); m.Seq != 252 {
-		t.Errorf("welcome without since: got seq %d, want the head, 252", m.Seq)
+	if w := want[live.Welcome](head); w.Seq != 252 {
+		t.Errorf("welcome without since: got seq %d, want the head, 252", w.Seq)
 	}
 }
 
-func TestWhoMayOpenAConnection(t *testing.T) {
+func TestWhichRequestsMayOpenAConnection(t *testing.T) {
+	t.Parallel()
 	o := defaults()
 	o.origins = []string{"https://app.example.com"}
 	r := newRig(t, o)
@@ -58,21 +58,21 @@ func TestWhoMayOpenAConnection(t *testing.T) {
 		protocols []string
 		want      int
 	}{
-		{"no page", nil, []string{wire.Subprotocol}, 101},
-		{"same host", http.Header{"Origin": {"http://" + host}}, []string{wire.Subprotocol}, 101},
-		{"allowed page", http.Header{"Origin": {"https://app.example.com"}}, []string{"other", wire.Subprotocol}, 101},
-		{"the gateway's host", http.Header{"Origin": {"https://taskwire.example"}, "X-Forwarded-Host": {"taskwire.example"}}, []string{wire.Subprotocol}, 101},
-		{"another page", http.Header{"Origin": {"https://evil.example"}}, []string{wire.Subprotocol}, 403},
-		{"allowed host by another scheme", http.Header{"Origin": {"http://app.example.com"}}, []string{wire.Subprotocol}, 403},
-		{"a longer host", http.Header{"Origin": {"https://app.example.com.evil.example"}}, []string{wire.Subprotocol}, 403},
-		{"opaque origin", http.Header{"Origin": {"null"}}, []string{wire.Subprotocol}, 403},
+		{"no page", nil, []string{live.Subprotocol}, 101},
+		{"same host", http.Header{"Origin": {"http://" + host}}, []string{live.Subprotocol}, 101},
+		{"allowed page", http.Header{"Origin": {"https://app.example.com"}}, []string{"other", live.Subprotocol}, 101},
+		{"the gateway's host", http.Header{"Origin": {"https://tasklive.example"}, "X-Forwarded-Host": {"tasklive.example"}}, []string{live.Subprotocol}, 101},
+		{"another page", http.Header{"Origin": {"https://evil.example"}}, []string{live.Subprotocol}, 403},
+		{"allowed host by another scheme", http.Header{"Origin": {"http://app.example.com"}}, []string{live.Subprotocol}, 403},
+		{"a longer host", http.Header{"Origin": {"https://app.example.com.evil.example"}}, []string{live.Subprotocol}, 403},
+		{"opaque origin", http.Header{"Origin": {"null"}}, []string{live.Subprotocol}, 403},
 		{"no subprotocol", nil, nil, 400},
-		{"another subprotocol", nil, []string{"taskwire.v2"}, 400},
+		{"another subprotocol", nil, []string{"tasklive.v2"}, 400},
 	} {
 		conn, resp, err := r.tryDial(c.header, c.protocols...)
 		if conn != nil {
-			if got := conn.Subprotocol(); got != wire.Subprotocol {
-				t.Errorf("%s: subprotocol %q, want %q", c.name, got, wire.Subprotocol)
+			if got := conn.Subprotocol(); got != live.Subprotocol {
+				t.Errorf("%s: subprotocol %q, want %q", c.name, got, live.Subprotocol)
 			}
 			conn.Close()
 		}
@@ -91,39 +91,39 @@ func TestWhoMayOpenAConnection(t *testing.T) {
 }
 
 func TestHowAConnectionIsRefused(t *testing.T) {
+	t.Parallel()
 	o := defaults()
-	o.settings.AuthWait = 100 * time.Millisecond
-	o.settings.Frames = 5
+	o.settings.FramesPerSecond = 5
 	o.limits.PerUser = 1
 	for _, c := range []struct {
 		name string
 		send func(c *client)
-		want wire.Code
+		want live.Code
 	}{
-		{"silence", func(*client) {}, wire.AuthTimeout},
-		{"a bad token", func(c *client) { c.auth("bad", 0) }, wire.Unauthenticated},
-		{"ping before auth", func(c *client) { c.send(map[string]string{"type": "ping"}) }, wire.Unauthenticated},
-		{"no JSON", func(c *client) { c.conn.WriteMessage(websocket.TextMessage, []byte("hello")) }, wire.BadFrame},
-		{"a binary frame", func(c *client) { c.conn.WriteMessage(websocket.BinaryMessage, []byte("{}")) }, wire.BadFrame},
-		{"a misspelt field", func(c *client) { c.send(map[string]any{"type": "auth", "token": token("ann", time.Hour), "sinc": 1}) }, wire.BadFrame},
+		{"silence", func(*client) {}, live.AuthTimeout},
+		{"a bad token", func(c *client) { c.auth("bad", 0) }, live.Unauthenticated},
+		{"ping before auth", func(c *client) { c.send(live.Ping{}) }, live.Unauthenticated},
+		{"no JSON", func(c *client) { c.sendText("hello") }, live.BadFrame},
+		{"a binary frame", func(c *client) { c.conn.WriteMessage(websocket.BinaryMessage, []byte("{}")) }, live.BadFrame},
+		{"a misspelt field", func(c *client) { c.sendText(`{"type":"auth","token":"` + token("ann", time.Hour) + `","sinc":1}`) }, live.BadFrame},
 		{"another user's token later", func(c *client) {
 			c.auth(token("ann", time.Hour), 0)
 			c.auth(token("bob", time.Hour), 0)
-		}, wire.Unauthenticated},
+		}, live.Unauthenticated},
 		{"bad tokens later", func(c *client) {
 			c.auth(token("ann", time.Hour), 0)
 			for range 3 {
 				c.auth("bad", 0)
 			}
-		}, wire.Unauthenticated},
+		}, live.Unauthenticated},
 		{"a flood of frames", func(c *client) {
 			c.auth(token("ann", time.Hour), 0)
 			for range 50 {
-				if c.conn.WriteJSON(map[string]string{"type": "ping"}) != nil {
+				if c.conn.WriteMessage(websocket.TextMessage, []byte(`{"type":"ping"}`)) != nil {
 					return
 				}
 			}
-		}, wire.TooManyFrames},
+		}, live.TooManyFrames},
 		{"a flood of pings", func(c *client) {
 			c.auth(token("ann", time.Hour), 0)
 			for range 50 {
@@ -131,78 +131,86 @@ func TestHowAConnectionIsRefused(t *testing.T) {
 					return
 				}
 			}
-		}, wire.TooManyFrames},
-		{"an expired token", func(c *client) { c.auth(token("ann", 0), 0) }, wire.TokenExpired},
+		}, live.TooManyFrames},
+		{"an expired token", func(c *client) { c.auth(token("ann", 0), 0) }, live.TokenExpired},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			o := o
+			if c.want == live.AuthTimeout {
+				o.settings.AuthWait = 100 * time.Millisecond
+			}
 			r := newRig(t, o)
 			client := r.dial()
 			c.send(client)
-			closed := client.wantClose(c.want)
-			var reason struct{ Code string }
-			if err := json.Unmarshal([]byte(closed.Text), &reason); err != nil || reason.Code != c.want.String() {
-				t.Errorf("close reason: got %q (%v), want code %s", closed.Text, err, c.want)
-			}
+			client.wantClose(c.want)
 		})
 	}
 	t.Run("one connection too many", func(t *testing.T) {
+		t.Parallel()
 		r := newRig(t, o)
-		r.connect("ann", 0).want("welcome")
-		r.connect("ann", 0).wantClose(wire.TooManyConnections)
-		r.connect("bob", 0).want("welcome")
+		want[live.Welcome](r.connect("ann", 0))
+		r.connect("ann", 0).wantClose(live.TooManyConnections)
+		want[live.Welcome](r.connect("bob", 0))
 	})
 	t.Run("a frame that is too long", func(t *testing.T) {
+		t.Parallel()
 		r := newRig(t, o)
 		c := r.dial()
 		c.auth(strings.Repeat("x", int(o.settings.ReadLimit)), 0)
-		if _, err := c.next(); !websocket.IsCloseError(err, websocket.CloseMessageTooBig) {
+		if _, err := c.next(); !websocket.IsCloseError(err, int(live.FrameTooLarge)) {
 			t.Errorf("got %v, want close code 1009", err)
 		}
 	})
 }
 
 func TestANewAuthFrameExtendsTheConnection(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, defaults())
 	c := r.dial()
-	c.auth(token("ann", 300*time.Millisecond), 0)
+	const firstLife = time.Second // enough for the second frame to arrive in time on a busy machine
+	past := time.Now().Add(firstLife * 3 / 2)
+	c.auth(token("ann", firstLife), 0)
 	c.auth(token("ann", time.Hour), 0)
-	first := c.want("welcome")
-	past := time.Now().Add(600 * time.Millisecond)
+	first := want[live.Welcome](c)
 	for n := int64(1); time.Now().Before(past); n++ {
 		if err := r.hub.Update(r.source.Add("ann")); err != nil {
 			t.Fatal(err)
 		}
 		c.wantSeqs(first.Seq+n, first.Seq+n)
-		time.Sleep(10 * time.Millisecond) // a pace for the loop, which ends by the clock
+		time.Sleep(10 * time.Millisecond) // the pace of the loop: it proves that nothing closes the connection, so it ends by the clock
 	}
 }
 
-func TestABadTokenLaterIsSaidAndTheConnectionStays(t *testing.T) {
+func TestAnOpenConnectionSurvivesABadToken(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, defaults())
 	c := r.connect("ann", 0)
-	c.want("welcome")
+	want[live.Welcome](c)
 	c.auth("bad", 0)
-	if m := c.want("error"); m.Code != "unauthenticated" || m.Retry != nil {
+	if m := want[live.Error](c); m.Code != "unauthenticated" || m.Retry != nil {
 		t.Errorf("error: got %+v, want unauthenticated without retry", m)
 	}
-	c.send(map[string]string{"type": "ping"})
-	c.want("pong")
+	c.send(live.Ping{})
+	want[live.Pong](c)
 }
 
-func TestKeysThatComeLateAreWaitedFor(t *testing.T) {
+func TestAuthenticationWaitsForLateKeys(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, defaults())
 	r.verifier.unavailable = 2
-	r.connect("ann", 0).want("welcome")
+	want[live.Welcome](r.connect("ann", 0))
 }
 
-func TestThePeerIsPingedAndADeadOneIsForgotten(t *testing.T) {
+func TestAPeerThatDoesNotAnswerPingsIsClosed(t *testing.T) {
+	t.Parallel()
 	o := defaults()
 	o.settings.Heartbeat = 50 * time.Millisecond
 	o.settings.WriteWait = 100 * time.Millisecond
 	r := newRig(t, o)
 	alive, dead := r.connect("ann", 0), r.connect("ann", 0)
-	alive.want("welcome")
-	dead.want("welcome")
+	want[live.Welcome](alive)
+	want[live.Welcome](dead)
 	dead.conn.SetPingHandler(func(string) error { return nil }) // it reads and does not answer
 	ended := make(chan error, 1)
 	go func() {
@@ -222,13 +230,14 @@ func TestThePeerIsPingedAndADeadOneIsForgotten(t *testing.T) {
 	eventually(t, "one connection is left", func() error { return r.wantMetric("websocket_connections", 1) })
 }
 
-func TestPlacesAreBounded(t *testing.T) {
+func TestTheNumberOfConnectionsIsBounded(t *testing.T) {
+	t.Parallel()
 	o := defaults()
 	o.settings.MaxConns, o.settings.MaxPending = 3, 2
 	r := newRig(t, o)
 	refused := func(what string) {
 		t.Helper()
-		conn, resp, err := r.tryDial(nil, wire.Subprotocol)
+		conn, resp, err := r.tryDial(nil, live.Subprotocol)
 		if err == nil {
 			conn.Close()
 			t.Fatalf("%s: admitted", what)
@@ -240,24 +249,25 @@ func TestPlacesAreBounded(t *testing.T) {
 	first, second := r.dial(), r.dial()
 	refused("a third connection without a token")
 	first.auth(token("ann", time.Hour), 0)
-	first.want("welcome")
+	want[live.Welcome](first)
 	second.auth(token("ann", time.Hour), 0)
-	second.want("welcome")
+	want[live.Welcome](second)
 	third := r.connect("bob", 0)
-	third.want("welcome")
+	want[live.Welcome](third)
 	refused("a fourth connection")
 	third.conn.Close()
-	eventually(t, "its place is free", func() error { return r.wantMetric("websocket_connections", 2) })
-	r.connect("bob", 0).want("welcome")
+	eventually(t, "the place is free", func() error { return r.wantMetric("websocket_connections", 2) })
+	want[live.Welcome](r.connect("bob", 0))
 }
 
-func TestShutdownAsksEachClientToComeBackAtItsOwnTime(t *testing.T) {
+func TestShutdownSpreadsTheClientsReturn(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, defaults())
 	delays := map[int64]bool{}
 	var clients []*client
 	for range 12 {
 		c := r.connect("ann", 0)
-		c.want("welcome")
+		want[live.Welcome](c)
 		clients = append(clients, c)
 	}
 	done := make(chan struct{})
@@ -268,10 +278,9 @@ func TestShutdownAsksEachClientToComeBackAtItsOwnTime(t *testing.T) {
 		r.pool.Drain(ctx)
 	}()
 	for _, c := range clients {
-		closed := c.wantClose(wire.Restarting)
-		var reason struct{ Retry *int64 }
-		if err := json.Unmarshal([]byte(closed.Text), &reason); err != nil || reason.Retry == nil || *reason.Retry < 0 || *reason.Retry > 5000 {
-			t.Errorf("close reason: got %q (%v), want a retry of 0 to 5000", closed.Text, err)
+		reason := c.wantClose(live.Restarting)
+		if reason.Retry == nil || *reason.Retry < 0 || *reason.Retry > 5000 {
+			t.Errorf("close reason: got %+v, want a retry of 0 to 5000", reason)
 			continue
 		}
 		delays[*reason.Retry] = true
@@ -280,7 +289,7 @@ func TestShutdownAsksEachClientToComeBackAtItsOwnTime(t *testing.T) {
 	if len(delays) < 2 {
 		t.Errorf("retry delays of 12 clients: got %v, want them spread", delays)
 	}
-	if conn, resp, err := r.tryDial(nil, wire.Subprotocol); err == nil {
+	if conn, resp, err := r.tryDial(nil, live.Subprotocol); err == nil {
 		conn.Close()
 		t.Error("a client was admitted during the shutdown")
 	} else if resp == nil || resp.StatusCode != http.StatusServiceUnavailable {
@@ -288,13 +297,14 @@ func TestShutdownAsksEachClientToComeBackAtItsOwnTime(t *testing.T) {
 	}
 }
 
-func TestShutdownDoesNotWaitForAClientThatDoesNotRead(t *testing.T) {
+func TestShutdownDoesNotWaitForASilentClient(t *testing.T) {
+	t.Parallel()
 	o := defaults()
 	o.settings.WriteWait = 100 * time.Millisecond
 	o.settings.CloseWait = 100 * time.Millisecond
 	r := newRig(t, o)
 	c := r.connect("ann", 0)
-	c.want("welcome") // and then it reads no more: it never answers the close frame
+	want[live.Welcome](c) // from here on it does not read, so it never answers the close frame
 	r.pool.Drain(context.Background())
 	if err := r.wantMetric("websocket_connections", 0); err != nil {
 		t.Error(err)

@@ -1,27 +1,41 @@
-// Package hub gives every connection each change of its user exactly once and in order, whatever the deliveries do.
+// Package hub sends each change of a user to each of the user's connections, exactly once and in order, even when
+// deliveries are lost, repeated or out of order.
 //
-// # How
+// # How it works
 //
-// A connection is a Member with one number: last, the seq it was sent last. Nothing but last+1 is ever sent next, so an
-// event that comes twice changes nothing and one that comes too early waits. Where the next one is not at hand, the
-// changes are read from the task API (Source), one read at a time for a user and for all of the user's members together:
-// after a join, after a gap, and when a sweep (each second) shows that the task API is ahead of what arrived. So a lost
-// delivery costs a read, never an event, and nothing about a user has to be kept in memory to be right: the window of
-// events that came too early only saves reads.
+// A connection is a Member. A member has one number, last: the seq that it was sent last. The only event that it can be
+// sent next is last+1. So a repeated event changes nothing, and an early event waits.
+//
+// When the next event is not available, the hub reads the changes from the task API (Source). There is one read at a time
+// for a user, and it serves all of the user's members. A read starts after a join, after a gap, and when a sweep finds
+// that the task API is ahead of what arrived. A lost delivery therefore costs a read, never an event. The hub needs no
+// stored state about a user to be correct: the window of early events only saves reads.
+//
+// # A member
+//
+//	Join without since --> starting ---- the head is read ----------+
+//	                                                                v
+//	Join with since -----> unchecked -- since is confirmed --> up to date <-- a gap, a read --> behind
+//	                           |                                    ^
+//	                           +--- since is too high: resync ------+
+//
+// Any member ends with Leave, which the connection calls, or is evicted: its queue is full, or its account is deleted.
 //
 // # Lifecycle
 //
-// Join adds a member, Update and Notify bring deliveries and never wait for a connection, Leave removes the member. A
-// user without members is forgotten. Run sweeps until its context ends.
+// Join adds a member. Update and Notify take deliveries and never wait for a connection. Leave removes the member. The
+// hub forgets a user that has no members. Run sweeps until its context ends. Close ends the reads.
 //
 // # Promises
 //
-//   - A member is sent each seq after its since exactly once, ascending, or a resync frame that says up to where it must
-//     read by itself. It is never silently behind for longer than a sweep while the task API answers; while it does not,
-//     members stay and reads are tried again.
-//   - A member whose account is gone is closed with the code account_gone by the first read that finds it so: at once where
-//     it comes back or has missed something. One that has missed nothing sees its tasks go, and stays until its token ends.
-//   - A member whose queue is full is closed with the code slow: it comes back with its last seq and loses nothing.
-//   - Memory for a user is bounded: Limits.Window events, a page of a read, seenMax ids.
-//   - Locks are taken in the order user, then a sink's own. Nobody is evicted under a lock that a broadcast holds.
+//   - A member is sent each seq after its since exactly once, ascending, or a resync frame with the seq up to which it
+//     must read by itself. While the task API answers, a member is behind without knowing it for at most one sweep. While
+//     the task API does not answer, members stay and the reads are retried.
+//   - A member of a deleted account is closed with the code account_gone by the first read that finds this: at once when it
+//     comes back or has missed something. A member that has missed nothing sees its tasks being deleted, and stays until
+//     its token expires.
+//   - A member with a full queue is closed with the code slow. It comes back with its last seq and loses nothing.
+//   - The memory for a user is bounded: Limits.Window events, one page of a read, maxRecentIDs ids.
+//   - The lock of a user is taken before the lock of a sink. No member is evicted while a lock is held that a broadcast
+//     needs.
 package hub

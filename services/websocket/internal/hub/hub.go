@@ -4,78 +4,13 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"sync"
-	"time"
-
-	"github.com/taskwire/taskwire/pkg/events"
-	"github.com/taskwire/taskwire/services/websocket/internal/wire"
 )
 
-// The Source's outcomes that mean something.
-var (
-	// ErrPruned says that changes after since are not kept any more.
-	ErrPruned = errors.New("changes are pruned")
-	// ErrNoAccount says that the user has no account: it was deleted.
-	ErrNoAccount = errors.New("there is no such account")
-	// ErrTooMany refuses a join: the user has Limits.PerUser members.
-	ErrTooMany = errors.New("too many connections of this user")
-)
+// This file has the hub's registry: which users are connected, and how members join and leave.
 
-// Changes is a part of a user's history: contiguous, ascending, each seq above the since that was asked for.
-type Changes struct {
-	Items []events.TaskUpdateEvent
-	Head  int64 // the user's newest seq
-}
-
-// Source is the task API.
-type Source interface {
-	// Changes reads up to limit changes after since; ErrPruned where they are not kept any more, ErrNoAccount where there
-	// is nothing to be read ever again.
-	Changes(ctx context.Context, userID string, since int64, limit int) (Changes, error)
-	// Heads reads the newest seq of each user, at most MaxHeads; a user without changes may be missing.
-	Heads(ctx context.Context, userIDs []string) (map[string]int64, error)
-}
-
-// Sink is a connection. Its methods never wait for the network and never call the hub.
-type Sink interface {
-	// Open sends the welcome frame, and lets what was pushed before follow it.
-	Open(seq int64)
-	// Push queues a frame; false when the queue is full.
-	Push(f *wire.Frame) bool
-	// Room says whether there is room for catching up beside live events. Where there is not, w is woken when there is,
-	// once and on another goroutine.
-	Room(w Waker) bool
-	// Close ends the connection.
-	Close(c wire.Closing)
-}
-
-// Waker waits for room in a sink.
-type Waker interface{ Wake() }
-
-// MaxHeads is how many users one Heads call may name: the task API's limit.
-const MaxHeads = 1000
-
-// Limits are the hub's bounds and intervals.
-type Limits struct {
-	PerUser  int           // members of one user
-	Replay   int64         // a larger gap is a resync: beyond it /sync costs the client less than replaying
-	Page     int           // changes in one read: of the largest tasks (70 kB each) they stay below the sidecar's 4 MB
-	Window   int           // events of one user that came too early and are kept
-	Reads    int           // reads at a time, all users: what the task API bears when everybody comes back at once
-	Sweep    time.Duration // how often the task API is asked whether something was missed
-	Grace    time.Duration // how long an event may still be on its way before a sweep calls it missed
-	RetryMin time.Duration // the first pause after a failed read; doubles
-	RetryMax time.Duration
-}
-
-// DefaultLimits are the limits of the service.
-func DefaultLimits() Limits {
-	return Limits{
-		PerUser: 50, Replay: 1000, Page: 50, Window: 256, Reads: 32,
-		Sweep: time.Second, Grace: 150 * time.Millisecond, RetryMin: 100 * time.Millisecond, RetryMax: 2 * time.Second,
-	}
-}
+// ErrTooMany refuses a join: the user has Limits.PerUser members.
+var ErrTooMany = errors.New("too many connections of this user")
 
 // Config is what a hub needs.
 type Config struct {
@@ -85,13 +20,13 @@ type Config struct {
 	Limits  Limits
 }
 
-// Hub knows who is connected. Safe for concurrent use.
+// Hub knows which users are connected. It is safe for concurrent use.
 type Hub struct {
 	source  Source
 	log     *slog.Logger
 	metrics *Metrics
 	limits  Limits
-	slots   chan struct{} // one for each read at a time
+	slots   chan struct{} // one for each concurrent read
 	ctx     context.Context
 	cancel  context.CancelFunc
 	reads   sync.WaitGroup
@@ -100,7 +35,7 @@ type Hub struct {
 	users map[string]*user
 }
 
-// New makes a hub. Close ends its reads.
+// New returns a hub. Close it.
 func New(cfg Config) *Hub {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Hub{
@@ -109,19 +44,19 @@ func New(cfg Config) *Hub {
 	}
 }
 
-// Close ends the hub's reads and waits for them. Members are not told: close their connections first.
+// Close ends the hub's reads and waits for them. It does not close the members' connections: close those first.
 func (h *Hub) Close() {
 	h.cancel()
 	h.reads.Wait()
 }
 
-// Join adds a connection of userID that has seen everything up to since (nil: it starts at the user's newest change).
-// It returns at once; welcome and events follow. The member must Leave.
+// Join adds a connection of userID that has seen everything up to since. With nil, it starts at the user's newest change.
+// Join returns at once; the welcome frame and the events follow. The member must Leave. The error is ErrTooMany.
 func (h *Hub) Join(userID string, since *int64, sink Sink) (*Member, error) {
 	for {
 		u := h.userFor(userID)
 		u.mu.Lock()
-		if u.dead { // its last member has just left
+		if u.removed { // its last member left after userFor returned it
 			u.mu.Unlock()
 			continue
 		}
@@ -138,21 +73,21 @@ func (h *Hub) Join(userID string, since *int64, sink Sink) (*Member, error) {
 			sink.Open(m.last)
 		}
 		u.members = append(u.members, m)
-		slow := h.settle(u)
+		full := h.dispatch(u)
 		u.mu.Unlock()
-		h.evict(slow)
+		h.evictSlow(full)
 		return m, nil
 	}
 }
 
-// Leave removes a member. Leaving twice does nothing.
+// Leave removes a member. A second Leave does nothing.
 func (h *Hub) Leave(m *Member) {
 	u := m.user
 	u.mu.Lock()
 	u.remove(m)
-	empty := len(u.members) == 0 && !u.dead
+	empty := len(u.members) == 0 && !u.removed
 	if empty {
-		u.dead = true
+		u.removed = true
 	}
 	u.mu.Unlock()
 	if empty {
@@ -165,99 +100,14 @@ func (h *Hub) Leave(m *Member) {
 	}
 }
 
-// Update takes a delivery of a change. It returns at once.
-func (h *Hub) Update(ev events.TaskUpdateEvent) error {
-	u := h.lookup(ev.UserID)
-	if u == nil {
-		return nil // nobody of this user is here
-	}
-	frame, err := wire.Event(ev)
-	if err != nil {
-		return err
-	}
-	frame.Made = ev.Timestamp
-	u.mu.Lock()
-	var slow []*Member
-	if ev.Seq <= 0 {
-		slow = h.broadcast(u, ev.EventID, frame) // the original form: it has no place in the sequence
-	} else {
-		u.arrive(ev.Seq, frame)
-		slow = h.settle(u)
-	}
-	u.mu.Unlock()
-	h.evict(slow)
-	return nil
-}
-
-// Notify takes a delivery of a notification. It returns at once.
-func (h *Hub) Notify(ev events.NotificationEvent) error {
-	u := h.lookup(ev.UserID)
-	if u == nil {
-		return nil
-	}
-	frame, err := wire.Notification(ev)
-	if err != nil {
-		return err
-	}
-	frame.Made = ev.Timestamp
-	u.mu.Lock()
-	slow := h.broadcast(u, ev.NotificationID, frame)
-	u.mu.Unlock()
-	h.evict(slow)
-	return nil
-}
-
-// broadcast sends a frame that stands outside the sequence to all members, once for an id. u.mu is held.
-func (h *Hub) broadcast(u *user, id string, frame *wire.Frame) (slow []*Member) {
-	if !u.seen.first(id) {
-		return nil
-	}
-	for _, m := range u.members {
-		if !m.sink.Push(frame) {
-			slow = append(slow, m)
-		}
-	}
-	h.metrics.unsequenced.Add(float64(len(u.members)))
-	return slow
-}
-
-// settle sends the members what is at hand and starts a read where that is not enough. u.mu is held.
-func (h *Hub) settle(u *user) (slow []*Member) {
-	sent, slow := u.advance(h.limits.Window)
-	h.metrics.events.Add(float64(sent))
-	if !u.reading && u.wants() && h.ctx.Err() == nil {
-		u.reading = true
-		h.reads.Go(func() { h.read(u) })
-	}
-	return slow
-}
-
-// evict closes members whose queue is full. No lock is held: closing takes the sink's, and leaving the user's.
-func (h *Hub) evict(slow []*Member) {
-	for _, m := range slow {
-		h.Leave(m)
-		m.sink.Close(wire.Close(wire.Slow))
-	}
-}
-
-// dismiss closes the members of a user whose account is gone: they have nothing to wait for.
-func (h *Hub) dismiss(u *user) {
-	u.mu.Lock()
-	members := slices.Clone(u.members)
-	u.mu.Unlock()
-	for _, m := range members {
-		h.Leave(m)
-		m.sink.Close(wire.Close(wire.AccountGone))
-	}
-}
-
+// lookup returns a connected user, or nil.
 func (h *Hub) lookup(userID string) *user {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	return h.users[userID]
 }
 
-// userFor is lookup that makes the user where it is not there.
+// userFor returns a user, and adds it if it is not connected.
 func (h *Hub) userFor(userID string) *user {
 	if u := h.lookup(userID); u != nil {
 		return u

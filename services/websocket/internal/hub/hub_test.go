@@ -17,14 +17,14 @@ import (
 	"github.com/taskwire/taskwire/services/websocket/internal/hubtest"
 )
 
-// limits are the service's, with a small replay bound.
+// limits returns the limits of the service, with small bounds.
 func limits() hub.Limits {
 	l := hub.DefaultLimits()
 	l.Page, l.Replay, l.Window = 10, 100, 16
 	return l
 }
 
-// bubble runs a test with a hub in a synctest bubble: time is virtual, and synctest.Wait waits for reads to end.
+// bubble runs a test with a hub in a synctest bubble: time is virtual, and synctest.Wait waits until reads have ended.
 func bubble(t *testing.T, l hub.Limits, test func(t *testing.T, h *hub.Hub, s *hubtest.Source)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -78,7 +78,7 @@ func wants(t *testing.T, what string, p *page, want ...string) {
 	}
 }
 
-// seqs is "from", …, "to".
+// seqs returns "from", …, "to".
 func seqs(from, to int) []string {
 	var out []string
 	for i := from; i <= to; i++ {
@@ -88,6 +88,7 @@ func seqs(from, to int) []string {
 }
 
 func TestAJoinWithSinceCatchesUpAndGoesLive(t *testing.T) {
+	t.Parallel()
 	bubble(t, limits(), func(t *testing.T, h *hub.Hub, s *hubtest.Source) {
 		s.AddN("u", 35) // more than three pages
 		p, _ := join(t, h, 2)
@@ -101,13 +102,14 @@ func TestAJoinWithSinceCatchesUpAndGoesLive(t *testing.T) {
 }
 
 func TestAJoinWithoutSinceStartsAtTheHead(t *testing.T) {
+	t.Parallel()
 	bubble(t, limits(), func(t *testing.T, h *hub.Hub, s *hubtest.Source) {
 		s.AddN("u", 3)
 		gate := s.Gate()
 		p, _ := join(t, h, -1)
 		wants(t, "before the head is known", p)
 		live := s.AddN("u", 2)
-		update(t, h, live[1]) // while it is being asked for; the other one is lost
+		update(t, h, live[1]) // during the read; the other one is lost
 		if err := h.Notify(events.NotificationEvent{NotificationID: "n", UserID: "u"}); err != nil {
 			t.Fatal(err)
 		}
@@ -118,13 +120,14 @@ func TestAJoinWithoutSinceStartsAtTheHead(t *testing.T) {
 	})
 }
 
-func TestEventsThatCameBeforeTheHeadWasKnownAreSent(t *testing.T) {
+func TestEventsBeforeTheHeadIsKnownAreSent(t *testing.T) {
+	t.Parallel()
 	bubble(t, limits(), func(t *testing.T, h *hub.Hub, s *hubtest.Source) {
 		s.AddN("u", 3)
-		s.Claim("u", 3) // the head as it was when it was asked for
+		s.Claim("u", 3) // the head at the time of the read
 		gate := s.Gate()
 		p, _ := join(t, h, -1)
-		synctest.Wait() // the head is being asked for
+		synctest.Wait() // the read of the head has begun
 		update(t, h, s.AddN("u", 2)...)
 		close(gate)
 		wants(t, "start", p, "welcome 3", "4", "5")
@@ -132,6 +135,7 @@ func TestEventsThatCameBeforeTheHeadWasKnownAreSent(t *testing.T) {
 }
 
 func TestDuplicatesAndDisorderChangeNothing(t *testing.T) {
+	t.Parallel()
 	bubble(t, limits(), func(t *testing.T, h *hub.Hub, s *hubtest.Source) {
 		p, _ := join(t, h, 0)
 		wants(t, "start", p, "welcome 0")
@@ -145,6 +149,7 @@ func TestDuplicatesAndDisorderChangeNothing(t *testing.T) {
 }
 
 func TestAGapIsReadOnceForAllMembers(t *testing.T) {
+	t.Parallel()
 	bubble(t, limits(), func(t *testing.T, h *hub.Hub, s *hubtest.Source) {
 		var pages []*page
 		for range 5 {
@@ -164,7 +169,8 @@ func TestAGapIsReadOnceForAllMembers(t *testing.T) {
 	})
 }
 
-func TestASweepFindsWhatNeverArrived(t *testing.T) {
+func TestASweepFindsLostDeliveries(t *testing.T) {
+	t.Parallel()
 	bubble(t, limits(), func(t *testing.T, h *hub.Hub, s *hubtest.Source) {
 		p, _ := join(t, h, 0)
 		synctest.Wait()
@@ -174,13 +180,14 @@ func TestASweepFindsWhatNeverArrived(t *testing.T) {
 	})
 }
 
-func TestASweepLeavesEventsOnTheirWayAlone(t *testing.T) {
+func TestASweepWaitsForEventsOnTheirWay(t *testing.T) {
+	t.Parallel()
 	bubble(t, limits(), func(t *testing.T, h *hub.Hub, s *hubtest.Source) {
 		p, _ := join(t, h, 0)
 		synctest.Wait()
 		before, _ := s.Calls()
 		ev := s.Add("u")
-		time.Sleep(time.Second + 50*time.Millisecond) // the sweep has seen the head, its grace has not ended
+		time.Sleep(time.Second + 50*time.Millisecond) // the sweep has seen the head, and its grace is not over
 		update(t, h, ev)
 		time.Sleep(5 * time.Second)
 		wants(t, "live", p, "welcome 0", "1")
@@ -190,7 +197,8 @@ func TestASweepLeavesEventsOnTheirWayAlone(t *testing.T) {
 	})
 }
 
-func TestAnUnreachableTaskAPIKeepsConnectionsAndIsTriedAgain(t *testing.T) {
+func TestConnectionsStayWhileTheTaskAPIIsDown(t *testing.T) {
+	t.Parallel()
 	bubble(t, limits(), func(t *testing.T, h *hub.Hub, s *hubtest.Source) {
 		s.AddN("u", 3)
 		s.Fail(errors.New("connection refused"))
@@ -211,7 +219,8 @@ func TestAnUnreachableTaskAPIKeepsConnectionsAndIsTriedAgain(t *testing.T) {
 	})
 }
 
-func TestResyncAndOnFromTheHead(t *testing.T) {
+func TestResyncContinuesFromTheHead(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		since int64
 		setup func(s *hubtest.Source)
@@ -224,6 +233,7 @@ func TestResyncAndOnFromTheHead(t *testing.T) {
 		"at the head":           {150, func(*hubtest.Source) {}, []string{"welcome 150", "151"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			bubble(t, limits(), func(t *testing.T, h *hub.Hub, s *hubtest.Source) {
 				s.AddN("u", 150)
 				c.setup(s)
@@ -237,6 +247,7 @@ func TestResyncAndOnFromTheHead(t *testing.T) {
 }
 
 func TestARestoredDatabaseResyncsOpenConnections(t *testing.T) {
+	t.Parallel()
 	bubble(t, limits(), func(t *testing.T, h *hub.Hub, s *hubtest.Source) {
 		s.AddN("u", 9)
 		p, _ := join(t, h, 9)
@@ -249,9 +260,10 @@ func TestARestoredDatabaseResyncsOpenConnections(t *testing.T) {
 }
 
 func TestAHoleInTheHistoryEndsInAResync(t *testing.T) {
+	t.Parallel()
 	bubble(t, limits(), func(t *testing.T, h *hub.Hub, s *hubtest.Source) {
 		s.AddN("u", 5)
-		s.Claim("u", 8) // it says 8 and gives 5
+		s.Claim("u", 8) // it claims 8 and returns 5
 		p, _ := join(t, h, 3)
 		time.Sleep(time.Minute)
 		wants(t, "the end", p, "welcome 3", "4", "5", "resync events_missing 8")
@@ -259,6 +271,7 @@ func TestAHoleInTheHistoryEndsInAResync(t *testing.T) {
 }
 
 func TestAForgedSeqDoesNotStopTheRealOnes(t *testing.T) {
+	t.Parallel()
 	bubble(t, limits(), func(t *testing.T, h *hub.Hub, s *hubtest.Source) {
 		s.AddN("u", 2)
 		p, _ := join(t, h, 2)
@@ -270,7 +283,8 @@ func TestAForgedSeqDoesNotStopTheRealOnes(t *testing.T) {
 	})
 }
 
-func TestWhatStandsOutsideTheSequenceComesOnce(t *testing.T) {
+func TestUnsequencedEventsAreSentOnce(t *testing.T) {
+	t.Parallel()
 	bubble(t, limits(), func(t *testing.T, h *hub.Hub, s *hubtest.Source) {
 		p, _ := join(t, h, 0)
 		original := events.TaskUpdateEvent{EventID: "e", UserID: "u", EventType: events.Updated}

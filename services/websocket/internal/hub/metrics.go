@@ -3,10 +3,10 @@ package hub
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/taskwire/taskwire/services/websocket/internal/wire"
+	"github.com/taskwire/taskwire/pkg/events/live"
 )
 
-// Metrics are the hub's. "Silent" trouble shows here: missed counts deliveries that only a sweep noticed.
+// Metrics are the hub's metrics. missed shows lost deliveries: only a sweep notices them.
 type Metrics struct {
 	users               prometheus.Gauge
 	events, unsequenced prometheus.Counter
@@ -15,7 +15,7 @@ type Metrics struct {
 	resyncs             *prometheus.CounterVec
 }
 
-// NewMetrics makes and registers them.
+// NewMetrics returns the hub's metrics, registered with reg.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	counter := func(name, help string) prometheus.Counter {
 		c := prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
@@ -27,16 +27,16 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		events:       counter("websocket_events_delivered_total", "Events queued for connections, one for each connection."),
 		unsequenced:  counter("websocket_notifications_delivered_total", "Notifications queued for connections, one for each connection."),
 		reads:        counter("websocket_replays_total", "Reads of changes from the task API."),
-		readFailures: counter("websocket_replay_failures_total", "Reads from the task API that failed; each is tried again."),
-		replayed:     counter("websocket_replayed_events_total", "Events that reads brought."),
+		readFailures: counter("websocket_replay_failures_total", "Failed reads from the task API; each is retried."),
+		replayed:     counter("websocket_replayed_events_total", "Events that reads returned."),
 		missed:       counter("websocket_sweep_missed_total", "Users for whom a sweep found events that did not arrive."),
 		resyncs: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "websocket_resyncs_total", Help: "Connections that were told to read by themselves, by reason.",
+			Name: "websocket_resyncs_total", Help: "Resync frames sent to connections, by reason.",
 		}, []string{"reason"}),
 	}
 	reg.MustRegister(m.users, m.resyncs)
-	for _, reason := range wire.Reasons {
-		m.resyncs.WithLabelValues(reason) // 0 from the start: a rate needs a first point
+	for _, reason := range live.Reasons {
+		m.resyncs.WithLabelValues(string(reason)) // start at 0: a rate needs a first point
 	}
 	return m
 }

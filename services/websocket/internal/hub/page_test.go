@@ -7,28 +7,29 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/taskwire/taskwire/pkg/events/live"
 	"github.com/taskwire/taskwire/services/websocket/internal/hub"
 	"github.com/taskwire/taskwire/services/websocket/internal/wire"
 )
 
-// page is a client in memory. It shows what it was sent as "welcome 3", "4", "resync gap_too_large 9", "note n".
+// page is a client in memory. It records what it was sent as "welcome 3", "4", "resync gap_too_large 9", "note n".
 type page struct {
 	mu     sync.Mutex
 	got    []string
-	held   []string
+	early  []string // pushed before Open
 	open   bool
-	queued int // frames that count against the bound until taken
-	bound  int // 0: none
+	queued int // frames that take has not taken
+	bound  int // of queued; 0: none
 	waker  hub.Waker
-	closed *wire.Closing
+	closed *live.Closing
 }
 
 func (p *page) Open(seq int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.open = true
-	p.got = append(append(p.got, fmt.Sprint("welcome ", seq)), p.held...)
-	p.held = nil
+	p.got = append(append(p.got, fmt.Sprint("welcome ", seq)), p.early...)
+	p.early = nil
 }
 
 func (p *page) Push(f *wire.Frame) bool {
@@ -41,12 +42,12 @@ func (p *page) Push(f *wire.Frame) bool {
 	if p.open {
 		p.got = append(p.got, show(f))
 	} else {
-		p.held = append(p.held, show(f))
+		p.early = append(p.early, show(f))
 	}
 	return true
 }
 
-func (p *page) Room(w hub.Waker) bool {
+func (p *page) HasCapacity(w hub.Waker) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.bound == 0 || p.queued < p.bound/2 {
@@ -56,13 +57,13 @@ func (p *page) Room(w hub.Waker) bool {
 	return false
 }
 
-func (p *page) Close(c wire.Closing) {
+func (p *page) Close(c live.Closing) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = &c
 }
 
-// take empties the queue, as a writer does.
+// take empties the queue and wakes the hub, as a writer does.
 func (p *page) take() {
 	p.mu.Lock()
 	p.queued = 0
@@ -80,7 +81,7 @@ func (p *page) seen() []string {
 	return slices.Clone(p.got)
 }
 
-// show reads a frame's text, which the library keeps to itself.
+// show returns a frame as page records it. The library does not export the text of a prepared message.
 func show(f *wire.Frame) string {
 	var m struct {
 		Type           string

@@ -14,14 +14,25 @@ import (
 	"github.com/taskwire/taskwire/services/websocket/internal/hubtest"
 )
 
-// TestAJoinThatMeetsTheLastLeaveIsNotForgotten lets the last member leave at the moment in which another one joins:
-// whichever comes first, the new one is known to the hub. No sweep runs that could cover for it.
-func TestAJoinThatMeetsTheLastLeaveIsNotForgotten(t *testing.T) {
+const (
+	raceRounds      = 15_000 // about 10 s with -race
+	raceRoundsShort = 1500   // with -short
+	maxDelaySpins   = 256    // the delays between Leave and Join: 0 to some microseconds
+)
+
+// TestAJoinDuringTheLastLeaveIsNotLost lets the last member leave while another one joins. In either order, the hub must
+// know the new member. No sweep runs that could hide a loss.
+func TestAJoinDuringTheLastLeaveIsNotLost(t *testing.T) {
+	t.Parallel()
+	rounds := raceRounds
+	if testing.Short() {
+		rounds = raceRoundsShort
+	}
 	s := hubtest.New()
 	h := hub.New(hub.Config{Source: s, Log: slog.New(slog.DiscardHandler), Metrics: hub.NewMetrics(prometheus.NewRegistry()), Limits: limits()})
 	defer h.Close()
 	_, last := join(t, h, 0)
-	for i := range 15_000 {
+	for i := range rounds {
 		at, leaving := int64(s.Len("u")), last
 		p := &page{}
 		var ready atomic.Bool
@@ -33,7 +44,7 @@ func TestAJoinThatMeetsTheLastLeaveIsNotForgotten(t *testing.T) {
 			close(left)
 		}()
 		ready.Store(true)
-		for range i % 256 { // a little earlier, a little later
+		for range i % maxDelaySpins {
 			ready.Load()
 		}
 		last = joinAs(t, h, at, p)

@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/events/live"
 	"github.com/taskwire/taskwire/services/websocket/internal/hub"
 	"github.com/taskwire/taskwire/services/websocket/internal/hubtest"
-	"github.com/taskwire/taskwire/services/websocket/internal/wire"
 )
 
-func TestASlowMemberIsClosedAndTheOthersGoOn(t *testing.T) {
+func TestOnlyTheSlowMemberIsClosed(t *testing.T) {
+	t.Parallel()
 	bubble(t, limits(), func(t *testing.T, h *hub.Hub, s *hubtest.Source) {
 		slow, quick := &page{bound: 4}, &page{}
 		joinAs(t, h, 0, slow)
@@ -25,13 +26,14 @@ func TestASlowMemberIsClosedAndTheOthersGoOn(t *testing.T) {
 		}
 		wants(t, "the quick one", quick, append([]string{"welcome 0"}, seqs(1, 6)...)...)
 		wants(t, "the slow one", slow, append([]string{"welcome 0"}, seqs(1, 4)...)...)
-		if slow.closed == nil || slow.closed.Code != wire.Slow {
+		if slow.closed == nil || slow.closed.Code != live.Slow {
 			t.Errorf("the slow one: closed with %v, want slow", slow.closed)
 		}
 	})
 }
 
 func TestCatchingUpWaitsForASlowMember(t *testing.T) {
+	t.Parallel()
 	bubble(t, limits(), func(t *testing.T, h *hub.Hub, s *hubtest.Source) {
 		s.AddN("u", 90)
 		p := &page{bound: 8}
@@ -55,6 +57,7 @@ func TestCatchingUpWaitsForASlowMember(t *testing.T) {
 }
 
 func TestAUserHasABoundedNumberOfMembers(t *testing.T) {
+	t.Parallel()
 	l := limits()
 	l.PerUser = 2
 	bubble(t, l, func(t *testing.T, h *hub.Hub, s *hubtest.Source) {
@@ -70,18 +73,20 @@ func TestAUserHasABoundedNumberOfMembers(t *testing.T) {
 	})
 }
 
-func TestAUserThatComesBackMissesNothing(t *testing.T) {
+func TestAReturningUserMissesNothing(t *testing.T) {
+	t.Parallel()
 	bubble(t, limits(), func(t *testing.T, h *hub.Hub, s *hubtest.Source) {
 		_, m := join(t, h, 0)
 		update(t, h, s.Add("u"))
 		h.Leave(m)
-		update(t, h, s.AddN("u", 2)...) // nobody is here
+		update(t, h, s.AddN("u", 2)...) // the user is not connected
 		p, _ := join(t, h, 1)
 		wants(t, "back", p, "welcome 1", "2", "3")
 	})
 }
 
 func TestManyUsersAreSweptInParts(t *testing.T) {
+	t.Parallel()
 	bubble(t, limits(), func(t *testing.T, h *hub.Hub, s *hubtest.Source) {
 		const users = 2*hub.MaxHeads + 7
 		pages := make([]*page, users)
@@ -103,10 +108,20 @@ func TestManyUsersAreSweptInParts(t *testing.T) {
 	})
 }
 
-// TestEverySeqExactlyOnceWhateverTheDeliveriesDo is the hub's promise under random deliveries: some come twice, some
-// never, most out of order, the task API fails now and then, members come, go, are slow and come back.
-func TestEverySeqExactlyOnceWhateverTheDeliveriesDo(t *testing.T) {
-	for seed := range uint64(60) {
+const (
+	randomRuns      = 60 // about 10 s with -race
+	randomRunsShort = 10 // with -short
+)
+
+// TestEverySeqOnceUnderRandomDeliveries checks the hub's promise: some deliveries arrive twice, some never and most out of
+// order, the task API fails now and then, and members join, leave, are slow and return.
+func TestEverySeqOnceUnderRandomDeliveries(t *testing.T) {
+	t.Parallel()
+	runs := uint64(randomRuns)
+	if testing.Short() {
+		runs = randomRunsShort
+	}
+	for seed := range runs {
 		bubble(t, limits(), func(t *testing.T, h *hub.Hub, s *hubtest.Source) {
 			r := rand.New(rand.NewPCG(seed, 1))
 			type client struct {
@@ -133,7 +148,7 @@ func TestEverySeqExactlyOnceWhateverTheDeliveriesDo(t *testing.T) {
 					s.Fail(nil)
 				case n == 13:
 					time.Sleep(time.Duration(r.IntN(400)) * time.Millisecond)
-				case n == 14: // a client goes and comes back from the last seq it saw
+				case n == 14: // a client leaves and returns with the last seq it saw
 					i := r.IntN(len(clients))
 					h.Leave(clients[i].member)
 					clients[i] = connect(checkPage(t, seed, clients[i].page, clients[i].since))
@@ -157,7 +172,7 @@ func TestEverySeqExactlyOnceWhateverTheDeliveriesDo(t *testing.T) {
 				}
 			}
 			s.Fail(nil)
-			for i := range clients { // a client that was closed comes back; then all take what there is
+			for i := range clients { // a closed client returns; then all take what there is
 				for range 400 {
 					c := clients[i]
 					c.page.mu.Lock()
@@ -173,14 +188,14 @@ func TestEverySeqExactlyOnceWhateverTheDeliveriesDo(t *testing.T) {
 			}
 			for i, c := range clients {
 				if got, want := checkPage(t, seed, c.page, c.since), int64(s.Len("u")); got != want {
-					t.Errorf("seed %d, client %d: it ends at %d, want %d: %v", seed, i, got, want, c.page.seen())
+					t.Errorf("seed %d, client %d ends at %d, want %d: %v", seed, i, got, want, c.page.seen())
 				}
 			}
 		})
 	}
 }
 
-// checkPage checks that a page was sent each seq after since in order, or a resync, and returns its last seq.
+// checkPage checks that a page was sent each seq after since in order, or a resync. It returns the last seq.
 func checkPage(t *testing.T, seed uint64, p *page, since int64) int64 {
 	t.Helper()
 	last := since

@@ -5,9 +5,11 @@ import (
 	"time"
 )
 
-// Run sweeps until ctx is done. A sweep asks the task API for the newest seq of every user here, and reads what did not
-// arrive: a sidecar that restarts, a rebalance of its consumer group or a broker that forgets loses deliveries without
-// a word, and the next event may be long in coming.
+// This file finds lost deliveries: it compares what has arrived with what the task API has.
+
+// Run sweeps until ctx is done, and then returns nil. A sweep asks the task API for the newest seq of every connected user, and
+// reads what has not arrived. A restarting sidecar, a rebalance of its consumer group and a broker that loses data all
+// drop deliveries without an error, and the user's next event may be hours away.
 func (h *Hub) Run(ctx context.Context) error {
 	ticker := time.NewTicker(h.limits.Sweep)
 	defer ticker.Stop()
@@ -22,8 +24,8 @@ func (h *Hub) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		if err != nil && !failing { // once for an outage
-			h.log.WarnContext(ctx, "the newest changes cannot be asked for; connections stay and sweeps go on", "error", err)
+		if err != nil && !failing { // one line for an outage
+			h.log.WarnContext(ctx, "the newest changes cannot be read; connections stay and sweeps continue", "error", err)
 		}
 		if err == nil && failing {
 			h.log.InfoContext(ctx, "sweeps work again")
@@ -32,16 +34,16 @@ func (h *Hub) Run(ctx context.Context) error {
 	}
 }
 
-// suspect is a user whose newest seq is not the one that arrived.
-type suspect struct {
+// position is what has arrived of a user's changes, and what the task API has.
+type position struct {
 	user        *user
 	known, head int64
 }
 
-// sweep is one round.
+// sweep asks for the heads of all users, waits Limits.Grace for events that are on their way, and reads the rest.
 func (h *Hub) sweep(ctx context.Context) error {
 	users := h.snapshot()
-	var suspects []suspect
+	var differing []position
 	for len(users) > 0 {
 		part := users[:min(len(users), MaxHeads)]
 		users = users[len(part):]
@@ -53,56 +55,57 @@ func (h *Hub) sweep(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for _, s := range part {
-			if head, ok := heads[s.user.id]; ok && head != s.known {
-				s.head = head
-				suspects = append(suspects, s)
+		for _, p := range part {
+			if head, ok := heads[p.user.id]; ok && head != p.known {
+				p.head = head
+				differing = append(differing, p)
 			}
 		}
 	}
-	if len(suspects) == 0 {
+	if len(differing) == 0 {
 		return nil
 	}
-	timer := time.NewTimer(h.limits.Grace) // most of them are on their way
+	timer := time.NewTimer(h.limits.Grace)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 	case <-ctx.Done():
 		return nil
 	}
-	for _, s := range suspects {
-		h.catchUp(s)
+	for _, p := range differing {
+		h.catchUp(p)
 	}
 	return nil
 }
 
-func (h *Hub) snapshot() []suspect {
+// snapshot returns what has arrived for each connected user.
+func (h *Hub) snapshot() []position {
 	h.mu.RLock()
 	users := make([]*user, 0, len(h.users))
 	for _, u := range h.users {
 		users = append(users, u)
 	}
 	h.mu.RUnlock()
-	all := make([]suspect, 0, len(users))
+	all := make([]position, 0, len(users))
 	for _, u := range users {
 		u.mu.Lock()
-		if !u.dead {
-			all = append(all, suspect{user: u, known: u.known})
+		if !u.removed {
+			all = append(all, position{user: u, known: u.known})
 		}
 		u.mu.Unlock()
 	}
 	return all
 }
 
-// catchUp takes in a head that did not arrive in time, and starts the read.
-func (h *Hub) catchUp(s suspect) {
-	u := s.user
+// catchUp records a head that has not arrived in time, and starts the read.
+func (h *Hub) catchUp(p position) {
+	u := p.user
 	u.mu.Lock()
-	if s.head > u.known {
+	if p.head > u.known {
 		h.metrics.missed.Inc()
 	}
-	slow := u.confirm(task{known: s.known}, s.head)
-	slow = append(slow, h.settle(u)...)
+	full := u.confirmHead(readPlan{known: p.known}, p.head)
+	full = append(full, h.dispatch(u)...)
 	u.mu.Unlock()
-	h.evict(slow)
+	h.evictSlow(full)
 }

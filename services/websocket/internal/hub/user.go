@@ -6,44 +6,29 @@ import (
 	"github.com/taskwire/taskwire/services/websocket/internal/wire"
 )
 
-// seenMax is how many ids of notifications a user's duplicates are found by. A duplicate comes within about a second of
-// the first (a sidecar that was killed repeats that much), so this is generous.
-const seenMax = 128
+// This file decides which event a member is sent next, and which events are stored until every member has them.
 
-// user is one user with at least one connection here.
+// user is a user with at least one connection to this replica.
 type user struct {
 	hub *Hub
 	id  string
 
 	mu      sync.Mutex
-	dead    bool // the last member has left: a new one needs a new user
+	removed bool // the last member has left: a new member needs a new user
 	members []*Member
 	known   int64                 // the highest seq that is known to exist
-	synced  bool                  // known was confirmed by the source while deliveries were coming: nothing up to it was missed unseen
-	reading bool                  // a read is under way
-	window  map[int64]*wire.Frame // events that came too early for somebody
-	page    page                  // what the read under way has brought
-	now     struct {              // the event that has just come
+	synced  bool                  // the source has confirmed known while deliveries were arriving: no loss up to it is unnoticed
+	reading bool                  // a read is running
+	window  map[int64]*wire.Frame // events that are early for a member
+	page    page                  // what the running read has returned
+	arrived struct {              // the event that has just arrived
 		seq   int64
 		frame *wire.Frame
 	}
-	seen recent
+	recent recentIDs
 }
 
-// Member is one connection of a user.
-type Member struct {
-	user *user
-	sink Sink
-	// All below is guarded by user.mu.
-	last      int64 // the seq sent last
-	starting  bool  // last is not known yet: it will be the newest change
-	unchecked bool  // last comes from the client, and nobody has said yet that it exists
-	behind    bool  // it is catching up: full queues make it wait, not slow
-	starved   bool  // it waits for room in its queue
-	gone      bool
-}
-
-// page is a stretch of frames: frames[i] has the seq first+i.
+// page is a sequence of frames: frames[i] has the seq first+i.
 type page struct {
 	first  int64
 	frames []*wire.Frame
@@ -56,16 +41,16 @@ func (p page) at(seq int64) *wire.Frame {
 	return nil
 }
 
-// arrive takes an event in, for the advance that follows.
+// arrive records an event for the next advance.
 func (u *user) arrive(seq int64, frame *wire.Frame) {
 	u.known = max(u.known, seq)
-	u.now.seq, u.now.frame = seq, frame
+	u.arrived.seq, u.arrived.frame = seq, frame
 }
 
-// at is the frame of seq where it is at hand.
+// at returns the frame of seq, or nil when it is not available.
 func (u *user) at(seq int64) *wire.Frame {
-	if u.now.frame != nil && u.now.seq == seq {
-		return u.now.frame
+	if u.arrived.frame != nil && u.arrived.seq == seq {
+		return u.arrived.frame
 	}
 	if f := u.window[seq]; f != nil {
 		return f
@@ -73,41 +58,42 @@ func (u *user) at(seq int64) *wire.Frame {
 	return u.page.at(seq)
 }
 
-// lowest is the last seq of the member that is furthest behind; everything up to it is sent.
-func (u *user) lowest() int64 {
+// lowWatermark returns the seq up to which every member has been sent everything.
+func (u *user) lowWatermark() int64 {
 	lowest := u.known
 	for _, m := range u.members {
-		if !m.starting {
-			lowest = min(lowest, m.last)
-		} else {
+		if m.starting {
 			lowest = 0 // it may start anywhere
+		} else {
+			lowest = min(lowest, m.last)
 		}
 	}
 	return lowest
 }
 
-// advance sends each member what is at hand and next for it. Then it keeps the event that has just come where somebody
-// still needs it, and forgets what nobody does. A full window keeps no more: a read will bring it.
-func (u *user) advance(window int) (sent int, slow []*Member) {
+// advance pushes to each member the available events that are next for it. Then it stores the event that has just
+// arrived if a member still needs it, and drops the stored events that no member needs. A full window stores nothing
+// more: a read will return the event. It returns how many frames were pushed, and the members whose queue is full.
+func (u *user) advance(window int) (sent int, full []*Member) {
 	for _, m := range u.members {
 		n, ok := u.advanceOne(m)
 		sent += n
 		if !ok {
-			slow = append(slow, m)
+			full = append(full, m)
 		}
 	}
-	if !u.reading && !u.lagging() {
+	if !u.reading && !u.anyBehind() {
 		u.page = page{}
 	}
-	seq, frame := u.now.seq, u.now.frame
-	u.now.frame = nil
+	seq, frame := u.arrived.seq, u.arrived.frame
+	u.arrived.frame = nil
 	if frame == nil && len(u.window) == 0 {
-		return sent, slow
+		return sent, full
 	}
-	lowest := u.lowest()
-	for kept := range u.window {
-		if kept <= lowest {
-			delete(u.window, kept)
+	lowest := u.lowWatermark()
+	for stored := range u.window {
+		if stored <= lowest {
+			delete(u.window, stored)
 		}
 	}
 	switch {
@@ -119,11 +105,12 @@ func (u *user) advance(window int) (sent int, slow []*Member) {
 	case len(u.window) == 0:
 		u.window = nil // an idle user holds no memory for it
 	}
-	return sent, slow
+	return sent, full
 }
 
+// advanceOne returns how many frames it pushed, and false when the member's queue is full.
 func (u *user) advanceOne(m *Member) (sent int, ok bool) {
-	if m.starting || m.unchecked || m.starved {
+	if m.starting || m.unchecked || m.blocked {
 		return 0, true
 	}
 	for m.last < u.known {
@@ -132,8 +119,8 @@ func (u *user) advanceOne(m *Member) (sent int, ok bool) {
 			m.behind = true
 			return sent, true
 		}
-		if m.behind && !m.sink.Room(m) {
-			m.starved = true
+		if m.behind && !m.sink.HasCapacity(m) {
+			m.blocked = true
 			return sent, true
 		}
 		if !m.sink.Push(frame) {
@@ -146,8 +133,8 @@ func (u *user) advanceOne(m *Member) (sent int, ok bool) {
 	return sent, true
 }
 
-// lagging says whether a member is catching up: it may need the page.
-func (u *user) lagging() bool {
+// anyBehind reports whether a member is catching up and may need the page.
+func (u *user) anyBehind() bool {
 	for _, m := range u.members {
 		if m.behind {
 			return true
@@ -156,8 +143,8 @@ func (u *user) lagging() bool {
 	return false
 }
 
-// wants says whether a read would help a member.
-func (u *user) wants() bool {
+// needsRead reports whether a read would help a member.
+func (u *user) needsRead() bool {
 	for _, m := range u.members {
 		if m.starting || m.needsChanges(u.known) {
 			return true
@@ -166,25 +153,8 @@ func (u *user) wants() bool {
 	return false
 }
 
-// Wake is called by the sink when there is room again.
-func (m *Member) Wake() {
-	u := m.user
-	u.mu.Lock()
-	m.starved = false
-	var slow []*Member
-	if !m.gone {
-		slow = u.hub.settle(u)
-	}
-	u.mu.Unlock()
-	u.hub.evict(slow)
-}
-
-func (m *Member) needsChanges(known int64) bool {
-	return !m.starting && !m.starved && (m.unchecked || m.last < known)
-}
-
 func (u *user) remove(m *Member) {
-	m.gone = true
+	m.left = true
 	for i, other := range u.members {
 		if other == m {
 			end := len(u.members) - 1
@@ -194,26 +164,4 @@ func (u *user) remove(m *Member) {
 			return
 		}
 	}
-}
-
-// recent remembers the last seenMax ids.
-type recent struct {
-	ids  []string
-	next int
-}
-
-// first says whether id is new, and remembers it.
-func (r *recent) first(id string) bool {
-	for _, known := range r.ids {
-		if known == id {
-			return false
-		}
-	}
-	if len(r.ids) < seenMax {
-		r.ids = append(r.ids, id)
-		return true
-	}
-	r.ids[r.next] = id
-	r.next = (r.next + 1) % seenMax
-	return true
 }

@@ -1,4 +1,4 @@
-// Package hubtest is a task API in memory for tests of the hub and of what stands on it.
+// Package hubtest has a task API in memory, for tests of the hub and of the packages that use it.
 package hubtest
 
 import (
@@ -13,13 +13,13 @@ import (
 	"github.com/taskwire/taskwire/services/websocket/internal/hub"
 )
 
-// Source keeps every user's changes.
+// Source stores every user's changes. It is safe for concurrent use.
 type Source struct {
 	mu      sync.Mutex
 	changes map[string][]events.TaskUpdateEvent
-	pruned  map[string]int64 // seqs up to it are not kept
-	heads   map[string]int64 // what Heads and Changes say instead of the truth
-	ended   map[string]bool
+	pruned  map[string]int64 // seqs up to it are not stored
+	heads   map[string]int64 // what Heads and Changes return instead of the newest seq
+	deleted map[string]bool
 	fail    error
 	reads   int
 	asked   int
@@ -28,12 +28,12 @@ type Source struct {
 
 var _ hub.Source = (*Source)(nil)
 
-// New makes an empty source.
+// New returns an empty source.
 func New() *Source {
-	return &Source{changes: map[string][]events.TaskUpdateEvent{}, pruned: map[string]int64{}, heads: map[string]int64{}, ended: map[string]bool{}}
+	return &Source{changes: map[string][]events.TaskUpdateEvent{}, pruned: map[string]int64{}, heads: map[string]int64{}, deleted: map[string]bool{}}
 }
 
-// Add commits a user's next change.
+// Add adds a user's next change and returns it.
 func (s *Source) Add(userID string) events.TaskUpdateEvent {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -47,7 +47,7 @@ func (s *Source) Add(userID string) events.TaskUpdateEvent {
 	return ev
 }
 
-// AddN commits n changes and returns them.
+// AddN adds n changes and returns them.
 func (s *Source) AddN(userID string, n int) []events.TaskUpdateEvent {
 	out := make([]events.TaskUpdateEvent, n)
 	for i := range out {
@@ -63,7 +63,7 @@ func (s *Source) Fail(err error) {
 	s.fail = err
 }
 
-// Prune forgets a user's changes up to seq.
+// Prune removes a user's changes up to seq.
 func (s *Source) Prune(userID string, seq int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -77,21 +77,21 @@ func (s *Source) Rewind(userID string, seq int64) {
 	s.changes[userID] = s.changes[userID][:seq]
 }
 
-// End deletes a user's account.
-func (s *Source) End(userID string) {
+// DeleteAccount deletes a user's account.
+func (s *Source) DeleteAccount(userID string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ended[userID] = true
+	s.deleted[userID] = true
 }
 
-// Claim makes the source say that a user's newest seq is head, whatever it has.
+// Claim makes the source return head as a user's newest seq, even if it has other changes.
 func (s *Source) Claim(userID string, head int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.heads[userID] = head
 }
 
-// Gate makes every call wait for a receive from the channel that is returned; closing it lets all through.
+// Gate makes every call wait until it receives from the returned channel. Closing the channel lets all calls through.
 func (s *Source) Gate() chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,14 +99,14 @@ func (s *Source) Gate() chan struct{} {
 	return s.gate
 }
 
-// Len is how many changes a user has.
+// Len returns how many changes a user has.
 func (s *Source) Len(userID string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.changes[userID])
 }
 
-// Calls says how often Changes and Heads were called.
+// Calls returns how many times Changes and Heads were called.
 func (s *Source) Calls() (changes, heads int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -144,7 +144,7 @@ func (s *Source) Changes(ctx context.Context, userID string, since int64, limit 
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended[userID] {
+	if s.deleted[userID] {
 		return hub.Changes{}, fmt.Errorf("user %s: %w", userID, hub.ErrNoAccount)
 	}
 	if since < s.pruned[userID] {
@@ -168,7 +168,7 @@ func (s *Source) Heads(ctx context.Context, userIDs []string) (map[string]int64,
 	defer s.mu.Unlock()
 	heads := map[string]int64{}
 	for _, id := range userIDs {
-		if head := s.head(id); head > 0 && !s.ended[id] {
+		if head := s.head(id); head > 0 && !s.deleted[id] {
 			heads[id] = head
 		}
 	}

@@ -3,20 +3,18 @@ package socket
 import (
 	"errors"
 	"io"
-	"net"
 	"time"
 
 	"github.com/gorilla/websocket"
 
-	"github.com/taskwire/taskwire/services/websocket/internal/wire"
+	"github.com/taskwire/taskwire/pkg/events/live"
 )
 
-// lingerBytes is how much of an oversized frame is read away, so that the close frame is not overtaken by a reset.
-const lingerBytes = 256 << 10
+// This file has the reading side: what a client may send, how much of it, and how long it may be silent.
 
 var errTooManyFrames = errors.New("too many frames")
 
-// rate counts a client's frames in a second.
+// rate counts a client's frames within one second.
 type rate struct {
 	since time.Time
 	count int
@@ -30,39 +28,39 @@ func (r *rate) allow(perSecond int, now time.Time) bool {
 	return r.count <= perSecond
 }
 
-// prepareReads sets what the reading goroutine obeys.
+// prepareReads sets the limits of the reading side.
 func (c *Conn) prepareReads() {
 	c.ws.SetReadLimit(c.pool.set.ReadLimit)
 	pong := c.ws.PingHandler() // answers with a pong
 	c.ws.SetPingHandler(func(data string) error {
-		if err := c.alive(); err != nil {
+		if err := c.received(); err != nil {
 			return err
 		}
 		return pong(data)
 	})
-	c.ws.SetPongHandler(func(string) error { return c.alive() })
+	c.ws.SetPongHandler(func(string) error { return c.received() })
 }
 
-// alive counts a frame of the peer and gives it its time anew.
-func (c *Conn) alive() error {
+// received counts a frame of the peer, and extends the time that the peer may be silent.
+func (c *Conn) received() error {
 	now := time.Now()
-	if !c.reads.allow(c.pool.set.Frames, now) {
+	if !c.reads.allow(c.pool.set.FramesPerSecond, now) {
 		return errTooManyFrames
 	}
 	return c.ws.SetReadDeadline(now.Add(c.pool.set.peerWait()))
 }
 
-// Read returns the client's next text frame. An error means that the connection is over; what it breaks of the protocol
-// has been answered with a close code.
+// Read returns the client's next text frame. An error means that the connection has ended. If the client broke the
+// protocol, the close code has been sent.
 func (c *Conn) Read() ([]byte, error) {
 	for {
 		kind, data, err := c.ws.ReadMessage()
 		if err == nil {
-			err = c.alive()
+			err = c.received()
 		}
 		switch {
 		case errors.Is(err, errTooManyFrames):
-			c.Close(wire.Close(wire.TooManyFrames))
+			c.Close(live.TooManyFrames.Closing())
 			c.linger()
 			return nil, err
 		case errors.Is(err, websocket.ErrReadLimit):
@@ -70,30 +68,21 @@ func (c *Conn) Read() ([]byte, error) {
 			return nil, err
 		case err != nil:
 			return nil, err
-		case c.ended(): // only the peer's close frame is waited for
+		case c.isClosing(): // only the peer's close frame matters now
 		case kind != websocket.TextMessage:
-			c.Close(wire.Close(wire.BadFrame).With("Frames are text."))
+			c.Close(live.BadFrame.Closing().With("Frames are text."))
 		default:
 			return data, nil
 		}
 	}
 }
 
-func (c *Conn) ended() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.closing != nil
-}
-
-// linger reads what still comes, within bounds. A socket that is closed with unread bytes sends a reset, and the reset
-// throws away the close frame on the peer's side.
+// linger reads and discards what the peer still sends, up to lingerBytes and CloseWait. Closing a socket with unread bytes
+// sends a reset, and the reset discards the close frame on the peer's side.
 func (c *Conn) linger() {
 	conn := c.ws.NetConn()
 	if err := conn.SetReadDeadline(time.Now().Add(c.pool.set.CloseWait)); err != nil {
 		return
 	}
-	_, err := io.Copy(io.Discard, io.LimitReader(conn, lingerBytes))
-	if err != nil && !errors.Is(err, net.ErrClosed) {
-		return // a time-out, or the peer has gone
-	}
+	_, _ = io.Copy(io.Discard, io.LimitReader(conn, lingerBytes)) // an error means that the peer has gone, or the time is over
 }

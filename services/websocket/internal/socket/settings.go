@@ -2,30 +2,67 @@ package socket
 
 import "time"
 
+// The settings of the service.
+const (
+	// defaultMaxConns needs 120 MB: an idle connection costs about 6 KiB (BenchmarkIdleConnection).
+	defaultMaxConns = 20_000
+	// defaultMaxPending keeps clients without a token from using all of MaxConns.
+	defaultMaxPending = 1000
+	// defaultQueueFrames is five pages of a replay (hub.Limits.Page).
+	defaultQueueFrames = 256
+	// defaultQueueBytes holds about a dozen of the largest tasks (70 kB).
+	defaultQueueBytes = 1 << 20
+	// defaultReadLimit is several times an access token and a number.
+	defaultReadLimit = 16 << 10
+	// defaultFramesPerSecond is far more than a page sends: one auth, and a ping every few seconds.
+	defaultFramesPerSecond = 20
+	// defaultHeartbeat is below the 30 to 60 s after which proxies cut silent connections.
+	defaultHeartbeat = 25 * time.Second
+	// defaultTick bounds how long a connection outlives its token.
+	defaultTick = time.Second
+	// defaultAuthWait is one round trip on a slow mobile network, several times over.
+	defaultAuthWait = 5 * time.Second
+	// defaultWriteWait: a peer that takes no byte for so long has gone.
+	defaultWriteWait = 10 * time.Second
+	// defaultCloseWait lets a slow peer read what is on its way before the close frame.
+	defaultCloseWait = 5 * time.Second
+	// defaultSpread spreads the return of MaxConns clients to some thousand handshakes a second.
+	defaultSpread = 5 * time.Second
+)
+
+const (
+	// initialQueue is the capacity of an empty queue that a connection retains. A larger one is released.
+	initialQueue = 4
+	// lingerBytes is how much of a too large frame is read and discarded, so that a reset does not overtake the close frame.
+	lingerBytes = 256 << 10
+	// missedPings is how many pings may go unanswered.
+	missedPings = 2
+)
+
 // Settings are the bounds and intervals of connections.
 type Settings struct {
-	MaxConns    int           // connections of the process; one idle costs about 6 KiB (BenchmarkIdleConnection)
-	MaxPending  int           // connections that have not sent a valid token yet: strangers must not take all places
-	QueueFrames int           // frames that may wait for one connection; half of it is left to live events while it catches up
-	QueueBytes  int           // bytes that may wait for one connection, beyond the first frame
-	ReadLimit   int64         // bytes of a client's frame: a token and a number fit many times
-	Frames      int           // frames of a client in one second, pings and pongs too
-	Heartbeat   time.Duration // between pings: below the 30 to 60 s after which proxies cut silent connections
-	Tick        time.Duration // how often heartbeats and expired tokens are looked at
-	AuthWait    time.Duration // from the handshake to the auth frame
-	WriteWait   time.Duration // for one frame to leave
-	CloseWait   time.Duration // for the peer to read what is on its way and answer the close frame: a slow one needs a while
-	Spread      time.Duration // the longest delay that Drain asks a client to wait
+	MaxConns        int           // connections of the process
+	MaxPending      int           // connections that have not sent a valid token yet
+	QueueFrames     int           // frames waiting for one connection. A replay uses at most half of it
+	QueueBytes      int           // bytes waiting for one connection, not counting the first frame
+	ReadLimit       int64         // bytes of a client's frame
+	FramesPerSecond int           // frames of one client, including pings and pongs
+	Heartbeat       time.Duration // between two pings
+	Tick            time.Duration // between two checks for heartbeats and expired tokens
+	AuthWait        time.Duration // from the handshake to the auth frame
+	WriteWait       time.Duration // for one write
+	CloseWait       time.Duration // for the peer to answer the close frame
+	Spread          time.Duration // the longest retry that Drain sends
 }
 
-// DefaultSettings are the settings of the service.
+// DefaultSettings returns the settings of the service.
 func DefaultSettings() Settings {
 	return Settings{
-		MaxConns: 20_000, MaxPending: 1000, QueueFrames: 256, QueueBytes: 1 << 20, ReadLimit: 16 << 10, Frames: 20,
-		Heartbeat: 25 * time.Second, Tick: time.Second, AuthWait: 5 * time.Second, WriteWait: 10 * time.Second,
-		CloseWait: 5 * time.Second, Spread: 5 * time.Second,
+		MaxConns: defaultMaxConns, MaxPending: defaultMaxPending, QueueFrames: defaultQueueFrames, QueueBytes: defaultQueueBytes,
+		ReadLimit: defaultReadLimit, FramesPerSecond: defaultFramesPerSecond, Heartbeat: defaultHeartbeat, Tick: defaultTick,
+		AuthWait: defaultAuthWait, WriteWait: defaultWriteWait, CloseWait: defaultCloseWait, Spread: defaultSpread,
 	}
 }
 
-// peerWait is how long a peer may be silent: two pings may be lost, the third must be answered.
-func (s Settings) peerWait() time.Duration { return 2*s.Heartbeat + s.WriteWait }
+// peerWait returns how long a peer may be silent.
+func (s Settings) peerWait() time.Duration { return missedPings*s.Heartbeat + s.WriteWait }

@@ -1,9 +1,9 @@
-// Package subscriber takes the deliveries of the WebSocket service, from the fan-out component: every replica gets every
-// event.
+// Package subscriber takes the deliveries of the WebSocket service. They come from the fan-out component: every replica
+// gets every event.
 //
-// Promises: a delivery is acknowledged as soon as the hub has it; no delivery waits for a connection. Nothing is asked
-// for again: what a replica misses, the hub reads from the task API. An event type that this version does not know is
-// passed on: it has its place in the sequence, and the page may know it.
+// Promises: a delivery is acknowledged as soon as the hub has it, and never waits for a connection. No redelivery is
+// requested for a lost event: the hub reads it from the task API. An event of an unknown type is passed on, because it has
+// a place in the sequence and the page may know it.
 package subscriber
 
 import (
@@ -31,6 +31,7 @@ func Subscribe(server *subscribe.Server, hub Hub) {
 		})
 }
 
+// decodeUpdate also accepts an event of a type that this version does not know.
 func decodeUpdate(raw []byte) (events.TaskUpdateEvent, error) {
 	ev, err := events.DecodeTaskUpdateEvent(raw)
 	if errors.Is(err, events.ErrUnknownType) {

@@ -1,12 +1,11 @@
 // Package taskapi reads users' changes and newest seqs from the task API, by Dapr service invocation.
 //
-// Promises: a change comes as the task API has it, whatever its event type: an event type that this version does not
-// know still has its place in the sequence. A change that cannot be read ends the page before it: the hub deals with
-// holes. 410 is hub.ErrPruned, 404 of the task API itself hub.ErrNoAccount; every other failure may pass.
+// Promises: a change is returned as the task API has it. This includes event types that this version does not know: they
+// have a place in the sequence. A change that cannot be decoded ends the page before it, and the hub handles the gap. The
+// status 410 is hub.ErrPruned. A 404 of the task API itself is hub.ErrNoAccount. Every other failure is temporary.
 package taskapi
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,10 +22,11 @@ import (
 
 const (
 	appID = "task-api"
-	// timeout bounds one read, retries of the client included: a sweep must not hang for longer on a dead task API.
+	// timeout bounds one read, including the retries of the client: a sweep must not hang on a task API that does not answer.
 	timeout = 5 * time.Second
-	// noUser is in the task API's answer about a user that it does not have. Another 404 is somebody else's, on the way.
-	noUser = `"urn:taskwire:problem:not-found"`
+	// typeNotFound is the type of the task API's problem document about a user that it does not have. A 404 without it comes
+	// from a sidecar or a proxy on the way.
+	typeNotFound = "urn:taskwire:problem:not-found"
 )
 
 // Invoker is the part of the Dapr client that invokes.
@@ -37,7 +37,7 @@ type Invoker interface {
 // Client reads from the task API.
 type Client struct{ invoker Invoker }
 
-// New makes a client.
+// New returns a client.
 func New(i Invoker) *Client { return &Client{invoker: i} }
 
 var _ hub.Source = (*Client)(nil)
@@ -55,8 +55,8 @@ func (c *Client) Changes(ctx context.Context, userID string, since int64, limit 
 	return hub.Changes{Items: readable(answer.Items), Head: answer.Head}, nil
 }
 
-// readable decodes changes up to the first one that cannot be read. It does not validate: events.Decode… refuses what
-// comes from the future.
+// readable decodes changes up to the first one that cannot be decoded. It does not use events.DecodeTaskUpdateEvent, which
+// refuses event types that it does not know.
 func readable(raws []json.RawMessage) []events.TaskUpdateEvent {
 	items := make([]events.TaskUpdateEvent, 0, len(raws))
 	for _, raw := range raws {
@@ -81,14 +81,6 @@ func (c *Client) Heads(ctx context.Context, userIDs []string) (map[string]int64,
 	return answer.Heads, nil
 }
 
-// Keys reads the public keys of access tokens (RFC 7517).
-func (c *Client) Keys(ctx context.Context) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	_, keys, err := c.invoker.Invoke(ctx, appID, http.MethodGet, "/internal/jwks", nil)
-	return keys, err
-}
-
 func (c *Client) call(ctx context.Context, method, path string, body, answer any) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -97,7 +89,7 @@ func (c *Client) call(ctx context.Context, method, path string, body, answer any
 		switch {
 		case refused.Status == http.StatusGone:
 			return fmt.Errorf("%w: %w", hub.ErrPruned, err)
-		case refused.Status == http.StatusNotFound && bytes.Contains(refused.Body, []byte(noUser)):
+		case refused.Status == http.StatusNotFound && problemType(refused.Body) == typeNotFound:
 			return fmt.Errorf("%w: %w", hub.ErrNoAccount, err)
 		}
 	}
@@ -108,4 +100,15 @@ func (c *Client) call(ctx context.Context, method, path string, body, answer any
 		return fmt.Errorf("decode the answer to %s %s: %w", method, path, err)
 	}
 	return nil
+}
+
+// problemType returns the type of a problem document (RFC 9457), or "" for another body.
+func problemType(body []byte) string {
+	var problem struct {
+		Type string `json:"type"`
+	}
+	if json.Unmarshal(body, &problem) != nil {
+		return ""
+	}
+	return problem.Type
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/taskwire/taskwire/services/websocket/internal/hub"
 )
 
-// answer is a task API that gives one answer and keeps the call. The way through two sidecars is a whole-stack test.
+// answer is a task API that gives one answer and records the call. The whole-stack tests go through two sidecars.
 type answer struct {
 	body string
 	err  error
@@ -31,6 +31,7 @@ func (a *answer) Invoke(ctx context.Context, app, method, path string, body any)
 }
 
 func TestChanges(t *testing.T) {
+	t.Parallel()
 	a := &answer{body: `{"items":[
 		{"event_id":"e","event_type":"updated","user_id":"u","seq":8,"task_version":2,"task_data":{"title":"x"}},
 		{"event_id":"f","event_type":"a type of the future","user_id":"u","seq":9,"more":1}],"head":12,"oldest":1,"has_more":true}`}
@@ -47,6 +48,7 @@ func TestChanges(t *testing.T) {
 }
 
 func TestAChangeThatCannotBeReadEndsThePage(t *testing.T) {
+	t.Parallel()
 	a := &answer{body: `{"items":[{"seq":1},{"seq":2,"task_data":"of another shape"},{"seq":3}],"head":3}`}
 	got, err := New(a).Changes(context.Background(), "u", 0, 200)
 	if err != nil || len(got.Items) != 1 || got.Head != 3 {
@@ -54,7 +56,8 @@ func TestAChangeThatCannotBeReadEndsThePage(t *testing.T) {
 	}
 }
 
-func TestChangesThatArePruned(t *testing.T) {
+func TestChangesReturnsErrPruned(t *testing.T) {
+	t.Parallel()
 	for status, pruned := range map[int]bool{410: true, 400: false, 404: false, 500: false, 503: false} {
 		a := &answer{err: fmt.Errorf("invoke: %w", &dapr.InvokeError{AppID: "task-api", Status: status})}
 		if _, err := New(a).Changes(context.Background(), "u", 7, 200); errors.Is(err, hub.ErrPruned) != pruned || err == nil {
@@ -63,9 +66,11 @@ func TestChangesThatArePruned(t *testing.T) {
 	}
 }
 
-func TestChangesOfAnAccountThatIsGone(t *testing.T) {
+func TestChangesReturnsErrNoAccount(t *testing.T) {
+	t.Parallel()
 	for body, gone := range map[string]bool{
 		`{"type":"urn:taskwire:problem:not-found","title":"Not found","status":404}`: true,
+		`{"type":"about:blank","detail":"urn:taskwire:problem:not-found"}`:           false,
 		`404 page not found`: false,
 		``:                   false,
 	} {
@@ -77,6 +82,7 @@ func TestChangesOfAnAccountThatIsGone(t *testing.T) {
 }
 
 func TestHeads(t *testing.T) {
+	t.Parallel()
 	a := &answer{body: `{"heads":{"u":3}}`}
 	got, err := New(a).Heads(context.Background(), []string{"u", "v"})
 	if err != nil || len(got) != 1 || got["u"] != 3 {
@@ -87,7 +93,8 @@ func TestHeads(t *testing.T) {
 	}
 }
 
-func TestAnAnswerThatIsNoJSONIsAFailure(t *testing.T) {
+func TestAnAnswerThatIsNotJSONIsAnError(t *testing.T) {
+	t.Parallel()
 	c := New(&answer{body: `<html>`})
 	if got, err := c.Changes(context.Background(), "u", 0, 1); err == nil {
 		t.Errorf("Changes: got %+v, want an error", got)

@@ -1,4 +1,4 @@
-// Command generate writes what is derived from the events package: run go generate in its folder.
+// Command generate writes the files that are generated from the events package. Run go generate in that package's folder.
 package main
 
 import (

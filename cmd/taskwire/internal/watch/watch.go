@@ -1,0 +1,125 @@
+// Package watch is the WebSocket client of a terminal. It connects as a browser does and prints every frame as one line of
+// JSON. The protocol is in pkg/events/live.
+//
+// Promises: when a connection ends, watch connects again from the last seq that it saw, so it prints each change of the
+// user's tasks once and in order. It waits as long as the server asks for. It ends with ErrRefused when the server's close
+// code says that the same token cannot succeed.
+package watch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/taskwire/taskwire/pkg/events/live"
+)
+
+const (
+	// firstPause is the pause before the first attempt to reconnect. It is long enough for a restarted gateway to listen.
+	firstPause = 500 * time.Millisecond
+	// maxPause bounds how long a watch notices nothing of a server that is back.
+	maxPause = 5 * time.Second
+)
+
+// ErrRefused says that the server refuses this client, and would again: for example, its token is not valid.
+var ErrRefused = errors.New("the server refused the connection")
+
+// Config is what to watch.
+type Config struct {
+	URL   string // of the gateway: http://localhost:8080
+	Token string // an access token
+	Since int64  // the last seq that is already known; negative: start at the newest change
+	Count int    // end after this many events and notifications; 0: never
+	Out   io.Writer
+	// Warn gets the reason why a connection ended or failed. It is called once for the same reason in a row. May be nil.
+	Warn func(reason error)
+}
+
+// Run prints frames until it has seen Count events and notifications, and then returns nil. The error is ErrRefused, or
+// that of ctx with the number of frames seen.
+func Run(ctx context.Context, cfg Config) error { return run(ctx, cfg, firstPause, maxPause) }
+
+func run(ctx context.Context, cfg Config, firstPause, maxPause time.Duration) error {
+	u, err := url.Parse(cfg.URL)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return fmt.Errorf("%q is not an address like http://localhost:8080", cfg.URL)
+	}
+	origin := u.Scheme + "://" + u.Host
+	u.Scheme = map[string]string{"http": "ws", "https": "wss"}[u.Scheme]
+	pauses := &reconnectPauses{growing: &backoff.ExponentialBackOff{
+		InitialInterval: firstPause, MaxInterval: maxPause, Multiplier: backoff.DefaultMultiplier, RandomizationFactor: backoff.DefaultRandomizationFactor,
+	}}
+	w := &watcher{cfg: cfg, ws: u.JoinPath("ws").String(), origin: origin, pauses: pauses}
+	var last error // why the latest connection ended
+	_, err = backoff.Retry(ctx, func() (struct{}, error) {
+		seen := w.seen
+		err := w.session(ctx)
+		switch {
+		case w.done():
+			return struct{}{}, nil
+		case ctx.Err() != nil:
+			return struct{}{}, err
+		case errors.Is(err, ErrRefused):
+			return struct{}{}, backoff.Permanent(err)
+		}
+		if repeated := last != nil && last.Error() == err.Error() && w.seen == seen; !repeated && cfg.Warn != nil {
+			cfg.Warn(err)
+		}
+		last = err
+		return struct{}{}, err
+	}, backoff.WithBackOff(pauses), backoff.WithMaxElapsedTime(0))
+	switch {
+	case err == nil || errors.Is(err, ErrRefused):
+		return err
+	case last == nil:
+		return fmt.Errorf("%s: %w", w.progress(), err)
+	default:
+		return fmt.Errorf("%s: %w; before that: %s", w.progress(), err, last.Error())
+	}
+}
+
+// reconnectPauses grow with each failed attempt. A pause is never shorter than the server asks for.
+type reconnectPauses struct {
+	growing *backoff.ExponentialBackOff
+	asked   time.Duration // by the server, for the next pause
+}
+
+// NextBackOff implements backoff.BackOff.
+func (p *reconnectPauses) NextBackOff() time.Duration {
+	pause := max(p.growing.NextBackOff(), p.asked)
+	p.asked = 0
+	return pause
+}
+
+// Reset implements backoff.BackOff. A session that was welcomed calls it.
+func (p *reconnectPauses) Reset() { p.growing.Reset() }
+
+// watcher is the state that outlives a connection.
+type watcher struct {
+	cfg        Config
+	ws, origin string
+	pauses     *reconnectPauses
+	seen       int // events and notifications
+}
+
+func (w *watcher) done() bool { return w.cfg.Count > 0 && w.seen >= w.cfg.Count }
+
+func (w *watcher) progress() string {
+	if w.cfg.Count > 0 {
+		return fmt.Sprintf("saw %d of %d frames", w.seen, w.cfg.Count)
+	}
+	return fmt.Sprintf("saw %d frames", w.seen)
+}
+
+// refused returns an ErrRefused with the server's words and what to do.
+func refused(message string, action live.Action) error {
+	if action == live.NewToken {
+		message += " Get a new access token with POST /api/v1/auth/login."
+	}
+	return fmt.Errorf("%w: %s", ErrRefused, message)
+}

@@ -1,0 +1,296 @@
+package batcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+const (
+	testPatience = 100 * time.Millisecond
+	testTimeout  = 10 * time.Second
+	testMax      = 32
+)
+
+// item is a call's: its order key is the letter, its distinct key what follows a colon.
+type item struct {
+	id  string
+	err error
+}
+
+// rig is a batcher whose batches end when the test says so. It runs in a synctest bubble.
+type rig struct {
+	*Batcher[*item]
+	mu      sync.Mutex
+	batches [][]string // the ids of each, in the order in which they started
+	end     chan struct{}
+}
+
+func newRig(parallel int) *rig {
+	r := &rig{end: make(chan struct{})}
+	r.Batcher = New(Config[*item]{
+		MaxBatch: testMax, Parallel: parallel, Patience: testPatience, Timeout: testTimeout,
+		OrderKey: func(i *item) string { return i.id[:1] },
+		DistinctKey: func(i *item) string {
+			_, key, _ := strings.Cut(i.id, ":")
+			return key
+		},
+		Run: func(ctx context.Context, batch []*item) {
+			var ids []string
+			for _, i := range batch {
+				ids = append(ids, i.id)
+			}
+			r.mu.Lock()
+			r.batches = append(r.batches, ids)
+			r.mu.Unlock()
+			select {
+			case <-r.end:
+			case <-ctx.Done():
+				for _, i := range batch {
+					i.err = ctx.Err()
+				}
+			}
+		},
+	})
+	return r
+}
+
+// do calls Do and returns where its outcome will be, once the call runs or waits.
+func (r *rig) do(ctx context.Context, ids ...string) []<-chan error {
+	var all []<-chan error
+	for _, id := range ids {
+		out := make(chan error, 1)
+		all = append(all, out)
+		go func() {
+			i := &item{id: id}
+			err := r.Do(ctx, i)
+			if err == nil {
+				err = i.err
+			}
+			out <- err
+		}()
+		synctest.Wait()
+	}
+	return all
+}
+
+func (r *rig) want(t *testing.T, want ...string) {
+	t.Helper()
+	synctest.Wait()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var got []string
+	for _, ids := range r.batches {
+		got = append(got, fmt.Sprint(ids))
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("batches: got %v, want %v", got, want)
+	}
+}
+
+// idle reports what is left in the batcher.
+func (r *rig) idle(t *testing.T) {
+	t.Helper()
+	synctest.Wait()
+	r.Batcher.mu.Lock()
+	defer r.Batcher.mu.Unlock()
+	if len(r.running)+len(r.keys)+len(r.waiting) != 0 {
+		t.Errorf("left: %d running, keys %v, %d waiting", len(r.running), r.keys, len(r.waiting))
+	}
+}
+
+func TestCallsRunAtOnceWhileThereIsRoomAndThenTogether(t *testing.T) {
+	for parallel, want := range map[int][]string{1: {"[a]", "[b c d e]"}, 2: {"[a]", "[b]", "[c d e]"}} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(parallel)
+			all := r.do(t.Context(), "a", "b", "c", "d", "e")
+			r.want(t, want[:parallel]...)
+			r.end <- struct{}{}
+			r.want(t, want...)
+			close(r.end)
+			for _, out := range all {
+				if err := <-out; err != nil {
+					t.Error(err)
+				}
+			}
+			r.idle(t)
+		})
+	}
+}
+
+func TestASmallerBatchWaitsForARunningOne(t *testing.T) {
+	for name, tc := range map[string]struct {
+		then func(t *testing.T, r *rig)
+		want string
+	}{
+		"until it is as large":     {func(t *testing.T, r *rig) { r.do(t.Context(), "h") }, "[f g h]"},
+		"until the other ends":     {func(_ *testing.T, r *rig) { r.end <- struct{}{} }, "[f g]"},
+		"until patience is at end": {func(_ *testing.T, _ *rig) { time.Sleep(testPatience) }, "[f g]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(2)
+				r.do(t.Context(), "a", "b", "c", "d", "e")
+				for range 2 { // a and b
+					r.end <- struct{}{}
+					synctest.Wait()
+				}
+				r.do(t.Context(), "f", "g")
+				r.want(t, "[a]", "[b]", "[c d e]")
+				tc.then(t, r)
+				r.want(t, "[a]", "[b]", "[c d e]", tc.want)
+				close(r.end)
+			})
+		})
+	}
+}
+
+func TestNobodyWaitsForABatchThatEndedNextToOneThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(2)
+		ctx, cancel := context.WithCancel(t.Context())
+		r.do(t.Context(), "a", "b") // b hangs
+		r.do(ctx, "c", "d", "e")
+		time.Sleep(testPatience)
+		r.end <- struct{}{} // a
+		r.want(t, "[a]", "[b]", "[c d e]")
+		r.do(t.Context(), "f", "g")
+		cancel() // c, d and e
+		r.want(t, "[a]", "[b]", "[c d e]", "[f g]")
+		close(r.end)
+	})
+}
+
+func TestCallsOfOneKeyAreInOneBatchAtATimeInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(2)
+		r.do(t.Context(), "a1", "a2", "b1", "a3")
+		r.want(t, "[a1]", "[b1]")
+		for range 2 {
+			r.end <- struct{}{}
+		}
+		r.want(t, "[a1]", "[b1]", "[a2 a3]")
+		close(r.end)
+	})
+}
+
+func TestEqualCallsAreNotInOneBatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(1)
+		r.do(t.Context(), "a", "b1:k", "b2:k", "c:l", "d", "e")
+		r.end <- struct{}{}
+		r.want(t, "[a]", "[b1:k c:l d e]")
+		r.end <- struct{}{}
+		r.want(t, "[a]", "[b1:k c:l d e]", "[b2:k]")
+		close(r.end)
+	})
+}
+
+func TestABatchIsBounded(t *testing.T) {
+	for _, n := range []int{testMax, testMax + 1} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(1)
+			r.do(t.Context(), "a")
+			for i := range n {
+				r.do(t.Context(), fmt.Sprintf("a%d", i))
+			}
+			r.end <- struct{}{}
+			synctest.Wait()
+			if got := len(r.batches[1]); got != testMax || len(r.waiting) != n-testMax {
+				t.Errorf("%d calls: got a batch of %d, %d waiting; want %d, %d", n, got, len(r.waiting), testMax, n-testMax)
+			}
+			close(r.end)
+		})
+	}
+}
+
+func TestACallThatIsGivenUpWhileItWaitsIsInNoBatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(1)
+		ctx, cancel := context.WithCancel(t.Context())
+		first := r.do(t.Context(), "a1")[0]
+		second := r.do(ctx, "a2")[0]
+		third := r.do(t.Context(), "a3")[0]
+		cancel()
+		if err := <-second; !errors.Is(err, context.Canceled) {
+			t.Errorf("given up: got %v", err)
+		}
+		r.end <- struct{}{}
+		r.want(t, "[a1]", "[a3]")
+		close(r.end)
+		if err := errors.Join(<-first, <-third); err != nil {
+			t.Error(err)
+		}
+		r.idle(t)
+	})
+}
+
+func TestABatchGoesOnWhileACallerWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(1)
+		r.do(t.Context(), "x")
+		first, giveUpFirst := context.WithCancel(t.Context())
+		second, giveUpSecond := context.WithCancel(t.Context())
+		a, b := r.do(first, "a")[0], r.do(second, "b")[0]
+		r.end <- struct{}{} // x
+		r.want(t, "[x]", "[a b]")
+		giveUpFirst()
+		if err := <-a; !errors.Is(err, context.Canceled) {
+			t.Errorf("given up: got %v", err)
+		}
+		synctest.Wait()
+		if len(r.running) != 1 {
+			t.Errorf("one caller still waits: got %d batches running, want 1", len(r.running))
+		}
+		giveUpSecond()
+		if err := <-b; !errors.Is(err, context.Canceled) {
+			t.Errorf("given up: got %v", err)
+		}
+		r.idle(t)
+	})
+}
+
+func TestABatchThatHangsIsEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(1)
+		if err := <-r.do(t.Context(), "a")[0]; !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v, want that the time is over", err)
+		}
+	})
+}
+
+func TestAPanicIsAnErrorOfEachCallOfTheBatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New(Config[int]{MaxBatch: 1, Timeout: testTimeout, Run: func(context.Context, []int) { panic("broken") }})
+		for range 3 { // the room for a batch is not lost
+			if err := b.Do(t.Context(), 1); err == nil || !strings.Contains(err.Error(), "broken") {
+				t.Errorf("got %v, want the panic", err)
+			}
+		}
+	})
+}
+
+func TestTheContextOfABatchKeepsValuesAndDropsDeadlines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		type key struct{}
+		ctx, cancel := context.WithTimeout(context.WithValue(t.Context(), key{}, "v"), time.Second)
+		defer cancel()
+		var deadline time.Time
+		b := New(Config[int]{MaxBatch: 1, Timeout: testTimeout, Run: func(ctx context.Context, _ []int) {
+			deadline, _ = ctx.Deadline()
+			if ctx.Value(key{}) != "v" {
+				t.Error("the values of the caller's context are lost")
+			}
+		}})
+		begin := time.Now()
+		if err := b.Do(ctx, 1); err != nil || !deadline.Equal(begin.Add(testTimeout)) {
+			t.Errorf("got deadline %s, %v; want Timeout after the start", deadline.Sub(begin), err)
+		}
+	})
+}

@@ -1,0 +1,75 @@
+package service
+
+import (
+	"context"
+	"maps"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/taskwire/taskwire/pkg/platform/httpx"
+	"github.com/taskwire/taskwire/pkg/platform/subscribe"
+)
+
+// PublicConfig is what differs between the public sides of the services. Its zero value is usual.
+type PublicConfig struct {
+	BodyLimits     map[string]int64                           // bytes by route; see httpx.Config
+	TrustedProxies []string                                   // see httpx.Config
+	Ready          map[string]func(ctx context.Context) error // parts of /readyz other than the sidecar and the database
+}
+
+// PublicEngine makes the engine of the public side: /healthz, /readyz, /metrics and then, for a service with a
+// database, the migration gate. All routes that are added to it are behind the gate.
+func (s *Service) PublicEngine(cfg PublicConfig) *gin.Engine {
+	s.built = true
+	engine := httpx.NewEngine(httpx.Config{
+		Service: s.app, Log: s.Log, Registerer: s.Metrics, BodyLimits: cfg.BodyLimits, TrustedProxies: cfg.TrustedProxies,
+	})
+	ready := map[string]func(context.Context) error{"sidecar": s.Sidecar.Ready}
+	if s.gate != nil {
+		ready["database"] = s.gate.Ready
+	}
+	maps.Copy(ready, cfg.Ready)
+	httpx.Health(engine, ready, s.Metrics)
+	if s.gate != nil {
+		engine.Use(s.gate.requireMigrated)
+	}
+	return engine
+}
+
+// DaprSide makes the server of the Dapr side. For a service with a database its /healthz reports whether the database
+// can be used, so that the sidecar holds deliveries back.
+func (s *Service) DaprSide() *subscribe.Server {
+	s.built = true
+	cfg := subscribe.Config{
+		Token: s.cfg.AppAPIToken, Log: s.Log, Registerer: s.Metrics, DeadLetter: s.Sidecar, Consumer: s.app,
+	}
+	if s.gate != nil {
+		cfg.Health = s.gate.Ready
+	}
+	return subscribe.New(cfg)
+}
+
+// ServePublic serves the public side until ctx ends.
+func (s *Service) ServePublic(ctx context.Context, engine http.Handler) error {
+	return httpx.ServeListener(ctx, s.listeners.public, engine, s.Log, s.cfg.ShutdownTimeout)
+}
+
+// ServeDapr serves the Dapr side until ctx ends. Until the database is migrated it answers 503 and acknowledges nothing,
+// but for the paths that need no database.
+func (s *Service) ServeDapr(ctx context.Context, server *subscribe.Server, withoutDatabase ...string) error {
+	handler := server.Handler()
+	if s.gate != nil {
+		handler = s.gate.holdDeliveries(handler, withoutDatabase)
+	}
+	return httpx.ServeListener(ctx, s.listeners.app, handler, s.Log, s.cfg.ShutdownTimeout)
+}
+
+// UseGate puts a database's migration gate before both sides. Package database calls it. It panics when a side was made
+// before, because that side would have no gate.
+func (s *Service) UseGate(gate *MigrationGate) {
+	if s.built {
+		panic("service: open the database before PublicEngine and DaprSide")
+	}
+	s.gate = gate
+}

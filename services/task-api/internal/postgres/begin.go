@@ -1,0 +1,142 @@
+package postgres
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/taskwire/taskwire/pkg/platform/outbox"
+	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
+)
+
+// This file has the statements that begin a write: they take the users' locks and numbers, look keys up and read tasks.
+
+// begin makes the statements that answer asks.
+func begin(asks []tasks.Ask, answers []tasks.Answer, wait bool) []outbox.First {
+	first := []outbox.First{takeNumbers(asks, answers, wait)}
+	if read, ok := readNamed(asks, answers); ok {
+		first = append(first, read) // after the locks: it sees what their last holders committed
+	}
+	return first
+}
+
+// takeSQL looks the keys up, takes the locks of the users that have something to do, and as many change numbers as
+// their requests need.
+//
+// It never waits for a key: the lock of a key ends with its transaction, however that ends. It waits for a user's lock
+// only with wait, which is for the requests of one user. Without, a user whose lock is held is passed over: a
+// transaction for many users that waited for one would hold up all others, and two of them could wait for each other.
+//
+// The keys of an account that was deleted count as not there: the account has no row in heads. The look-up is fenced
+// in, so that no plan reads all keys. The lists are sub-selects, so that the planner does not see how long they are:
+// otherwise it takes a plan for just that length to be cheaper than one for any, and plans again for every transaction
+// (0.3 ms).
+func takeSQL(wait bool) string {
+	skip := " SKIP LOCKED"
+	if wait {
+		skip = ""
+	}
+	return `
+	WITH asked AS (
+		SELECT * FROM unnest((SELECT $1::uuid[]), (SELECT $2::text[]), (SELECT $3::bytea[]), (SELECT $4::bigint[]), (SELECT $5::bigint[]))
+			WITH ORDINALITY AS a (user_id, key, hash, lock, numbers, n)
+	), found AS MATERIALIZED (
+		SELECT a.n, a.user_id, a.numbers, a.key IS NULL OR pg_try_advisory_xact_lock(a.lock) AS locked,
+			k.request_hash = a.hash AS same, k.created_at <= now() - make_interval(secs => $6) AS expired, k.answer
+		FROM asked a LEFT JOIN LATERAL (
+			SELECT request_hash, created_at, answer FROM idempotency_keys k
+			WHERE k.user_id = a.user_id AND k.key = a.key AND EXISTS (SELECT FROM heads h WHERE h.user_id = k.user_id) LIMIT 1
+		) k ON true
+	), wanted AS (
+		SELECT user_id, sum(numbers)::bigint AS numbers FROM found WHERE locked AND (same IS NULL OR expired) GROUP BY user_id
+	), mine AS (
+		SELECT h.user_id, w.numbers FROM wanted w JOIN heads h ON h.user_id = w.user_id FOR NO KEY UPDATE OF h` + skip + `
+	), taken AS (
+		UPDATE heads h SET seq = h.seq + m.numbers FROM mine m, users u WHERE h.user_id = m.user_id AND u.id = m.user_id
+		RETURNING h.user_id, h.seq, u.timezone
+	)
+	SELECT f.locked, f.same, f.expired, f.answer, t.seq, t.timezone FROM found f LEFT JOIN taken t ON t.user_id = f.user_id ORDER BY f.n`
+}
+
+var takeSkipping, takeWaiting = takeSQL(false), takeSQL(true)
+
+func takeNumbers(asks []tasks.Ask, answers []tasks.Answer, wait bool) outbox.First {
+	n := len(asks)
+	users, keys, hashes, locks, numbers := make([][16]byte, n), make([]*string, n), make([][]byte, n), make([]*int64, n), make([]int64, n)
+	for i, a := range asks {
+		users[i], numbers[i] = a.User, int64(a.Numbers)
+		if a.Key != nil {
+			lock := lockKey(a.User, a.Key.Key)
+			keys[i], hashes[i], locks[i] = &a.Key.Key, a.Key.Hash[:], &lock
+		}
+	}
+	sql := takeSkipping
+	if wait {
+		sql = takeWaiting
+	}
+	return outbox.First{SQL: sql, Args: []any{users, keys, hashes, locks, numbers, tasks.KeyRetention.Seconds()}, Read: func(rows pgx.Rows) error {
+		for i := 0; rows.Next(); i++ {
+			a := &answers[i]
+			if err := rows.Scan(&a.Kept.Locked, &a.Kept.Same, &a.Kept.Expired, &a.Kept.Answer, &a.Seq, &a.Zone); err != nil {
+				return fmt.Errorf("lock users: %w", err)
+			}
+		}
+		if err := rows.Err(); err != nil {
+			return fmt.Errorf("lock users: %w", err)
+		}
+		return nil
+	}}
+}
+
+// lockKey maps a key to the number space of advisory locks. Of two keys with the same number one is told that the other
+// is running, which is true of the lock and passes.
+func lockKey(user uuid.UUID, key string) int64 {
+	sum := sha256.Sum256([]byte("idempotency\x00" + user.String() + "\x00" + key))
+	return int64(binary.BigEndian.Uint64(sum[:8])) // the bits matter, not the sign
+}
+
+// namedSQL reads tasks by user and id, deleted ones too, and of some of them the next occurrence of their series.
+var namedSQL = `
+	WITH named AS (
+		SELECT t.* FROM unnest((SELECT $1::uuid[]), (SELECT $2::uuid[])) AS a (user_id, id) JOIN tasks t ON t.id = a.id AND t.user_id = a.user_id
+	)
+	SELECT ` + taskColumns + ` FROM named
+	UNION
+	SELECT ` + qualified("n") + ` FROM named JOIN tasks n ON n.series_id = named.series_id AND n.occurrence_no = named.occurrence_no + 1
+	WHERE named.id = ANY ($3::uuid[])`
+
+func readNamed(asks []tasks.Ask, answers []tasks.Answer) (outbox.First, bool) {
+	var users, ids, next []uuid.UUID
+	firstOf := map[string]int{}
+	for i, a := range asks {
+		if len(a.Tasks) == 0 {
+			continue
+		}
+		if _, ok := firstOf[a.User.String()]; !ok {
+			firstOf[a.User.String()] = i
+		}
+		for _, id := range a.Tasks {
+			users, ids = append(users, a.User), append(ids, id)
+		}
+		next = append(next, a.Next...)
+	}
+	if len(ids) == 0 {
+		return outbox.First{}, false
+	}
+	return outbox.First{SQL: namedSQL, Args: []any{bytesOf(users), bytesOf(ids), bytesOf(next)}, Read: func(rows pgx.Rows) error {
+		for rows.Next() {
+			var r taskRow
+			if err := rows.Scan(r.targets()...); err != nil {
+				return fmt.Errorf("read tasks: %w", err)
+			}
+			a := &answers[firstOf[r.UserID]]
+			a.Tasks = append(a.Tasks, r.task())
+		}
+		if err := rows.Err(); err != nil {
+			return fmt.Errorf("read tasks: %w", err)
+		}
+		return nil
+	}}, true
+}

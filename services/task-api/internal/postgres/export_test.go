@@ -1,0 +1,16 @@
+package postgres
+
+// Bounds are the bounds of a list.
+type Bounds = bounds
+
+// UsualBounds are those of the service.
+var UsualBounds = usualBounds
+
+// NewBounds makes bounds.
+func NewBounds(window, found int) Bounds { return bounds{window, found} }
+
+// SetBounds sets the bounds of the store's lists.
+func (s *Store) SetBounds(b Bounds) { s.bounds = b }
+
+// DeletionBatch is the number of tasks that one step of a deletion removes.
+const DeletionBatch = deletionBatch

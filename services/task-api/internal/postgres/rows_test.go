@@ -1,0 +1,64 @@
+package postgres
+
+import (
+	"regexp"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/services/task-api/internal/domain"
+	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
+)
+
+// arrays are the types of the lists that the statements of a write unnest.
+var arrays = map[string]uint32{
+	"uuid": pgtype.UUIDArrayOID, "text": pgtype.TextArrayOID, "smallint": pgtype.Int2ArrayOID, "integer": pgtype.Int4ArrayOID,
+	"bigint": pgtype.Int8ArrayOID, "jsonb": pgtype.JSONBArrayOID, "date": pgtype.DateArrayOID, "bytea": pgtype.ByteaArrayOID,
+	"timestamptz": pgtype.TimestamptzArrayOID, "double precision": pgtype.Float8ArrayOID,
+}
+
+var parameter = regexp.MustCompile(`\$(\d+)::([a-z ]+)\[\]`)
+
+// TestRowsTravelAsBytes: a list that the driver cannot encode as bytes is sent as text, after a failed attempt.
+func TestRowsTravelAsBytes(t *testing.T) {
+	due, remind := time.Date(2030, 1, 31, 9, 0, 0, 0, time.UTC), time.Date(2030, 1, 30, 8, 0, 0, 0, time.UTC)
+	clock := 9 * time.Hour
+	full := domain.Task{TaskData: events.TaskData{
+		ID: uuid.NewString(), UserID: uuid.NewString(), Title: "Buy milk", Description: "Two litres", Status: events.StatusPending,
+		Priority: events.PriorityHigh, Tags: []string{"home"}, DueDate: "2030-01-31", DueAt: &due, RemindAt: &remind, Timezone: "Europe/Berlin",
+		Recurrence: &events.Recurrence{RRule: "FREQ=DAILY", Anchor: events.AnchorSchedule, Timezone: "Europe/Berlin"},
+		SeriesID:   uuid.NewString(), OccurrenceNo: 1, Version: 1, Seq: 1, CreatedAt: due, UpdatedAt: due, CompletedAt: &due, DeletedAt: &due,
+	}, DueClock: &clock, RemindClock: &clock}
+	bare := domain.Task{TaskData: events.TaskData{ID: uuid.NewString(), UserID: full.UserID, Status: events.StatusPending, Priority: events.PriorityLow, Timezone: "UTC"}}
+	key := tasks.IdempotencyKey{Key: "k"}
+	user := uuid.MustParse(full.UserID)
+	ask := tasks.Ask{User: user, Key: &key, Numbers: 1, Tasks: []uuid.UUID{user}, Next: []uuid.UUID{user}}
+
+	all := keyStatements([]tasks.KeptKey{{User: user, Key: key, Answer: "{}", Replaces: true}})
+	for _, isNew := range []bool{true, false} {
+		all = append(all, changeStatements([]tasks.Change{
+			{Task: full, New: isNew, Type: events.Created, EventID: uuid.NewString(), Payload: []byte(`{}`)},
+			{Task: bare, New: isNew, Type: events.Created, EventID: uuid.NewString(), Payload: []byte(`{}`)},
+		})...)
+	}
+	for _, first := range begin([]tasks.Ask{ask, {User: user}}, make([]tasks.Answer, 2), false) {
+		all = append(all, statement{first.SQL, first.Args})
+	}
+	if len(all) != 8 {
+		t.Errorf("got %d statements, want 8", len(all))
+	}
+	for _, s := range all {
+		for _, p := range parameter.FindAllStringSubmatch(s.sql, -1) {
+			n, err := strconv.Atoi(p[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := pgtype.NewMap().Encode(arrays[p[2]], pgtype.BinaryFormatCode, s.args[n-1], nil); err != nil {
+				t.Errorf("$%d::%s[] of %.60s: %v", n, p[2], s.sql, err)
+			}
+		}
+	}
+}

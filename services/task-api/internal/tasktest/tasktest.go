@@ -1,0 +1,236 @@
+// Package tasktest gives tests the use cases of tasks over a real database of their own.
+package tasktest
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/platform/outbox"
+	pg "github.com/taskwire/taskwire/pkg/platform/postgres"
+	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
+	"github.com/taskwire/taskwire/services/task-api/internal/domain"
+	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
+	"github.com/taskwire/taskwire/services/task-api/internal/publish"
+	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
+	"github.com/taskwire/taskwire/testkit/pgtest"
+	"gorm.io/gorm"
+)
+
+// Fixture is the use cases and the store over a new database, with a clock of its own. Its helpers fail the test.
+type Fixture struct {
+	*tasks.Service
+	Store *postgres.Store
+	Box   *outbox.Outbox
+	T     testing.TB
+	DB    *gorm.DB
+	PG    *pgtest.DB
+	clock clock
+}
+
+// clock advances by a millisecond with each look.
+type clock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+// Now returns the time of the fixture's clock, a millisecond later each time.
+func (f *Fixture) Now() time.Time {
+	f.clock.mu.Lock()
+	defer f.clock.mu.Unlock()
+	f.clock.at = f.clock.at.Add(time.Millisecond)
+	return f.clock.at
+}
+
+// Advance moves the clock.
+func (f *Fixture) Advance(d time.Duration) {
+	f.clock.mu.Lock()
+	defer f.clock.mu.Unlock()
+	f.clock.at = f.clock.at.Add(d)
+}
+
+// New makes a database with the service's tables.
+func New(t testing.TB) *Fixture {
+	t.Helper()
+	return Over(t, pgtest.New(t, "tasks", pg.Set{Name: "tasks", FS: postgres.Migrations()}, pg.Set{Name: "outbox", FS: outbox.Migrations}))
+}
+
+// Over returns the fixture of a database that the test made.
+func Over(t testing.TB, db *pgtest.DB) *Fixture {
+	log := slog.New(slog.DiscardHandler)
+	f := &Fixture{T: t, DB: db.Gorm, PG: db, Box: outbox.New(db.Gorm, log), clock: clock{at: time.Now().UTC()}}
+	f.Store = postgres.New(db.Gorm, f.Box, f.Now)
+	f.Service = tasks.New(f.Store, publish.New(log), f.Now)
+	return f
+}
+
+// User makes an account and returns its id.
+func (f *Fixture) User() string {
+	f.T.Helper()
+	id := uuid.NewString()
+	u := accounts.User{ID: id, Email: id + "@example.com", Name: "Ada", Timezone: "Europe/London", Role: "user", CreatedAt: f.Now()}
+	login := accounts.Login{FamilyID: uuid.NewString(), UserID: id, Hash: [32]byte([]byte(id)[:32]), At: f.Now(), ExpiresAt: f.Now().Add(time.Hour)}
+	if err := f.Store.CreateUser(context.Background(), u, "hash", login); err != nil {
+		f.T.Fatalf("CreateUser: %v", err)
+	}
+	return id
+}
+
+// Fields reads the body of a request.
+func (f *Fixture) Fields(body string) domain.Fields {
+	f.T.Helper()
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(body), &members); err != nil {
+		f.T.Fatal(err)
+	}
+	fields, err := domain.ParseFields(members)
+	if err != nil {
+		f.T.Fatal(err)
+	}
+	return fields
+}
+
+// Make creates a task.
+func (f *Fixture) Make(userID, body string) events.TaskData {
+	f.T.Helper()
+	task, _, err := f.Create(context.Background(), tasks.CreateRequest{UserID: userID, Fields: f.Fields(body)})
+	if err != nil {
+		f.T.Fatalf("Create(%s): %v", body, err)
+	}
+	return task
+}
+
+// CreateOp is the operation of a batch that creates a task.
+func (f *Fixture) CreateOp(body string) tasks.Op {
+	fields := f.Fields(body)
+	return tasks.Op{Create: func(id, userID string, d domain.Defaults) (domain.Task, error) {
+		return domain.New(id, userID, fields, d)
+	}}
+}
+
+// Lifecycle adapts a lifecycle function of the domain.
+func Lifecycle(fn func(domain.Task, time.Time) (domain.Task, error)) func(domain.Task, domain.Defaults) (domain.Task, error) {
+	return func(t domain.Task, d domain.Defaults) (domain.Task, error) { return fn(t, d.Now) }
+}
+
+// Apply changes a task, also a deleted one, by a lifecycle function.
+func (f *Fixture) Apply(userID, taskID string, fn func(domain.Task, time.Time) (domain.Task, error)) domain.Task {
+	f.T.Helper()
+	task, err := f.Change(context.Background(), tasks.ChangeRequest{UserID: userID, Op: tasks.Op{TaskID: taskID, Apply: Lifecycle(fn), Deleted: true}})
+	if err != nil {
+		f.T.Fatalf("Change: %v", err)
+	}
+	return task
+}
+
+// Patch changes a task by a merge patch.
+func (f *Fixture) Patch(userID, taskID, body string) domain.Task {
+	f.T.Helper()
+	fields := f.Fields(body)
+	task, err := f.Change(context.Background(), tasks.ChangeRequest{UserID: userID, Op: tasks.Op{TaskID: taskID, Apply: func(t domain.Task, d domain.Defaults) (domain.Task, error) {
+		return domain.Patch(t, fields, d)
+	}}})
+	if err != nil {
+		f.T.Fatalf("Patch(%s): %v", body, err)
+	}
+	return task
+}
+
+// Sent is an event in the outbox.
+type Sent struct{ Topic, Type, Subject, Data string }
+
+// Sent returns the events of a topic that are in the outbox, in order.
+func (f *Fixture) Sent(topic string) []Sent {
+	f.T.Helper()
+	var rows []Sent
+	if err := f.DB.Raw(`SELECT topic, type, subject, data FROM outbox WHERE topic = ? ORDER BY id`, topic).Scan(&rows).Error; err != nil {
+		f.T.Fatal(err)
+	}
+	return rows
+}
+
+// Types returns the event types of a topic, in order.
+func (f *Fixture) Types(topic string) []string {
+	f.T.Helper()
+	var out []string
+	for _, row := range f.Sent(topic) {
+		var e struct {
+			EventType string `json:"event_type"`
+		}
+		if err := json.Unmarshal([]byte(row.Data), &e); err != nil {
+			f.T.Fatal(err)
+		}
+		out = append(out, e.EventType)
+	}
+	return out
+}
+
+// Seqs returns the seqs of the user's change log, in order.
+func (f *Fixture) Seqs(userID string) []int64 {
+	f.T.Helper()
+	var out []int64
+	if err := f.DB.Raw(`SELECT seq FROM changes WHERE user_id = ? ORDER BY seq`, userID).Scan(&out).Error; err != nil {
+		f.T.Fatal(err)
+	}
+	return out
+}
+
+// Exec runs a statement as the service's role.
+func (f *Fixture) Exec(sql string, args ...any) {
+	f.T.Helper()
+	if err := f.DB.Exec(sql, args...).Error; err != nil {
+		f.T.Fatal(err)
+	}
+}
+
+// Slow runs a statement as the superuser, without the time limit of a request.
+func (f *Fixture) Slow(sql string, args ...any) {
+	f.T.Helper()
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, f.PG.AdminURL)
+	if err != nil {
+		f.T.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	if _, err := conn.Exec(ctx, sql, args...); err != nil {
+		f.T.Fatalf("%s: %v", sql, err)
+	}
+}
+
+// LockUser holds the lock of a user while fn runs, as a writer does.
+func (f *Fixture) LockUser(userID string, fn func()) {
+	f.T.Helper()
+	err := f.DB.Transaction(func(tx *gorm.DB) error {
+		if err := tx.Exec(`UPDATE heads SET seq = seq WHERE user_id = ?`, userID).Error; err != nil {
+			return err
+		}
+		fn()
+		return nil
+	})
+	if err != nil {
+		f.T.Fatal(err)
+	}
+}
+
+// Together runs fn n times at the same time and waits.
+func Together(n int, fn func(i int)) {
+	var ready, done sync.WaitGroup
+	start := make(chan struct{})
+	for i := range n {
+		ready.Add(1)
+		done.Go(func() {
+			ready.Done()
+			<-start
+			fn(i)
+		})
+	}
+	ready.Wait()
+	close(start)
+	done.Wait()
+}
