@@ -9,7 +9,7 @@
 //	start     time of a warm start until the stack is ready
 //	memory    resident memory of each process, idle after start and after the load
 //
-// It asserts nothing. Flags: -rounds, -seconds, -only.
+// It asserts nothing. Flags: -rounds, -seconds, -only, -connections.
 package main
 
 import (
@@ -32,6 +32,7 @@ func main() {
 	rounds := flag.Int("rounds", 5, "paired rounds of each figure; the median of their ratios is quoted")
 	seconds := flag.Int("seconds", 5, "length of one arm of a round")
 	only := flag.String("only", "", "one of create, relay, socket, cpu; default all")
+	flag.IntVar(&connections, "connections", defaultConnections, "clients that create at the same time; with another number than the default, create measures only the task API")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := run(ctx, *rounds, time.Duration(*seconds)*time.Second, *only)

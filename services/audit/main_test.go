@@ -1,16 +1,8 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"crypto/rand"
-	"encoding/json"
-	"fmt"
-	"io"
 	"net/http"
-	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -20,145 +12,100 @@ import (
 
 	"github.com/taskwire/taskwire/local/ports"
 	"github.com/taskwire/taskwire/pkg/events"
-	"github.com/taskwire/taskwire/testkit/logtest"
+	"github.com/taskwire/taskwire/pkg/platform/auth"
+	"github.com/taskwire/taskwire/testkit/authtest"
+	"github.com/taskwire/taskwire/testkit/fakedaprd"
 	"github.com/taskwire/taskwire/testkit/pgtest"
 	"github.com/taskwire/taskwire/testkit/porttest"
+	"github.com/taskwire/taskwire/testkit/servicetest"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
-const (
-	appToken = "token of the sidecar"
-	patience = time.Minute
-)
-
-// running is run in this process, without a sidecar.
-type running struct {
-	t           *testing.T
-	public, app string
-	log         *logtest.Buffer
-}
-
-// start runs the service with its secrets from the mounted copy and checks at the end that it stops cleanly.
-func start(t *testing.T, databaseURL, migrateURL string) *running {
+// start runs the service on a database. sidecarPort 0 is for no sidecar.
+func start(t *testing.T, databaseURL, migrateURL string, sidecarPort int) *servicetest.Service {
 	t.Helper()
 	skey, _, err := note.GenerateKey(rand.Reader, "taskwire-audit")
 	if err != nil {
 		t.Fatal(err)
 	}
-	secrets, err := json.Marshal(map[string]map[string]string{app: {secretDatabase: databaseURL, secretMigrate: migrateURL, secretCheckpoint: skey}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "secrets.json")
-	if err := os.WriteFile(file, secrets, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s := &running{t: t, public: porttest.Addr(t), app: porttest.Addr(t), log: &logtest.Buffer{}}
-	for name, value := range map[string]string{
-		"HTTP_ADDR": s.public, "APP_ADDR": s.app, "APP_API_TOKEN": appToken, "SECRETS_FILE": file, "SHUTDOWN_TIMEOUT": "10s",
-		"DAPR_HTTP_PORT": strconv.Itoa(porttest.Closed(t)), "DAPR_GRPC_PORT": strconv.Itoa(porttest.Closed(t)), // nobody is there
-	} {
-		t.Setenv(name, value)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, s.log) }()
-	t.Cleanup(func() {
-		cancel()
-		select {
-		case err := <-ended:
-			if err != nil {
-				t.Errorf("run: %v\n%s", err, s.log)
-			}
-		case <-time.After(patience):
-			t.Errorf("run does not end:\n%s", s.log)
-		}
-	})
-	return s
+	base := servicetest.Base(t, appID, map[string]string{
+		secretDatabase: databaseURL, secretMigrate: migrateURL, secretCheckpoint: skey,
+	}, sidecarPort)
+	return servicetest.Start(t, settings{Base: base}, run)
 }
 
-func (s *running) call(method, url string, body []byte, header map[string]string) (int, string, error) {
-	req, err := http.NewRequest(method, url, bytes.NewReader(body))
-	if err != nil {
-		return 0, "", err
-	}
-	for k, v := range header {
-		req.Header.Set(k, v)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return 0, "", err
-	}
-	defer resp.Body.Close()
-	raw, err := io.ReadAll(resp.Body)
-	return resp.StatusCode, string(raw), err
-}
-
-// wants polls until a GET is answered with the status and a body that holds all of parts.
-func (s *running) wants(url string, status int, parts ...string) {
-	s.t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) { // a pause between polls
-		got, body, err := s.call(http.MethodGet, url, nil, nil)
-		ok := err == nil && got == status
-		for _, part := range parts {
-			ok = ok && strings.Contains(body, part)
-		}
-		if ok {
-			return
-		}
-		if time.Now().After(deadline) {
-			s.t.Fatalf("GET %s: got %d %s (%v), want %d with %q\n%s", url, got, body, err, status, parts, s.log)
-		}
-	}
-}
-
-func TestTheServiceWithoutItsSidecar(t *testing.T) {
-	db := pgtest.New(t, "audit") // not migrated: the service does it
-	s := start(t, db.AppURL, db.OwnerURL)
-	s.wants("http://"+s.public+"/healthz", http.StatusOK)
-	s.wants("http://"+s.app+"/healthz", http.StatusOK) // migrated: it can take deliveries
-	s.wants("http://"+s.public+"/readyz", http.StatusServiceUnavailable, `sidecar`)
-	s.wants("http://"+s.public+"/metrics", http.StatusOK, "audit_appended_total 0")
-	s.wants("http://"+s.public+"/api/v1/audit", http.StatusUnauthorized, "trace_id")
-
-	now := time.Now().UTC()
-	user, task := uuid.NewString(), uuid.NewString()
-	ev := events.TaskEvent{
+// taskEvent returns an event of a new task.
+func taskEvent(t *testing.T) string {
+	t.Helper()
+	now, user, task := time.Now().UTC(), uuid.NewString(), uuid.NewString()
+	raw, err := events.TaskEvent{
 		EventID: uuid.Must(uuid.NewV7()).String(), SchemaVersion: events.SchemaVersion, EventType: events.Created, TaskID: task, UserID: user,
 		TaskVersion: 1, Seq: 1, Timestamp: now, Actor: user,
 		TaskData: events.TaskData{
 			ID: task, UserID: user, Title: "x", Status: events.StatusPending, Priority: events.PriorityMedium, Tags: []string{},
 			Timezone: "UTC", Version: 1, Seq: 1, CreatedAt: now, UpdatedAt: now,
 		},
-	}
-	raw, err := ev.Encode()
+	}.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
-	delivery := fmt.Appendf(nil, `{"specversion":"1.0","id":%q,"source":"task-api","type":"TaskEvent","data":%s}`, ev.EventID, raw)
-	path := "/events/" + events.TopicTaskEvents
-	for _, c := range []struct {
-		name, url, token string
-		status           int
-	}{
-		{"no token", "http://" + s.app + path, "", http.StatusUnauthorized},
-		{"the public side", "http://" + s.public + path, appToken, http.StatusNotFound},
-		{"the sidecar", "http://" + s.app + path, appToken, http.StatusOK},
-		{"the sidecar, again", "http://" + s.app + path, appToken, http.StatusOK},
-	} {
-		status, body, err := s.call(http.MethodPost, c.url, delivery, map[string]string{"dapr-api-token": c.token, "Content-Type": "application/cloudevents+json"})
-		if err != nil || status != c.status || (status == http.StatusOK && !strings.Contains(body, "SUCCESS")) {
-			t.Errorf("delivery by %s: got %d %s (%v), want %d", c.name, status, body, err, c.status)
-		}
-	}
-	s.wants("http://"+s.public+"/metrics", http.StatusOK, "audit_appended_total 1", "audit_duplicates_total 1")
+	return string(raw)
 }
 
-func TestTheServiceWithoutItsDatabase(t *testing.T) {
-	nobody := "postgres://audit_app@" + ports.Loopback(porttest.Closed(t)) + "/audit?sslmode=disable"
-	s := start(t, nobody, nobody)
-	s.wants("http://"+s.public+"/healthz", http.StatusOK)
-	s.wants("http://"+s.public+"/readyz", http.StatusServiceUnavailable, "database")
-	s.wants("http://"+s.app+"/healthz", http.StatusServiceUnavailable) // the sidecar sends nothing
+func TestTheServiceRunsWithoutItsSidecar(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t, "audit") // not migrated: the service does it
+	s := start(t, db.AppURL, db.OwnerURL, 0)
+	s.Await(s.Public+"/healthz", http.StatusOK)
+	s.Await(s.App+"/healthz", http.StatusOK) // migrated: it accepts deliveries
+	s.Await(s.Public+"/readyz", http.StatusServiceUnavailable, "sidecar")
+	s.Await(s.Public+"/metrics", http.StatusOK, "audit_appended_total 0")
+	s.Await(s.Public+"/api/v1/audit", http.StatusUnauthorized, "trace_id")
+
+	delivery := s.Delivery(events.TopicTaskEvents, taskEvent(t))
+	onThePublicSide, withoutToken := delivery, delivery
+	onThePublicSide.URL = strings.Replace(delivery.URL, s.App, s.Public, 1)
+	withoutToken.Header = map[string]string{"Content-Type": "application/cloudevents+json"}
+	for _, c := range []struct {
+		name   string
+		r      servicetest.Request
+		status int
+	}{
+		{"without the token", withoutToken, http.StatusUnauthorized},
+		{"on the public side", onThePublicSide, http.StatusNotFound},
+		{"by the sidecar", delivery, http.StatusOK},
+		{"by the sidecar, again", delivery, http.StatusOK},
+	} {
+		got := s.Do(c.r)
+		if got.Status != c.status || (got.Status == http.StatusOK && !strings.Contains(got.Body, "SUCCESS")) {
+			t.Errorf("delivery %s: got %d %s, want %d", c.name, got.Status, got.Body, c.status)
+		}
+	}
+	s.Await(s.Public+"/metrics", http.StatusOK, "audit_appended_total 1", "audit_duplicates_total 1")
+}
+
+func TestTheServiceStartsWithoutItsDatabase(t *testing.T) {
+	t.Parallel()
+	unreachable := "postgres://audit_app@" + ports.Loopback(porttest.Closed(t)) + "/audit?sslmode=disable"
+	s := start(t, unreachable, unreachable, 0)
+	s.Await(s.Public+"/healthz", http.StatusOK)
+	s.Await(s.Public+"/readyz", http.StatusServiceUnavailable, "database")
+	s.Await(s.App+"/healthz", http.StatusServiceUnavailable) // the sidecar delivers nothing
+}
+
+func TestUntilTheDatabaseIsMigratedRequestsAre503(t *testing.T) {
+	t.Parallel()
+	db, signer, sidecar := pgtest.New(t, "audit"), authtest.NewSigner(t), fakedaprd.New(t)
+	sidecar.HandleKeys(signer.JWKS())
+	release := servicetest.HoldMigration(t, db)
+	s := start(t, db.AppURL, db.OwnerURL, sidecar.Port)
+	header := map[string]string{"Authorization": authtest.Bearer(t, signer, uuid.NewString(), auth.RoleUser)}
+	var public []servicetest.Request
+	for _, path := range []string{"", "/tasks/" + uuid.NewString(), "/checkpoint", "/key"} {
+		public = append(public, servicetest.Request{Method: http.MethodGet, URL: s.Public + "/api/v1/audit" + path, Header: header})
+	}
+	deliveries := []servicetest.Request{s.Delivery(events.TopicTaskEvents, taskEvent(t))}
+	servicetest.CheckGate(t, s, release, public, deliveries)
+	s.Await(s.Public+"/metrics", http.StatusOK, "audit_appended_total 1")
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/taskwire/taskwire/pkg/platform/database"
 	"github.com/taskwire/taskwire/pkg/platform/inbox"
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
+	"github.com/taskwire/taskwire/pkg/platform/outbox/daprpublisher"
 	"github.com/taskwire/taskwire/pkg/platform/service"
 	"github.com/taskwire/taskwire/services/notification/internal/domain"
 	"github.com/taskwire/taskwire/services/notification/internal/httpapi"
@@ -51,7 +52,7 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	engine := domain.NewEngine(store, time.Now, log, metrics)
 	mailbox := domain.NewMailbox(store, time.Now, engine.Wake)
 	relay, err := outbox.NewRelay(outbox.RelayConfig{
-		DB: db.Handle, URL: db.URL, Outbox: events, Publisher: sidecar, Log: log, Registerer: metrics, Name: appID + "-relay",
+		DB: db.Handle, URL: db.URL, Outbox: events, Publisher: daprpublisher.New(sidecar), Log: log, Registerer: metrics, Name: appID + "-relay",
 	})
 	if err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 	"github.com/taskwire/taskwire/pkg/platform/auth"
 	"github.com/taskwire/taskwire/pkg/platform/database"
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
+	"github.com/taskwire/taskwire/pkg/platform/outbox/daprpublisher"
 	"github.com/taskwire/taskwire/pkg/platform/service"
 	"github.com/taskwire/taskwire/services/task-api/api"
 	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
@@ -62,7 +63,7 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 
 	box := outbox.New(db.Handle, log)
 	relay, err := outbox.NewRelay(outbox.RelayConfig{
-		DB: db.Handle, URL: db.URL, Outbox: box, Publisher: sidecar, Log: log, Registerer: metrics, Name: appID + "-relay",
+		DB: db.Handle, URL: db.URL, Outbox: box, Publisher: daprpublisher.New(sidecar), Log: log, Registerer: metrics, Name: appID + "-relay",
 	})
 	if err != nil {
 		return err

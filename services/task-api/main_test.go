@@ -1,36 +1,27 @@
 package main
 
 import (
-	"context"
-	"crypto/ed25519"
-	"crypto/rand"
-	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/taskwire/taskwire/pkg/events"
-	"github.com/taskwire/taskwire/pkg/platform/config"
+	"github.com/taskwire/taskwire/testkit/authtest"
 	"github.com/taskwire/taskwire/testkit/logtest"
 	"github.com/taskwire/taskwire/testkit/pgtest"
-	"github.com/taskwire/taskwire/testkit/porttest"
+	"github.com/taskwire/taskwire/testkit/servicetest"
 	"go.uber.org/goleak"
 )
 
-const appToken = "the token of the sidecar"
+const appToken = servicetest.AppToken
 
-// running is run on a database of its own, behind a proxy, without a sidecar.
+// running is the service on a database of its own, behind a proxy, without a sidecar.
 type running struct {
 	t           *testing.T
 	public, app string
@@ -38,69 +29,26 @@ type running struct {
 	proxy       *proxy
 	log         *logtest.Buffer
 	stop        func() error
+	service     *servicetest.Service
 }
 
-// start starts the service; with away its database is not there yet. Its settings can be changed before.
+// start starts the service; with away its database cannot be reached yet. Its settings can be changed before.
 func start(t *testing.T, away bool, change ...func(*settings)) *running {
 	t.Helper()
-	s := &running{t: t, db: pgtest.New(t, "tasks"), log: &logtest.Buffer{}}
+	s := &running{t: t, db: pgtest.New(t, "tasks")}
 	s.proxy = newProxy(t, address(t, s.db.AppURL))
 	if away {
 		s.proxy.cut()
 	}
-	_, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "secrets.json")
-	secret, err := json.Marshal(map[string]map[string]string{appID: {
+	cfg := settings{DatabaseConns: 8, Base: servicetest.Base(t, appID, map[string]string{
 		secretDatabase: s.through(s.db.AppURL), secretMigrate: s.through(s.db.OwnerURL),
-		secretSigning:   string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})),
-		secretCursorKey: hex.EncodeToString(make([]byte, cursorKeyBytes)),
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, secret, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cfg := settings{Base: config.Base{
-		HTTPAddr: "127.0.0.1:0", AppAddr: "127.0.0.1:0", DaprHTTPPort: porttest.Closed(t), DaprGRPCPort: porttest.Closed(t),
-		DaprPubSub: "kafka-pubsub", AppAPIToken: appToken, SecretStore: "kubernetes-secrets", SecretsFile: file,
-		LogLevel: "debug", ShutdownTimeout: 30 * time.Second, // net/http waits for 5 of them for such a connection
-	}, DatabaseConns: 8}
+		secretSigning: authtest.SigningKey(t), secretCursorKey: hex.EncodeToString(make([]byte, cursorKeyBytes)),
+	}, 0)}
 	for _, c := range change {
 		c(&cfg)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	addresses, ended := make(chan [2]net.Addr, 1), make(chan error, 1)
-	go func() {
-		ended <- run(ctx, cfg, s.log, func(public, app net.Addr) { addresses <- [2]net.Addr{public, app} })
-	}()
-	select {
-	case a := <-addresses:
-		s.public, s.app = "http://"+a[0].String(), "http://"+a[1].String()
-	case err := <-ended:
-		t.Fatalf("run: %v", err)
-	}
-	s.stop = sync.OnceValue(func() error {
-		// A connection that the client opened and then did not need would be waited for as if a request came.
-		http.DefaultClient.CloseIdleConnections()
-		cancel()
-		return <-ended
-	})
-	t.Cleanup(func() {
-		if err := s.stop(); err != nil {
-			t.Errorf("run: %v", err)
-		}
-		if t.Failed() {
-			t.Logf("log of the service:\n%s", s.log)
-		}
-	})
+	s.service = servicetest.Start(t, cfg, run)
+	s.public, s.app, s.log, s.stop = s.service.Public, s.service.App, s.service.Log, s.service.Stop
 	return s
 }
 
@@ -120,37 +68,18 @@ func (s *running) through(databaseURL string) string {
 // call sends a request; headers are pairs.
 func (s *running) call(method, address, body string, headers ...string) (int, http.Header, string) {
 	s.t.Helper()
-	req, err := http.NewRequest(method, address, strings.NewReader(body))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/json")
+	r := servicetest.Request{Method: method, URL: address, Body: body, Header: map[string]string{}}
 	for i := 0; i+1 < len(headers); i += 2 {
-		req.Header.Set(headers[i], headers[i+1])
+		r.Header[headers[i]] = headers[i+1]
 	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		s.t.Fatalf("%s %s: %v", method, address, err)
-	}
-	defer resp.Body.Close()
-	raw, err := io.ReadAll(resp.Body)
-	if err != nil {
-		s.t.Fatalf("%s %s: %v", method, address, err)
-	}
-	return resp.StatusCode, resp.Header, string(raw)
+	answer := s.service.Do(r)
+	return answer.Status, answer.Header, answer.Body
 }
 
 // await polls until the address answers with the status.
 func (s *running) await(status int, address string) (body string) {
 	s.t.Helper()
-	got := 0
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if got, _, body = s.call("GET", address, ""); got == status {
-			return body
-		}
-	}
-	s.t.Fatalf("GET %s: got %d %s for a minute, want %d", address, got, body, status)
-	return ""
+	return s.service.Await(address, status).Body
 }
 
 // register makes an account and returns the header that speaks for it, and its id.

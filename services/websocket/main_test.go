@@ -1,20 +1,10 @@
 package main
 
 import (
-	"bytes"
-	"context"
-	"crypto/ed25519"
-	"crypto/rand"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptest"
-	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,142 +12,49 @@ import (
 	"github.com/gorilla/websocket"
 	"go.uber.org/goleak"
 
-	"github.com/taskwire/taskwire/local/ports"
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/events/live"
 	"github.com/taskwire/taskwire/pkg/platform/auth"
-	"github.com/taskwire/taskwire/pkg/platform/config"
 	"github.com/taskwire/taskwire/services/websocket/internal/hubtest"
-	"github.com/taskwire/taskwire/testkit/logtest"
-	"github.com/taskwire/taskwire/testkit/porttest"
+	"github.com/taskwire/taskwire/testkit/authtest"
+	"github.com/taskwire/taskwire/testkit/fakedaprd"
+	"github.com/taskwire/taskwire/testkit/servicetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const (
-	appToken = "token of the sidecar"
-	patience = time.Minute
-)
+// patience bounds how long a test waits for a frame.
+const patience = time.Minute
 
-type running struct {
-	t           *testing.T
-	public, app string
-	log         *logtest.Buffer
-	stop        func()
-}
-
-func port(addr string) string { return addr[strings.LastIndex(addr, ":")+1:] }
-
-// start runs the service with its sidecar's HTTP side at sidecar, and checks at the end that it stops cleanly.
-func start(t *testing.T, sidecar string) *running {
+// start runs the service. sidecarPort 0 is for no sidecar.
+func start(t *testing.T, sidecarPort int) *servicetest.Service {
 	t.Helper()
-	s := &running{t: t, public: porttest.Addr(t), app: porttest.Addr(t), log: &logtest.Buffer{}}
-	for name, value := range map[string]string{
-		"HTTP_ADDR": s.public, "APP_ADDR": s.app, "APP_API_TOKEN": appToken, "SHUTDOWN_TIMEOUT": "10s",
-		"DAPR_HTTP_PORT": port(sidecar), "DAPR_GRPC_PORT": strconv.Itoa(porttest.Closed(t)), // nothing listens on the gRPC side
-	} {
-		t.Setenv(name, value)
-	}
-	cfg, err := config.Load[settings]()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, cfg, s.log) }()
-	s.stop = sync.OnceFunc(func() {
-		cancel()
-		select {
-		case err := <-ended:
-			if err != nil {
-				t.Errorf("run: %v\n%s", err, s.log)
-			}
-		case <-time.After(patience):
-			t.Errorf("run does not end:\n%s", s.log)
-		}
-	})
-	t.Cleanup(func() {
-		s.stop()
-		http.DefaultClient.CloseIdleConnections()
-	})
-	return s
-}
-
-func (s *running) call(method, url string, body []byte, token string) (int, string, error) {
-	req, err := http.NewRequest(method, url, bytes.NewReader(body))
-	if err != nil {
-		return 0, "", err
-	}
-	req.Header.Set("Content-Type", "application/cloudevents+json")
-	if token != "" {
-		req.Header.Set("dapr-api-token", token)
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return 0, "", err
-	}
-	defer resp.Body.Close()
-	raw, err := io.ReadAll(resp.Body)
-	return resp.StatusCode, string(raw), err
-}
-
-// wants polls until a GET is answered with the status and a body that contains all of parts.
-func (s *running) wants(url string, status int, parts ...string) {
-	s.t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) { // a pause between polls
-		got, body, err := s.call(http.MethodGet, url, nil, "")
-		ok := err == nil && got == status
-		for _, part := range parts {
-			ok = ok && strings.Contains(body, part)
-		}
-		if ok {
-			return
-		}
-		if time.Now().After(deadline) {
-			s.t.Fatalf("GET %s: got %d %s (%v), want %d with %q\n%s", url, got, body, err, status, parts, s.log)
-		}
-	}
-}
-
-func (s *running) deliver(topic, data string) (int, string) {
-	s.t.Helper()
-	var id struct {
-		EventID string `json:"event_id"`
-	}
-	if err := json.Unmarshal([]byte(data), &id); err != nil {
-		s.t.Fatal(err)
-	}
-	body := fmt.Sprintf(`{"specversion":"1.0","id":%q,"source":"x","type":"x","data":%s}`, id.EventID, data)
-	status, answer, err := s.call(http.MethodPost, "http://"+s.app+"/events/"+topic, []byte(body), appToken)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return status, answer
+	base := servicetest.Base(t, appID, nil, sidecarPort)
+	return servicetest.Start(t, settings{Base: base, MaxConnections: 100, MaxPerUser: 10}, run)
 }
 
 func TestTheServiceRunsWithoutItsSidecar(t *testing.T) {
-	s := start(t, ports.Loopback(porttest.Closed(t)))
-	s.wants("http://"+s.public+"/healthz", http.StatusOK)
-	s.wants("http://"+s.app+"/healthz", http.StatusOK)
-	s.wants("http://"+s.public+"/readyz", http.StatusServiceUnavailable, "sidecar", "keys")
-	s.wants("http://"+s.public+"/metrics", http.StatusOK, "websocket_connections 0", `websocket_closes_total{code="slow"} 0`)
+	s := start(t, 0)
+	s.Await(s.Public+"/healthz", http.StatusOK)
+	s.Await(s.App+"/healthz", http.StatusOK)
+	s.Await(s.Public+"/readyz", http.StatusServiceUnavailable, "sidecar", "keys")
+	s.Await(s.Public+"/metrics", http.StatusOK, "websocket_connections 0", `websocket_closes_total{code="slow"} 0`)
 	for _, topic := range []string{events.TopicTaskUpdates, events.TopicNotifications} {
-		for side, want := range map[string]int{s.public: http.StatusNotFound, s.app: http.StatusUnauthorized} {
-			if status, body, err := s.call(http.MethodPost, "http://"+side+"/events/"+topic, []byte(`{}`), ""); err != nil || status != want {
-				t.Errorf("delivery of %s without the token at %s: got %d %s (%v), want %d", topic, side, status, body, err, want)
+		for side, want := range map[string]int{s.Public: http.StatusNotFound, s.App: http.StatusUnauthorized} {
+			r := servicetest.Request{Method: http.MethodPost, URL: side + "/events/" + topic, Body: `{}`}
+			if got := s.Do(r); got.Status != want {
+				t.Errorf("delivery of %s without the token at %s: got %d %s, want %d", topic, side, got.Status, got.Body, want)
 			}
 		}
 	}
 }
 
-// standIn answers the task API's invocation routes, as the sidecar does. The whole-stack tests use the real one.
-func standIn(t *testing.T, source *hubtest.Source, keys []byte) *httptest.Server {
+// newSidecar answers the task API's invocation routes, as the sidecar does. The whole-stack tests use the real one.
+func newSidecar(t *testing.T, source *hubtest.Source, keys []byte) *fakedaprd.Sidecar {
 	t.Helper()
-	mux := http.NewServeMux()
-	const method = "/v1.0/invoke/task-api/method/internal/"
-	mux.HandleFunc("GET /v1.0/healthz/outbound", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
-	mux.HandleFunc("GET "+method+"jwks", func(w http.ResponseWriter, _ *http.Request) { w.Write(keys) })
-	mux.HandleFunc("GET "+method+"changes", func(w http.ResponseWriter, r *http.Request) {
+	sidecar := fakedaprd.New(t)
+	sidecar.HandleKeys(keys)
+	sidecar.Handle(http.MethodGet, "task-api", "/internal/changes", func(w http.ResponseWriter, r *http.Request) {
 		var since int64
 		var limit int
 		fmt.Sscan(r.FormValue("since"), &since)
@@ -168,7 +65,7 @@ func standIn(t *testing.T, source *hubtest.Source, keys []byte) *httptest.Server
 		}
 		json.NewEncoder(w).Encode(map[string]any{"items": got.Items, "head": got.Head})
 	})
-	mux.HandleFunc("POST "+method+"heads", func(w http.ResponseWriter, r *http.Request) {
+	sidecar.Handle(http.MethodPost, "task-api", "/internal/heads", func(w http.ResponseWriter, r *http.Request) {
 		var body struct {
 			UserIDs []string `json:"user_ids"`
 		}
@@ -181,51 +78,28 @@ func standIn(t *testing.T, source *hubtest.Source, keys []byte) *httptest.Server
 		}
 		json.NewEncoder(w).Encode(map[string]any{"heads": heads})
 	})
-	server := httptest.NewServer(mux)
-	t.Cleanup(server.Close)
-	return server
-}
-
-func newSigner(t *testing.T) *auth.Signer {
-	t.Helper()
-	_, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer, err := auth.NewSigner(string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signer
+	return sidecar
 }
 
 // TestFromDeliveryToBrowser runs the whole service: a real token, a replay, a live event, a lost event that a sweep finds,
 // a notification, and the shutdown.
 func TestFromDeliveryToBrowser(t *testing.T) {
-	signer, source, user := newSigner(t), hubtest.New(), uuid.NewString()
-	s := start(t, strings.TrimPrefix(standIn(t, source, signer.JWKS()).URL, "http://"))
-	s.wants("http://"+s.public+"/readyz", http.StatusOK)
+	signer, source, user := authtest.NewSigner(t), hubtest.New(), uuid.NewString()
+	s := start(t, newSidecar(t, source, signer.JWKS()).Port)
+	s.Await(s.Public+"/readyz", http.StatusOK)
 	source.AddN(user, 3)
 
-	conn, _, err := (&websocket.Dialer{Subprotocols: []string{live.Subprotocol}}).Dial("ws://"+s.public+"/ws", nil)
+	conn, _, err := (&websocket.Dialer{Subprotocols: []string{live.Subprotocol}}).Dial("ws"+strings.TrimPrefix(s.Public, "http")+"/ws", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	token, _, err := signer.Sign(user, "user", time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
 	since := int64(1)
-	auth, err := live.Auth{Token: token, Since: &since}.Encode()
+	first, err := live.Auth{Token: authtest.Token(t, signer, user, auth.RoleUser), Since: &since}.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := conn.WriteMessage(websocket.TextMessage, auth); err != nil {
+	if err := conn.WriteMessage(websocket.TextMessage, first); err != nil {
 		t.Fatal(err)
 	}
 	want := func(wanted string, check func(live.ServerFrame) bool) {
@@ -235,10 +109,10 @@ func TestFromDeliveryToBrowser(t *testing.T) {
 		}
 		_, raw, err := conn.ReadMessage()
 		if err != nil {
-			t.Fatalf("got %v, want %s\n%s", err, wanted, s.log)
+			t.Fatalf("got %v, want %s", err, wanted)
 		}
 		if f, err := live.DecodeServer(raw); err != nil || !check(f) {
-			t.Fatalf("got %s (%v), want %s\n%s", raw, err, wanted, s.log)
+			t.Fatalf("got %s (%v), want %s", raw, err, wanted)
 		}
 	}
 	wantEvent := func(seq int64) {
@@ -254,8 +128,8 @@ func TestFromDeliveryToBrowser(t *testing.T) {
 	source.Add(user) // delivered twice
 	fourth := update(t, user, 4)
 	for range 2 {
-		if status, answer := s.deliver(events.TopicTaskUpdates, fourth); status != 200 || !strings.Contains(answer, "SUCCESS") {
-			t.Fatalf("delivery: got %d %s", status, answer)
+		if got := s.Do(s.Delivery(events.TopicTaskUpdates, fourth)); got.Status != 200 || !strings.Contains(got.Body, "SUCCESS") {
+			t.Fatalf("delivery: got %d %s", got.Status, got.Body)
 		}
 	}
 	wantEvent(4)
@@ -263,12 +137,12 @@ func TestFromDeliveryToBrowser(t *testing.T) {
 	wantEvent(5)
 	note := fmt.Sprintf(`{"event_id":%q,"schema_version":2,"notification_id":%q,"task_id":%q,"user_id":%q,"kind":"reminder","title":"x","body":"","late":false,"timestamp":"2026-11-24T08:00:00Z"}`,
 		uuid.NewString(), uuid.NewString(), uuid.NewString(), user)
-	if status, answer := s.deliver(events.TopicNotifications, note); status != 200 || !strings.Contains(answer, "SUCCESS") {
-		t.Fatalf("delivery: got %d %s", status, answer)
+	if got := s.Do(s.Delivery(events.TopicNotifications, note)); got.Status != 200 || !strings.Contains(got.Body, "SUCCESS") {
+		t.Fatalf("delivery: got %d %s", got.Status, got.Body)
 	}
 	want("the notification", func(f live.ServerFrame) bool { _, ok := f.(live.Notification); return ok })
 
-	go s.stop()
+	go s.Stop()
 	want("restarting", func(f live.ServerFrame) bool {
 		e, ok := f.(live.Error)
 		return ok && e.Code == live.Restarting.String()

@@ -34,6 +34,7 @@ CREATE TABLE note (word text PRIMARY KEY, at timestamptz NOT NULL DEFAULT now())
 }}
 
 func TestEachTestHasItsOwnDatabase(t *testing.T) {
+	t.Parallel()
 	first, second := pgtest.New(t, "tasks", notes), pgtest.New(t, "tasks", notes)
 	if err := first.Gorm.Exec("INSERT INTO note VALUES ('one')").Error; err != nil {
 		t.Fatal(err)
@@ -45,6 +46,7 @@ func TestEachTestHasItsOwnDatabase(t *testing.T) {
 }
 
 func TestTheDatabaseIsDroppedAfterTheTest(t *testing.T) {
+	t.Parallel()
 	var name string
 	t.Run("inner", func(t *testing.T) {
 		db := pgtest.New(t, "tasks", notes)
@@ -65,7 +67,8 @@ func TestTheDatabaseIsDroppedAfterTheTest(t *testing.T) {
 	}
 }
 
-func TestTheRuntimeRoleMayDoWhatTheMigrationGrantsAndNoMore(t *testing.T) {
+func TestTheRuntimeRoleHasOnlyTheGrantedRights(t *testing.T) {
+	t.Parallel()
 	db := pgtest.New(t, "tasks", notes)
 	for sql, allowed := range map[string]bool{
 		"INSERT INTO note VALUES ('x')": true,
@@ -89,7 +92,8 @@ func TestTheRuntimeRoleMayDoWhatTheMigrationGrantsAndNoMore(t *testing.T) {
 	}
 }
 
-func TestManyAtOnce(t *testing.T) {
+func TestDatabasesAreMadeConcurrently(t *testing.T) {
+	t.Parallel()
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
@@ -131,6 +135,7 @@ func TestChild(t *testing.T) {
 }
 
 func TestNoServerOutlivesItsProcess(t *testing.T) {
+	t.Parallel()
 	for _, way := range []string{"end", "panic", "hang"} {
 		t.Run(way, func(t *testing.T) {
 			temp := t.TempDir()

@@ -30,31 +30,31 @@ const (
 	defaultAttempts   = 3
 	defaultBackoff    = 500 * time.Millisecond
 
-	// jitter spreads the waits over ±50 %, so that the replicas of a service do not come back in step.
+	// jitter spreads the waits over ±50 %, so that the replicas of a service do not retry at the same moment.
 	jitter = 0.5
-	// maxBackoff keeps a caller with many attempts from waiting longer than a sidecar takes to restart.
+	// maxBackoff: a caller with many attempts waits no longer than a sidecar takes to restart.
 	maxBackoff = 10 * time.Second
 
 	// dialTimeout is generous for a connection within one machine.
 	dialTimeout = 2 * time.Second
-	// reconnectMax bounds gRPC's own reconnect wait (120 s by default): a sidecar that is back is used at once.
+	// reconnectMax bounds gRPC's own reconnect wait (120 s by default): a restarted sidecar is used at once.
 	reconnectMax = time.Second
-	// maxAnswerBytes bounds what is read of one answer. daprd passes on at most 4 MiB by default.
+	// maxAnswerBytes bounds one answer. daprd forwards at most 4 MiB by default.
 	maxAnswerBytes = 8 << 20
-	// readyTimeout is short: readiness is asked every few seconds, and the sidecar is on the same machine.
+	// readyTimeout is short: probes call Ready every few seconds, and the sidecar is on the same machine.
 	readyTimeout = 2 * time.Second
 
 	tokenHeader = "dapr-api-token" // the header's name, not a token
 )
 
-// Config says where the sidecar is and how hard to try. Zero values take the defaults.
+// Config is the sidecar's address and the limits of a call. Zero values take the defaults.
 type Config struct {
 	HTTPPort   int           // 3500
 	GRPCPort   int           // 50001
 	PubSub     string        // the pub/sub component, kafka-pubsub
 	StateStore string        // the state store component, statestore
-	APIToken   string        // sent with every call; empty where the sidecar asks for none
-	Source     string        // the CloudEvents' source; when empty the sidecar puts its app id
+	APIToken   string        // sent with every call; empty when the sidecar wants none
+	Source     string        // the CloudEvents' source; when empty the sidecar sets its app id
 	Timeout    time.Duration // for each attempt, 10 s
 	Attempts   int           // 3
 	Backoff    time.Duration // before the second attempt, 0.5 s; doubles
@@ -73,7 +73,7 @@ type Client struct {
 // silenceSDK keeps the SDK's plain-text lines out of standard output.
 var silenceSDK = sync.OnceFunc(func() { sdk.SetLogger(nil) })
 
-// New makes a client. It does not dial, and fails only for settings that can never work.
+// New makes a client. It does not dial. It fails only for settings that can never work.
 func New(cfg Config) (*Client, error) {
 	cfg = cfg.withDefaults()
 	for name, port := range map[string]int{"HTTP": cfg.HTTPPort, "gRPC": cfg.GRPCPort} {
@@ -101,9 +101,9 @@ func New(cfg Config) (*Client, error) {
 		sdk:  sdk.NewClientWithConnection(conn),
 		http: &http.Client{
 			Transport: &http.Transport{
-				Proxy:                 nil, // the sidecar is on this machine, whatever the environment says
+				Proxy:                 nil, // the sidecar is on this machine: HTTP_PROXY does not apply
 				DialContext:           (&net.Dialer{Timeout: dialTimeout}).DialContext,
-				MaxIdleConnsPerHost:   32, // as many invocations at once as there are handlers, without redialling
+				MaxIdleConnsPerHost:   32, // that many invocations at the same time reuse their connections
 				IdleConnTimeout:       time.Minute,
 				ResponseHeaderTimeout: cfg.Timeout,
 			},
@@ -135,13 +135,13 @@ func orDefault[T comparable](v, def T) T {
 	return v
 }
 
-// Close closes the connections. Calls under way fail.
+// Close closes the connections. Calls in flight fail.
 func (c *Client) Close() error {
 	c.http.CloseIdleConnections()
 	return c.conn.Close()
 }
 
-// Ready is nil when the sidecar is up with all its components. One attempt; safe to call often.
+// Ready returns nil when the sidecar is up with all its components. It makes one attempt and is cheap.
 func (c *Client) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
@@ -155,7 +155,7 @@ func (c *Client) Ready(ctx context.Context) error {
 			return err
 		}
 		defer resp.Body.Close()
-		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxAnswerBytes)) // so that the connection can be used again
+		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxAnswerBytes)) // the connection can then be reused
 		if resp.StatusCode/100 != 2 {
 			return fmt.Errorf("it answered %d", resp.StatusCode)
 		}
@@ -173,7 +173,7 @@ func outgoing(token string) grpc.UnaryClientInterceptor {
 		if token != "" {
 			ctx = metadata.AppendToOutgoingContext(ctx, tokenHeader, token)
 		}
-		carrier := propagation.MapCarrier{}
+		carrier := propagation.MapCarrier{} // trace parent and trace state
 		propagation.TraceContext{}.Inject(ctx, carrier)
 		for k, v := range carrier {
 			ctx = metadata.AppendToOutgoingContext(ctx, k, v)
@@ -182,8 +182,7 @@ func outgoing(token string) grpc.UnaryClientInterceptor {
 	}
 }
 
-// do runs one call with the client's time limit and attempts. attempt tells whether trying again can help through
-// retryable; an error that wraps errFinal ends the attempts.
+// do runs one call with the client's time limit and attempts. It repeats an attempt whose error is retryable.
 func (c *Client) do(ctx context.Context, call, component string, attempt func(ctx context.Context) error) error {
 	attempts := 0
 	var last error

@@ -9,15 +9,17 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-
-	"github.com/taskwire/taskwire/pkg/platform/outbox"
 )
 
-// ErrConflict is wrapped when a conditional write found another ETag in the store. After a retry within the same
-// call it may be the call's own first attempt that was written: read again before giving up.
-var ErrConflict = errors.New("the state was changed by another writer")
+var (
+	// ErrRefused is wrapped when the broker can never take an event.
+	ErrRefused = errors.New("event refused by the broker")
+	// ErrConflict is wrapped when a conditional write found another ETag in the store. After a retry within the call,
+	// the other writer may have been the call's own first attempt: read the state before giving up.
+	ErrConflict = errors.New("the state was changed by another writer")
+)
 
-// Error says which call failed, on which component, after how many attempts.
+// Error is a failed call: its component, its number of attempts and the last attempt's error.
 type Error struct {
 	Call, Component string
 	Attempts        int
@@ -34,28 +36,28 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Transient tells whether the same call can succeed later without a change to its arguments: true but for refused
-// events, conflicts and arguments that the sidecar rejects. A wrong configuration counts as transient, because
-// mending it mends the call; whoever retries must bound and show the wait.
+// Transient reports whether the same call can succeed later with the same arguments: true except for refused events,
+// conflicts and arguments that the sidecar rejects. A wrong configuration counts as transient, because mending it mends
+// the call. So a caller that retries must bound its wait and log it.
 func (e *Error) Transient() bool {
-	if errors.Is(e.Err, outbox.ErrRefused) || errors.Is(e.Err, ErrConflict) || errors.Is(e.Err, errArgument) {
+	if errors.Is(e.Err, ErrRefused) || errors.Is(e.Err, ErrConflict) || errors.Is(e.Err, errArgument) {
 		return false
 	}
 	return status.Code(e.Err) != codes.InvalidArgument || isConfiguration(e.Err)
 }
 
-// InvokeError is an app's own answer outside 2xx.
+// InvokeError is an answer outside 2xx of the invoked app itself.
 type InvokeError struct {
-	AppID, Method, Path string // Path without its query, which may hold what does not belong in a log
+	AppID, Method, Path string // Path is without its query, which may hold data that does not belong in a log
 	Status              int
-	Body                []byte // as the app wrote it; not part of Error()
+	Body                []byte // as the app sent it; not part of Error()
 }
 
 func (e *InvokeError) Error() string {
 	return fmt.Sprintf("dapr: %s answered %d to %s %s", e.AppID, e.Status, e.Method, e.Path)
 }
 
-// Transient tells whether the app asked to be called again: 408, 425, 429 and 5xx.
+// Transient reports whether the status asks for another call: 408, 425, 429 and 5xx.
 func (e *InvokeError) Transient() bool {
 	switch e.Status {
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
@@ -65,13 +67,13 @@ func (e *InvokeError) Transient() bool {
 }
 
 var (
-	// errFinal marks an error that another attempt cannot change, whatever its status says.
+	// errFinal marks an error that another attempt cannot change, also where its status suggests one.
 	errFinal = errors.New("no further attempt")
-	// errArgument marks what the caller got wrong before anything was sent.
+	// errArgument marks a caller's mistake that was found before anything was sent.
 	errArgument = errors.New("invalid call")
 )
 
-// final wraps err so that do stops. It keeps err's text.
+// final marks err with errFinal and keeps its text.
 func final(err error) error { return &finalError{err} }
 
 type finalError struct{ error }
@@ -79,9 +81,9 @@ type finalError struct{ error }
 func (e *finalError) Unwrap() error        { return e.error }
 func (e *finalError) Is(target error) bool { return target == errFinal }
 
-// retryable tells whether another attempt, a second later, may go better.
+// retryable reports whether another attempt, about a second later, can succeed.
 func retryable(err error) bool {
-	if errors.Is(err, errFinal) || errors.Is(err, errArgument) || errors.Is(err, outbox.ErrRefused) || errors.Is(err, ErrConflict) {
+	if errors.Is(err, errFinal) || errors.Is(err, errArgument) || errors.Is(err, ErrRefused) || errors.Is(err, ErrConflict) {
 		return false
 	}
 	var app *InvokeError
@@ -94,7 +96,7 @@ func retryable(err error) bool {
 	}
 	switch s.Code() {
 	case codes.Unavailable, codes.DeadlineExceeded, codes.Internal, codes.Unknown, codes.Aborted:
-		return true // daprd answers Internal for whatever its component could not do, a broker that is down among it
+		return true // daprd answers Internal for every failure of a component, also for a broker that is down
 	case codes.ResourceExhausted:
 		return !overGRPCLimit(s)
 	default:
@@ -102,7 +104,7 @@ func retryable(err error) bool {
 	}
 }
 
-// isConfiguration tells whether the sidecar rejected the call because of how it, not the call, is set up.
+// isConfiguration reports whether the sidecar rejected the call because of its own configuration.
 func isConfiguration(err error) bool {
 	s, _ := status.FromError(err)
 	for _, d := range s.Details() {
@@ -118,8 +120,8 @@ func isConfiguration(err error) bool {
 	}
 }
 
-// configurationReasons are daprd's reasons (errdetails.ErrorInfo) that come with the code InvalidArgument although
-// the component, not the event, is what is wrong.
+// configurationReasons are daprd's reasons (errdetails.ErrorInfo) that come with the code InvalidArgument although the
+// component is at fault and not the event.
 var configurationReasons = map[string]bool{
 	"DAPR_PUBSUB_NOT_FOUND":        true,
 	"DAPR_PUBSUB_TEST_NOT_FOUND":   true,
@@ -148,7 +150,7 @@ func refusalText(text string) bool {
 	return false
 }
 
-// refusal tells whether err, the answer to the publish of one event, means that this event can never be taken.
+// refusal reports whether err, the answer to the publish of one event, means that the event can never be taken.
 func refusal(err error) bool {
 	s, ok := status.FromError(err)
 	if !ok || isConfiguration(err) {
@@ -166,10 +168,10 @@ func refusal(err error) bool {
 	}
 }
 
-// overGRPCLimit tells gRPC's "message larger than max" from other exhausted resources.
+// overGRPCLimit reports whether s is gRPC's "message larger than max" and not another exhausted resource.
 func overGRPCLimit(s *status.Status) bool {
 	return s.Code() == codes.ResourceExhausted && strings.Contains(s.Message(), "larger than max")
 }
 
-// refused wraps err as the broker's last word on an event.
-func refused(err error) error { return fmt.Errorf("%w: %w", outbox.ErrRefused, err) }
+// refused marks err with ErrRefused.
+func refused(err error) error { return fmt.Errorf("%w: %w", ErrRefused, err) }

@@ -18,26 +18,26 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/taskwire/taskwire/pkg/platform/outbox"
 	"github.com/taskwire/taskwire/testkit/sidecar"
 )
 
-func TestTheBrokersOwnSizeLimitIsARefusal(t *testing.T) {
+func TestARejectionByTheBrokerIsARefusal(t *testing.T) {
+	t.Parallel()
 	for _, kafkaErr := range []*kerr.Error{kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.InvalidRecord} {
 		t.Run(kafkaErr.Message, func(t *testing.T) {
 			cluster, broker := sidecar.Kafka(t, 1, testTopic)
 			s := sidecar.Start(t, sidecar.Config{AppID: "task-api", Resources: map[string]string{"pubsub": sidecar.PubSub(broker, nil)}})
 			c := newClient(t, s, nil)
 			cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kafkaErr, Count: -1})
-			if err := c.PublishEvent(t.Context(), testTopic, message(1, "u")); !errors.Is(err, outbox.ErrRefused) {
+			if err := c.PublishEvent(t.Context(), testTopic, message(1, "u")); !errors.Is(err, ErrRefused) {
 				t.Errorf("PublishEvent: got %v, want ErrRefused", err)
 			}
-			failed, err := c.PublishBulk(t.Context(), testTopic, []outbox.Message{message(1, "u"), message(2, "u")})
+			failed, err := c.PublishBulk(t.Context(), testTopic, []Event{message(1, "u"), message(2, "u")})
 			if err != nil || len(failed) != 2 {
 				t.Fatalf("PublishBulk: failed %v, err %v; want both failed", failed, err)
 			}
 			for id, err := range failed {
-				if !errors.Is(err, outbox.ErrRefused) {
+				if !errors.Is(err, ErrRefused) {
 					t.Errorf("PublishBulk: %s: got %v, want ErrRefused", id, err)
 				}
 			}
@@ -45,13 +45,14 @@ func TestTheBrokersOwnSizeLimitIsARefusal(t *testing.T) {
 	}
 }
 
-func TestAfterAFailureTheLaterEventsOfThatKeyAreHeldBackAndTheOthersGoOut(t *testing.T) {
+func TestAFailedEventHoldsBackOnlyItsKey(t *testing.T) {
+	t.Parallel()
 	cluster, broker := sidecar.Kafka(t, 2, testTopic)
 	s := sidecar.Start(t, sidecar.Config{AppID: "task-api", Resources: map[string]string{"pubsub": sidecar.PubSub(broker, nil)}})
 	c := newClient(t, s, nil)
 	// Find a key for each partition.
 	keyOf := map[int32]string{}
-	var probes []outbox.Message
+	var probes []Event
 	for i := range 16 {
 		probes = append(probes, message(900+i, fmt.Sprintf("user-%d", i)))
 	}
@@ -64,29 +65,30 @@ func TestAfterAFailureTheLaterEventsOfThatKeyAreHeldBackAndTheOthersGoOut(t *tes
 	cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Topic: testTopic, Partitions: []int32{0}, Err: kerr.UnknownServerError, Count: -1})
 
 	bad, good := keyOf[0], keyOf[1]
-	msgs := []outbox.Message{message(1, bad), message(2, good), message(3, bad), message(4, good), message(5, bad), message(6, good)}
+	msgs := []Event{message(1, bad), message(2, good), message(3, bad), message(4, good), message(5, bad), message(6, good)}
 	failed, err := c.PublishBulk(t.Context(), testTopic, msgs)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, m := range msgs {
-		got := failed[m.EventID]
+		got := failed[m.ID]
 		if (got != nil) != (m.Key == bad) {
-			t.Errorf("event %s of key %s: got %v", m.EventID, m.Key, got)
+			t.Errorf("event %s of key %s: got %v", m.ID, m.Key, got)
 		}
-		if errors.Is(got, outbox.ErrRefused) {
-			t.Errorf("event %s: a broker's unknown error counts as refusal: %v", m.EventID, got)
+		if errors.Is(got, ErrRefused) {
+			t.Errorf("event %s: a broker's unknown error counts as refusal: %v", m.ID, got)
 		}
 	}
-	if e := new(Error); !errors.As(failed[msgs[2].EventID], &e) || e.Attempts != 0 {
-		t.Errorf("the second event of the failed key: got %v, want it not tried", failed[msgs[2].EventID])
+	if e := new(Error); !errors.As(failed[msgs[2].ID], &e) || e.Attempts != 0 {
+		t.Errorf("the second event of the failed key: got %v, want no attempt", failed[msgs[2].ID])
 	}
-	if !strings.Contains(failed[msgs[0].EventID].Error(), "Unexpected") {
-		t.Errorf("the failed event's error has lost the broker's reason: %v", failed[msgs[0].EventID])
+	if !strings.Contains(failed[msgs[0].ID].Error(), "Unexpected") {
+		t.Errorf("the failed event's error has lost the broker's reason: %v", failed[msgs[0].ID])
 	}
 }
 
-func TestWhileTheBrokerIsDownNothingIsPublishedAndAfterwardsEverything(t *testing.T) {
+func TestABrokerThatComesBackGetsEveryEvent(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, testTopic), kfake.DataDir(dir))
 	if err != nil {
@@ -99,7 +101,7 @@ func TestWhileTheBrokerIsDownNothingIsPublishedAndAfterwardsEverything(t *testin
 		t.Fatal(err)
 	}
 	cluster.Close()
-	var msgs []outbox.Message
+	var msgs []Event
 	for i := range 50 {
 		msgs = append(msgs, message(10+i, fmt.Sprintf("user-%d", i%5)))
 	}
@@ -107,8 +109,8 @@ func TestWhileTheBrokerIsDownNothingIsPublishedAndAfterwardsEverything(t *testin
 	defer cancel()
 	failed, err := c.PublishBulk(ctx, testTopic, msgs)
 	var e *Error
-	if !errors.As(err, &e) || len(failed) > 0 || errors.Is(err, outbox.ErrRefused) {
-		t.Fatalf("with the broker down: failed %v, err %v; want an *Error for all that is no refusal", failed, err)
+	if !errors.As(err, &e) || len(failed) > 0 || errors.Is(err, ErrRefused) {
+		t.Fatalf("with the broker down: failed %v, err %v; want an *Error that is not a refusal", failed, err)
 	}
 	_, port, _ := net.SplitHostPort(broker)
 	p, _ := strconv.Atoi(port)
@@ -138,7 +140,8 @@ func TestWhileTheBrokerIsDownNothingIsPublishedAndAfterwardsEverything(t *testin
 	}
 }
 
-func TestAMissingSidecarIsAnErrorOfTheCallAndItsReturnIsNoticed(t *testing.T) {
+func TestAMissingSidecarFailsTheCallUntilItIsBack(t *testing.T) {
+	t.Parallel()
 	_, broker := sidecar.Kafka(t, 1, testTopic)
 	s := sidecar.Start(t, sidecar.Config{AppID: "task-api", Resources: map[string]string{"pubsub": sidecar.PubSub(broker, nil)}})
 	s.Kill()
@@ -155,8 +158,8 @@ func TestAMissingSidecarIsAnErrorOfTheCallAndItsReturnIsNoticed(t *testing.T) {
 	if !errors.As(err, &e) || e.Attempts != 3 || e.Component != "kafka-pubsub" || !strings.Contains(e.Call, testTopic) {
 		t.Fatalf("PublishEvent without a sidecar: got %v, want an *Error with 3 attempts on kafka-pubsub", err)
 	}
-	if _, err := c.PublishBulk(t.Context(), testTopic, []outbox.Message{message(1, "u")}); err == nil || errors.Is(err, outbox.ErrRefused) {
-		t.Errorf("PublishBulk without a sidecar: got %v, want an error that is no refusal", err)
+	if _, err := c.PublishBulk(t.Context(), testTopic, []Event{message(1, "u")}); err == nil || errors.Is(err, ErrRefused) {
+		t.Errorf("PublishBulk without a sidecar: got %v, want an error that is not a refusal", err)
 	}
 	if err := s.Run(); err != nil {
 		t.Fatal(err)
@@ -175,7 +178,8 @@ func TestAMissingSidecarIsAnErrorOfTheCallAndItsReturnIsNoticed(t *testing.T) {
 	s.Kill()
 }
 
-func TestTheApiTokenGoesWithEveryCall(t *testing.T) {
+func TestEveryCallSendsTheAPIToken(t *testing.T) {
+	t.Parallel()
 	_, broker := sidecar.Kafka(t, 1, testTopic)
 	s := sidecar.Start(t, sidecar.Config{AppID: "task-api", APIToken: "s3cret", Resources: map[string]string{"pubsub": sidecar.PubSub(broker, nil)}})
 	with := newClient(t, s, func(c *Config) { c.APIToken = "s3cret" })
@@ -184,44 +188,46 @@ func TestTheApiTokenGoesWithEveryCall(t *testing.T) {
 		t.Errorf("with the token: %v", err)
 	}
 	err := without.PublishEvent(t.Context(), testTopic, message(2, "u"))
-	if e := new(Error); !errors.As(err, &e) || e.Attempts != 1 || errors.Is(err, outbox.ErrRefused) {
+	if e := new(Error); !errors.As(err, &e) || e.Attempts != 1 || errors.Is(err, ErrRefused) {
 		t.Errorf("without the token: got %v, want an error after one attempt", err)
 	}
 	if _, _, err := without.Invoke(t.Context(), "task-api", "GET", "/x", nil); err == nil || !strings.Contains(err.Error(), "401") {
-		t.Errorf("Invoke without the token: got %v, want one that says 401", err)
+		t.Errorf("Invoke without the token: got %v, want an error with 401", err)
 	}
 }
 
-func TestWhatCannotBePublishedIsRefusedBeforeItIsSent(t *testing.T) {
+func TestAnImpossibleEventIsRefusedBeforeItIsSent(t *testing.T) {
+	t.Parallel()
 	c, err := New(Config{HTTPPort: 1, GRPCPort: 1}) // nothing listens there
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
 	ok := message(1, "u")
-	for name, change := range map[string]func(*outbox.Message){
-		"no id":                     func(m *outbox.Message) { m.EventID = "" },
-		"not JSON":                  func(m *outbox.Message) { m.Data = []byte("{") },
-		"empty":                     func(m *outbox.Message) { m.Data = nil },
-		"above the sidecar's limit": func(m *outbox.Message) { m.Data = fmt.Appendf(nil, "%q", strings.Repeat("x", 4<<20)) },
-		"a newline in the key":      func(m *outbox.Message) { m.Key = "a\nb" },
-		"a newline in the subject":  func(m *outbox.Message) { m.Subject = "a\r\nX-User-Id: root" },
+	for name, change := range map[string]func(*Event){
+		"no id":                     func(m *Event) { m.ID = "" },
+		"not JSON":                  func(m *Event) { m.Data = []byte("{") },
+		"empty":                     func(m *Event) { m.Data = nil },
+		"above the sidecar's limit": func(m *Event) { m.Data = fmt.Appendf(nil, "%q", strings.Repeat("x", 4<<20)) },
+		"a newline in the key":      func(m *Event) { m.Key = "a\nb" },
+		"a newline in the subject":  func(m *Event) { m.Subject = "a\r\nX-User-Id: root" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := ok
 			change(&m)
-			if err := c.PublishEvent(t.Context(), testTopic, m); !errors.Is(err, outbox.ErrRefused) {
+			if err := c.PublishEvent(t.Context(), testTopic, m); !errors.Is(err, ErrRefused) {
 				t.Errorf("PublishEvent: got %v, want ErrRefused", err)
 			}
-			failed, err := c.PublishBulk(t.Context(), testTopic, []outbox.Message{m})
-			if err != nil || !errors.Is(failed[m.EventID], outbox.ErrRefused) {
+			failed, err := c.PublishBulk(t.Context(), testTopic, []Event{m})
+			if err != nil || !errors.Is(failed[m.ID], ErrRefused) {
 				t.Errorf("PublishBulk: failed %v, err %v; want it refused", failed, err)
 			}
 		})
 	}
 }
 
-func TestAttemptsWaitsAndTheirEnd(t *testing.T) {
+func TestErrorsAreRetriedByKindWithBackoff(t *testing.T) {
+	t.Parallel()
 	unavailable := status.Error(codes.Unavailable, "down")
 	for _, tc := range []struct {
 		name     string
@@ -267,7 +273,8 @@ func TestAttemptsWaitsAndTheirEnd(t *testing.T) {
 	}
 }
 
-func TestEachAttemptHasItsOwnTimeLimitAndTheCallersContextBoundsAll(t *testing.T) {
+func TestAttemptsHaveATimeLimitWithinTheCallersContext(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := &Client{cfg: Config{}.withDefaults()}
 		hang := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }

@@ -13,11 +13,11 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 )
 
-// Invoke calls another app through the sidecars: httpMethod and path, with its query, arrive as given; path is in
-// escaped form. body is nil, a []byte or json.RawMessage that is JSON already, or a value to encode.
+// Invoke calls another app through the sidecars. httpMethod and path, with its query, arrive unchanged; path is in
+// escaped form. body is nil, JSON as []byte or json.RawMessage, or a value to encode as JSON.
 //
-// An answer outside 2xx is an *InvokeError beside its status and body. A failure to reach the app is an *Error. The
-// route must be idempotent: a request whose answer got lost, or that was answered 502, 503 or 504, is sent again.
+// For an answer outside 2xx it returns an *InvokeError together with status and body. A failure to reach the app is an
+// *Error. The route must be idempotent: a request is sent again when its answer was lost, or was 502, 503 or 504.
 func (c *Client) Invoke(ctx context.Context, appID, httpMethod, path string, body any) (status int, resp []byte, err error) {
 	call := "invoke " + httpMethod + " " + route(path)
 	payload, err := encodeBody(body)
@@ -47,7 +47,7 @@ func (c *Client) Invoke(ctx context.Context, appID, httpMethod, path string, bod
 func (c *Client) invokeOnce(ctx context.Context, method, target string, payload []byte) (int, []byte, error) {
 	var body io.Reader
 	if payload != nil {
-		body = bytes.NewReader(payload) // its length is known, so that the sidecar can send it a second time
+		body = bytes.NewReader(payload) // of known length, so the sidecar can send it a second time
 	}
 	req, err := http.NewRequestWithContext(ctx, method, target, body)
 	if err != nil {
@@ -75,14 +75,14 @@ func (c *Client) invokeOnce(ctx context.Context, method, target string, payload 
 	if msg, ok := sidecarError(res, answer); ok {
 		err := fmt.Errorf("the sidecar answered %d: %s", res.StatusCode, msg)
 		if res.StatusCode < http.StatusInternalServerError {
-			err = final(err) // no such app id form, or this app may not call that one
+			err = final(err) // a malformed app id, or an app that this one may not call
 		}
 		return 0, nil, err
 	}
 	return res.StatusCode, answer, nil
 }
 
-// sidecarError tells daprd's own errors from the app's answers, which daprd passes on as they are.
+// sidecarError returns the message of an error of daprd itself. daprd forwards the app's own answers unchanged.
 func sidecarError(res *http.Response, answer []byte) (string, bool) {
 	if res.StatusCode/100 == 2 || !strings.HasPrefix(res.Header.Get("Content-Type"), contentTypeJSON) {
 		return "", false
@@ -110,7 +110,7 @@ func encodeBody(body any) ([]byte, error) {
 	}
 }
 
-// route is path without its query.
+// route returns path without its query.
 func route(path string) string {
 	r, _, _ := strings.Cut(path, "?")
 	return "/" + strings.TrimPrefix(r, "/")

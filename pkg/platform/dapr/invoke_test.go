@@ -30,6 +30,7 @@ func callee(t *testing.T, app http.Handler) (c *Client, calleeSidecar *sidecar.S
 }
 
 func TestInvokeKeepsVerbQueryBodyTraceAndAnswer(t *testing.T) {
+	t.Parallel()
 	type seen struct{ Method, URI, Body, ContentType, Token, Trace string }
 	var last atomic.Pointer[seen]
 	c, _ := callee(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -74,7 +75,8 @@ func TestInvokeKeepsVerbQueryBodyTraceAndAnswer(t *testing.T) {
 	}
 }
 
-func TestInvokeHandsOutTheAppsOwnErrors(t *testing.T) {
+func TestInvokeReturnsTheAppsOwnErrors(t *testing.T) {
+	t.Parallel()
 	var calls atomic.Int32
 	var status atomic.Int32
 	c, _ := callee(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -111,7 +113,8 @@ func TestInvokeHandsOutTheAppsOwnErrors(t *testing.T) {
 	}
 }
 
-func TestInvokeOfAnAppThatIsNotThereIsATransientErrorOfTheClient(t *testing.T) {
+func TestInvokeOfAMissingAppIsATransientError(t *testing.T) {
+	t.Parallel()
 	c, to := callee(t, http.NotFoundHandler())
 	for name, app := range map[string]string{"unknown app": "nobody", "app whose sidecar died": "task-api"} {
 		to.Kill()
@@ -123,7 +126,8 @@ func TestInvokeOfAnAppThatIsNotThereIsATransientErrorOfTheClient(t *testing.T) {
 	}
 }
 
-func TestInvokeOfAnUnencodableBodyIsThePermanentErrorOfTheCaller(t *testing.T) {
+func TestInvokeOfAnUnencodableBodyIsNotTransient(t *testing.T) {
+	t.Parallel()
 	c, err := New(Config{})
 	if err != nil {
 		t.Fatal(err)

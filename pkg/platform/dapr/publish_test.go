@@ -11,7 +11,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/taskwire/taskwire/pkg/platform/outbox"
 	"github.com/taskwire/taskwire/testkit/sidecar"
 )
 
@@ -31,10 +30,10 @@ func newClient(t *testing.T, s *sidecar.Sidecar, change func(*Config)) *Client {
 	return c
 }
 
-func message(i int, key string) outbox.Message {
+func message(i int, key string) Event {
 	id := fmt.Sprintf("0198a000-0000-7000-8000-%012d", i)
-	return outbox.Message{
-		Topic: testTopic, Key: key, EventID: id, Type: "taskwire.task.created", Subject: "task-" + id,
+	return Event{
+		ID: id, Key: key, Type: "taskwire.task.created", Subject: "task-" + id,
 		Data: fmt.Appendf(nil, `{"event_id":%q,"seq":9007199254740993}`, id),
 	}
 }
@@ -65,7 +64,8 @@ type envelope struct {
 	Data                                   json.RawMessage
 }
 
-func TestPublishPutsIdTypeSubjectTraceAndKeyOnTheRecord(t *testing.T) {
+func TestPublishSetsTheCloudEventAndTheRecordsKey(t *testing.T) {
+	t.Parallel()
 	_, broker := sidecar.Kafka(t, 12, testTopic)
 	s := sidecar.Start(t, sidecar.Config{AppID: "task-api", Resources: map[string]string{"pubsub": sidecar.PubSub(broker, nil)}})
 	c := newClient(t, s, nil)
@@ -77,16 +77,16 @@ func TestPublishPutsIdTypeSubjectTraceAndKeyOnTheRecord(t *testing.T) {
 	if err := c.PublishEvent(t.Context(), testTopic, m); err != nil {
 		t.Fatal(err)
 	}
-	if failed, err := c.PublishBulk(t.Context(), testTopic, []outbox.Message{bulk}); err != nil || len(failed) > 0 {
+	if failed, err := c.PublishBulk(t.Context(), testTopic, []Event{bulk}); err != nil || len(failed) > 0 {
 		t.Fatalf("PublishBulk: failed %v, err %v", failed, err)
 	}
 	got := records(t, broker, testTopic, 2)
-	for i, want := range []outbox.Message{m, bulk} {
+	for i, want := range []Event{m, bulk} {
 		var e envelope
 		if err := json.Unmarshal(got[i].Value, &e); err != nil {
 			t.Fatal(err)
 		}
-		if e.ID != want.EventID || e.Type != want.Type || e.Subject != want.Subject || e.Source != "task-api" || e.TraceParent != want.TraceParent {
+		if e.ID != want.ID || e.Type != want.Type || e.Subject != want.Subject || e.Source != "task-api" || e.TraceParent != want.TraceParent {
 			t.Errorf("record %d: got envelope %+v, want that of %+v from task-api", i, e, want)
 		}
 		if string(got[i].Key) != want.Key {
@@ -102,10 +102,11 @@ func TestPublishPutsIdTypeSubjectTraceAndKeyOnTheRecord(t *testing.T) {
 }
 
 func TestBulkKeepsTheOrderOfEachKey(t *testing.T) {
+	t.Parallel()
 	_, broker := sidecar.Kafka(t, 12, testTopic)
 	s := sidecar.Start(t, sidecar.Config{AppID: "task-api", Resources: map[string]string{"pubsub": sidecar.PubSub(broker, nil)}})
 	c := newClient(t, s, nil)
-	var msgs []outbox.Message
+	var msgs []Event
 	for i := range 200 {
 		msgs = append(msgs, message(i, fmt.Sprintf("user-%d", i%7)))
 	}
@@ -125,31 +126,32 @@ func TestBulkKeepsTheOrderOfEachKey(t *testing.T) {
 	}
 }
 
-// big is an event of about n bytes.
-func big(i int, key string, n int) outbox.Message {
+// big returns an event of about n bytes.
+func big(i int, key string, n int) Event {
 	m := message(i, key)
-	m.Data = fmt.Appendf(nil, `{"event_id":%q,"pad":%q}`, m.EventID, strings.Repeat("x", n))
+	m.Data = fmt.Appendf(nil, `{"event_id":%q,"pad":%q}`, m.ID, strings.Repeat("x", n))
 	return m
 }
 
-func TestAnEventTooLargeForKafkaIsRefusedAloneAndInABulk(t *testing.T) {
+func TestAnEventTooLargeForKafkaIsRefused(t *testing.T) {
+	t.Parallel()
 	_, broker := sidecar.Kafka(t, 1, testTopic)
 	s := sidecar.Start(t, sidecar.Config{AppID: "task-api", Resources: map[string]string{"pubsub": sidecar.PubSub(broker, nil)}})
 	c := newClient(t, s, nil)
 	large := big(50, "user-1", 1<<20+1000)
 
-	if err := c.PublishEvent(t.Context(), testTopic, large); !errors.Is(err, outbox.ErrRefused) {
+	if err := c.PublishEvent(t.Context(), testTopic, large); !errors.Is(err, ErrRefused) {
 		t.Errorf("PublishEvent: got %v, want ErrRefused", err)
 	} else if e := new(Error); !errors.As(err, &e) || e.Attempts != 1 {
 		t.Errorf("PublishEvent: got %v, want one attempt", err)
 	}
-	msgs := []outbox.Message{message(1, "user-1"), message(2, "user-2"), large, message(3, "user-1"), message(4, "user-2")}
+	msgs := []Event{message(1, "user-1"), message(2, "user-2"), large, message(3, "user-1"), message(4, "user-2")}
 	failed, err := c.PublishBulk(t.Context(), testTopic, msgs)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(failed) != 1 || !errors.Is(failed[large.EventID], outbox.ErrRefused) {
-		t.Fatalf("PublishBulk: got failed %v, want only %s, refused", failed, large.EventID)
+	if len(failed) != 1 || !errors.Is(failed[large.ID], ErrRefused) {
+		t.Fatalf("PublishBulk: got failed %v, want only %s, refused", failed, large.ID)
 	}
 	ids := map[string]bool{}
 	for _, r := range records(t, broker, testTopic, 4) {
@@ -160,17 +162,18 @@ func TestAnEventTooLargeForKafkaIsRefusedAloneAndInABulk(t *testing.T) {
 		ids[e.ID] = true
 	}
 	for _, m := range msgs {
-		if m.EventID != large.EventID && !ids[m.EventID] {
-			t.Errorf("%s is not in the topic", m.EventID)
+		if m.ID != large.ID && !ids[m.ID] {
+			t.Errorf("%s is not in the topic", m.ID)
 		}
 	}
 }
 
-func TestABulkAboveTheSidecarsLimitGoesOutInParts(t *testing.T) {
+func TestABulkAboveTheSidecarsLimitIsSentInParts(t *testing.T) {
+	t.Parallel()
 	_, broker := sidecar.Kafka(t, 12, testTopic)
 	s := sidecar.Start(t, sidecar.Config{AppID: "task-api", Resources: map[string]string{"pubsub": sidecar.PubSub(broker, nil)}})
 	c := newClient(t, s, nil)
-	var msgs []outbox.Message
+	var msgs []Event
 	for i := range 10 {
 		msgs = append(msgs, big(i, fmt.Sprintf("user-%d", i), 600<<10))
 	}
@@ -181,7 +184,8 @@ func TestABulkAboveTheSidecarsLimitGoesOutInParts(t *testing.T) {
 	records(t, broker, testTopic, 10)
 }
 
-func TestAWrongConfigurationIsAnErrorAndNeverARefusal(t *testing.T) {
+func TestAWrongConfigurationIsNotARefusal(t *testing.T) {
+	t.Parallel()
 	_, broker := sidecar.Kafka(t, 1, testTopic)
 	s := sidecar.Start(t, sidecar.Config{AppID: "task-api", Resources: map[string]string{
 		"pubsub": sidecar.PubSub(broker, map[string]string{"protectedTopics": "secret-topic"}),
@@ -195,13 +199,13 @@ func TestAWrongConfigurationIsAnErrorAndNeverARefusal(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			c := newClient(t, s, func(cfg *Config) { cfg.PubSub = tc.pubsub })
 			err := c.PublishEvent(t.Context(), tc.topic, message(1, "u"))
-			failed, bulkErr := c.PublishBulk(t.Context(), tc.topic, []outbox.Message{message(1, "u"), message(2, "u")})
+			failed, bulkErr := c.PublishBulk(t.Context(), tc.topic, []Event{message(1, "u"), message(2, "u")})
 			if len(failed) > 0 {
 				t.Errorf("PublishBulk: got failed %v, want an error for all", failed)
 			}
 			for call, err := range map[string]error{"PublishEvent": err, "PublishBulk": bulkErr} {
 				var e *Error
-				if !errors.As(err, &e) || errors.Is(err, outbox.ErrRefused) {
+				if !errors.As(err, &e) || errors.Is(err, ErrRefused) {
 					t.Errorf("%s: got %v, want an *Error that is not a refusal", call, err)
 				} else if e.Attempts != 1 || e.Component != tc.pubsub || !e.Transient() {
 					t.Errorf("%s: got %d attempts on %q, transient %v; want 1 on %q, transient", call, e.Attempts, e.Component, e.Transient(), tc.pubsub)

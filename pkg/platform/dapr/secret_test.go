@@ -8,7 +8,8 @@ import (
 	"github.com/taskwire/taskwire/testkit/sidecar"
 )
 
-func TestGetSecretReadsAllKeysAndNamesWhatFailed(t *testing.T) {
+func TestGetSecretReadsAllKeysAndNamesAMissingStore(t *testing.T) {
+	t.Parallel()
 	want := map[string]string{"database-url": "postgres://u:p@h/tasks", "cursor-key": "00ff"}
 	s := sidecar.Start(t, sidecar.Config{AppID: "task-api", Resources: map[string]string{
 		"secrets": sidecar.Secrets(t, map[string]map[string]string{"task-api": want, "websocket": {}}),

@@ -20,16 +20,16 @@ type stateOptions struct {
 	ttl         time.Duration
 }
 
-// WithETag makes the call conditional: it is an ErrConflict unless the stored ETag is this one. The empty ETag, as
-// GetState returns it for a missing key, means that the key must not exist yet.
+// WithETag makes the call conditional: it fails with ErrConflict unless the stored ETag is this one. The empty ETag,
+// which GetState returns for a missing key, means that the key must not exist.
 func WithETag(etag string) StateOption {
 	return func(o *stateOptions) { o.conditional, o.etag = true, etag }
 }
 
-// WithTTL lets the value expire, to the second, rounded up. It is for SaveState.
+// WithTTL lets the value expire after ttl, rounded up to a second. Only SaveState uses it.
 func WithTTL(ttl time.Duration) StateOption { return func(o *stateOptions) { o.ttl = ttl } }
 
-// GetState reads a key with strong consistency. A missing or expired key is (nil, "", nil).
+// GetState reads a key with strong consistency. For a missing or expired key it returns (nil, "", nil).
 func (c *Client) GetState(ctx context.Context, key string) (value []byte, etag string, err error) {
 	err = c.state(ctx, "get state", key, func(ctx context.Context) error {
 		item, err := c.sdk.GetState(ctx, c.cfg.StateStore, key, nil)
@@ -42,7 +42,7 @@ func (c *Client) GetState(ctx context.Context, key string) (value []byte, etag s
 	return value, etag, err
 }
 
-// SaveState writes a key: the last writer wins, unless WithETag is given.
+// SaveState writes a key. Without WithETag the last writer wins.
 func (c *Client) SaveState(ctx context.Context, key string, value []byte, opts ...StateOption) error {
 	o := gather(opts)
 	item := &sdk.SetStateItem{Key: key, Value: value, Etag: o.sdkETag(), Options: o.sdkOptions()}
@@ -54,7 +54,7 @@ func (c *Client) SaveState(ctx context.Context, key string, value []byte, opts .
 	})
 }
 
-// DeleteState deletes a key. A missing key is no error, but for WithETag.
+// DeleteState deletes a key. A missing key is an error only with WithETag.
 func (c *Client) DeleteState(ctx context.Context, key string, opts ...StateOption) error {
 	o := gather(opts)
 	return c.state(ctx, "delete state", key, func(ctx context.Context) error {
@@ -62,7 +62,7 @@ func (c *Client) DeleteState(ctx context.Context, key string, opts ...StateOptio
 	})
 }
 
-// state runs a call of the state API and turns daprd's Aborted (the ETag did not match) into ErrConflict.
+// state makes a call of the state API. It returns ErrConflict for daprd's Aborted: the ETag did not match.
 func (c *Client) state(ctx context.Context, call, key string, fn func(ctx context.Context) error) error {
 	if key == "" {
 		return &Error{Call: call, Component: c.cfg.StateStore, Err: fmt.Errorf("%w: the key is empty", errArgument)}
@@ -98,7 +98,7 @@ func (o stateOptions) sdkOptions() *sdk.StateOptions {
 	return so
 }
 
-// GetSecret reads one secret, all its keys.
+// GetSecret reads all keys of one secret.
 func (c *Client) GetSecret(ctx context.Context, store, name string) (map[string]string, error) {
 	var secret map[string]string
 	err := c.do(ctx, "get secret "+name, store, func(ctx context.Context) error {

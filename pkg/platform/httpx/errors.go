@@ -1,12 +1,11 @@
 package httpx
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"time"
 
-	"github.com/taskwire/taskwire/pkg/platform/postgres"
+	"github.com/taskwire/taskwire/pkg/platform/transient"
 )
 
 // Code is the kind of an Error and decides its status.
@@ -140,18 +139,17 @@ func Internal(err error) *Error {
 	return &Error{Code: CodeInternal, Message: internalDetail, Err: err}
 }
 
-// classify is the Error that err is answered with. An error that says itself that it passes, as those of package dapr
-// do when the sidecar or the other app is away, is 503.
+// classify returns the Error that err is answered with. An error that is transient, such as that of a database or a
+// sidecar that is away, is 503.
 func classify(err error) *Error {
 	var known *Error
 	var tooLarge *http.MaxBytesError
-	var passing interface{ Transient() bool }
 	switch {
 	case errors.As(err, &known):
 		return known
 	case errors.As(err, &tooLarge):
 		return &Error{Code: CodeTooLarge, Message: "The body is larger than this service takes.", Err: err}
-	case postgres.IsUnavailable(err), errors.Is(err, context.DeadlineExceeded), errors.As(err, &passing) && passing.Transient():
+	case transient.Is(err):
 		return Unavailable("The service cannot do this at the moment. Try again.", retryUnavailable, err)
 	}
 	return Internal(err)

@@ -19,6 +19,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	_ "github.com/taskwire/taskwire/pkg/platform/postgres" // registers its classifier of errors
 	"github.com/taskwire/taskwire/testkit/logtest"
 )
 

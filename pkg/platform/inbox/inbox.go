@@ -1,14 +1,14 @@
-// Package inbox gives an event its effect once: the event's id is recorded in the transaction of the effect.
+// Package inbox makes an event take effect once: it records the event's id in the transaction of the effect.
 //
 // It promises, for the events of one consumer:
-//   - The record and everything fn writes through its transaction commit together or not at all. A process that dies
-//     anywhere before the commit leaves the event unhandled; its redelivery has the effect.
-//   - Two deliveries of one event at the same time: the later one waits for the earlier one's transaction, and is a
-//     duplicate when that commits, or does the work when that rolls back.
-//   - What fn does outside the transaction can happen more than once, and must bear it.
+//   - The record and everything that fn writes through its transaction commit together or not at all. When a process
+//     dies before the commit, the event is not handled, and its redelivery takes effect.
+//   - When two deliveries of one event run at the same time, the later one waits for the transaction of the earlier one.
+//     If that commits, the later one is a duplicate; if that rolls back, the later one does the work.
+//   - What fn does outside the transaction can happen more than once, so it must be idempotent.
 //
-// Consumers of one database do not see each other's records. An event can be recognised until Prune forgets it; that
-// must be later than the broker's retention.
+// Consumers of one database do not see each other's records. A duplicate is recognised until Prune deletes the record,
+// so the time limit of Prune must be longer than the broker's retention.
 package inbox
 
 import (
@@ -36,10 +36,11 @@ var Migrations = func() fs.FS {
 	return sub
 }()
 
-// pruneBatch rows go in one statement: few enough that it holds nothing up, and ends far below the statement timeout.
+// pruneBatch rows are deleted in one statement: few enough that no other statement waits long, and that it ends far
+// within the statement timeout.
 const pruneBatch = 5000
 
-// Inbox remembers the events one consumer has handled. Safe for concurrent use.
+// Inbox records the events that one consumer has handled. It is safe for concurrent use.
 type Inbox struct {
 	db       *gorm.DB
 	consumer string
@@ -48,12 +49,12 @@ type Inbox struct {
 // New makes the inbox of one consumer.
 func New(db *gorm.DB, consumer string) *Inbox { return &Inbox{db: db, consumer: consumer} }
 
-// ErrBadEventID is wrapped when an event id is not a UUID: no redelivery mends that.
+// ErrBadEventID is wrapped when an event id is not a UUID. A redelivery fails in the same way.
 var ErrBadEventID = errors.New("event id is not a UUID")
 
 // Once runs fn in a transaction that also records the event. When the event was handled before, it returns nil without
-// calling fn. An error of fn is returned as it is (wrapped) and rolls everything back, a panic too. An error of the
-// commit is returned: then whether the event was handled shows at its redelivery.
+// calling fn. An error of fn, or a panic, rolls everything back; the error is returned wrapped. After an error of the
+// commit it is unknown whether the event was handled: its redelivery finds out.
 func (i *Inbox) Once(ctx context.Context, eventID string, fn func(tx *gorm.DB) error) error {
 	id, err := uuid.Parse(eventID)
 	if err != nil {
@@ -67,7 +68,7 @@ func (i *Inbox) Once(ctx context.Context, eventID string, fn func(tx *gorm.DB) e
 		return fn(tx)
 	})
 	if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
-		err = ctx.Err() // database/sql rolled it back for that, before the commit could say so itself
+		err = ctx.Err() // database/sql rolled back when ctx ended, so the commit reports only ErrTxDone
 	}
 	if err != nil {
 		return fmt.Errorf("handle event %s once for %s: %w", eventID, i.consumer, err)
@@ -75,9 +76,9 @@ func (i *Inbox) Once(ctx context.Context, eventID string, fn func(tx *gorm.DB) e
 	return nil
 }
 
-// record answers whether the event is new to this consumer.
+// record reports whether the event is new to this consumer.
 func (i *Inbox) record(tx *gorm.DB, id uuid.UUID) (first bool, err error) {
-	// Past gorm's statement building: this runs for every event.
+	// Without gorm's statement building: this runs for every event.
 	res, err := tx.Statement.ConnPool.ExecContext(tx.Statement.Context,
 		"INSERT INTO inbox (consumer, event_id) VALUES ($1, $2) ON CONFLICT DO NOTHING", i.consumer, id)
 	if err != nil {
@@ -87,8 +88,9 @@ func (i *Inbox) record(tx *gorm.DB, id uuid.UUID) (first bool, err error) {
 	return n == 1, err
 }
 
-// Prune forgets this consumer's events received longer ago than olderThan and returns how many. It works in batches,
-// each on its own, so that it can be interrupted and holds nobody up.
+// Prune deletes the records of this consumer's events that were received more than olderThan ago, and returns their
+// number. It deletes in batches, each in its own transaction, so that it can be interrupted and blocks no other writer
+// for long.
 func (i *Inbox) Prune(ctx context.Context, olderThan time.Duration) (int64, error) {
 	var total int64
 	for {

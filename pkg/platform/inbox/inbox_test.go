@@ -53,6 +53,7 @@ func effects(t *testing.T, db *gorm.DB) int64 {
 }
 
 func TestAnEventDeliveredThreeTimesHasOneEffect(t *testing.T) {
+	t.Parallel()
 	db := newDB(t)
 	in, id := inbox.New(db, "engine"), uuid.NewString()
 	for range 3 {
@@ -66,6 +67,7 @@ func TestAnEventDeliveredThreeTimesHasOneEffect(t *testing.T) {
 }
 
 func TestTheSameEventIsNewToEachConsumer(t *testing.T) {
+	t.Parallel()
 	db := newDB(t)
 	id := uuid.NewString()
 	for _, consumer := range []string{"a", "b"} {
@@ -79,6 +81,7 @@ func TestTheSameEventIsNewToEachConsumer(t *testing.T) {
 }
 
 func TestConcurrentDuplicatesHaveOneEffect(t *testing.T) {
+	t.Parallel()
 	db := newDB(t)
 	in, id := inbox.New(db, "engine"), uuid.NewString()
 	var calls atomic.Int32
@@ -102,6 +105,7 @@ func TestConcurrentDuplicatesHaveOneEffect(t *testing.T) {
 
 // TestADuplicateWaitsForTheFirst: whether the first one commits decides what the second one is.
 func TestADuplicateWaitsForTheFirst(t *testing.T) {
+	t.Parallel()
 	failed := errors.New("the first one fails")
 	for name, tc := range map[string]struct {
 		first       error
@@ -164,7 +168,8 @@ func waitForLock(t *testing.T, db *gorm.DB) {
 	}
 }
 
-func TestAnErrorForgetsTheEvent(t *testing.T) {
+func TestAnErrorLeavesTheEventUnhandled(t *testing.T) {
+	t.Parallel()
 	db := newDB(t)
 	in, id := inbox.New(db, "engine"), uuid.NewString()
 	failed := errors.New("no")
@@ -182,7 +187,8 @@ func TestAnErrorForgetsTheEvent(t *testing.T) {
 	}
 }
 
-func TestAPanicForgetsTheEvent(t *testing.T) {
+func TestAPanicLeavesTheEventUnhandled(t *testing.T) {
+	t.Parallel()
 	db := newDB(t)
 	in, id := inbox.New(db, "engine"), uuid.NewString()
 	func() {
@@ -197,8 +203,9 @@ func TestAPanicForgetsTheEvent(t *testing.T) {
 	}
 }
 
-// TestACrashBeforeTheCommitForgetsTheEvent: the server ends the session, as it does when the process dies.
-func TestACrashBeforeTheCommitForgetsTheEvent(t *testing.T) {
+// TestACrashBeforeTheCommitLeavesItUnhandled: the server ends the session, as it does when the process dies.
+func TestACrashBeforeTheCommitLeavesItUnhandled(t *testing.T) {
+	t.Parallel()
 	db := newDB(t)
 	in, id := inbox.New(db, "engine"), uuid.NewString()
 	err := in.Once(t.Context(), id, func(tx *gorm.DB) error {
@@ -222,7 +229,8 @@ func TestACrashBeforeTheCommitForgetsTheEvent(t *testing.T) {
 	}
 }
 
-func TestACallerThatGivesUpForgetsTheEvent(t *testing.T) {
+func TestACancelledCallerLeavesTheEventUnhandled(t *testing.T) {
+	t.Parallel()
 	db := newDB(t)
 	in, id := inbox.New(db, "engine"), uuid.NewString()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -239,14 +247,16 @@ func TestACallerThatGivesUpForgetsTheEvent(t *testing.T) {
 	}
 }
 
-func TestAnEventIDThatIsNoUUIDIsNamed(t *testing.T) {
+func TestAMalformedEventIDIsNamed(t *testing.T) {
+	t.Parallel()
 	err := inbox.New(newDB(t), "engine").Once(t.Context(), "7", effect("7"))
 	if !errors.Is(err, inbox.ErrBadEventID) || !strings.Contains(err.Error(), `"7"`) {
 		t.Errorf("Once = %v, want ErrBadEventID naming the id", err)
 	}
 }
 
-func TestPruneForgetsOldEventsOfItsConsumerOnly(t *testing.T) {
+func TestPruneDeletesOnlyOldEventsOfItsConsumer(t *testing.T) {
+	t.Parallel()
 	db := newDB(t)
 	const old = 12_000 // more than two batches
 	err := db.Exec(`INSERT INTO inbox SELECT c, gen_random_uuid(), now() - interval '3 days'

@@ -23,8 +23,8 @@ func (nullBroker) PublishBulk(context.Context, string, []outbox.Message) (map[st
 
 const benchRows = 20_000
 
-// BenchmarkRelay drains a backlog into a sink that costs nothing, in turn with the floor: as many connections that only
-// delete the same rows by 500. Its ratio says what ordering, fetching and bookkeeping cost.
+// BenchmarkRelay drains a backlog into a sink that costs nothing, in turn with a baseline: the same number of connections
+// that only delete the same rows, 500 at a time. The ratio shows the cost of ordering, fetching and bookkeeping.
 func BenchmarkRelay(b *testing.B) {
 	w := newWorld(b)
 	r, err := outbox.NewRelay(outbox.RelayConfig{
@@ -33,13 +33,13 @@ func BenchmarkRelay(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	var relay, floor time.Duration
+	var relay, baseline time.Duration
 	for b.Loop() {
 		b.StopTimer()
 		fill(w, benchRows)
 		begin := time.Now()
 		deleteAll(b, w, 4)
-		floor += time.Since(begin)
+		baseline += time.Since(begin)
 		fill(w, benchRows)
 		b.StartTimer()
 		begin = time.Now()
@@ -55,11 +55,11 @@ func BenchmarkRelay(b *testing.B) {
 	}
 	events := float64(b.N * benchRows)
 	b.ReportMetric(events/relay.Seconds(), "events/s")
-	b.ReportMetric(events/floor.Seconds(), "floor/s")
-	b.ReportMetric(floor.Seconds()/relay.Seconds(), "of-floor")
+	b.ReportMetric(events/baseline.Seconds(), "baseline/s")
+	b.ReportMetric(baseline.Seconds()/relay.Seconds(), "of-baseline")
 }
 
-// deleteAll empties the table by conns connections, each its buckets.
+// deleteAll empties the table through conns connections, each with its own buckets.
 func deleteAll(b *testing.B, w *world, conns int) {
 	b.Helper()
 	var wg sync.WaitGroup
@@ -86,7 +86,7 @@ func deleteAll(b *testing.B, w *world, conns int) {
 	wg.Wait()
 }
 
-// BenchmarkInTx is a transaction as the task API's create has it: the user's row, the task, two or three events.
+// BenchmarkInTx measures a transaction like a create of the task API: the user's row, the task, two events.
 func BenchmarkInTx(b *testing.B) {
 	w := newWorld(b)
 	w.admin("CREATE TABLE task (id uuid PRIMARY KEY, data text NOT NULL); GRANT ALL ON task TO tasks_app")

@@ -30,13 +30,13 @@ func TestMain(m *testing.M) {
 }
 
 const (
-	patience = 90 * time.Second // before a test calls something stuck
+	patience = 90 * time.Second // before a test fails because an awaited event does not happen
 	poll     = 5 * time.Millisecond
 )
 
 var outboxSet = postgres.Set{Name: "outbox", FS: outbox.Migrations}
 
-// world is one test's database with an outbox and a table of keys to lock, as the users' rows are.
+// world is one test's database, with an outbox and a table of keys that writers lock, as they lock the users' rows.
 type world struct {
 	t   testing.TB
 	db  *pgtest.DB
@@ -79,7 +79,7 @@ func (w *world) count(sql string, args ...any) (n int) {
 func (w *world) waiting() int { w.t.Helper(); return w.count("SELECT count(*) FROM outbox") }
 func (w *world) parked() int  { w.t.Helper(); return w.count("SELECT count(*) FROM outbox_parked") }
 
-// relay makes one with a quick poll.
+// relay makes a relay with a short poll interval.
 func (w *world) relay(pub outbox.Publisher, change ...func(*outbox.RelayConfig)) *outbox.Relay {
 	w.t.Helper()
 	cfg := outbox.RelayConfig{
@@ -102,7 +102,7 @@ func (w *world) once(r *outbox.Relay) (int, error) {
 	return r.RunOnce(ctx)
 }
 
-// mustOnce relays and fails the test on any error.
+// mustOnce calls RunOnce and fails the test on any error.
 func (w *world) mustOnce(r *outbox.Relay) int {
 	w.t.Helper()
 	n, err := w.once(r)
@@ -112,7 +112,7 @@ func (w *world) mustOnce(r *outbox.Relay) int {
 	return n
 }
 
-// run starts a relay; stop ends it and waits.
+// run starts a relay. stop ends it and waits for its end.
 func (w *world) run(r *outbox.Relay) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -144,7 +144,7 @@ func (w *world) waitFor(what string, ok func() bool) {
 	}
 }
 
-// body is the Data of test events: enough to check the order by.
+// body is the Data of test events: a number to check the order with.
 type body struct {
 	N int `json:"n"`
 }
@@ -157,7 +157,7 @@ func event(topic, key, subject string, n int) outbox.Message {
 	return outbox.Message{Topic: topic, Key: key, EventID: uuid.NewString(), Type: "updated", Subject: subject, Data: data}
 }
 
-// add commits the events, one transaction each.
+// add commits each event in its own transaction.
 func (w *world) add(msgs ...outbox.Message) {
 	w.t.Helper()
 	for _, m := range msgs {
@@ -167,14 +167,14 @@ func (w *world) add(msgs ...outbox.Message) {
 	}
 }
 
-// broker records what is published, and fails as told.
+// broker records published events, and fails as its fields say.
 type broker struct {
 	mu    sync.Mutex
-	log   []outbox.Message // in the order of publication, repetitions too
+	log   []outbox.Message // in the order of publication, with repetitions
 	bulks [][]outbox.Message
-	// fail is asked before anything is recorded. Events in failed are not recorded; with an error nothing is.
+	// fail is called before events are recorded. Events in failed are not recorded; with an error no event is.
 	fail func(ctx context.Context, topic string, msgs []outbox.Message) (failed map[string]error, err error)
-	// after is called when a bulk is recorded, before it is acknowledged.
+	// after is called after a bulk was recorded and before it is acknowledged.
 	after func(topic string, msgs []outbox.Message)
 }
 
@@ -219,7 +219,7 @@ func (b *broker) published() []outbox.Message {
 	return append([]outbox.Message(nil), b.log...)
 }
 
-// firsts answers the numbers of a subject's events on a topic in the order of their first publication.
+// firsts returns the numbers of a subject's events on a topic, in the order of their first publication.
 func (b *broker) firsts(topic, subject string) (ns []int) {
 	seen := map[string]bool{}
 	for _, m := range b.published() {
@@ -241,7 +241,7 @@ func number(m outbox.Message) int {
 
 var errAway = errors.New("the broker is away")
 
-// failing answers a broker's fail function that fails the events for which why answers an error.
+// failing returns a broker's fail function that fails the events for which why returns an error.
 func failing(why func(outbox.Message) error) func(context.Context, string, []outbox.Message) (map[string]error, error) {
 	return func(_ context.Context, _ string, msgs []outbox.Message) (map[string]error, error) {
 		failed := map[string]error{}
@@ -254,13 +254,13 @@ func failing(why func(outbox.Message) error) func(context.Context, string, []out
 	}
 }
 
-// lockKey takes the lock that the order within a key rests on.
+// lockKey takes the lock that the order within a key depends on.
 func lockKey(tx *gorm.DB, key string) (seq int, err error) {
 	err = tx.Raw("UPDATE account SET seq = seq + 1 WHERE key = ? RETURNING seq", key).Scan(&seq).Error
 	return seq, err
 }
 
-// sameBucket finds another key of the same bucket.
+// sameBucket returns another key of the same bucket.
 func sameBucket(key string) string {
 	bucket := func(key string) uint32 {
 		h := fnv.New32a()

@@ -3,6 +3,7 @@ package outbox
 import "testing"
 
 func TestRewindTakesBackWhatCameAfterTheMark(t *testing.T) {
+	t.Parallel()
 	good := Message{Topic: "t", Key: "k", EventID: "01890a5d-ac96-774b-bcce-b302099a8057", Type: "T", Subject: "s", Data: []byte("{}")}
 	tx := &Tx{}
 	tx.Add(good)

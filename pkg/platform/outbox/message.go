@@ -9,8 +9,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// buckets is how many parts the keys are hashed into; a relay holds whole buckets. It is fixed by the table's check
-// and by the 64 bits of a mask, and is far above any sensible number of replicas.
+// buckets is the number of parts that the keys are hashed into. A relay holds whole buckets. The table's check and the
+// 64 bits of a mask fix the number; it is far above any sensible number of replicas.
 const buckets = 64
 
 // Message is one event on its way to the broker. All fields but TraceParent are required.
@@ -21,10 +21,11 @@ type Message struct {
 	Type        string // becomes the CloudEvent's type
 	Subject     string // task_id; becomes the CloudEvent's subject
 	Data        []byte // the event's JSON
-	TraceParent string // W3C trace context of the write that made the event; may be empty
+	TraceParent string // W3C trace parent of the write that made the event; may be empty
 }
 
-// ErrBadMessage is wrapped when an added event lacks a field: it could not be ordered, de-duplicated or published.
+// ErrBadMessage is wrapped when an added event lacks a field. Without it the event could not be ordered, de-duplicated
+// or published.
 var ErrBadMessage = errors.New("bad event for the outbox")
 
 func (m Message) check() error {
@@ -45,19 +46,19 @@ func (m Message) check() error {
 	return nil
 }
 
-// bucketOf is stored with each row: another function needs a migration.
+// bucketOf returns the bucket of a key. It is stored with each row, so another hash function needs a migration.
 func bucketOf(key string) int16 {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(key)) // never fails
 	return int16(h.Sum32() % buckets)
 }
 
-// Publisher sends events of one topic. failed holds, by event id, those that were not published; err means that
-// nothing is known to be published. Either may wrap ErrRefused. It must return when ctx ends, and be safe for
-// concurrent use.
+// Publisher sends events of one topic. failed holds, by event id, the error of each event that was not published; err
+// means that no event is known to be published. Either may wrap ErrRefused. PublishBulk must return when ctx ends and be
+// safe for concurrent use.
 type Publisher interface {
 	PublishBulk(ctx context.Context, topic string, msgs []Message) (failed map[string]error, err error)
 }
 
-// ErrRefused is wrapped by a Publisher's error when the broker can never take that event.
+// ErrRefused is wrapped by a Publisher's error when the broker can never take the event.
 var ErrRefused = errors.New("event refused by the broker")

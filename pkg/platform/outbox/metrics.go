@@ -10,15 +10,15 @@ import (
 
 const (
 	measureInterval = 5 * time.Second
-	// complainInterval: a broker or a database that is away is one line now and then, not one a try.
-	complainInterval = 10 * time.Second
+	// warnInterval bounds the log while a broker or database is away: one line in this time, not one for each attempt.
+	warnInterval = 10 * time.Second
 )
 
 type metrics struct {
 	backlog, oldest, parkedRows prometheus.Gauge
 	published, parked           *prometheus.CounterVec
 	publishSeconds              *prometheus.HistogramVec
-	lastComplaint               atomic.Int64 // Unix nanoseconds
+	lastWarning                 atomic.Int64 // Unix nanoseconds
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -45,11 +45,11 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	return m, nil
 }
 
-// measure keeps the gauges; a database that is away leaves them as they were.
+// measure updates the gauges until ctx ends. While the database is away they keep their last values.
 func (r *Relay) measure(ctx context.Context) {
 	for ctx.Err() == nil {
 		r.measureOnce(ctx)
-		pause(ctx, measureInterval)
+		sleep(ctx, measureInterval)
 	}
 }
 
@@ -65,10 +65,10 @@ func (r *Relay) measureOnce(ctx context.Context) {
 	r.metrics.parkedRows.Set(float64(c.parked))
 }
 
-// complain says, at most every complainInterval, that events wait and why.
-func (r *Relay) complain(ctx context.Context, err error) {
-	now, last := time.Now().UnixNano(), r.metrics.lastComplaint.Load()
-	if now-last < int64(complainInterval) || !r.metrics.lastComplaint.CompareAndSwap(last, now) {
+// warn logs, at most once in warnInterval, that events wait and why.
+func (r *Relay) warn(ctx context.Context, err error) {
+	now, last := time.Now().UnixNano(), r.metrics.lastWarning.Load()
+	if now-last < int64(warnInterval) || !r.metrics.lastWarning.CompareAndSwap(last, now) {
 		return
 	}
 	r.cfg.Log.WarnContext(ctx, "events wait in the outbox: the relay tries again", "error", err.Error())

@@ -1,14 +1,12 @@
 package outbox
 
 import (
-	"context"
 	"embed"
 	"io/fs"
 	"log/slog"
 	"sync/atomic"
 
 	"github.com/google/uuid"
-	"go.opentelemetry.io/otel/propagation"
 	"gorm.io/gorm"
 )
 
@@ -24,16 +22,16 @@ var Migrations = func() fs.FS {
 	return sub
 }()
 
-// flushRows bounds one INSERT. A batch of 500 operations makes about 1,500 events; some megabytes a statement is where
-// a larger one gains nothing.
+// flushRows bounds one INSERT. A batch of 500 operations makes about 1,500 events. A statement of more than some
+// megabytes is no faster for a row.
 const flushRows = 1000
 
-// Outbox writes events in the transaction of the change they tell of. It is safe for concurrent use.
+// Outbox writes events in the transaction of the change that they describe. It is safe for concurrent use.
 type Outbox struct {
 	db    *gorm.DB
 	log   *slog.Logger
 	wake  chan struct{}
-	dirty atomic.Uint64 // buckets with commits that no relay of this process has looked at yet
+	dirty atomic.Uint64 // mask of the buckets with commits that the relay of this process has not taken over yet
 }
 
 // New makes an outbox over the service's database.
@@ -41,7 +39,7 @@ func New(db *gorm.DB, log *slog.Logger) *Outbox {
 	return &Outbox{db: db, log: log, wake: make(chan struct{}, 1)}
 }
 
-// insertRows gives out ids in the order of its arrays.
+// insertRows assigns ids in the order of its arrays.
 const insertRows = `
 	INSERT INTO outbox (bucket, topic, key, event_id, type, subject, trace_parent, data)
 	SELECT bucket, topic, key, event_id, type, subject, trace_parent, data
@@ -49,7 +47,7 @@ const insertRows = `
 		WITH ORDINALITY AS m (bucket, topic, key, event_id, type, subject, trace_parent, data, n)
 	ORDER BY n`
 
-// columns are messages turned on their side, for unnest: one statement text for any number of rows.
+// columns hold messages by column, for unnest: the statement has the same text for any number of rows.
 type columns struct {
 	bucket                            []int16
 	id                                [][16]byte
@@ -67,22 +65,17 @@ func newColumns(n int) columns {
 }
 
 func (c columns) set(i int, m Message) (mask uint64) {
-	c.bucket[i], c.id[i], c.data[i] = bucketOf(m.Key), uuid.MustParse(m.EventID), m.Data // it was checked
+	c.bucket[i], c.id[i], c.data[i] = bucketOf(m.Key), uuid.MustParse(m.EventID), m.Data // check has validated the id
 	c.topic[i], c.key[i], c.kind[i], c.subject[i], c.parent[i] = m.Topic, m.Key, m.Type, m.Subject, m.TraceParent
 	return 1 << c.bucket[i]
 }
 
-// args are those of insertRows.
+// args returns the arguments of insertRows.
 func (c columns) args() []any {
 	return []any{c.bucket, c.topic, c.key, c.id, c.kind, c.subject, c.parent, c.data}
 }
 
-func traceParent(ctx context.Context) string {
-	carrier := propagation.MapCarrier{}
-	propagation.TraceContext{}.Inject(ctx, carrier)
-	return carrier["traceparent"]
-}
-
+// signal wakes the relay of this process for the buckets of mask.
 func (o *Outbox) signal(mask uint64) {
 	if mask == 0 {
 		return
@@ -90,9 +83,9 @@ func (o *Outbox) signal(mask uint64) {
 	o.dirty.Or(mask)
 	select {
 	case o.wake <- struct{}{}:
-	default: // a wake is pending already, and will see the mask
+	default: // a wake is pending already; its receiver will see the mask
 	}
 }
 
-// Wake is signalled after commits that wrote events; several may share one signal.
+// Wake receives a value after commits that wrote events. Several commits may share one value.
 func (o *Outbox) Wake() <-chan struct{} { return o.wake }

@@ -15,6 +15,7 @@ import (
 )
 
 func TestAChangeAndItsEventsCommitTogether(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	m := event("tasks", "ann", "task-1", 1)
 	err := w.box.InTx(t.Context(), func(tx *outbox.Tx) error {
@@ -39,7 +40,8 @@ func same(a, b outbox.Message) bool {
 		a.TraceParent == b.TraceParent && string(a.Data) == string(b.Data)
 }
 
-func TestNeitherStaysWhenTheTransactionFails(t *testing.T) {
+func TestAFailedTransactionLeavesNeitherChangeNorEvent(t *testing.T) {
+	t.Parallel()
 	failed := errors.New("no")
 	good := event("tasks", "ann", "task-1", 1)
 	with := func(change func(*outbox.Message)) outbox.Message {
@@ -53,15 +55,15 @@ func TestNeitherStaysWhenTheTransactionFails(t *testing.T) {
 		want error
 		says string
 	}{
-		"fn fails":          {[]outbox.Message{good}, failed, failed, ""},
-		"no topic":          {[]outbox.Message{with(func(m *outbox.Message) { m.Topic = "" })}, nil, outbox.ErrBadMessage, "Topic"},
-		"no key":            {[]outbox.Message{with(func(m *outbox.Message) { m.Key = "" })}, nil, outbox.ErrBadMessage, "Key"},
-		"no event id":       {[]outbox.Message{with(func(m *outbox.Message) { m.EventID = "" })}, nil, outbox.ErrBadMessage, "EventID"},
-		"event id no UUID":  {[]outbox.Message{with(func(m *outbox.Message) { m.EventID = "7" })}, nil, outbox.ErrBadMessage, `"7"`},
-		"no type":           {[]outbox.Message{with(func(m *outbox.Message) { m.Type = "" })}, nil, outbox.ErrBadMessage, "Type"},
-		"no subject":        {[]outbox.Message{with(func(m *outbox.Message) { m.Subject = "" })}, nil, outbox.ErrBadMessage, "Subject"},
-		"no data":           {[]outbox.Message{with(func(m *outbox.Message) { m.Data = nil })}, nil, outbox.ErrBadMessage, "Data"},
-		"bad one after one": {[]outbox.Message{good, with(func(m *outbox.Message) { m.Data = nil })}, nil, outbox.ErrBadMessage, "Data"},
+		"fn fails":             {[]outbox.Message{good}, failed, failed, ""},
+		"no topic":             {[]outbox.Message{with(func(m *outbox.Message) { m.Topic = "" })}, nil, outbox.ErrBadMessage, "Topic"},
+		"no key":               {[]outbox.Message{with(func(m *outbox.Message) { m.Key = "" })}, nil, outbox.ErrBadMessage, "Key"},
+		"no event id":          {[]outbox.Message{with(func(m *outbox.Message) { m.EventID = "" })}, nil, outbox.ErrBadMessage, "EventID"},
+		"malformed event id":   {[]outbox.Message{with(func(m *outbox.Message) { m.EventID = "7" })}, nil, outbox.ErrBadMessage, `"7"`},
+		"no type":              {[]outbox.Message{with(func(m *outbox.Message) { m.Type = "" })}, nil, outbox.ErrBadMessage, "Type"},
+		"no subject":           {[]outbox.Message{with(func(m *outbox.Message) { m.Subject = "" })}, nil, outbox.ErrBadMessage, "Subject"},
+		"no data":              {[]outbox.Message{with(func(m *outbox.Message) { m.Data = nil })}, nil, outbox.ErrBadMessage, "Data"},
+		"bad after a good one": {[]outbox.Message{good, with(func(m *outbox.Message) { m.Data = nil })}, nil, outbox.ErrBadMessage, "Data"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -86,7 +88,8 @@ func TestNeitherStaysWhenTheTransactionFails(t *testing.T) {
 	}
 }
 
-func TestAPanicRollsBackAndGoesOn(t *testing.T) {
+func TestAPanicRollsBackAndIsRaisedAgain(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	func() {
 		defer func() {
@@ -102,11 +105,12 @@ func TestAPanicRollsBackAndGoesOn(t *testing.T) {
 	if w.waiting() != 0 {
 		t.Error("an event of a transaction that panicked stayed")
 	}
-	w.add(event("tasks", "ann", "task-1", 1)) // the connection is free again
+	w.add(event("tasks", "ann", "task-1", 1)) // the connection can be used again
 }
 
-// TestAnErrorOfTheCommitIsReturned: a deferred constraint fails only then.
+// TestAnErrorOfTheCommitIsReturned uses a deferred constraint, which is checked by the commit.
 func TestAnErrorOfTheCommitIsReturned(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.admin("ALTER TABLE change ADD CONSTRAINT once UNIQUE (n) DEFERRABLE INITIALLY DEFERRED")
 	w.admin("ALTER TABLE change ALTER n DROP IDENTITY")
@@ -123,6 +127,7 @@ func TestAnErrorOfTheCommitIsReturned(t *testing.T) {
 }
 
 func TestASessionLostBeforeTheCommitIsAnError(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	err := w.box.InTx(t.Context(), func(tx *outbox.Tx) error {
 		tx.Add(event("tasks", "ann", "task-1", 1))
@@ -141,7 +146,8 @@ func TestASessionLostBeforeTheCommitIsAnError(t *testing.T) {
 	}
 }
 
-func TestACallerThatGivesUpCommitsNothing(t *testing.T) {
+func TestACancelledCallerCommitsNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	err := w.box.InTx(ctx, func(tx *outbox.Tx) error {
@@ -158,6 +164,7 @@ func TestACallerThatGivesUpCommitsNothing(t *testing.T) {
 }
 
 func TestManyEventsOfOneTransactionKeepTheirOrder(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	const n = 2500 // more than two statements
 	err := w.box.InTx(t.Context(), func(tx *outbox.Tx) error {
@@ -178,11 +185,12 @@ func TestManyEventsOfOneTransactionKeepTheirOrder(t *testing.T) {
 		want[i] = fmt.Sprintf(`{"n":%d}`, i)
 	}
 	if !slices.Equal(datas, want) {
-		t.Errorf("%d events, not in the order of Add", len(datas))
+		t.Errorf("%d events are not in the order of Add", len(datas))
 	}
 }
 
 func TestWakesCoalesceAndNeverBlock(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for i := range 5 {
 		w.add(event("tasks", "ann", "task-1", i))
@@ -203,7 +211,8 @@ func TestWakesCoalesceAndNeverBlock(t *testing.T) {
 	}
 }
 
-func TestTheTraceOfTheWriteTravelsWithTheEvent(t *testing.T) {
+func TestAnEventCarriesTheTraceOfItsWrite(t *testing.T) {
+	t.Parallel()
 	const own = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 	id, _ := trace.TraceIDFromHex("4bf92f3577b34da6a3ce929d0e0e4736")
 	span, _ := trace.SpanIDFromHex("00f067aa0ba902b7")

@@ -24,17 +24,17 @@ func (c *countingBroker) PublishBulk(_ context.Context, _ string, msgs []outbox.
 }
 
 const (
-	// pinDefault is long enough for some hundred thousand dead rows, and short enough for `make bench`. OUTBOX_PIN=60s
-	// is the figure of issue 3, a round for each -benchtime=1x.
+	// pinDefault is long enough for some hundred thousand dead rows, and short enough for `make bench`. With a longer
+	// OUTBOX_PIN, such as 60s, -benchtime=1x is one round.
 	pinDefault = 6 * time.Second
 	pinRounds  = 3
 	pinBatch   = 2000 // events between two looks at the clock
 )
 
-// BenchmarkPinnedSnapshot relays for a while beside a transaction that holds a snapshot, in turn with the same without
-// it. While the snapshot is held no deleted row can be removed, so whatever walks over deleted rows becomes slower with
-// every event. of-unpinned is the median of the rounds' ratios, late-of-unpinned that of each arm's last quarter, where
-// the dead rows are most.
+// BenchmarkPinnedSnapshot relays while another transaction holds a snapshot, in turn with the same without it. While the
+// snapshot is held no deleted row can be removed, so a read that walks over deleted rows becomes slower with every event.
+// of-unpinned is the median of the rounds' ratios. late-of-unpinned is that of the last quarter of each run, which has
+// the most dead rows.
 func BenchmarkPinnedSnapshot(b *testing.B) {
 	pin := pinDefault
 	if s := os.Getenv("OUTBOX_PIN"); s != "" {
@@ -63,7 +63,7 @@ func BenchmarkPinnedSnapshot(b *testing.B) {
 	b.ReportMetric(late[len(late)/2], "late-of-unpinned")
 }
 
-// churn fills and drains the outbox for a time and answers the rate of the draining, in all and in the last quarter.
+// churn fills and drains the outbox for d. It returns the events per second, of the whole time and of the last quarter.
 func (w *world) churn(d time.Duration, pinned bool) (rate, late float64) {
 	w.t.Helper()
 	w.admin("VACUUM outbox")
@@ -98,7 +98,7 @@ func (w *world) churn(d time.Duration, pinned bool) (rate, late float64) {
 	return float64(events) / took.Seconds(), float64(lateEvents) / lateTook.Seconds()
 }
 
-// pin opens a transaction that holds a snapshot until end.
+// pin opens a transaction that holds a snapshot until end is called.
 func (w *world) pin(ctx context.Context) (end func()) {
 	w.t.Helper()
 	conn, err := pgx.Connect(ctx, w.db.AdminURL)

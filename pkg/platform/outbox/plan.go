@@ -1,36 +1,38 @@
 package outbox
 
-// row is one outbox row.
+// row is one row of the outbox.
 type row struct {
 	bucket int16
 	id     int64
 	Message
 }
 
-// lineKey is what keeps its order and is held back together: one key's events on one topic. An empty key stands for
-// the whole topic.
-type lineKey struct{ topic, key string }
+// orderKey identifies the events that keep their order and are held back together: those of one key on one topic. With
+// an empty key it stands for the whole topic.
+type orderKey struct{ topic, key string }
 
-func (r row) line() lineKey { return lineKey{r.Topic, r.Key} }
+func (r row) orderKey() orderKey { return orderKey{r.Topic, r.Key} }
 
-// limits of one bulk.
+// limits bound one bulk.
 type limits struct {
 	rows  func(topic string) int
 	bytes int
-	alone func(row) bool // it goes with no other
+	alone func(row) bool // reports whether the row must be the only one of its bulk
 }
 
-// wave takes from rows, which are in id order, what may be published now, by topic, and returns what is left for the
-// next wave. A row may go when no earlier row of its line waits, when its subject is not in the topic's bulk yet, and
-// while the bulk is below both limits; a topic's first row always fits, however large. Rows that skip answers true for
-// are dropped: they stay in the table.
-func wave(rows []row, skip func(row) bool, limit limits) (bulks map[string][]row, rest []row) {
+// nextBatch takes from rows, which are in id order, the ones that may be published now. It returns one bulk for each
+// topic, and the rows that are left for the following batch.
+//
+// A row is taken when no earlier row of its order key is left, when its topic's bulk has no row of its subject yet, and
+// while that bulk is below both limits. A topic's first row always fits, however large it is. Rows for which skip
+// returns true are in neither result: they stay in the table.
+func nextBatch(rows []row, skip func(row) bool, limit limits) (bulks map[string][]row, left []row) {
 	type subject struct{ topic, id string }
 	bulks = map[string][]row{}
 	bytes := map[string]int{}
 	present := map[subject]bool{}
-	waits := map[lineKey]bool{}
-	closed := map[string]bool{} // topics whose bulk has an event that goes alone
+	waits := map[orderKey]bool{}
+	closed := map[string]bool{} // topics whose bulk has a row that must be alone
 	for _, r := range rows {
 		if skip(r) {
 			continue
@@ -38,9 +40,9 @@ func wave(rows []row, skip func(row) bool, limit limits) (bulks map[string][]row
 		bulk, s := bulks[r.Topic], subject{r.Topic, r.Subject}
 		alone := limit.alone(r)
 		full := len(bulk) > 0 && (alone || closed[r.Topic] || len(bulk) >= limit.rows(r.Topic) || bytes[r.Topic]+len(r.Data) > limit.bytes)
-		if full || present[s] || waits[r.line()] {
-			waits[r.line()] = true
-			rest = append(rest, r)
+		if full || present[s] || waits[r.orderKey()] {
+			waits[r.orderKey()] = true
+			left = append(left, r)
 			continue
 		}
 		present[s] = true
@@ -48,5 +50,5 @@ func wave(rows []row, skip func(row) bool, limit limits) (bulks map[string][]row
 		bytes[r.Topic] += len(r.Data)
 		bulks[r.Topic] = append(bulk, r)
 	}
-	return bulks, rest
+	return bulks, left
 }

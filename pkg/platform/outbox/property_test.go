@@ -16,9 +16,10 @@ import (
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
 )
 
-// TestNothingIsLostAndNoTaskIsReorderedWhateverDies lets many writers commit and roll back while relays fail, hang, lose
-// their sessions and are killed, and then compares what the broker has with what was committed.
-func TestNothingIsLostAndNoTaskIsReorderedWhateverDies(t *testing.T) {
+// TestNoEventIsLostOrReorderedWhenRelaysDie lets many writers commit and roll back while relays fail, hang, lose their
+// sessions and are killed. Then it compares the published events with the committed ones.
+func TestNoEventIsLostOrReorderedWhenRelaysDie(t *testing.T) {
+	t.Parallel()
 	writers, changes, seeds := 6, 60, 2
 	if testing.Short() {
 		changes, seeds = 25, 1
@@ -63,25 +64,24 @@ func checkNothingLost(t *testing.T, seed uint64, writers, changes int) {
 	stop()
 	chaos.Wait()
 
-	// A relay that nothing happens to any more.
+	// A last relay, without faults.
 	b.set(nil)
 	w.run(w.relay(b, named("last")))
 	w.waitFor("an empty outbox", func() bool { return w.waiting() == 0 })
 	committed.check(t, b)
 }
 
-// ledger is what was committed: the numbers of each subject in commit order.
+// ledger records the committed events.
 type ledger struct {
 	mu     sync.Mutex
 	events map[string]map[string]bool // topic and subject to event ids
-	order  map[string][]int
 }
 
 func (l *ledger) add(m outbox.Message) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.events == nil {
-		l.events, l.order = map[string]map[string]bool{}, map[string][]int{}
+		l.events = map[string]map[string]bool{}
 	}
 	at := m.Topic + " " + m.Subject
 	if l.events[at] == nil {
@@ -128,7 +128,7 @@ func (l *ledger) check(t *testing.T, b *broker) {
 
 var errRollback = errors.New("rolled back on purpose")
 
-// write makes changes of random tasks: the key's row is locked, its seq numbers the events.
+// write changes random tasks. It locks the key's row, whose seq numbers the events.
 func write(w *world, committed *ledger, rnd *rand.Rand, changes int) {
 	for range changes {
 		key := fmt.Sprint("user-", rnd.IntN(propertyKeys))
@@ -166,8 +166,8 @@ func write(w *world, committed *ledger, rnd *rand.Rand, changes int) {
 	}
 }
 
-// relaysThatDie runs one relay after the other on a faulty broker. Some are stopped, most are killed: their sessions
-// end, and what they had in flight arrives or not.
+// relaysThatDie runs one relay after the other on a faulty broker. Some are stopped; most are killed, so that their
+// sessions end and their events in flight arrive or not.
 func relaysThatDie(ctx context.Context, w *world, b *broker, name string, rnd *rand.Rand) {
 	for ctx.Err() == nil {
 		var dead atomic.Bool
@@ -194,7 +194,7 @@ func relaysThatDie(ctx context.Context, w *world, b *broker, name string, rnd *r
 	}
 }
 
-// sessionsThatDie ends sessions of the relays at random, while their processes live on.
+// sessionsThatDie ends sessions of the relays at random. The relays continue.
 func sessionsThatDie(ctx context.Context, w *world, rnd *rand.Rand) {
 	for ctx.Err() == nil {
 		select {
@@ -217,7 +217,7 @@ func endSessions(w *world, name string) error {
 	return err
 }
 
-// faultyBroker loses, delays, half publishes and lies about failures.
+// faultyBroker loses events, delays them, publishes a part of a bulk, and reports failures of published events.
 type faultyBroker struct {
 	to   *broker
 	mu   sync.Mutex
@@ -234,32 +234,32 @@ func (f *faultyBroker) PublishBulk(ctx context.Context, topic string, msgs []out
 	f.mu.Unlock()
 	time.Sleep(delay)
 	if f.dead.Load() && kind%2 == 0 {
-		return nil, errAway // the process died before it was sent
+		return nil, errAway // the process died before it sent the bulk
 	}
 	switch kind {
-	case 0: // nothing arrives
+	case 0: // no event arrives
 		return nil, errAway
 	case 1: // it hangs
 		<-ctx.Done()
 		return nil, ctx.Err()
-	case 2: // all of it arrives, the answer does not
+	case 2: // all events arrive, the answer does not
 		_, _ = f.to.PublishBulk(ctx, topic, shuffled)
 		return nil, errAway
-	case 3: // some of it arrives, and the answer says which
+	case 3: // some events arrive, and the answer says which
 		failed := map[string]error{}
 		for _, m := range shuffled[cut:] {
 			failed[m.EventID] = errAway
 		}
 		_, err := f.to.PublishBulk(ctx, topic, shuffled[:cut])
 		return failed, err
-	case 4: // some of it arrives, the answer does not
+	case 4: // some events arrive, the answer does not
 		_, _ = f.to.PublishBulk(ctx, topic, shuffled[:cut])
 		return nil, errAway
 	}
 	return f.to.PublishBulk(ctx, topic, shuffled)
 }
 
-// fill writes n events past InTx, of many keys and tasks.
+// fill commits n events of many keys and tasks.
 func fill(w *world, n int) {
 	w.t.Helper()
 	const chunk = 1000

@@ -18,27 +18,27 @@ import (
 
 // Defaults of RelayConfig.
 const (
-	defaultPollInterval = 100 * time.Millisecond // how late another replica's commit is seen at most
-	// defaultPublishTimeout is above what the Dapr client takes for all its attempts: it ends a publisher that hangs.
+	defaultPollInterval = 100 * time.Millisecond // the longest delay until another replica's commit is seen
+	// defaultPublishTimeout ends a publisher that hangs. It is above the time of all attempts of the Dapr client.
 	defaultPublishTimeout = 45 * time.Second
-	defaultMaxBatch       = 200     // events a bulk: beyond about 100 a larger one gains little
-	defaultMaxBatchBytes  = 2 << 20 // half of gRPC's 4 MiB, for what the envelopes add
-	defaultConcurrency    = 4       // workers, over disjoint keys, each with one bulk a topic in flight
+	defaultMaxBatch       = 200     // events in a bulk; beyond about 100 a larger one gains little
+	defaultMaxBatchBytes  = 2 << 20 // half of gRPC's 4 MiB: the envelopes need room too
+	defaultConcurrency    = 4       // workers; each has disjoint keys and one bulk of a topic in flight
 )
 
 const (
-	balanceInterval = time.Second // between two looks at who shares the work
-	// settleInterval is the same while buckets move, so that they are without a relay for a moment only.
-	settleInterval = 50 * time.Millisecond
+	balanceInterval = time.Second // between two calls of balance while no buckets move
+	// moveInterval is the same while buckets move, so that a bucket is without a relay only for a moment.
+	moveInterval   = 50 * time.Millisecond
 	reconnectDelay = 500 * time.Millisecond
-	// stopGrace is how long a bulk in flight may go on after the relay was told to stop.
+	// stopGrace is the time that a bulk in flight has to end when the relay stops.
 	stopGrace = 5 * time.Second
 )
 
-// RelayConfig sets up a relay. Zero values take the named defaults.
+// RelayConfig configures a relay. Zero values take the named defaults.
 type RelayConfig struct {
 	DB             *gorm.DB
-	URL            string // for the relay's own connections; default: what DB was opened with
+	URL            string // for the relay's own connections; default: the URL that DB was opened with
 	Outbox         *Outbox
 	Publisher      Publisher
 	Log            *slog.Logger
@@ -51,17 +51,17 @@ type RelayConfig struct {
 	Concurrency    int
 }
 
-// Relay moves committed events to the broker. One Run or RunOnce at a time.
+// Relay moves committed events to the broker. Only one call of Run or RunOnce may be active at a time.
 type Relay struct {
 	cfg     RelayConfig
 	metrics *metrics
 	store   *store
-	leases  *leases       // keepLeases' own
-	held    atomic.Uint64 // the buckets that workers may begin with: leases.held without those being given back
+	leases  *leases       // only keepLeases uses it
+	held    atomic.Uint64 // the buckets that workers may start on: leases.held without those being released
 	workers []*worker
 }
 
-// NewRelay checks the configuration. It does not dial.
+// NewRelay validates the configuration. It does not dial.
 func NewRelay(cfg RelayConfig) (*Relay, error) {
 	if cfg.DB == nil || cfg.Outbox == nil || cfg.Publisher == nil || cfg.Log == nil || cfg.Registerer == nil {
 		return nil, errors.New("outbox: a relay needs DB, Outbox, Publisher, Log and Registerer")
@@ -98,27 +98,27 @@ func setDefault[T time.Duration | int](v *T, value T) {
 	}
 }
 
-// Run relays until ctx ends; a bulk in flight then has a short grace to end. It outlasts a publisher and a database
-// that are away for any time, and returns nil.
+// Run relays until ctx ends; a bulk in flight then has stopGrace to end. It keeps running while publisher or database
+// are away, for any time. It returns nil.
 func (r *Relay) Run(ctx context.Context) error {
 	if err := r.open(ctx); err != nil {
 		return err
 	}
-	defer r.close() // only when no worker publishes any more
+	defer r.close() // group.Wait returns first: no worker publishes any more
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { r.keepLeases(ctx); return nil })
-	group.Go(func() error { r.fanWakes(ctx); return nil })
+	group.Go(func() error { r.dispatchWakes(ctx); return nil })
 	group.Go(func() error { r.poll(ctx); return nil })
 	group.Go(func() error { r.measure(ctx); return nil })
-	group.Go(func() error { r.keepFloors(ctx); return nil })
+	group.Go(func() error { r.keepWatermarks(ctx); return nil })
 	for _, w := range r.workers {
 		group.Go(func() error { w.run(ctx); return nil })
 	}
 	return group.Wait()
 }
 
-// RunOnce takes its share of the buckets, relays what is in them until nothing is left that may go, and gives them back.
-// It returns how many events were published, and the failures of those that were not.
+// RunOnce acquires its share of the buckets, relays their events until none is left that may be published now, and
+// releases the buckets. It returns how many events were published, and the failures of the others.
 func (r *Relay) RunOnce(ctx context.Context) (published int, err error) {
 	if err := r.open(ctx); err != nil {
 		return 0, err
@@ -128,15 +128,15 @@ func (r *Relay) RunOnce(ctx context.Context) (published int, err error) {
 		return 0, fmt.Errorf("outbox: %w", err)
 	}
 	for _, w := range r.workers {
-		got, failed := w.drain(ctx, w.mine)
-		published += got.published
-		err = errors.Join(err, failed, got.failed)
+		done, failed := w.drain(ctx, w.mine)
+		published += done.published
+		err = errors.Join(err, failed, done.failed)
 	}
 	return published, err
 }
 
 func (r *Relay) open(ctx context.Context) (err error) {
-	// One connection for each worker, and one each for the polling, the counting and the floors.
+	// One connection for each worker, and one each for poll, measure and keepWatermarks.
 	if r.store, err = openStore(ctx, r.cfg.URL, r.cfg.Name, len(r.workers)+3); err != nil {
 		return fmt.Errorf("outbox: %w", err)
 	}
@@ -148,25 +148,25 @@ func (r *Relay) close() {
 	r.store.close()
 }
 
-// fanWakes hands the news of commits to the workers whose buckets they are in.
-func (r *Relay) fanWakes(ctx context.Context) {
+// dispatchWakes notifies the workers of the buckets that this process has committed events to.
+func (r *Relay) dispatchWakes(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-r.cfg.Outbox.Wake():
-			r.poke(r.cfg.Outbox.dirty.Swap(0) & r.held.Load())
+			r.notify(r.cfg.Outbox.dirty.Swap(0) & r.held.Load())
 		}
 	}
 }
 
-func (r *Relay) poke(mask uint64) {
+func (r *Relay) notify(mask uint64) {
 	for _, w := range r.workers {
-		w.poke(mask)
+		w.notify(mask)
 	}
 }
 
-// poll finds what nobody here was told of: commits of other replicas, and events whose rest after a failure is over.
+// poll finds events that no wake announces: commits of other replicas, and events whose backoff is over.
 func (r *Relay) poll(ctx context.Context) {
 	tick := time.NewTicker(r.cfg.PollInterval)
 	defer tick.Stop()
@@ -178,23 +178,24 @@ func (r *Relay) poll(ctx context.Context) {
 		}
 		mask := r.held.Load()
 		for _, w := range r.workers {
-			mask &^= w.inFlight.Load() | w.dirty.Load() // these are looked at anyway
+			mask &^= w.inFlight.Load() | w.dirty.Load() // the worker looks at these in any case
 		}
 		call, cancel := context.WithTimeout(ctx, storeTimeout)
-		filled, err := r.store.filled(call, mask)
+		with, err := r.store.withRows(call, mask)
 		cancel()
 		if err != nil && ctx.Err() == nil {
-			r.complain(ctx, err)
+			r.warn(ctx, err)
 		}
-		r.poke(filled)
+		r.notify(with)
 	}
 }
 
-// keepLeases holds a session and this relay's share of the buckets, and takes both anew when the session is lost.
+// keepLeases holds a session and this relay's share of the buckets. When the session is lost it makes a new one and
+// acquires a share again.
 func (r *Relay) keepLeases(ctx context.Context) {
 	lost := false
 	for ctx.Err() == nil {
-		settled, err := r.balance(ctx)
+		stable, err := r.balance(ctx)
 		switch {
 		case err == nil && lost:
 			r.cfg.Log.InfoContext(ctx, "the outbox relay has its database session back")
@@ -205,33 +206,33 @@ func (r *Relay) keepLeases(ctx context.Context) {
 		}
 		switch {
 		case err != nil:
-			pause(ctx, reconnectDelay)
-		case settled:
-			pause(ctx, balanceInterval)
+			sleep(ctx, reconnectDelay)
+		case stable:
+			sleep(ctx, balanceInterval)
 		default:
-			pause(ctx, settleInterval)
+			sleep(ctx, moveInterval)
 		}
 	}
 }
 
-// balance looks once at who shares the work and moves buckets. After an error this relay holds none.
-func (r *Relay) balance(ctx context.Context) (settled bool, err error) {
+// balance calls leases.balance once, with a new session when there is none. After an error this relay holds no bucket.
+func (r *Relay) balance(ctx context.Context) (stable bool, err error) {
 	if r.leases == nil {
 		if r.leases, err = openLeases(ctx, r.cfg.URL, r.cfg.Name); err != nil {
 			return false, err
 		}
-		r.store.floors.restart.Store(true) // it may be another server
+		r.store.watermarks.restart.Store(true) // it may be another server
 	}
-	usable, settled, err := r.leases.balance(ctx, r.release)
+	usable, stable, err := r.leases.balance(ctx, r.quiesce)
 	if err != nil {
 		r.dropLeases()
 		return false, err
 	}
 	if before := r.held.Swap(usable); before != usable {
 		r.cfg.Log.DebugContext(ctx, "outbox buckets moved", "held", bits.OnesCount64(usable))
-		r.poke(usable &^ before)
+		r.notify(usable &^ before)
 	}
-	return settled, nil
+	return stable, nil
 }
 
 func (r *Relay) dropLeases() {
@@ -242,8 +243,8 @@ func (r *Relay) dropLeases() {
 	}
 }
 
-// release stops the workers from beginning with the buckets of mask, and answers those they are not busy with.
-func (r *Relay) release(mask uint64) (idle uint64) {
+// quiesce keeps the workers from starting on the buckets of mask, and returns those that no worker has in flight.
+func (r *Relay) quiesce(mask uint64) (idle uint64) {
 	r.held.And(^mask)
 	idle = mask
 	for _, w := range r.workers {

@@ -22,6 +22,7 @@ import (
 func refused(why string) error { return fmt.Errorf("%w: %s", outbox.ErrRefused, why) }
 
 func TestPublishedEventsLeaveTheTable(t *testing.T) {
+	t.Parallel()
 	w, b := newWorld(t), &broker{}
 	for i := range 10 {
 		w.add(event("tasks", fmt.Sprint("user-", i%3), fmt.Sprint("task-", i), i))
@@ -35,21 +36,22 @@ func TestPublishedEventsLeaveTheTable(t *testing.T) {
 }
 
 func TestACommitIsPublishedAtOnce(t *testing.T) {
+	t.Parallel()
 	w, b := newWorld(t), &broker{}
-	// A poll that never comes: only the wake can do it.
+	// Without a poll only the wake can start the publication.
 	w.run(w.relay(b, func(c *outbox.RelayConfig) { c.PollInterval = time.Hour }))
-	w.waitFor("the relay holds buckets", func() bool {
-		return w.count("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid::bigint = ? AND objid::bigint < 64", lockClass) == 64
-	})
+	w.waitFor("the relay holds all buckets", func() bool { return w.holding("relay") == 64 })
 	w.add(event("tasks", "ann", "task-1", 1))
 	w.waitFor("publication", func() bool { return len(b.published()) == 1 })
 }
 
-// lockClass is the first half of the relays' advisory locks, as pg_locks shows it.
-const lockClass = 0x74776f62
+// endRelaySessions ends the sessions of the relays of this database, as when their process dies.
+const endRelaySessions = `SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+	WHERE application_name = 'relay' AND datname = current_database()`
 
-// TestACrashBetweenCommitAndWakeLosesNothing: the row is there, nobody in this process was told.
+// TestACrashBetweenCommitAndWakeLosesNothing commits an event through another Outbox, whose wake the relay does not get.
 func TestACrashBetweenCommitAndWakeLosesNothing(t *testing.T) {
+	t.Parallel()
 	w, b := newWorld(t), &broker{}
 	w.run(w.relay(b))
 	another := outbox.New(w.db.Gorm, slog.New(slog.DiscardHandler))
@@ -60,14 +62,15 @@ func TestACrashBetweenCommitAndWakeLosesNothing(t *testing.T) {
 	w.waitFor("publication", func() bool { return len(b.published()) == 1 })
 }
 
-// TestACrashBetweenPublishAndDeleteRepeatsTheEvent with the id that consumers de-duplicate on.
+// TestACrashBetweenPublishAndDeleteRepeatsTheEvent with the same id, so that consumers can de-duplicate.
 func TestACrashBetweenPublishAndDeleteRepeatsTheEvent(t *testing.T) {
+	t.Parallel()
 	w, b := newWorld(t), &broker{}
 	w.add(event("tasks", "ann", "task-1", 1))
 	ctx, crash := context.WithCancel(t.Context())
 	b.after = func(string, []outbox.Message) {
-		// The process's sessions end, and it does nothing any more.
-		w.admin("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = 'relay'")
+		// A crash: the sessions of the process end, and it does nothing more.
+		w.admin(endRelaySessions)
 		crash()
 	}
 	if _, err := w.relay(b).RunOnce(ctx); err == nil {
@@ -84,13 +87,14 @@ func TestACrashBetweenPublishAndDeleteRepeatsTheEvent(t *testing.T) {
 	}
 }
 
-// TestADatabaseAwayForTheDeleteDoesNotRepeatTheEvent: the relay remembers what it only has to delete.
-func TestADatabaseAwayForTheDeleteDoesNotRepeatTheEvent(t *testing.T) {
+// TestAFailedDeleteDoesNotRepeatTheEvent: the relay remembers which published events it has to delete.
+func TestAFailedDeleteDoesNotRepeatTheEvent(t *testing.T) {
+	t.Parallel()
 	w, b := newWorld(t), &broker{}
 	var once sync.Once
 	b.after = func(string, []outbox.Message) {
 		once.Do(func() {
-			w.admin("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = 'relay'")
+			w.admin(endRelaySessions)
 		})
 	}
 	w.run(w.relay(b))
@@ -102,12 +106,13 @@ func TestADatabaseAwayForTheDeleteDoesNotRepeatTheEvent(t *testing.T) {
 }
 
 func TestALateCommitIsNotSkipped(t *testing.T) {
+	t.Parallel()
 	w, b := newWorld(t), &broker{}
 	r := w.relay(b)
 	early, commit, done := make(chan struct{}), make(chan struct{}), make(chan error)
 	go func() {
 		tx := w.db.Gorm.Begin()
-		// Its row gets the lower id.
+		// This row gets the lower id.
 		err := tx.Exec(`INSERT INTO outbox (bucket, topic, key, event_id, type, subject, trace_parent, data)
 			VALUES (7, 'tasks', 'late', gen_random_uuid(), 'created', 'late', '', '{"n":1}')`).Error
 		close(early)
@@ -130,7 +135,8 @@ func TestALateCommitIsNotSkipped(t *testing.T) {
 	}
 }
 
-func TestAFailedEventHoldsBackItsKeyOnItsTopicOnly(t *testing.T) {
+func TestAFailedEventHoldsBackOnlyItsOrderKey(t *testing.T) {
+	t.Parallel()
 	w, b := newWorld(t), &broker{}
 	w.add(
 		event("tasks", "ann", "bad", 1), event("tasks", "ann", "bad", 2), event("tasks", "ann", "other", 3),
@@ -151,7 +157,7 @@ func TestAFailedEventHoldsBackItsKeyOnItsTopicOnly(t *testing.T) {
 		got = append(got, number(m))
 	}
 	slices.Sort(got)
-	// 2 and 3 have the key and the topic of 1, and are later.
+	// 2 and 3 have the order key of 1 and are later.
 	if !slices.Equal(got, []int{4, 5}) {
 		t.Errorf("published %v, want [4 5]", got)
 	}
@@ -162,8 +168,9 @@ func TestAFailedEventHoldsBackItsKeyOnItsTopicOnly(t *testing.T) {
 	}
 }
 
-// TestAKeyThatFailsForLongDoesNotStarveItsBucket: its backlog is longer than a fetch.
+// TestAKeyThatFailsForLongDoesNotStarveItsBucket has a backlog of the failing key that is longer than a fetch.
 func TestAKeyThatFailsForLongDoesNotStarveItsBucket(t *testing.T) {
+	t.Parallel()
 	w, b := newWorld(t), &broker{}
 	err := w.box.InTx(t.Context(), func(tx *outbox.Tx) error {
 		for i := range 3000 {
@@ -186,7 +193,8 @@ func TestAKeyThatFailsForLongDoesNotStarveItsBucket(t *testing.T) {
 	w.waitFor("the other key's event", func() bool { return len(b.firsts("tasks", "good")) == 1 })
 }
 
-func TestAnEventThatSpoilsItsBulkIsSoonAlone(t *testing.T) {
+func TestAnEventThatFailsItsBulksIsIsolated(t *testing.T) {
+	t.Parallel()
 	w, b := newWorld(t), &broker{}
 	const n = 100
 	for i := range n {
@@ -195,20 +203,21 @@ func TestAnEventThatSpoilsItsBulkIsSoonAlone(t *testing.T) {
 	b.set(func(_ context.Context, _ string, msgs []outbox.Message) (map[string]error, error) {
 		for _, m := range msgs {
 			if number(m) == 50 {
-				return nil, errAway // of the whole bulk, and no word why
+				return nil, errAway // for the whole bulk, without the reason
 			}
 		}
 		return nil, nil
 	})
 	w.run(w.relay(b))
-	w.waitFor("all but the one", func() bool { return w.waiting() == 1 })
+	w.waitFor("all events but one", func() bool { return w.waiting() == 1 })
 	b.set(nil)
-	w.waitFor("the one", func() bool { return w.waiting() == 0 })
+	w.waitFor("the last event", func() bool { return w.waiting() == 0 })
 }
 
-func TestARefusedEventIsParkedAndItsKeyGoesOn(t *testing.T) {
+func TestARefusedEventIsParkedAndItsKeyContinues(t *testing.T) {
+	t.Parallel()
 	for name, fail := range map[string]func(context.Context, string, []outbox.Message) (map[string]error, error){
-		"by name": failing(func(m outbox.Message) error {
+		"by its id": failing(func(m outbox.Message) error {
 			if number(m) == 1 {
 				return refused("too large")
 			}
@@ -247,7 +256,7 @@ func TestARefusedEventIsParkedAndItsKeyGoesOn(t *testing.T) {
 				t.Errorf("parked %+v, want %s with its data and the reason", row, bad.EventID)
 			}
 			if strings.Count(log.String(), "level=ERROR") != 1 || !strings.Contains(log.String(), bad.EventID) {
-				t.Errorf("log %q does not report event %s as an error, once", log.String(), bad.EventID)
+				t.Errorf("log %q does not report event %s as one error", log.String(), bad.EventID)
 			}
 			if got := metric(t, reg, "outbox_parked_total"); got != 1 {
 				t.Errorf("outbox_parked_total = %v, want 1", got)
@@ -257,6 +266,7 @@ func TestARefusedEventIsParkedAndItsKeyGoesOn(t *testing.T) {
 }
 
 func TestBulksAreBoundedAndHoldASubjectOnce(t *testing.T) {
+	t.Parallel()
 	w, b := newWorld(t), &broker{}
 	err := w.box.InTx(t.Context(), func(tx *outbox.Tx) error {
 		for i := range 700 {
@@ -295,7 +305,8 @@ func TestBulksAreBoundedAndHoldASubjectOnce(t *testing.T) {
 	}
 }
 
-func TestAnEventLargerThanABulkGoesAlone(t *testing.T) {
+func TestAnEventLargerThanABulkIsSentAlone(t *testing.T) {
+	t.Parallel()
 	w, b := newWorld(t), &broker{}
 	big := event("tasks", "ann", "task-1", 1)
 	big.Data = append(big.Data, bytes.Repeat([]byte(" "), 1<<20)...)
@@ -306,7 +317,8 @@ func TestAnEventLargerThanABulkGoesAlone(t *testing.T) {
 	}
 }
 
-func TestAPublishThatHangsIsTimedOutAndTriedAgain(t *testing.T) {
+func TestAHangingPublishIsTimedOutAndRetried(t *testing.T) {
+	t.Parallel()
 	w, b := newWorld(t), &broker{}
 	var calls atomic.Int32
 	b.set(func(ctx context.Context, _ string, _ []outbox.Message) (map[string]error, error) {
@@ -324,7 +336,8 @@ func TestAPublishThatHangsIsTimedOutAndTriedAgain(t *testing.T) {
 	}
 }
 
-func TestABrokerThatIsAwayLosesNothingAndIsReportedNowAndThen(t *testing.T) {
+func TestABrokerOutageLosesNothingAndIsLoggedRarely(t *testing.T) {
+	t.Parallel()
 	w, b := newWorld(t), &broker{}
 	var log logtest.Buffer
 	var calls atomic.Int32
@@ -336,9 +349,9 @@ func TestABrokerThatIsAwayLosesNothingAndIsReportedNowAndThen(t *testing.T) {
 	for i := range 20 {
 		w.add(event("tasks", fmt.Sprint("user-", i), "task", i))
 	}
-	w.waitFor("several tries", func() bool { return calls.Load() > 6 })
+	w.waitFor("several attempts", func() bool { return calls.Load() > 6 })
 	if got := strings.Count(log.String(), "events wait in the outbox"); got != 1 {
-		t.Errorf("%d lines for %d failed tries, want 1:\n%s", got, calls.Load(), log.String())
+		t.Errorf("%d lines for %d failed attempts, want 1:\n%s", got, calls.Load(), log.String())
 	}
 	b.set(nil)
 	w.waitFor("an empty outbox", func() bool { return w.waiting() == 0 })
@@ -347,7 +360,8 @@ func TestABrokerThatIsAwayLosesNothingAndIsReportedNowAndThen(t *testing.T) {
 	}
 }
 
-func TestOneTopicThatFailsDoesNotStopAnother(t *testing.T) {
+func TestAFailingTopicDoesNotStopAnother(t *testing.T) {
+	t.Parallel()
 	w, b := newWorld(t), &broker{}
 	b.set(func(_ context.Context, topic string, _ []outbox.Message) (map[string]error, error) {
 		if topic == "bad" {
@@ -367,6 +381,7 @@ func TestOneTopicThatFailsDoesNotStopAnother(t *testing.T) {
 }
 
 func TestAStopLetsTheBulkInFlightEnd(t *testing.T) {
+	t.Parallel()
 	w, b := newWorld(t), &broker{}
 	begun, finish := make(chan struct{}), make(chan struct{})
 	b.set(func(ctx context.Context, _ string, _ []outbox.Message) (map[string]error, error) {
@@ -379,15 +394,16 @@ func TestAStopLetsTheBulkInFlightEnd(t *testing.T) {
 	<-begun
 	stopped := make(chan struct{})
 	go func() { stop(); close(stopped) }()
-	w.add(event("tasks", "ann", "task-1", 2)) // too late for this relay
+	w.add(event("tasks", "ann", "task-1", 2)) // the relay is stopping and does not start on it
 	close(finish)
 	<-stopped
 	if got := b.firsts("tasks", "task-1"); !slices.Equal(got, []int{1}) || w.waiting() != 1 {
-		t.Errorf("published %v, waiting %d; want [1] deleted and the second waiting", got, w.waiting())
+		t.Errorf("published %v, waiting %d; want [1] and the second waiting", got, w.waiting())
 	}
 }
 
-func TestTheGaugesTellTheBacklog(t *testing.T) {
+func TestTheGaugesShowTheBacklog(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	b := &broker{}
 	b.set(func(context.Context, string, []outbox.Message) (map[string]error, error) { return nil, errAway })
@@ -405,12 +421,13 @@ func TestTheGaugesTellTheBacklog(t *testing.T) {
 }
 
 func TestAnIncompleteConfigurationIsRefused(t *testing.T) {
+	t.Parallel()
 	if _, err := outbox.NewRelay(outbox.RelayConfig{}); err == nil {
-		t.Error("NewRelay of nothing = nil")
+		t.Error("NewRelay without a configuration = nil")
 	}
 }
 
-// metric sums a metric over its labels.
+// metric returns the sum of a metric over its labels.
 func metric(t *testing.T, reg *prometheus.Registry, name string) (sum float64) {
 	t.Helper()
 	families, err := reg.Gather()
@@ -427,9 +444,10 @@ func metric(t *testing.T, reg *prometheus.Registry, name string) (sum float64) {
 	return sum
 }
 
-// TestALargeBacklogIsNotReadForEveryCommit: while the broker is away each commit wakes the relay, and all it could find
-// is what rests.
+// TestALargeBacklogIsNotReadForEveryCommit: while the broker is away each commit wakes the relay, and every row that it
+// could find backs off.
 func TestALargeBacklogIsNotReadForEveryCommit(t *testing.T) {
+	t.Parallel()
 	const backlog, writers, commits = 20_000, 8, 400 // of each writer
 	w, b := newWorld(t), &broker{}
 	b.set(func(context.Context, string, []outbox.Message) (map[string]error, error) { return nil, errAway })
@@ -457,13 +475,13 @@ func TestALargeBacklogIsNotReadForEveryCommit(t *testing.T) {
 		})
 	}
 	writing.Wait()
-	stop() // which makes the sessions tell what they have read
+	stop() // ends the sessions, which makes Postgres count what they have read
 	took := time.Since(began)
 	fetched := (read() - before) / backlog
-	t.Logf("all that waits was read %d times in %s, in which %d events were committed", fetched, took, writers*commits)
-	// Ten tries to begin with, then one or two a second, and the gauges; a look for each commit would be ten a second.
+	t.Logf("the backlog was read %d times in %s, in which %d events were committed", fetched, took, writers*commits)
+	// Ten attempts at first, then one or two a second, and the gauges. A read for each commit would be ten a second.
 	if most := 10 + int(3*took.Seconds()); fetched > most {
-		t.Errorf("all that waits was read %d times in %s, want at most %d", fetched, took, most)
+		t.Errorf("the backlog was read %d times in %s, want at most %d", fetched, took, most)
 	}
 	b.set(nil)
 	w.run(w.relay(b))

@@ -21,10 +21,10 @@ import (
 	"github.com/taskwire/taskwire/pkg/platform/postgres"
 )
 
-// actAsRelay makes the test binary a replica's process: a relay on the database at this address.
+// actAsRelay is the variable that makes the test binary a replica's process: a relay on the database at its value.
 const actAsRelay = "OUTBOX_TEST_RELAY"
 
-// tableBroker keeps what is published in a table, which outlives the relay's process: its order is that of the broker.
+// tableBroker writes published events to a table, which outlives the relay's process. Their order is that of column at.
 type tableBroker struct{ pool *pgxpool.Pool }
 
 const sinkTable = `
@@ -43,7 +43,7 @@ func (b tableBroker) PublishBulk(ctx context.Context, topic string, msgs []outbo
 	return nil, err
 }
 
-// relayProcess relays until it is killed, and notes the most that its heap held.
+// relayProcess relays until it is killed, and records the largest size of its heap.
 func relayProcess(url string) {
 	fail := func(err error) {
 		if err != nil {
@@ -73,7 +73,7 @@ func relayProcess(url string) {
 	fail(r.Run(ctx))
 }
 
-// startRelay starts a replica as a process of its own.
+// startRelay starts a replica in its own process.
 func (w *world) startRelay() *exec.Cmd {
 	w.t.Helper()
 	cmd := exec.Command(os.Args[0])
@@ -93,16 +93,17 @@ const (
 	scaleBacklog = 100_000
 	scaleKeys    = 997
 	scaleBody    = 1000 // bytes an event: the backlog is 100 MB
-	// scaleHeap is what a replica's heap may hold: 4 workers with 8 MiB of rows at most, as much again for what is not
-	// collected yet, and the drivers. It does not depend on the backlog.
+	// scaleHeap bounds a replica's heap: 4 workers with up to 8 MiB of rows, as much again that is not collected yet, and
+	// the drivers. It does not depend on the backlog.
 	scaleHeap = 64 << 20
 )
 
-// TestABacklogOfAHundredThousandDrainsWhileWritesGoOn: two replicas, each a process, of which one is killed in the
-// middle; writers that go on; a transaction that took its place before all others and commits late. Nothing is lost,
-// each key's events are first published in the order of their commits, a repetition has the same event_id, and the
-// memory of the replicas does not grow with the backlog.
-func TestABacklogOfAHundredThousandDrainsWhileWritesGoOn(t *testing.T) {
+// TestAHundredThousandEventsDrainDuringWrites runs two replicas, each a process, and kills one in the middle. Writers
+// continue meanwhile, and a transaction that took the lowest id commits late. No event is lost; the first publications of
+// a key are in commit order; a repetition has the same event_id; the memory of the replicas does not grow with the
+// backlog.
+func TestAHundredThousandEventsDrainDuringWrites(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("long")
 	}
@@ -121,7 +122,7 @@ func TestABacklogOfAHundredThousandDrainsWhileWritesGoOn(t *testing.T) {
 	if err := killed.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = killed.Wait() // it says that it was killed
+	_ = killed.Wait() // its error is that it was killed
 	atKill := sunk()
 	w.waitFor("two thirds are published", func() bool { return sunk() > scaleBacklog*2/3 })
 	if err := late.Commit().Error; err != nil {
@@ -142,7 +143,7 @@ func TestABacklogOfAHundredThousandDrainsWhileWritesGoOn(t *testing.T) {
 			SELECT n, lag(n) OVER (PARTITION BY topic, key ORDER BY at) AS before
 			FROM (SELECT DISTINCT ON (event_id) event_id, topic, key, n, at FROM sink ORDER BY event_id, at) AS firsts
 		) AS s WHERE n <= before`); n != 0 {
-		t.Errorf("%d events came after a later one of their key", n)
+		t.Errorf("%d events were first published after a later one of their key", n)
 	}
 	if heap := w.count("SELECT max(heap) FROM peak"); heap > scaleHeap {
 		t.Errorf("a replica's heap held %d MiB of a backlog of %d MiB, want at most %d MiB", heap>>20, scaleBacklog*scaleBody>>20, scaleHeap>>20)
@@ -151,7 +152,7 @@ func TestABacklogOfAHundredThousandDrainsWhileWritesGoOn(t *testing.T) {
 		total, written(), atKill, all-distinct, w.count("SELECT max(heap) FROM peak")>>20)
 }
 
-// fillLarge makes the backlog: large events, whose number grows within each key.
+// fillLarge makes the backlog of large events. Their numbers ascend within each key.
 func (w *world) fillLarge() {
 	w.t.Helper()
 	pad := strings.Repeat("x", scaleBody-20)
@@ -170,7 +171,7 @@ func (w *world) fillLarge() {
 	}
 }
 
-// openLate inserts an event, whose id is then the lowest of all, and leaves the commit to the caller.
+// openLate inserts an event, which gets the lowest id of all, and leaves the commit to the caller.
 func (w *world) openLate() *gorm.DB {
 	w.t.Helper()
 	tx := w.db.Gorm.Begin()
@@ -186,7 +187,7 @@ func (w *world) openLate() *gorm.DB {
 const insertLate = `INSERT INTO outbox (bucket, topic, key, event_id, type, subject, trace_parent, data)
 	VALUES (7, 'tasks', 'late', gen_random_uuid(), 'created', 'late', '', '{"n":1}')`
 
-// writeOn changes random keys by n writers until stop.
+// writeOn lets n writers change random keys until stop.
 func (w *world) writeOn(n int) (stop func(), written func() int) {
 	ctx, cancel := context.WithCancel(context.Background())
 	counts := make([]int, n)
@@ -205,7 +206,7 @@ func (w *world) writeOn(n int) (stop func(), written func() int) {
 					return
 				}
 				counts[i]++
-				time.Sleep(time.Millisecond) // some thousand a second at most: the machine is the relays'
+				time.Sleep(time.Millisecond) // at most some thousand a second, so that the relays get CPU time
 			}
 		})
 	}
@@ -219,35 +220,43 @@ func (w *world) writeOn(n int) (stop func(), written func() int) {
 	}
 }
 
-// TestALateCommitIsNotSkippedByARelayThatHasGoneOn: the relay has raised its floors far past it, were it not for its
-// lock; and it has raised them, so that a read does not begin at the deleted rows.
-func TestALateCommitIsNotSkippedByARelayThatHasGoneOn(t *testing.T) {
+// TestALateCommitIsNotBelowTheWatermark: without the lock of the open transaction, the relay would have advanced its
+// watermarks past the late row.
+func TestALateCommitIsNotBelowTheWatermark(t *testing.T) {
+	t.Parallel()
 	w, b := newWorld(t), &broker{}
 	late := w.openLate()
-	w.run(w.relay(b))
-	for i := range 12 { // over several of the relay's looks
+	r := w.relay(b)
+	w.run(r)
+	// The relay makes several observations meanwhile.
+	want := 0
+	for begin := time.Now(); want == 0 || time.Since(begin) < 5*outbox.WatermarkInterval; {
 		fill(w, 500)
-		want := (i + 1) * 500
+		want += 500
 		w.waitFor("the others", func() bool { return len(b.published()) >= want })
-		time.Sleep(100 * time.Millisecond)
+	}
+	if low := r.LowestWatermark(); low != 0 {
+		t.Errorf("a watermark is at %d, above the id of the open transaction", low)
 	}
 	if err := late.Commit().Error; err != nil {
 		t.Fatal(err)
 	}
-	w.waitFor("the late one", func() bool { return len(b.firsts("tasks", "late")) == 1 && w.waiting() == 0 })
-	// And what comes later is still found.
+	w.waitFor("the late event", func() bool { return len(b.firsts("tasks", "late")) == 1 && w.waiting() == 0 })
+	// A later event is found too.
 	w.add(event("tasks", "late", "late-2", 2))
-	w.waitFor("a later one", func() bool { return len(b.firsts("tasks", "late-2")) == 1 })
+	w.waitFor("a later event", func() bool { return len(b.firsts("tasks", "late-2")) == 1 })
 }
 
-// TestASequenceThatIsSetBackLosesNothing: as after a failover to a server that had not heard of the last numbers.
-func TestASequenceThatIsSetBackLosesNothing(t *testing.T) {
+// TestASequenceSetBackLosesNothing: the sequence is set back by a failover to a server that misses the last ids.
+func TestASequenceSetBackLosesNothing(t *testing.T) {
+	t.Parallel()
 	w, b := newWorld(t), &broker{}
-	w.run(w.relay(b))
+	r := w.relay(b)
+	w.run(r)
 	fill(w, 2000)
-	w.waitFor("all", func() bool { return w.waiting() == 0 })
-	time.Sleep(time.Second) // the floors are at the last number
+	w.waitFor("all", func() bool { return len(b.published()) == 2000 && w.waiting() == 0 })
+	w.waitFor("the watermarks are at the last id", func() bool { return r.LowestWatermark() == 2000 })
 	w.admin("SELECT setval('outbox_id_seq', 5)")
 	w.add(event("tasks", "ann", "task", 1))
-	w.waitFor("one below the old floor", func() bool { return len(b.firsts("tasks", "task")) == 1 && w.waiting() == 0 })
+	w.waitFor("an event below the old watermark", func() bool { return len(b.firsts("tasks", "task")) == 1 && w.waiting() == 0 })
 }

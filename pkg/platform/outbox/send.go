@@ -1,5 +1,7 @@
 package outbox
 
+// This file publishes one batch and sorts its rows by what happened to them.
+
 import (
 	"context"
 	"errors"
@@ -7,8 +9,8 @@ import (
 	"time"
 )
 
-// sent is what became of one topic's bulk.
-type sent struct {
+// result is the outcome of one topic's bulk.
+type result struct {
 	topic   string
 	bulk    []row
 	acked   []row
@@ -18,66 +20,73 @@ type sent struct {
 	err     error // the first failure that is not a refusal
 }
 
-// sendAll publishes the bulks of one wave, each topic on its own.
-func (r *Relay) sendAll(ctx context.Context, bulks map[string][]row) []*sent {
-	var all []*sent
+// refusal is a row whose event the broker can never take.
+type refusal struct {
+	row
+	err error
+}
+
+// sendBatch publishes the bulks of one batch, all topics at the same time.
+func (r *Relay) sendBatch(ctx context.Context, bulks map[string][]row) []*result {
+	var all []*result
 	var wg sync.WaitGroup
 	for topic, bulk := range bulks {
-		s := &sent{topic: topic, bulk: bulk}
-		all = append(all, s)
-		wg.Go(func() { r.send(ctx, s) })
+		res := &result{topic: topic, bulk: bulk}
+		all = append(all, res)
+		wg.Go(func() { r.sendBulk(ctx, res) })
 	}
 	wg.Wait()
 	return all
 }
 
-func (r *Relay) send(ctx context.Context, s *sent) {
-	failed, err := r.publish(ctx, s.topic, s.bulk)
-	if err != nil && errors.Is(err, ErrRefused) && len(s.bulk) > 1 {
-		r.sendSingly(ctx, s) // it does not say which event it means
+func (r *Relay) sendBulk(ctx context.Context, res *result) {
+	failed, err := r.publish(ctx, res.topic, res.bulk)
+	if err != nil && errors.Is(err, ErrRefused) && len(res.bulk) > 1 {
+		r.sendOneByOne(ctx, res) // the error does not say which event was refused
 		return
 	}
-	for _, row := range s.bulk {
-		why := failed[row.EventID]
+	for _, row := range res.bulk {
+		reason := failed[row.EventID]
 		if err != nil {
-			why = err
+			reason = err
 		}
-		s.sort(row, why)
+		res.add(row, reason)
 	}
-	// A bulk of which each event failed says no more than that. Of one alone the publisher may know why.
-	s.whole = len(s.failed) == len(s.bulk) && (err != nil || len(s.bulk) > 1)
+	// With several rows, a failure of each is a failure of the whole bulk. With one row, the publisher may have named the
+	// row as the cause: then only an error for the bulk counts.
+	res.whole = len(res.failed) == len(res.bulk) && (err != nil || len(res.bulk) > 1)
 }
 
-// sendSingly finds the event for which a bulk was refused.
-func (r *Relay) sendSingly(ctx context.Context, s *sent) {
-	for i, row := range s.bulk {
-		failed, err := r.publish(ctx, s.topic, s.bulk[i:i+1])
+// sendOneByOne finds the event for which a bulk was refused.
+func (r *Relay) sendOneByOne(ctx context.Context, res *result) {
+	for i, row := range res.bulk {
+		failed, err := r.publish(ctx, res.topic, res.bulk[i:i+1])
 		if err == nil {
 			err = failed[row.EventID]
 		}
-		s.sort(row, err)
-		if err != nil && !errors.Is(err, ErrRefused) { // the rest would only wait as long for the same
-			s.failed = append(s.failed, s.bulk[i+1:]...)
+		res.add(row, err)
+		if err != nil && !errors.Is(err, ErrRefused) { // the rows after it would fail in the same way
+			res.failed = append(res.failed, res.bulk[i+1:]...)
 			return
 		}
 	}
 }
 
-func (s *sent) sort(row row, err error) {
+func (res *result) add(row row, err error) {
 	switch {
 	case err == nil:
-		s.acked = append(s.acked, row)
+		res.acked = append(res.acked, row)
 	case errors.Is(err, ErrRefused):
-		s.refused = append(s.refused, refusal{row, err})
+		res.refused = append(res.refused, refusal{row, err})
 	default:
-		s.failed = append(s.failed, row)
-		if s.err == nil {
-			s.err = err
+		res.failed = append(res.failed, row)
+		if res.err == nil {
+			res.err = err
 		}
 	}
 }
 
-// publish makes one call, bounded in time.
+// publish makes one call within the time limit.
 func (r *Relay) publish(ctx context.Context, topic string, bulk []row) (map[string]error, error) {
 	msgs := make([]Message, len(bulk))
 	for i, row := range bulk {

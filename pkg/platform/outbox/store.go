@@ -13,22 +13,22 @@ import (
 )
 
 const (
-	// fetchRows and fetchBytes bound what one worker holds in memory, shared out among its buckets.
+	// fetchRows and fetchBytes bound what one worker holds in memory. Its buckets share them.
 	fetchRows  = 1024
 	fetchBytes = 8 << 20
-	// minPerBucket: a fetch is worth its round trip.
+	// minPerBucket keeps a fetch worth its round trip, however many buckets share fetchRows.
 	minPerBucket = 16
-	// fewPerBucket is enough to see whether what failed goes again: one that may be alone in its bulk, and others.
-	fewPerBucket = 2
-	// storeTimeout bounds each of the relay's statements. All touch few rows.
+	// probePerBucket is enough to find out whether a broker is back: a row that must be alone in its bulk, and another.
+	probePerBucket = 2
+	// storeTimeout bounds each of the relay's statements. All of them touch few rows.
 	storeTimeout = 5 * time.Second
 )
 
-// store is the relay's side of the table. Its connections are its own: requests cannot starve the relay, nor the relay
-// them, and the planner can be told what it cannot know.
+// store is the relay's access to the table. It has connections of its own, so that requests and relay cannot starve one
+// another, and so that its sessions can set the planner's parameters.
 type store struct {
-	pool   *pgxpool.Pool
-	floors floors
+	pool       *pgxpool.Pool
+	watermarks watermarks
 }
 
 func openStore(ctx context.Context, url, name string, conns int) (*store, error) {
@@ -37,7 +37,7 @@ func openStore(ctx context.Context, url, name string, conns int) (*store, error)
 		return nil, err
 	}
 	for param, value := range map[string]string{
-		// A queue's statistics are always wrong: it was empty or full when they were taken. The one right plan walks
+		// The statistics of a queue are always wrong: it was empty or full when they were taken. The one right plan walks
 		// the index in order.
 		"enable_seqscan": "off", "enable_bitmapscan": "off", "enable_sort": "off",
 		"plan_cache_mode": "force_generic_plan", "jit": "off",
@@ -60,7 +60,7 @@ func openStore(ctx context.Context, url, name string, conns int) (*store, error)
 
 func (s *store) close() { s.pool.Close() }
 
-// listBuckets expands a mask.
+// listBuckets lists the buckets of a mask.
 func listBuckets(mask uint64) []int16 {
 	var all []int16
 	for b := int16(0); b < buckets; b++ {
@@ -71,15 +71,15 @@ func listBuckets(mask uint64) []int16 {
 	return all
 }
 
-// filled answers which of the buckets have rows.
-func (s *store) filled(ctx context.Context, mask uint64) (uint64, error) {
+// withRows returns the buckets of mask that have rows.
+func (s *store) withRows(ctx context.Context, mask uint64) (uint64, error) {
 	wanted := listBuckets(mask)
 	if len(wanted) == 0 {
 		return 0, nil
 	}
 	rows, err := s.pool.Query(ctx, `
-		SELECT b FROM unnest($1::smallint[], $2::bigint[]) AS t (b, f)
-		WHERE EXISTS (SELECT FROM outbox WHERE bucket = b AND id > f)`, wanted, s.floors.of(wanted))
+		SELECT b FROM unnest($1::smallint[], $2::bigint[]) AS t (b, w)
+		WHERE EXISTS (SELECT FROM outbox WHERE bucket = b AND id > w)`, wanted, s.watermarks.of(wanted))
 	if err != nil {
 		return 0, fmt.Errorf("look for events: %w", err)
 	}
@@ -87,24 +87,24 @@ func (s *store) filled(ctx context.Context, mask uint64) (uint64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("look for events: %w", err)
 	}
-	var filled uint64
+	var with uint64
 	for _, b := range found {
-		filled |= 1 << b
+		with |= 1 << b
 	}
-	return filled, nil
+	return with, nil
 }
 
-// fetchSQL reads, of each bucket, the oldest rows up to a number and a size, but none of a resting topic or line. It
-// begins at the oldest row there is, past the deleted ones below the floor: a row that was numbered early and committed
-// late is found, which a reader that keeps a high-water mark would skip.
+// fetchSQL reads the oldest rows of each bucket, up to a number and a size, without the topics and order keys that back
+// off. It begins above the low watermark and not above the last published id, so it finds a row that was numbered early
+// and committed late.
 const fetchSQL = `
 	SELECT o.bucket, o.id, o.topic, o.key, o.event_id::text, o.type, o.subject, o.trace_parent, o.data
-	FROM unnest($1::smallint[], $7::bigint[]) AS b (bucket, floor)
+	FROM unnest($1::smallint[], $7::bigint[]) AS b (bucket, watermark)
 	CROSS JOIN LATERAL (
 		SELECT *, sum(octet_length(data)) OVER (ORDER BY id) AS upto
 		FROM (
 			SELECT * FROM outbox
-			WHERE outbox.bucket = b.bucket AND outbox.id > b.floor
+			WHERE outbox.bucket = b.bucket AND outbox.id > b.watermark
 				AND outbox.topic <> ALL ($3::text[])
 				AND (outbox.topic, outbox.key) NOT IN (SELECT * FROM unnest($4::text[], $5::text[]))
 			ORDER BY outbox.id LIMIT $2
@@ -116,33 +116,34 @@ const deleteSQL = `
 	DELETE FROM outbox USING unnest($1::smallint[], $2::bigint[]) AS gone (bucket, id)
 	WHERE outbox.bucket = gone.bucket AND outbox.id = gone.id`
 
-// fetch says what is to be read.
+// fetch is a request for rows.
 type fetch struct {
-	mask   uint64    // of these buckets; 0: nothing
-	topics []string  // none of these, which rest
-	lines  []lineKey // nor of these
-	few    bool      // enough for one try
+	mask       uint64     // the buckets to read; 0 reads nothing
+	skipTopics []string   // topics that back off
+	skipKeys   []orderKey // order keys that back off
+	probe      bool       // read only the few rows of one attempt
 }
 
-// exchange deletes what was published and fetches what is next, in one round trip and one transaction. rows are in id
-// order; more tells the buckets that may have further rows.
-func (s *store) exchange(ctx context.Context, published []row, ask fetch) (rows []row, more uint64, err error) {
+// deleteAndFetch deletes the published rows and fetches what ask requests, in one round trip and one transaction. rows
+// are in id order. more is the mask of the buckets that may have further rows.
+func (s *store) deleteAndFetch(ctx context.Context, published []row, ask fetch) (rows []row, more uint64, err error) {
 	batch := &pgx.Batch{}
 	if len(published) > 0 {
-		bucket, id := places(published)
+		bucket, id := primaryKeys(published)
 		batch.Queue(deleteSQL, bucket, id)
 	}
 	if wanted := listBuckets(ask.mask); len(wanted) > 0 {
-		lineTopics, lineKeys := make([]string, len(ask.lines)), make([]string, len(ask.lines))
-		for i, l := range ask.lines {
-			lineTopics[i], lineKeys[i] = l.topic, l.key
+		keyTopics, keys := make([]string, len(ask.skipKeys)), make([]string, len(ask.skipKeys))
+		for i, k := range ask.skipKeys {
+			keyTopics[i], keys[i] = k.topic, k.key
 		}
 		perBucket, bytesPerBucket := max(minPerBucket, fetchRows/len(wanted)), fetchBytes/len(wanted)
-		if ask.few {
-			perBucket = fewPerBucket
+		if ask.probe {
+			perBucket = probePerBucket
 		}
-		batch.Queue(fetchSQL, wanted, perBucket, ask.topics, lineTopics, lineKeys, bytesPerBucket, s.floors.of(wanted)).Query(func(rs pgx.Rows) (err error) {
-			rows, more, err = collect(rs, perBucket, bytesPerBucket)
+		args := []any{wanted, perBucket, ask.skipTopics, keyTopics, keys, bytesPerBucket, s.watermarks.of(wanted)}
+		batch.Queue(fetchSQL, args...).Query(func(rs pgx.Rows) (err error) {
+			rows, more, err = scanRows(rs, perBucket, bytesPerBucket)
 			return err
 		})
 	}
@@ -155,7 +156,7 @@ func (s *store) exchange(ctx context.Context, published []row, ask fetch) (rows 
 	return rows, more, nil
 }
 
-func collect(rs pgx.Rows, perBucket, bytesPerBucket int) (rows []row, more uint64, err error) {
+func scanRows(rs pgx.Rows, perBucket, bytesPerBucket int) (rows []row, more uint64, err error) {
 	var count, bytes [buckets]int
 	for rs.Next() {
 		var r row
@@ -170,23 +171,18 @@ func collect(rs pgx.Rows, perBucket, bytesPerBucket int) (rows []row, more uint6
 		}
 		rows = append(rows, r)
 	}
-	// The oldest first over all buckets, so that none waits for another's backlog.
+	// The oldest first over all buckets, so that no bucket waits for the backlog of another.
 	slices.SortFunc(rows, func(a, b row) int { return int(a.id - b.id) })
 	return rows, more, rs.Err()
 }
 
-func places(rows []row) (bucket []int16, id []int64) {
+// primaryKeys returns the two columns of the rows' primary keys.
+func primaryKeys(rows []row) (bucket []int16, id []int64) {
 	bucket, id = make([]int16, len(rows)), make([]int64, len(rows))
 	for i, r := range rows {
 		bucket[i], id[i] = r.bucket, r.id
 	}
 	return bucket, id
-}
-
-// refusal is an event that the broker can never take.
-type refusal struct {
-	row
-	err error
 }
 
 const parkSQL = `
@@ -198,36 +194,36 @@ const parkSQL = `
 	INSERT INTO outbox_parked (id, topic, key, event_id, type, subject, trace_parent, data, created_at, reason)
 	SELECT id, topic, key, event_id, type, subject, trace_parent, data, created_at, reason FROM gone`
 
-// park moves refused events out of the way in one statement, so that each is in exactly one of the two tables.
+// park moves refused events to outbox_parked in one statement, so that each is in exactly one of the two tables.
 func (s *store) park(ctx context.Context, refused []refusal) error {
 	rows, reasons := make([]row, len(refused)), make([]string, len(refused))
 	for i, x := range refused {
 		rows[i], reasons[i] = x.row, x.err.Error()
 	}
-	bucket, id := places(rows)
+	bucket, id := primaryKeys(rows)
 	if _, err := s.pool.Exec(ctx, parkSQL, bucket, id, reasons); err != nil {
 		return fmt.Errorf("park %d refused events: %w", len(refused), err)
 	}
 	return nil
 }
 
-// counts of the whole table, whoever holds the buckets.
+// counts are those of the whole table, not only of the buckets that this relay holds.
 type counts struct {
 	backlog, parked int64
-	oldest          float64 // seconds
+	oldest          float64 // age of the oldest row in seconds
 }
 
 func (s *store) count(ctx context.Context) (c counts, err error) {
 	every := listBuckets(^uint64(0))
 	err = s.pool.QueryRow(ctx, `
 		WITH part AS (
-			SELECT n, oldest FROM unnest($1::smallint[], $2::bigint[]) AS b (bucket, floor)
+			SELECT n, oldest FROM unnest($1::smallint[], $2::bigint[]) AS b (bucket, watermark)
 			CROSS JOIN LATERAL (
-				SELECT count(*) AS n, min(created_at) AS oldest FROM outbox WHERE outbox.bucket = b.bucket AND outbox.id > b.floor
+				SELECT count(*) AS n, min(created_at) AS oldest FROM outbox WHERE outbox.bucket = b.bucket AND outbox.id > b.watermark
 			) AS rows
 		)
 		SELECT sum(n)::bigint, (SELECT count(*) FROM outbox_parked),
 			COALESCE(EXTRACT(epoch FROM clock_timestamp() - min(oldest)), 0)::float8
-		FROM part`, every, s.floors.of(every)).Scan(&c.backlog, &c.parked, &c.oldest)
+		FROM part`, every, s.watermarks.of(every)).Scan(&c.backlog, &c.parked, &c.oldest)
 	return c, err
 }

@@ -9,14 +9,16 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/gorm"
+
+	"github.com/taskwire/taskwire/pkg/platform/tracecontext"
 )
 
-// Tx is a transaction that can add events. It is not safe for concurrent use, and ends when InTx's function returns.
+// Tx is a transaction that can add events. It is not safe for concurrent use. It ends when InTx's function returns.
 type Tx struct {
 	*gorm.DB
-	msgs []Message
-	err  error // of the first bad message
-	last []statement
+	msgs     []Message
+	err      error // of the first bad message
+	deferred []statement
 }
 
 type statement struct {
@@ -24,8 +26,8 @@ type statement struct {
 	args []any
 }
 
-// Add buffers an event. The buffer is written in one statement at the end of the transaction, in the order of the
-// calls. A message that lacks a field fails the transaction. An empty TraceParent takes the trace of InTx's context.
+// Add buffers an event. The buffer is written at the end of the transaction, in the order of the calls. A message that
+// lacks a field fails the transaction. An empty TraceParent becomes that of InTx's context.
 func (tx *Tx) Add(m Message) {
 	if tx.err == nil {
 		tx.err = m.check()
@@ -33,29 +35,30 @@ func (tx *Tx) Add(m Message) {
 	tx.msgs = append(tx.msgs, m)
 }
 
-// Last keeps a statement ($1, $2, …) for the end of the transaction. It travels with the events and the COMMIT in one
-// round trip, before them and in the order of the calls. Nothing that runs in the transaction sees its effect, and
-// nobody counts its rows: it is for a plain INSERT, which either writes its row or fails the transaction.
-func (tx *Tx) Last(sql string, args ...any) { tx.last = append(tx.last, statement{sql, args}) }
+// Defer keeps a statement ($1, $2, …) for the end of the transaction. The deferred statements, in the order of the
+// calls, then the events and the COMMIT are sent in one round trip. No other statement of the transaction sees the
+// effect, and the number of rows is not checked. So it is for a plain INSERT, which writes its row or fails the
+// transaction.
+func (tx *Tx) Defer(sql string, args ...any) { tx.deferred = append(tx.deferred, statement{sql, args}) }
 
-// First is a statement at the beginning of a transaction. All of them travel with the BEGIN in one round trip, and each
+// First is a statement at the beginning of a transaction. All of them are sent with the BEGIN in one round trip, and each
 // sees what was committed when it starts: a statement after one that waited for a lock sees the work of the lock's last
-// holder. Read reads its rows; an error of Read rolls back and is returned as it is.
+// holder. Read reads its rows; an error of Read rolls back and is returned unchanged.
 type First struct {
 	SQL  string // $1, $2, …
 	Args []any
 	Read func(pgx.Rows) error
 }
 
-// InTx runs fn in a transaction, writes the events it added, commits, and wakes the relay. An error of fn, of the
-// write or of the commit is returned and nothing is committed; but where the connection is lost during the commit,
-// nobody knows: the caller must not answer with success, and a repetition must be harmless. A panic of fn rolls back
-// and goes on.
+// InTx runs fn in a transaction, writes the events that fn added, commits, and wakes the relay. It returns the error of
+// fn, of a write or of the commit, and then nothing is committed. The exception is a connection that is lost during the
+// commit: the transaction may have committed, so the caller must not answer with success, and a repetition must be
+// harmless. A panic of fn rolls back and is raised again.
 func (o *Outbox) InTx(ctx context.Context, fn func(tx *Tx) error) error {
 	return o.InTxFirst(ctx, nil, fn)
 }
 
-// InTxFirst is InTx that begins with statements.
+// InTxFirst is InTx with first statements that cost no round trip of their own.
 func (o *Outbox) InTxFirst(ctx context.Context, first []First, fn func(tx *Tx) error) error {
 	pool, err := o.db.DB()
 	if err != nil {
@@ -65,13 +68,13 @@ func (o *Outbox) InTxFirst(ctx context.Context, first []First, fn func(tx *Tx) e
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	// A connection whose transaction did not end is not used again: the driver looks when the pool takes it back out.
+	// The driver checks a connection before the pool uses it again, and drops one whose transaction did not end.
 	defer func() { _ = conn.Close() }()
 	s := &session{conn, conn}
 	committed := false
 	defer func() {
 		if !committed {
-			_ = s.Rollback() // its error would only repeat the one that is returned
+			_ = s.Rollback() // its error would only repeat the returned one
 		}
 	}()
 	if err := s.begin(ctx, first); err != nil {
@@ -86,8 +89,8 @@ func (o *Outbox) InTxFirst(ctx context.Context, first []First, fn func(tx *Tx) e
 		return tx.err
 	}
 	batch := &pgx.Batch{}
-	for _, l := range tx.last {
-		batch.Queue(l.sql, l.args...)
+	for _, d := range tx.deferred {
+		batch.Queue(d.sql, d.args...)
 	}
 	mask := tx.queueEvents(ctx, batch)
 	if err := s.commit(ctx, batch); err != nil {
@@ -98,11 +101,11 @@ func (o *Outbox) InTxFirst(ctx context.Context, first []First, fn func(tx *Tx) e
 	return nil
 }
 
-// queueEvents adds the INSERTs of the buffered events and returns the mask of their buckets.
+// queueEvents adds the INSERTs of the buffered events to batch and returns the mask of their buckets.
 func (tx *Tx) queueEvents(ctx context.Context, batch *pgx.Batch) (mask uint64) {
 	parent := ""
 	if len(tx.msgs) > 0 {
-		parent = traceParent(ctx)
+		parent = tracecontext.Parent(ctx)
 	}
 	for start := 0; start < len(tx.msgs); start += flushRows {
 		chunk := tx.msgs[start:min(start+flushRows, len(tx.msgs))]
@@ -118,8 +121,8 @@ func (tx *Tx) queueEvents(ctx context.Context, batch *pgx.Batch) (mask uint64) {
 	return mask
 }
 
-// session is one connection with an open transaction. For gorm it is what *sql.Tx would be, but the driver's batches
-// reach it too. It hides sql.Conn's BeginTx, with which gorm would begin a second one.
+// session is one connection with an open transaction. gorm uses it as it would use an *sql.Tx; unlike an *sql.Tx it also
+// takes the driver's batches. It hides sql.Conn's BeginTx, with which gorm would begin a second transaction.
 type session struct {
 	gorm.ConnPool
 	conn *sql.Conn
@@ -127,17 +130,17 @@ type session struct {
 
 var (
 	_ gorm.ConnPool    = (*session)(nil)
-	_ gorm.TxCommitter = (*session)(nil) // gorm makes a nested Transaction a savepoint
+	_ gorm.TxCommitter = (*session)(nil) // makes gorm use a savepoint for a nested Transaction
 )
 
-// errEnded tells a function that ends its transaction itself that this is not its to do.
-var errEnded = errors.New("outbox: the transaction ends with InTx's function")
+// errCommitInside is returned to a function that commits the transaction of InTx itself.
+var errCommitInside = errors.New("outbox: InTx commits the transaction when its function returns")
 
-// Commit is not for fn to call.
-func (s *session) Commit() error { return errEnded }
+// Commit always fails: InTx commits.
+func (s *session) Commit() error { return errCommitInside }
 
-// Rollback ends the transaction without effect. It does not wait for a context that has ended: the connection is of
-// no use before.
+// Rollback ends the transaction without effect. It has a time limit of its own and not InTx's context, which may have
+// ended: without the rollback the connection cannot be used again.
 func (s *session) Rollback() error {
 	return s.do(func(conn *pgx.Conn) error {
 		if conn.IsClosed() || conn.PgConn().TxStatus() == 'I' {
@@ -175,7 +178,7 @@ func (s *session) begin(ctx context.Context, first []First) error {
 		}
 		results := conn.SendBatch(ctx, batch)
 		if _, err := results.Exec(); err != nil {
-			_ = results.Close() // repeats it
+			_ = results.Close() // returns the same error
 			return fmt.Errorf("begin: %w", err)
 		}
 		var err error
@@ -191,10 +194,10 @@ func (s *session) begin(ctx context.Context, first []First) error {
 	})
 }
 
-// readFirst reads the rows of a statement. The server's error goes before that of Read, which may have taken the error
+// readFirst reads the rows of a statement. It prefers the server's error to that of Read, which may have taken the error
 // for the end of the rows.
 func readFirst(results pgx.BatchResults, f First) error {
-	rows, _ := results.Query() // its error is that of the rows
+	rows, _ := results.Query() // rows.Err returns its error too
 	err := f.Read(rows)
 	rows.Close()
 	if failed := rows.Err(); failed != nil {
@@ -203,7 +206,8 @@ func readFirst(results pgx.BatchResults, f First) error {
 	return err
 }
 
-// commit sends what is left to write and the COMMIT at once: after a failure the server takes none of what follows it.
+// commit sends the last writes and the COMMIT in one round trip. After a failure the server skips the statements that
+// follow it.
 func (s *session) commit(ctx context.Context, batch *pgx.Batch) error {
 	writes := batch.Len()
 	batch.Queue("COMMIT")
@@ -211,7 +215,7 @@ func (s *session) commit(ctx context.Context, batch *pgx.Batch) error {
 		results := conn.SendBatch(ctx, batch)
 		for n := range writes {
 			if _, err := results.Exec(); err != nil {
-				_ = results.Close() // repeats it
+				_ = results.Close() // returns the same error
 				return fmt.Errorf("write %d of %d before the commit: %w", n+1, writes, err)
 			}
 		}
@@ -219,7 +223,7 @@ func (s *session) commit(ctx context.Context, batch *pgx.Batch) error {
 		if closing := results.Close(); err == nil {
 			err = closing
 		}
-		if err == nil && tag.String() != "COMMIT" { // a failed transaction answers ROLLBACK, without an error
+		if err == nil && tag.String() != "COMMIT" { // the server answers ROLLBACK, without an error, for a failed transaction
 			err = pgx.ErrTxCommitRollback
 		}
 		if err != nil {

@@ -17,7 +17,8 @@ const insertAccount = "INSERT INTO account (key, seq) VALUES ($1, $2)"
 
 func (w *world) accounts() int { w.t.Helper(); return w.count("SELECT count(*) FROM account") }
 
-func TestFirstAndLastStatementsCommitWithTheEvents(t *testing.T) {
+func TestFirstAndDeferredStatementsCommitWithTheEvents(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	var one, two int
 	into := func(n *int) func(pgx.Rows) error {
@@ -29,8 +30,8 @@ func TestFirstAndLastStatementsCommitWithTheEvents(t *testing.T) {
 	}
 	err := w.box.InTxFirst(t.Context(), first, func(tx *outbox.Tx) error {
 		tx.Add(event("tasks", "ann", "task", 1))
-		tx.Last(insertAccount, "ann", two)
-		tx.Last("UPDATE account SET seq = seq + 1 WHERE key = $1", "ann")
+		tx.Defer(insertAccount, "ann", two)
+		tx.Defer("UPDATE account SET seq = seq + 1 WHERE key = $1", "ann")
 		return nil
 	})
 	if got := w.count("SELECT seq FROM account WHERE key = 'ann'"); err != nil || got != 8 || w.waiting() != 1 {
@@ -38,14 +39,15 @@ func TestFirstAndLastStatementsCommitWithTheEvents(t *testing.T) {
 	}
 }
 
-func TestALastStatementThatFailsLeavesNothing(t *testing.T) {
+func TestAFailedDeferredStatementLeavesNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.admin(insertAccount, "ann", 1)
 	for name, last := range map[string][]string{"the first": {"ann", "bob"}, "the second": {"bob", "ann"}} {
 		err := w.box.InTx(t.Context(), func(tx *outbox.Tx) error {
 			tx.Add(event("tasks", "ann", "task", 1))
 			for _, key := range last {
-				tx.Last(insertAccount, key, 1)
+				tx.Defer(insertAccount, key, 1)
 			}
 			return nil
 		})
@@ -53,10 +55,11 @@ func TestALastStatementThatFailsLeavesNothing(t *testing.T) {
 			t.Errorf("%s fails: InTx = %v, %d accounts, %d events; want the violation, 1, 0", name, err, w.accounts(), w.waiting())
 		}
 	}
-	w.add(event("tasks", "ann", "task", 1)) // the connections are fit for use
+	w.add(event("tasks", "ann", "task", 1)) // the connections can be used again
 }
 
-func TestAFirstStatementThatFailsIsTheError(t *testing.T) {
+func TestAFailedFirstStatementIsReturned(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	never := func(*outbox.Tx) error { t.Error("the function was called"); return nil }
 	read := func(r pgx.Rows) error { _, err := pgx.CollectExactlyOneRow(r, pgx.RowTo[int]); return err }
@@ -76,13 +79,14 @@ func TestAFirstStatementThatFailsIsTheError(t *testing.T) {
 	if err := w.box.InTxFirst(ctx, []outbox.First{{SQL: "SELECT 1", Read: read}}, never); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled before: got %v", err)
 	}
-	for range 20 { // more than the pool has: none is lost
+	for range 20 { // more than the pool has connections, so none was lost
 		w.add(event("tasks", "ann", "task", 1))
 	}
 }
 
-// TestAFailureThatTheFunctionKeepsToItselfIsNoCommit: Postgres answers such a COMMIT with ROLLBACK, and no error.
-func TestAFailureThatTheFunctionKeepsToItselfIsNoCommit(t *testing.T) {
+// TestAnErrorTheFunctionIgnoresPreventsTheCommit: Postgres answers such a COMMIT with ROLLBACK and without an error.
+func TestAnErrorTheFunctionIgnoresPreventsTheCommit(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	err := w.box.InTx(t.Context(), func(tx *outbox.Tx) error {
 		if err := tx.Exec("SELECT 1/0").Error; err == nil {
@@ -95,7 +99,8 @@ func TestAFailureThatTheFunctionKeepsToItselfIsNoCommit(t *testing.T) {
 	}
 }
 
-func TestASavepointWithinTheTransaction(t *testing.T) {
+func TestANestedTransactionIsASavepoint(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	failed := errors.New("no")
 	err := w.box.InTx(t.Context(), func(tx *outbox.Tx) error {

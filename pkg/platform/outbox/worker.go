@@ -1,5 +1,7 @@
 package outbox
 
+// This file decides the order of one worker's steps: fetch, publish, park, delete.
+
 import (
 	"context"
 	"errors"
@@ -8,36 +10,37 @@ import (
 	"time"
 )
 
-// worker relays the buckets that leave its number when divided by the number of workers: no two workers ever hold
-// events of one key. All its state is its own goroutine's, but for the atomics.
+// worker relays the buckets whose number has the worker's remainder when divided by the number of workers. So no two
+// workers ever hold events of one key. Only its own goroutine uses its state, except for the atomics.
 type worker struct {
 	relay    *Relay
 	mine     uint64
 	wake     chan struct{}
 	dirty    atomic.Uint64 // buckets to look at
-	inFlight atomic.Uint64 // buckets whose events it handles now; they must not be given back
-	holds    *holds
+	inFlight atomic.Uint64 // buckets whose events it handles now; they must not be released
+	backoffs *backoffs
 	acked    []row     // published and not yet deleted
-	trying   bool      // nothing that was sent last has arrived: few rows do for the next try
+	probing  bool      // no event of the last batches was published: the next fetch reads few rows
 	lookAt   time.Time // not before: see lookFactor
 }
 
-// lookFactor: a look at a table in which a topic rests reads all of it and finds nothing. While a broker is away the table
-// grows and every commit asks for a look, so the worker then waits this many times as long as the look took, and no
-// longer than maxBackoff: half a hundredth of its time goes into looking, up to a backlog that takes 10 ms to read. Keys
-// that rest by themselves are few (maxHolds), and nobody else waits for them.
+// lookFactor bounds the share of its time that a worker spends on fetches that find nothing. While a topic backs off, a
+// fetch reads all of its rows and returns none; the table grows, and every commit asks for another fetch. So the worker
+// then waits this many times as long as the fetch took, and at most maxBackoff: it spends half a percent of its time on
+// such fetches while the backlog takes up to 10 ms to read. Order keys that back off one by one are few (maxKeys), so
+// other events do not wait for them.
 const lookFactor = 200
 
 func newWorker(r *Relay, n int) *worker {
-	w := &worker{relay: r, wake: make(chan struct{}, 1), holds: newHolds(r.cfg.MaxBatch)}
+	w := &worker{relay: r, wake: make(chan struct{}, 1), backoffs: newBackoffs(r.cfg.MaxBatch)}
 	for b := n; b < buckets; b += r.cfg.Concurrency {
 		w.mine |= 1 << b
 	}
 	return w
 }
 
-// poke asks the worker to look at those of the buckets that are its own.
-func (w *worker) poke(mask uint64) {
+// notify asks the worker to look at those of the buckets that are its own.
+func (w *worker) notify(mask uint64) {
 	if mask &= w.mine; mask == 0 {
 		return
 	}
@@ -48,107 +51,107 @@ func (w *worker) poke(mask uint64) {
 	}
 }
 
-// run drains what it is poked at until ctx ends.
+// run drains the buckets that it is notified of until ctx ends.
 func (w *worker) run(ctx context.Context) {
-	var database rest
+	delays := newDelays() // while the database fails
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-w.wake:
 		}
-		pause(ctx, time.Until(w.lookAt))
-		which := w.dirty.Swap(0)
-		if _, err := w.drain(ctx, which); err != nil && ctx.Err() == nil {
-			w.relay.complain(ctx, err)
-			database.longer(time.Now())
-			pause(ctx, time.Until(database.until))
-			w.poke(which)
+		sleep(ctx, time.Until(w.lookAt))
+		mask := w.dirty.Swap(0)
+		if _, err := w.drain(ctx, mask); err != nil && ctx.Err() == nil {
+			w.relay.warn(ctx, err)
+			sleep(ctx, delays.NextBackOff())
+			w.notify(mask)
 			continue
 		}
-		database = rest{}
+		delays.Reset()
 	}
 }
 
-// outcome of a drain.
-type outcome struct {
+// drained is what a drain did.
+type drained struct {
 	published, parked int
-	failed            error // the first failure of a publish: those events rest
+	failed            error // the failures to publish, joined; those events back off
 }
 
-// drain relays what is in the given buckets until nothing is left that may go now. An error is one of the database; the
-// failures of publishing are in the outcome.
-func (w *worker) drain(ctx context.Context, which uint64) (got outcome, err error) {
+// drain relays the rows of the given buckets until none is left that may be published now. err is a failure of the
+// database. Failures to publish are in the result.
+func (w *worker) drain(ctx context.Context, mask uint64) (done drained, err error) {
 	defer w.inFlight.Store(0)
 	for ctx.Err() == nil {
-		which = w.claim(which)
-		if which == 0 {
+		mask = w.claim(mask)
+		if mask == 0 {
 			break
 		}
 		began := time.Now()
-		ask := fetch{mask: which, few: w.trying}
-		ask.topics, ask.lines = w.holds.list(began)
+		ask := fetch{mask: mask, probe: w.probing}
+		ask.skipTopics, ask.skipKeys = w.backoffs.list(began)
 		call, cancel := context.WithTimeout(ctx, storeTimeout)
-		rows, more, err := w.relay.store.exchange(call, w.acked, ask)
+		rows, more, err := w.relay.store.deleteAndFetch(call, w.acked, ask)
 		cancel()
 		if err != nil {
-			return got, err
+			return done, err
 		}
 		w.acked = w.acked[:0]
-		if len(rows) == 0 && len(ask.topics) > 0 {
+		if len(rows) == 0 && len(ask.skipTopics) > 0 {
 			w.lookAt = time.Now().Add(min(lookFactor*time.Since(began), maxBackoff))
 		}
-		before := got.published
-		if err := w.sendRows(ctx, rows, &got); err != nil {
-			return got, err
+		before := done.published
+		if err := w.sendRows(ctx, rows, &done); err != nil {
+			return done, err
 		}
 		if len(rows) > 0 {
-			w.trying = got.failed != nil && got.published == before
+			w.probing = done.failed != nil && done.published == before
 		}
-		which = more | w.dirty.Swap(0)
+		mask = more | w.dirty.Swap(0)
 	}
-	return got, w.flush(ctx)
+	return done, w.flush(ctx)
 }
 
-// claim answers those of the buckets that this relay holds and marks them as being handled. The mark comes first: who
-// gives buckets back takes them out of held and then looks at the marks.
-func (w *worker) claim(which uint64) uint64 {
+// claim returns those of the buckets that this relay holds, and marks them as in flight. The mark comes first, because
+// Relay.quiesce takes buckets out of held and then reads the marks.
+func (w *worker) claim(mask uint64) uint64 {
 	var acked uint64
 	for _, r := range w.acked {
 		acked |= 1 << r.bucket
 	}
-	w.inFlight.Store(which | acked)
-	which &= w.relay.held.Load()
-	w.inFlight.Store(which | acked)
-	return which
+	w.inFlight.Store(mask | acked)
+	mask &= w.relay.held.Load()
+	w.inFlight.Store(mask | acked)
+	return mask
 }
 
-// sendRows publishes fetched rows wave by wave. It ends early when ctx does: what was fetched and not sent stays in the
-// table. A bulk in flight has a grace to end, so that what is published is also deleted.
-func (w *worker) sendRows(ctx context.Context, rows []row, got *outcome) error {
-	limit := limits{rows: w.holds.bulkRows, bytes: w.relay.cfg.MaxBatchBytes, alone: w.holds.alone}
-	// What failed in one wave is not overtaken by its later rows in the next, even when its rest is over by then.
-	behind := map[lineKey]bool{}
+// sendRows publishes fetched rows batch by batch. It returns early when ctx ends: rows that were not sent stay in the
+// table. A bulk in flight gets stopGrace to end, so that a published row is also deleted.
+func (w *worker) sendRows(ctx context.Context, rows []row, done *drained) error {
+	limit := limits{rows: w.backoffs.bulkRows, bytes: w.relay.cfg.MaxBatchBytes, alone: w.backoffs.alone}
+	// Order keys and topics that failed in an earlier batch: their later rows must not overtake, even when the backoff
+	// ends meanwhile.
+	failed := map[orderKey]bool{}
 	for len(rows) > 0 && ctx.Err() == nil {
 		now, held := time.Now(), w.relay.held.Load()
 		skip := func(x row) bool {
-			return held&(1<<x.bucket) == 0 || w.holds.skip(x, now) || behind[x.line()] || behind[lineKey{topic: x.Topic}]
+			return held&(1<<x.bucket) == 0 || w.backoffs.mustWait(x, now) || failed[x.orderKey()] || failed[orderKey{topic: x.Topic}]
 		}
 		var bulks map[string][]row
-		bulks, rows = wave(rows, skip, limit)
+		bulks, rows = nextBatch(rows, skip, limit)
 		if len(bulks) == 0 {
 			continue
 		}
-		call, cancel := graceful(ctx, stopGrace)
-		results := w.relay.sendAll(call, bulks)
+		call, cancel := withGrace(ctx, stopGrace)
+		results := w.relay.sendBatch(call, bulks)
 		cancel()
-		for _, s := range results {
-			w.settle(ctx, s, got, behind)
-			if err := w.park(ctx, s.refused, got); err != nil {
+		for _, res := range results {
+			w.record(ctx, res, done, failed)
+			if err := w.park(ctx, res.refused, done); err != nil {
 				return err
 			}
 		}
-		if len(rows) > 0 { // a crash repeats one wave, not all of them
+		if len(rows) > 0 { // so that a crash repeats one batch and not all of them
 			if err := w.flush(ctx); err != nil {
 				return err
 			}
@@ -157,35 +160,35 @@ func (w *worker) sendRows(ctx context.Context, rows []row, got *outcome) error {
 	return nil
 }
 
-// settle takes note of what became of a bulk.
-func (w *worker) settle(ctx context.Context, s *sent, got *outcome, behind map[lineKey]bool) {
+// record updates done, failed and the backoffs with the result of a bulk.
+func (w *worker) record(ctx context.Context, res *result, done *drained, failed map[orderKey]bool) {
 	now := time.Now()
-	w.acked = append(w.acked, s.acked...)
-	got.published += len(s.acked)
-	w.relay.metrics.published.WithLabelValues(s.topic).Add(float64(len(s.acked)))
-	for _, row := range s.acked {
-		w.holds.lineSent(row.line())
+	w.acked = append(w.acked, res.acked...)
+	done.published += len(res.acked)
+	w.relay.metrics.published.WithLabelValues(res.topic).Add(float64(len(res.acked)))
+	for _, row := range res.acked {
+		w.backoffs.succeeded(row.orderKey())
 	}
-	if s.err != nil {
-		err := fmt.Errorf("publish to %s: %w", s.topic, s.err)
-		got.failed = errors.Join(got.failed, err)
-		w.relay.complain(ctx, err)
+	if res.err != nil {
+		err := fmt.Errorf("publish to %s: %w", res.topic, res.err)
+		done.failed = errors.Join(done.failed, err)
+		w.relay.warn(ctx, err)
 	}
-	if s.whole {
-		behind[lineKey{topic: s.topic}] = true
-		w.holds.bulkFailed(s.topic, s.bulk, now)
+	if res.whole {
+		failed[orderKey{topic: res.topic}] = true
+		w.backoffs.bulkFailed(res.topic, res.bulk, now)
 		return
 	}
-	w.holds.bulkSent(s.topic)
-	for _, row := range s.failed {
-		if line := row.line(); !behind[line] { // one failure of a line, however many of its rows
-			behind[line] = true
-			w.holds.add(line, now)
+	w.backoffs.bulkSucceeded(res.topic)
+	for _, row := range res.failed {
+		if key := row.orderKey(); !failed[key] { // one failure of a key, however many of its rows failed
+			failed[key] = true
+			w.backoffs.failed(key, now)
 		}
 	}
 }
 
-func (w *worker) park(ctx context.Context, refused []refusal, got *outcome) error {
+func (w *worker) park(ctx context.Context, refused []refusal, done *drained) error {
 	if len(refused) == 0 {
 		return nil
 	}
@@ -194,9 +197,9 @@ func (w *worker) park(ctx context.Context, refused []refusal, got *outcome) erro
 	if err := w.relay.store.park(ctx, refused); err != nil {
 		return err
 	}
-	got.parked += len(refused)
+	done.parked += len(refused)
 	for _, x := range refused {
-		w.holds.lineSent(x.line())
+		w.backoffs.succeeded(x.orderKey())
 		w.relay.metrics.parked.WithLabelValues(x.Topic).Inc()
 		w.relay.cfg.Log.ErrorContext(ctx, "the broker refused an event: it is parked in outbox_parked",
 			"event_id", x.EventID, "task_id", x.Subject, "user_id", x.Key, "topic", x.Topic, "reason", x.err.Error())
@@ -204,22 +207,22 @@ func (w *worker) park(ctx context.Context, refused []refusal, got *outcome) erro
 	return nil
 }
 
-// flush deletes what was published, also while stopping.
+// flush deletes the published rows, also while the relay stops.
 func (w *worker) flush(ctx context.Context) error {
 	if len(w.acked) == 0 {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
-	if _, _, err := w.relay.store.exchange(ctx, w.acked, fetch{}); err != nil {
+	if _, _, err := w.relay.store.deleteAndFetch(ctx, w.acked, fetch{}); err != nil {
 		return err
 	}
 	w.acked = w.acked[:0]
 	return nil
 }
 
-// graceful is ctx, but it ends only d after ctx does.
-func graceful(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+// withGrace returns a context that ends d after ctx does.
+func withGrace(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {
 		timer := time.AfterFunc(d, cancel)
@@ -228,7 +231,8 @@ func graceful(ctx context.Context, d time.Duration) (context.Context, context.Ca
 	return out, func() { stop(); cancel() }
 }
 
-func pause(ctx context.Context, d time.Duration) {
+// sleep returns after d, or when ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

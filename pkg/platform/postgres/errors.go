@@ -2,14 +2,12 @@ package postgres
 
 import (
 	"context"
-	"database/sql"
-	"database/sql/driver"
 	"errors"
-	"io"
-	"net"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/taskwire/taskwire/pkg/platform/transient"
 )
 
 // Error codes of https://www.postgresql.org/docs/current/errcodes-appendix.html.
@@ -27,48 +25,55 @@ const (
 	codeDropped     = "57P04" // the database is gone: waiting does not bring it back
 )
 
-// IsUnavailable tells whether the database could not serve err's call and the same call can succeed later: no
-// connection, a server that is starting, stopping or out of resources, a time limit. A call that the caller itself
-// gave up (context.Canceled) is not such a case, nor is a refused password.
+// Handlers and subscribers judge this package's errors through package transient.
+func init() { transient.Register(classify) }
+
+// IsUnavailable reports whether the database could not serve err's call and the same call can succeed later: no
+// connection, a server that is starting, stopping or out of resources, a time limit. It is false for a call that the
+// caller gave up (context.Canceled) and for a refused password.
 //
 // It does not tell whether the call had its effect: a connection lost during COMMIT leaves that open.
 func IsUnavailable(err error) bool {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return false
 	}
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
-		switch pg.Code {
-		case codeDropped:
-			return false
-		case codeCanceled, codeIdleInTx, codeReadOnly, codeLockTimeout:
-			return true
-		}
-		return strings.HasPrefix(pg.Code, classConnection) ||
-			strings.HasPrefix(pg.Code, classResources) ||
-			strings.HasPrefix(pg.Code, classOperator)
+	if unavailable, known := classify(err); known {
+		return unavailable
 	}
-	var connect *pgconn.ConnectError
-	var network net.Error
-	return errors.As(err, &connect) ||
-		errors.As(err, &network) ||
-		errors.Is(err, context.DeadlineExceeded) || // no free connection, or no answer, within the caller's time
-		errors.Is(err, driver.ErrBadConn) ||
-		errors.Is(err, sql.ErrConnDone) ||
-		errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, io.EOF) ||
-		errors.Is(err, net.ErrClosed) ||
-		pgconn.SafeToRetry(err) // the connection was found closed before anything was sent
+	// A reached deadline means no free connection, or no answer, within the caller's time.
+	return errors.Is(err, context.DeadlineExceeded) || transient.ConnectionLost(err)
 }
 
-// IsUniqueViolation tells whether err is a duplicate for the named constraint or index ("" = any).
+// classify is the transient.Classifier of the driver's errors.
+func classify(err error) (unavailable, known bool) {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return isUnavailableCode(pg.Code), true
+	}
+	var connect *pgconn.ConnectError
+	// SafeToRetry: the connection was found closed before anything was sent.
+	unavailable = errors.As(err, &connect) || pgconn.SafeToRetry(err)
+	return unavailable, unavailable
+}
+
+func isUnavailableCode(code string) bool {
+	switch code {
+	case codeDropped:
+		return false
+	case codeCanceled, codeIdleInTx, codeReadOnly, codeLockTimeout:
+		return true
+	}
+	return strings.HasPrefix(code, classConnection) || strings.HasPrefix(code, classResources) || strings.HasPrefix(code, classOperator)
+}
+
+// IsUniqueViolation reports whether err is a duplicate for the named constraint or index ("" = any).
 func IsUniqueViolation(err error, constraint string) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && pg.Code == codeUnique && (constraint == "" || pg.ConstraintName == constraint)
 }
 
-// IsRefused tells whether the database refused the values of err's statement, so that the same statement fails again
-// and others need not.
+// IsRefused reports whether the database refused the values of err's statement. The same statement then fails again;
+// other statements can succeed.
 func IsRefused(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && (strings.HasPrefix(pg.Code, classData) || strings.HasPrefix(pg.Code, classConstraint))

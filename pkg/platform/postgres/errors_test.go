@@ -23,6 +23,7 @@ import (
 )
 
 func TestIsUnavailableByKind(t *testing.T) {
+	t.Parallel()
 	code := func(c string) error { return fmt.Errorf("create task: %w", &pgconn.PgError{Code: c}) }
 	for name, tc := range map[string]struct {
 		err  error
@@ -44,14 +45,14 @@ func TestIsUnavailableByKind(t *testing.T) {
 		"wrong password":               {code("28P01"), false},
 		"dialling":                     {&pgconn.ConnectError{}, true},
 		"deadline":                     {fmt.Errorf("x: %w", context.DeadlineExceeded), true},
-		"the caller gave up":           {fmt.Errorf("x: %w", context.Canceled), false},
+		"cancelled by the caller":      {fmt.Errorf("x: %w", context.Canceled), false},
 		"bad connection":               {driver.ErrBadConn, true},
 		"connection done":              {sql.ErrConnDone, true},
 		"cut off":                      {fmt.Errorf("x: %w", io.ErrUnexpectedEOF), true},
 		"network":                      {&net.OpError{Op: "read", Err: syscall.ECONNRESET}, true},
 		"closed socket":                {net.ErrClosed, true},
 		"record not found":             {gorm.ErrRecordNotFound, false},
-		"something of the domain":      {errors.New("title is empty"), false},
+		"an error of the domain":       {errors.New("title is empty"), false},
 		"transaction ended already":    {sql.ErrTxDone, false},
 		"serialization, but retryable": {code("40001"), false},
 	} {
@@ -62,6 +63,7 @@ func TestIsUnavailableByKind(t *testing.T) {
 }
 
 func TestIsUniqueViolation(t *testing.T) {
+	t.Parallel()
 	err := fmt.Errorf("x: %w", &pgconn.PgError{Code: "23505", ConstraintName: "users_email"})
 	for constraint, want := range map[string]bool{"": true, "users_email": true, "users_pkey": false} {
 		if got := postgres.IsUniqueViolation(err, constraint); got != want {
@@ -73,7 +75,8 @@ func TestIsUniqueViolation(t *testing.T) {
 	}
 }
 
-func TestRealErrorsOfALivingServer(t *testing.T) {
+func TestErrorsOfARunningServer(t *testing.T) {
+	t.Parallel()
 	pg := pgtest.New(t, "tasks")
 	db := open(t, postgres.Config{URL: pg.AppURL, StatementTimeout: 100 * time.Millisecond})
 	if err := db.Exec("SELECT pg_sleep(30)").Error; !postgres.IsUnavailable(err) {
@@ -83,9 +86,12 @@ func TestRealErrorsOfALivingServer(t *testing.T) {
 		t.Errorf("nonsense = %v, want an error that is not unavailability", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(20*time.Millisecond, cancel)
-	if err := db.WithContext(ctx).Exec("SELECT pg_sleep(0.09)").Error; !errors.Is(err, context.Canceled) || postgres.IsUnavailable(err) {
-		t.Errorf("a caller that gives up = %v, want its cancellation, not unavailability", err)
+	cancelled := make(chan error, 1)
+	go func() { cancelled <- pg.Gorm.WithContext(ctx).Exec("SELECT pg_sleep(30)").Error }()
+	waitForQuery(t, pg.AdminURL, "SELECT pg_sleep(30)")
+	cancel()
+	if err := <-cancelled; !errors.Is(err, context.Canceled) || postgres.IsUnavailable(err) {
+		t.Errorf("a cancelled caller = %v, want its cancellation, not unavailability", err)
 	}
 	wrong, err := url.Parse(pg.AppURL)
 	if err != nil {
@@ -97,8 +103,32 @@ func TestRealErrorsOfALivingServer(t *testing.T) {
 	}
 }
 
-// TestAServerThatStopsAndComesBack: whatever a query hits meanwhile is unavailability, and the same handle works again.
-func TestAServerThatStopsAndComesBack(t *testing.T) {
+// waitForQuery returns when the server at url runs the query.
+func waitForQuery(t *testing.T, url, query string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
+	for deadline := time.Now().Add(patience); ; time.Sleep(poll) {
+		var runs bool
+		err := conn.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE state = 'active' AND query = $1)", query).Scan(&runs)
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case runs:
+			return
+		case time.Now().After(deadline):
+			t.Fatalf("the query %q does not run", query)
+		}
+	}
+}
+
+// TestAServerThatRestartsIsUnavailableMeanwhile: every query fails as unavailable meanwhile, and the same handle works
+// again afterwards.
+func TestAServerThatRestartsIsUnavailableMeanwhile(t *testing.T) {
+	t.Parallel()
 	for name, sig := range map[string]syscall.Signal{"shutdown": syscall.SIGINT, "kill": syscall.SIGKILL} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -116,13 +146,14 @@ func TestAServerThatStopsAndComesBack(t *testing.T) {
 			if err := db.Exec("SELECT 1").Error; err != nil {
 				t.Fatal(err)
 			}
-			// One transaction is open, and one query runs, when it happens.
+			// One transaction is open and one query runs when the server stops.
 			tx := db.Begin()
 			if err := tx.Exec("SELECT 1").Error; err != nil {
 				t.Fatal(err)
 			}
 			running := make(chan error, 1)
 			go func() { running <- db.Exec("SELECT pg_sleep(4)").Error }()
+			waitForQuery(t, s.URL(), "SELECT pg_sleep(4)")
 			if err := syscall.Kill(s.PID(), sig); err != nil {
 				t.Fatal(err)
 			}
@@ -135,7 +166,7 @@ func TestAServerThatStopsAndComesBack(t *testing.T) {
 				}
 			}
 			_ = s.Stop(ctx)
-			for range 6 { // each of the pool's dead connections, and dials
+			for range 6 { // uses each of the pool's dead connections, and dials
 				if err := db.Exec("SELECT 1").Error; !postgres.IsUnavailable(err) {
 					t.Errorf("a query meanwhile = %v, want unavailable", err)
 				}

@@ -12,16 +12,17 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 )
 
 const (
-	migrateRetry    = 250 * time.Millisecond // between two tries
-	migrateProgress = 3 * time.Second        // between two progress lines
-	// migrateLockTimeout: a migration that waits for a table lock makes everybody behind it wait. It gives way and
-	// tries again.
+	migrateRetry    = 250 * time.Millisecond // between two attempts
+	migrateProgress = 3 * time.Second        // between two log lines while it waits
+	// migrateLockTimeout: while a migration waits for a table lock, every later statement on that table waits behind it.
+	// So it gives up the lock after this time and tries again.
 	migrateLockTimeout = 5 * time.Second
 )
 
@@ -37,9 +38,9 @@ var setName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,40}$`)
 var errLockHeld = errors.New("another process is migrating")
 
 // Migrate brings every set up to date, in the given order, each file in its own transaction. It holds an advisory lock
-// of the database meanwhile, so that replicas that start together wait for the one that works. While the server is not
-// up, or another replica works, it tries again until ctx ends and says so every few seconds. It fails at once on what
-// waiting does not mend: a bad URL, a refused password, a bad migration (the error names set and file).
+// of the database, so that of replicas that start together one migrates and the others wait for it. While the server
+// is not up, or another replica migrates, it tries again until ctx ends and logs that every few seconds. It fails at
+// once on what waiting does not mend: a bad URL, a refused password, a bad migration (the error names set and file).
 func Migrate(ctx context.Context, url string, log *slog.Logger, sets ...Set) error {
 	for _, s := range sets {
 		if !setName.MatchString(s.Name) {
@@ -56,30 +57,38 @@ func Migrate(ctx context.Context, url string, log *slog.Logger, sets ...Set) err
 	conn.RuntimeParams["statement_timeout"] = "0" // an index build takes as long as it takes
 	conn.RuntimeParams["lock_timeout"] = millis(migrateLockTimeout)
 
-	start, spoke := time.Now(), time.Now()
-	for {
-		err := migrateOnce(ctx, conn, log, sets)
-		if err == nil {
-			return nil
+	start, logged := time.Now(), time.Now()
+	waited := func() string { return time.Since(start).Round(time.Second).String() }
+	var last error // of the last attempt: backoff.Retry returns the context's error instead
+	attempt := func() (struct{}, error) {
+		last = migrateOnce(ctx, conn, log, sets)
+		if last != nil && !errors.Is(last, errLockHeld) && !IsUnavailable(last) {
+			return struct{}{}, backoff.Permanent(last)
 		}
-		if ctx.Err() != nil {
-			return fmt.Errorf("migrate: gave up after %s: %w", time.Since(start).Round(time.Second), err)
-		}
-		if !errors.Is(err, errLockHeld) && !IsUnavailable(err) {
-			return fmt.Errorf("migrate: %w", err)
-		}
-		if time.Since(spoke) >= migrateProgress {
-			spoke = time.Now()
-			log.InfoContext(ctx, "waiting to migrate the database", "waited", time.Since(start).Round(time.Second).String(),
+		return struct{}{}, last
+	}
+	_, err = backoff.Retry(ctx, attempt,
+		backoff.WithBackOff(backoff.NewConstantBackOff(migrateRetry)),
+		backoff.WithMaxElapsedTime(0), // ctx is the only bound
+		backoff.WithNotify(func(err error, _ time.Duration) {
+			if time.Since(logged) < migrateProgress {
+				return
+			}
+			logged = time.Now()
+			log.InfoContext(ctx, "waiting to migrate the database", "waited", waited(),
 				"host", conn.Host, "port", conn.Port, "database", conn.Database, "reason", err.Error())
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(migrateRetry):
-		}
+		}))
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return fmt.Errorf("migrate: gave up after %s: %w", waited(), last)
+	default:
+		return fmt.Errorf("migrate: %w", last)
 	}
 }
 
+// migrateOnce applies what is missing. It returns errLockHeld when another process migrates.
 func migrateOnce(ctx context.Context, cfg *pgx.ConnConfig, log *slog.Logger, sets []Set) error {
 	lock, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
@@ -88,7 +97,7 @@ func migrateOnce(ctx context.Context, cfg *pgx.ConnConfig, log *slog.Logger, set
 	// The lock ends with its connection, also when this process dies.
 	defer func() { _ = lock.Close(context.WithoutCancel(ctx)) }()
 	var got bool
-	if err := lock.QueryRow(ctx, "SELECT pg_try_advisory_lock($1)", migrateLock).Scan(&got); err != nil {
+	if err := lock.QueryRow(ctx, "SELECT pg_try_advisory_lock($1)", MigrationLock).Scan(&got); err != nil {
 		return fmt.Errorf("take the migration lock: %w", err)
 	}
 	if !got {
@@ -104,8 +113,8 @@ func migrateOnce(ctx context.Context, cfg *pgx.ConnConfig, log *slog.Logger, set
 	return nil
 }
 
-// migrateLock is one key for all sets: they are migrated one after the other.
-var migrateLock = func() int64 {
+// MigrationLock is the key of the advisory lock that Migrate holds. All sets of a database share it.
+var MigrationLock = func() int64 {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte("taskwire migrations"))
 	return int64(h.Sum64())

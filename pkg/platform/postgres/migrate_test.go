@@ -42,7 +42,8 @@ func scan[T any](t *testing.T, url, sql string) (got T) {
 	return got
 }
 
-func TestMigrateBringsEachSetUpToDateAndLeavesTheRest(t *testing.T) {
+func TestMigrateAppliesOnlyWhatIsMissing(t *testing.T) {
+	t.Parallel()
 	pg := pgtest.New(t, "tasks")
 	one := files("00001_a.sql", "CREATE TABLE a (x int);")
 	two := files("00001_b.sql", "CREATE TABLE b (x int);")
@@ -67,6 +68,7 @@ func TestMigrateBringsEachSetUpToDateAndLeavesTheRest(t *testing.T) {
 }
 
 func TestAnOlderProgramLeavesANewerDatabaseAlone(t *testing.T) {
+	t.Parallel()
 	pg := pgtest.New(t, "tasks")
 	old := files("00001_a.sql", "CREATE TABLE a (x int);")
 	both := files("00001_a.sql", "CREATE TABLE a (x int);", "00002_a2.sql", "ALTER TABLE a ADD y int;")
@@ -78,6 +80,7 @@ func TestAnOlderProgramLeavesANewerDatabaseAlone(t *testing.T) {
 }
 
 func TestReplicasThatStartTogetherMigrateOnce(t *testing.T) {
+	t.Parallel()
 	pg := pgtest.New(t, "tasks")
 	set := postgres.Set{Name: "one", FS: files(
 		"00001_a.sql", "CREATE TABLE a (x int); SELECT pg_sleep(0.3);", "00002_row.sql", "INSERT INTO a VALUES (1);")}
@@ -91,11 +94,12 @@ func TestReplicasThatStartTogetherMigrateOnce(t *testing.T) {
 	}
 	wg.Wait()
 	if got := scan[int64](t, pg.OwnerURL, "SELECT count(*) FROM a"); got != 1 {
-		t.Errorf("rows = %d, want 1: the migration ran once", got)
+		t.Errorf("rows = %d, want 1: the migration must run once", got)
 	}
 }
 
 func TestABadMigrationIsNamedAndRolledBack(t *testing.T) {
+	t.Parallel()
 	pg := pgtest.New(t, "tasks")
 	err := postgres.Migrate(t.Context(), pg.OwnerURL, quiet,
 		postgres.Set{Name: "one", FS: files("00001_good.sql", "CREATE TABLE good (x int);", "00002_bad.sql", "CREATE TABLE half (x int); CREATE TABEL oops (x int);")})
@@ -103,11 +107,12 @@ func TestABadMigrationIsNamedAndRolledBack(t *testing.T) {
 		t.Errorf("Migrate = %v, want an error that names set, file and fault", err)
 	}
 	if got := scan[string](t, pg.OwnerURL, "SELECT string_agg(relname, ' ') FROM pg_class WHERE relname IN ('good', 'half')"); got != "good" {
-		t.Errorf("tables = %q, want good: the bad file left nothing", got)
+		t.Errorf("tables = %q, want good: the bad file must leave nothing", got)
 	}
 }
 
-func TestWhatWaitingDoesNotMendFailsAtOnce(t *testing.T) {
+func TestAPermanentFailureIsReturnedAtOnce(t *testing.T) {
+	t.Parallel()
 	pg := pgtest.New(t, "tasks")
 	good := postgres.Set{Name: "one", FS: files("00001_a.sql", "SELECT 1;")}
 	for name, tc := range map[string]struct {
@@ -129,13 +134,14 @@ func TestWhatWaitingDoesNotMendFailsAtOnce(t *testing.T) {
 			defer cancel()
 			err := postgres.Migrate(ctx, tc.url, quiet, tc.set)
 			if err == nil || !strings.Contains(err.Error(), tc.says) || strings.Contains(err.Error(), "secret") || ctx.Err() != nil {
-				t.Errorf("Migrate = %v, want at once an error that says %q and no password", err, tc.says)
+				t.Errorf("Migrate = %v, want at once an error that contains %q and no password", err, tc.says)
 			}
 		})
 	}
 }
 
-func TestMigrateWaitsForTheServerAndSaysSo(t *testing.T) {
+func TestMigrateWaitsForTheServerAndLogsIt(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
 	dir := t.TempDir()
@@ -159,7 +165,7 @@ func TestMigrateWaitsForTheServerAndSaysSo(t *testing.T) {
 	}()
 	for deadline := time.Now().Add(patience); !strings.Contains(log.String(), "waiting to migrate"); time.Sleep(poll) {
 		if time.Now().After(deadline) {
-			t.Fatalf("no word of waiting in %q", log.String())
+			t.Fatalf("the log does not say that it waits: %q", log.String())
 		}
 	}
 	if s, err = localpg.Start(ctx, localpg.Config{DataDir: dir, Port: int(cfg.Port)}); err != nil {
@@ -175,16 +181,19 @@ func TestMigrateWaitsForTheServerAndSaysSo(t *testing.T) {
 }
 
 func TestMigrateGivesUpWithItsContext(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	err := postgres.Migrate(ctx, nowhere, quiet, postgres.Set{Name: "one", FS: files("00001_a.sql", "SELECT 1;")})
 	if err == nil || !strings.Contains(err.Error(), "gave up") || errors.Is(err, context.Canceled) {
-		t.Errorf("Migrate with nobody there = %v, want that it gave up", err)
+		t.Errorf("Migrate without a server = %v, want an error that it gave up", err)
 	}
 }
 
-// TestAMigrationThatCannotGetItsTableTriesAgain: it must not queue in front of everybody behind a long transaction.
-func TestAMigrationThatCannotGetItsTableTriesAgain(t *testing.T) {
+// TestAMigrationRetriesWhenItsTableIsLocked: while it waits behind a long transaction, other statements must not wait
+// behind it.
+func TestAMigrationRetriesWhenItsTableIsLocked(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("waits for a lock timeout")
 	}
@@ -214,7 +223,7 @@ func TestAMigrationThatCannotGetItsTableTriesAgain(t *testing.T) {
 	}()
 	for deadline := time.Now().Add(patience); !strings.Contains(log.String(), "waiting to migrate"); time.Sleep(poll) {
 		if time.Now().After(deadline) {
-			t.Fatalf("it does not give way: %q", log.String())
+			t.Fatalf("it does not give up the lock: %q", log.String())
 		}
 	}
 	if _, err := holder.Exec(t.Context(), "COMMIT"); err != nil {

@@ -1,12 +1,13 @@
-// Package postgres opens, migrates and judges the errors of a service's own Postgres database.
+// Package postgres opens and migrates a service's own Postgres database, and classifies its errors.
 //
 // It promises:
-//   - Open never dials, so that a process starts without its database; Ping is readiness's business.
-//   - Every statement has a time limit, and a transaction that stands idle is ended by the server: a stuck request
-//     cannot hold a row lock for ever.
-//   - Times come back in UTC.
-//   - Migrate may be called by any number of replicas at once: one of them does the work, the others wait for it.
-//   - IsUnavailable is the one answer to "would this work later?".
+//   - Open never dials, so a process starts without its database. Readiness calls Ping.
+//   - Every statement has a time limit, and the server ends a transaction that stands idle: a stuck request cannot hold
+//     a row lock for ever.
+//   - Times are returned in UTC.
+//   - Any number of replicas may call Migrate at the same time: one of them migrates, the others wait for it.
+//   - IsUnavailable says whether the same call can succeed later. Linking this package makes it the answer of package
+//     transient too, which handlers and subscribers ask.
 package postgres
 
 import (
@@ -24,21 +25,21 @@ import (
 )
 
 const (
-	// defaultMaxConns keeps five services of two replicas, with their relays, below the usual max_connections of 200.
+	// defaultMaxConns keeps five services with two replicas each, and their relays, below the usual max_connections of 200.
 	defaultMaxConns = 16
 	// defaultStatementTimeout is far above any statement of a request and below the time limits of its callers.
 	defaultStatementTimeout = 5 * time.Second
-	// idleTxFactor: between two statements of one transaction a process does only arithmetic, so a transaction idle
-	// this many statement timeouts long belongs to a process that is stuck.
+	// idleTxFactor: between two statements of a transaction a process only computes. A transaction that is idle for this
+	// many statement timeouts belongs to a stuck process.
 	idleTxFactor = 2
-	// connectTimeout bounds one dial, so that a host that swallows packets cannot hold a request for minutes.
+	// connectTimeout bounds one dial, so that a host that drops packets cannot hold a request for minutes.
 	connectTimeout = 5 * time.Second
-	// connMaxLifetime makes the pool follow a server that moved behind the same name.
+	// connMaxLifetime makes the pool find a server that moved to another address of the same name.
 	connMaxLifetime = 30 * time.Minute
 	connMaxIdleTime = 5 * time.Minute
 )
 
-// Config says which database and how hard it may be used. Zero values take the defaults.
+// Config is a database and the limits of its use. Zero values take the defaults.
 type Config struct {
 	URL              string
 	MaxConns         int           // default 16
@@ -46,11 +47,11 @@ type Config struct {
 	AppName          string        // shown in pg_stat_activity
 }
 
-// Open makes the handle. It does not dial: a server that is down shows in Ping and in the first query. It fails only
-// on a URL that cannot be read, and its error does not repeat the password.
+// Open returns a handle and does not dial: Ping and the first query fail when the server is down. Open fails only for
+// a URL that cannot be parsed, and its error does not contain the password.
 //
-// gorm runs single statements without a transaction of its own and does not prepare: pgx caches statements for each
-// connection already.
+// gorm runs single statements without a transaction of its own and prepares none, because pgx caches the statements of
+// each connection already.
 func Open(_ context.Context, cfg Config) (*gorm.DB, error) {
 	if cfg.MaxConns <= 0 {
 		cfg.MaxConns = defaultMaxConns
@@ -74,7 +75,7 @@ func Open(_ context.Context, cfg Config) (*gorm.DB, error) {
 	db, err := gorm.Open(gormpg.New(gormpg.Config{Conn: pool, DSN: cfg.URL}), &gorm.Config{
 		SkipDefaultTransaction: true,
 		DisableAutomaticPing:   true,
-		Logger:                 logger.Discard, // errors are logged once, by who handles them
+		Logger:                 logger.Discard, // an error is logged once, where it is handled
 		NowFunc:                func() time.Time { return time.Now().UTC() },
 	})
 	if err != nil {
@@ -84,11 +85,11 @@ func Open(_ context.Context, cfg Config) (*gorm.DB, error) {
 	return db, nil
 }
 
-// ConnConfig reads a database URL for a connection outside the pool, with this package's dial limit.
+// ConnConfig parses a database URL for a connection outside the pool. Dialling has this package's time limit.
 func ConnConfig(url, appName string) (*pgx.ConnConfig, error) {
 	conn, err := pgx.ParseConfig(url)
 	if err != nil {
-		return nil, err // pgx leaves the password out of it
+		return nil, err // pgx leaves the password out
 	}
 	if conn.ConnectTimeout == 0 || conn.ConnectTimeout > connectTimeout {
 		conn.ConnectTimeout = connectTimeout
@@ -99,7 +100,7 @@ func ConnConfig(url, appName string) (*pgx.ConnConfig, error) {
 	return conn, nil
 }
 
-// URL is the address a handle was opened with; empty when it was not opened by Open.
+// URL returns the URL that Open was called with, or "" when Open did not make the handle.
 func URL(db *gorm.DB) string {
 	if d, ok := db.Dialector.(*gormpg.Dialector); ok {
 		return d.DSN
@@ -107,7 +108,7 @@ func URL(db *gorm.DB) string {
 	return ""
 }
 
-// Close ends the handle's connections.
+// Close closes the handle's connections.
 func Close(db *gorm.DB) error {
 	pool, err := db.DB()
 	if err != nil {
@@ -116,7 +117,7 @@ func Close(db *gorm.DB) error {
 	return pool.Close()
 }
 
-// Ping tells whether the database answers. It bounds itself only by ctx.
+// Ping returns nil when the database answers. Only ctx bounds its time.
 func Ping(ctx context.Context, db *gorm.DB) error {
 	pool, err := db.DB()
 	if err != nil {

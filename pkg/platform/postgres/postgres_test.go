@@ -16,9 +16,9 @@ import (
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
 const (
-	patience = time.Minute // before a test calls something stuck
+	patience = time.Minute // before a test fails because an awaited event does not happen
 	poll     = 5 * time.Millisecond
-	// nowhere is an address where nobody listens: port 1 is reserved.
+	// nowhere is an address that refuses connections: port 1 is reserved.
 	nowhere = "postgres://u:secret@127.0.0.1:1/d?sslmode=disable"
 )
 
@@ -33,17 +33,19 @@ func open(t *testing.T, cfg postgres.Config) *gorm.DB {
 }
 
 func TestOpenDoesNotDialAndPingDoes(t *testing.T) {
+	t.Parallel()
 	db := open(t, postgres.Config{URL: nowhere})
 	err := postgres.Ping(t.Context(), db)
 	if !postgres.IsUnavailable(err) {
-		t.Errorf("Ping with nobody there = %v, want an unavailable database", err)
+		t.Errorf("Ping without a server = %v, want an unavailable database", err)
 	}
 	if postgres.URL(db) != nowhere {
-		t.Errorf("URL = %q, want what it was opened with", postgres.URL(db))
+		t.Errorf("URL = %q, want the URL of Open", postgres.URL(db))
 	}
 }
 
 func TestABadURLIsRefusedWithoutItsPassword(t *testing.T) {
+	t.Parallel()
 	for _, url := range []string{"postgres://u:secret@host:notaport/d", "host=x password=secret port=y"} {
 		_, err := postgres.Open(t.Context(), postgres.Config{URL: url})
 		if err == nil || strings.Contains(err.Error(), "secret") {
@@ -53,6 +55,7 @@ func TestABadURLIsRefusedWithoutItsPassword(t *testing.T) {
 }
 
 func TestSessionsAreBoundedAndNamed(t *testing.T) {
+	t.Parallel()
 	pg := pgtest.New(t, "tasks")
 	db := open(t, postgres.Config{URL: pg.AppURL, StatementTimeout: 1500 * time.Millisecond, AppName: "some-service"})
 	for setting, want := range map[string]string{
@@ -66,17 +69,19 @@ func TestSessionsAreBoundedAndNamed(t *testing.T) {
 }
 
 func TestTimesComeBackInUTC(t *testing.T) {
+	t.Parallel()
 	db := pgtest.New(t, "tasks").Gorm
 	var got time.Time
 	if err := db.Raw("SELECT '2026-03-29 01:30:00+05'::timestamptz").Row().Scan(&got); err != nil {
 		t.Fatal(err)
 	}
-	if want := time.Date(2026, 3, 28, 20, 30, 0, 0, time.UTC); got != want { // not Equal: the location counts
+	if want := time.Date(2026, 3, 28, 20, 30, 0, 0, time.UTC); got != want { // and not Equal: the location must be UTC too
 		t.Errorf("time = %v, want %v", got, want)
 	}
 }
 
-func TestTheBoundOfThePoolIsKept(t *testing.T) {
+func TestThePoolIsBounded(t *testing.T) {
+	t.Parallel()
 	pg := pgtest.New(t, "tasks")
 	db := open(t, postgres.Config{URL: pg.AppURL, MaxConns: 1})
 	tx := db.Begin()
@@ -85,6 +90,6 @@ func TestTheBoundOfThePoolIsKept(t *testing.T) {
 	defer cancel()
 	err := db.WithContext(ctx).Exec("SELECT 1").Error
 	if !errors.Is(err, context.DeadlineExceeded) || !postgres.IsUnavailable(err) {
-		t.Errorf("a query beyond the pool = %v, want an exceeded deadline that counts as unavailable", err)
+		t.Errorf("a query beyond the pool = %v, want an exceeded deadline, which counts as unavailable", err)
 	}
 }

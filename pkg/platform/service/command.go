@@ -8,24 +8,24 @@ import (
 	"net/http"
 	"time"
 
-	_ "time/tzdata" // users' time zones, in an image that has no files
+	_ "time/tzdata" // the images have no files with time zones
 
 	"github.com/taskwire/taskwire/pkg/platform/buildinfo"
 	"github.com/taskwire/taskwire/pkg/platform/config"
 )
 
 const (
-	// readyTimeout bounds the question of --ready: longer than /readyz gives its own checks.
+	// readyTimeout bounds --ready. It is longer than the time that /readyz gives its own checks.
 	readyTimeout = 5 * time.Second
-	// exitUsage is the exit status of a wrong call.
+	// exitUsage is the exit status for unknown arguments.
 	exitUsage = 2
 )
 
-// command does what the arguments ask for instead of running the service, and returns the exit status.
+// command handles the arguments and returns the exit status. The service does not run then.
 //
 //	--version  prints the build
-//	--ready    asks the running service of the same environment whether it is ready; the health check of an image
-//	           that has no shell
+//	--ready    asks the service that runs with the same environment whether it is ready; images without a shell use it
+//	           as their health check
 func command(app string, args []string, out, errs io.Writer) int {
 	switch {
 	case len(args) == 1 && args[0] == "--version":
@@ -38,7 +38,7 @@ func command(app string, args []string, out, errs io.Writer) int {
 		}
 		return 0
 	default:
-		fmt.Fprintf(errs, "%s: it takes --version, --ready, or nothing; its settings are environment variables\n", app)
+		fmt.Fprintf(errs, "%s: the only arguments are --version and --ready; the settings are environment variables\n", app)
 		return exitUsage
 	}
 }
@@ -61,17 +61,17 @@ func askReady() error {
 	if err != nil {
 		return err
 	}
-	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req) // no proxy: it is this machine
+	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req) // the zero Transport uses no proxy: the service is on this machine
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer)) // what came of it is good enough to read
+		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer)) // a part of the answer is useful too
 		return fmt.Errorf("%s: %s", resp.Status, body)
 	}
 	return nil
 }
 
-// maxAnswer is enough of /readyz to see what is missing.
+// maxAnswer bounds the part of the answer that is shown, in bytes: /readyz names a few parts.
 const maxAnswer = 4 << 10

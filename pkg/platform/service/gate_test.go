@@ -10,55 +10,104 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
-	"github.com/taskwire/taskwire/testkit/pgtest"
 )
 
-func TestASchemaHoldsBackWhatNeedsItsTables(t *testing.T) {
-	begin := make(chan struct{})
-	s := NewSchema(pgtest.New(t, "tasks").Gorm, func(context.Context) error { <-begin; return nil })
+func answers(context.Context) error { return nil }
+
+func TestTheGateHoldsBackWhatNeedsTheTables(t *testing.T) {
+	migrating := make(chan struct{})
+	g := NewMigrationGate(answers, func(context.Context) error { <-migrating; return nil })
 	e := httpx.NewEngine(httpx.Config{})
-	e.Use(s.Guard)
+	e.Use(g.requireMigrated)
 	e.GET("/x", func(c *gin.Context) { c.Status(http.StatusNoContent) })
 	get := func() *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
 		e.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/x", nil))
 		return w
 	}
-	ran, ended := make(chan error, 1), make(chan error, 1)
-	go func() { ran <- s.Run(t.Context()) }()
+	migrated, ended := make(chan error, 1), make(chan error, 1)
+	go func() { migrated <- g.Migrate(t.Context()) }()
 	worked := false
-	go func() { ended <- s.Then(t.Context(), func(context.Context) error { worked = true; return nil })() }()
+	go func() {
+		ended <- g.AfterMigration(t.Context(), func(context.Context) error { worked = true; return nil })()
+	}()
 
 	if w := get(); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") != "2" {
-		t.Errorf("before: got %d %v, want 503 and when to try again", w.Code, w.Header())
+		t.Errorf("before: got %d %v, want 503 and Retry-After 2", w.Code, w.Header())
 	}
-	if err := s.Ready(t.Context()); !errors.Is(err, errMigrating) {
+	if err := g.Ready(t.Context()); !errors.Is(err, ErrMigrating) {
 		t.Errorf("before: Ready = %v", err)
 	}
-	close(begin)
-	if err := errors.Join(<-ran, <-ended); err != nil || !worked {
-		t.Errorf("Run and Then: got %v, worked %v", err, worked)
+	close(migrating)
+	if err := errors.Join(<-migrated, <-ended); err != nil || !worked {
+		t.Errorf("Migrate and AfterMigration: got %v, worked %v", err, worked)
 	}
 	if w := get(); w.Code != http.StatusNoContent {
 		t.Errorf("after: got %d", w.Code)
 	}
-	if err := s.Ready(t.Context()); err != nil {
+	if err := g.Ready(t.Context()); err != nil {
 		t.Errorf("after: Ready = %v", err)
 	}
 }
 
-func TestAMigrationThatFailsEndsTheServiceAndOneThatIsStoppedDoesNot(t *testing.T) {
+func TestTheGateHoldsDeliveriesButNotQuestionsAboutTheApp(t *testing.T) {
+	g := NewMigrationGate(answers, answers)
+	h := g.holdDeliveries(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), []string{"/internal/jwks"})
+	check := func(when string, heldStatus int) {
+		t.Helper()
+		for _, tc := range []struct {
+			method, path string
+			want         int
+		}{
+			{http.MethodPost, "/events/task-events", heldStatus},
+			{http.MethodPost, "/reminder-cron", heldStatus},
+			{http.MethodPost, "/internal/heads", heldStatus},
+			{http.MethodGet, "/internal/changes", heldStatus},
+			{http.MethodGet, "/internal/jwks", http.StatusOK},
+			{http.MethodOptions, "/reminder-cron", http.StatusOK},
+			{http.MethodGet, "/healthz", http.StatusOK},
+			{http.MethodGet, "/dapr/config", http.StatusOK},
+		} {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequest(tc.method, tc.path, nil))
+			if w.Code != tc.want {
+				t.Errorf("%s: %s %s: got %d, want %d", when, tc.method, tc.path, w.Code, tc.want)
+			}
+		}
+	}
+	check("before", http.StatusServiceUnavailable)
+	if err := g.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	check("after", http.StatusOK)
+}
+
+func TestAFailedMigrationEndsTheService(t *testing.T) {
 	broken := errors.New("the schema is of a later version")
-	if err := NewSchema(nil, func(context.Context) error { return broken }).Run(t.Context()); !errors.Is(err, broken) {
+	if err := NewMigrationGate(nil, func(context.Context) error { return broken }).Migrate(t.Context()); !errors.Is(err, broken) {
 		t.Errorf("got %v, want the reason", err)
 	}
+}
+
+func TestAMigrationThatIsStoppedIsNoError(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	s := NewSchema(nil, func(ctx context.Context) error { return ctx.Err() })
-	if err := errors.Join(s.Run(ctx), s.Then(ctx, func(context.Context) error { return broken })()); err != nil {
-		t.Errorf("stopped: got %v, want nil", err)
+	g := NewMigrationGate(nil, func(ctx context.Context) error { return ctx.Err() })
+	work := func(context.Context) error { return errors.New("worked on a database that is not migrated") }
+	if err := errors.Join(g.Migrate(ctx), g.AfterMigration(ctx, work)()); err != nil {
+		t.Errorf("got %v, want nil", err)
 	}
-	if err := s.Ready(t.Context()); !errors.Is(err, errMigrating) {
-		t.Errorf("stopped: Ready = %v", err)
+	if err := g.Ready(t.Context()); !errors.Is(err, ErrMigrating) {
+		t.Errorf("Ready = %v", err)
 	}
+}
+
+func TestADatabaseAfterASideIsAMistakeOfTheProgram(t *testing.T) {
+	s := &Service{built: true}
+	defer func() {
+		if recover() == nil {
+			t.Error("UseGate after PublicEngine: got no panic")
+		}
+	}()
+	s.UseGate(NewMigrationGate(answers, answers))
 }

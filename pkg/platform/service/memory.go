@@ -9,21 +9,21 @@ import (
 )
 
 const (
-	// gcPercent: what a service keeps is a few MiB, so at Go's own 100 the collector begins anew after a few MiB of garbage,
-	// many times a second under load, which was a seventh of the task API's CPU time (docs/figures.md). With 400 a service
-	// uses some ten MiB more.
+	// gcPercent is higher than Go's 100. A service keeps only a few MiB, so with 100 the collector runs after every few
+	// MiB of garbage: many times a second under load, which took a seventh of the task API's CPU time (docs/figures.md).
+	// With 400 a service uses about ten MiB more.
 	gcPercent = 400
-	// memoryShare of the container's memory is the heap's soft limit: before it is reached the collector runs as often as it
-	// must. The rest is for what is not the heap.
+	// memoryShare of the container's memory is the soft limit of the heap. Near it the collector runs as often as needed.
+	// The rest is for memory outside the heap.
 	memoryShare = 0.85
 )
 
-// tuneMemory lets the heap grow where there is room. GOGC and GOMEMLIMIT are respected.
+// tuneMemory lets the heap grow within the memory of the container. GOGC and GOMEMLIMIT take precedence.
 func tuneMemory(log *slog.Logger) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
 	if _, err := memlimit.Set(memlimit.WithRatio(memoryShare)); err != nil {
-		log.Debug("the heap has no limit: that of the container cannot be read", "error", err.Error())
+		log.Debug("the heap has no limit: the limit of the container cannot be read", "error", err.Error())
 	}
 }

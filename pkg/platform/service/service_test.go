@@ -26,9 +26,9 @@ const actAs = "SERVICE_TEST_ACT_AS"
 func TestMain(m *testing.M) {
 	switch os.Getenv(actAs) {
 	case "fails":
-		Main("example", func(context.Context, io.Writer) error { return errors.New("no secrets") })
-	case "waits": // until it is told to stop, with an error as a start that was cut short has
-		Main("example", func(ctx context.Context, out io.Writer) error {
+		Main("example", func(context.Context, struct{}, io.Writer) error { return errors.New("no secrets") })
+	case "waits": // until it is stopped, and then returns an error, as a start that is cut short does
+		Main("example", func(ctx context.Context, _ struct{}, out io.Writer) error {
 			fmt.Fprintln(out, "waiting")
 			<-ctx.Done()
 			return fmt.Errorf("migrate: %w", ctx.Err())
@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-func TestAServiceThatFailsEndsWith1AndOneLine(t *testing.T) {
+func TestAServiceThatFailsExitsWith1AndOneLine(t *testing.T) {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), actAs+"=fails")
 	out, err := cmd.CombinedOutput()
@@ -48,7 +48,7 @@ func TestAServiceThatFailsEndsWith1AndOneLine(t *testing.T) {
 	}
 }
 
-func TestAServiceThatIsToldToStopWhileItStartsEndsWith0(t *testing.T) {
+func TestAServiceThatIsStoppedDuringItsStartExitsWith0(t *testing.T) {
 	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), actAs+"=waits")
@@ -71,7 +71,7 @@ func TestAServiceThatIsToldToStopWhileItStartsEndsWith0(t *testing.T) {
 	}
 }
 
-func TestAMissingSidecarIsOneLineAndItsComingAnother(t *testing.T) {
+func TestAMissingSidecarIsLoggedOnceAndItsArrivalOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log logtest.Buffer
 		begin := time.Now()
@@ -82,13 +82,13 @@ func TestAMissingSidecarIsOneLineAndItsComingAnother(t *testing.T) {
 			return nil
 		}, slog.New(slog.NewJSONHandler(&log, nil)), "events wait")
 		lines := strings.Split(strings.TrimSpace(log.String()), "\n")
-		if err != nil || len(lines) != 2 || !strings.Contains(lines[0], `"meanwhile":"events wait","error":"connection refused"`) || !strings.Contains(lines[1], "is there") {
+		if err != nil || len(lines) != 2 || !strings.Contains(lines[0], `"meanwhile":"events wait","error":"connection refused"`) || !strings.Contains(lines[1], "answers now") {
 			t.Errorf("got %v and %q", err, lines)
 		}
 	})
 }
 
-func TestASidecarThatComesSoonIsNotWorthALine(t *testing.T) {
+func TestASidecarThatComesSoonIsNotLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log logtest.Buffer
 		begin := time.Now()
@@ -127,19 +127,19 @@ func ask(t *testing.T, env []string, args ...string) (int, string) {
 	return cmd.ProcessState.ExitCode(), string(out)
 }
 
-func TestAServiceTellsItsVersionWithoutRunning(t *testing.T) {
+func TestTheVersionIsPrintedWithoutRunning(t *testing.T) {
 	if code, out := ask(t, nil, "--version"); code != 0 || !strings.HasPrefix(out, "example dev (commit ") {
 		t.Errorf("got exit %d and %q, want 0 and the version", code, out)
 	}
 }
 
-func TestAnArgumentThatIsNotKnownIsRefused(t *testing.T) {
+func TestAnUnknownArgumentIsRefused(t *testing.T) {
 	if code, out := ask(t, nil, "--port=80"); code != exitUsage || !strings.Contains(out, "environment") {
 		t.Errorf("got exit %d and %q, want %d and what to do", code, out, exitUsage)
 	}
 }
 
-func TestReadyIsWhatTheRunningServiceAnswers(t *testing.T) {
+func TestReadyAsksTheRunningService(t *testing.T) {
 	var ready atomic.Bool // the server and the test share it
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/readyz" || !ready.Load() {

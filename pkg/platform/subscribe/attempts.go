@@ -1,61 +1,56 @@
 package subscribe
 
 import (
-	"container/list"
 	"sync"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// maxRemembered is how many failing events are remembered. One event of a partition is delivered at a time, so a few
-// dozen fail at once; forgetting one only gives it more attempts.
+// maxRemembered bounds the failing events that are counted. One event of a partition is delivered at a time, so a few
+// dozen fail at the same time. An event whose count is evicted gets more attempts and nothing else.
 const maxRemembered = 4096
 
-// attempts counts the failures of events, and forgets those that failed longest ago when it is full.
+// attempts counts the failures of events. When it is full it evicts the event that failed longest ago.
 type attempts struct {
 	mu    sync.Mutex
-	limit int
-	order *list.List // of *record, the one that failed last in front
-	byKey map[string]*list.Element
+	byKey *simplelru.LRU[string, counts]
 }
 
-type record struct {
-	key      string
+type counts struct {
 	failures int // all of them
-	strikes  int // those that were the event's own fault
+	strikes  int // those that were not transient
 }
 
 func newAttempts(limit int) *attempts {
-	return &attempts{limit: limit, order: list.New(), byKey: map[string]*list.Element{}}
+	byKey, err := simplelru.NewLRU[string, counts](limit, nil)
+	if err != nil { // the limit is not positive: a mistake in the program
+		panic(err)
+	}
+	return &attempts{byKey: byKey}
 }
 
-// fail counts a failure, and a strike with it if it is one, and returns both counts.
+// fail counts a failure, and a strike when the failure is one, and returns both counts.
 func (a *attempts) fail(key string, strike bool) (failures, strikes int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	el, ok := a.byKey[key]
-	if ok {
-		a.order.MoveToFront(el)
-	} else {
-		if a.order.Len() >= a.limit {
-			oldest := a.order.Back()
-			delete(a.byKey, a.order.Remove(oldest).(*record).key) // only records are in it
-		}
-		el = a.order.PushFront(&record{key: key})
-		a.byKey[key] = el
-	}
-	r := el.Value.(*record) // only records are in it
-	r.failures++
+	c, _ := a.byKey.Get(key)
+	c.failures++
 	if strike {
-		r.strikes++
+		c.strikes++
 	}
-	return r.failures, r.strikes
+	a.byKey.Add(key, c)
+	return c.failures, c.strikes
 }
 
-// forget drops what is known of an event that is settled.
+// forget removes the counts of an event that is acknowledged or dead-lettered.
 func (a *attempts) forget(key string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if el, ok := a.byKey[key]; ok {
-		a.order.Remove(el)
-		delete(a.byKey, key)
-	}
+	a.byKey.Remove(key)
+}
+
+func (a *attempts) len() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.byKey.Len()
 }

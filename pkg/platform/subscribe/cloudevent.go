@@ -1,7 +1,6 @@
 package subscribe
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -12,15 +11,14 @@ import (
 	"strings"
 	"time"
 
-	"go.opentelemetry.io/otel/propagation"
-	"go.opentelemetry.io/otel/trace"
+	"github.com/taskwire/taskwire/pkg/platform/tracecontext"
 )
 
-// maxDrain is how much of a body above the limit is read to its end, so that daprd has written it all and hears the
-// answer. Nothing a broker takes is as large.
+// maxDrain bounds how much of a body above the limit is read. The body is read to its end, because daprd reads the answer
+// only after it has written all of it. It is larger than every message that a broker takes.
 const maxDrain = 64 << 20
 
-// tooLargeError is about a body above the limit, of which only the beginning was kept.
+// tooLargeError means that a body is above the limit and that only its beginning was kept.
 type tooLargeError struct {
 	limit, size int64
 	sum         string // hex SHA-256 of the whole
@@ -30,7 +28,7 @@ func (e *tooLargeError) Error() string {
 	return fmt.Sprintf("the body has %d bytes, more than %d; only its beginning is kept here (SHA-256 of the whole: %s)", e.size, e.limit, e.sum)
 }
 
-// readBody reads a body up to limit. Above it, it returns the beginning with a *tooLargeError.
+// readBody reads a body of up to limit bytes. For a larger one it returns the beginning and a *tooLargeError.
 func readBody(r io.Reader, limit int64) ([]byte, error) {
 	if r == nil {
 		return nil, nil
@@ -48,7 +46,7 @@ func readBody(r io.Reader, limit int64) ([]byte, error) {
 	return body[:limit], &tooLargeError{limit: limit, size: int64(len(body)) + rest, sum: hex.EncodeToString(sum.Sum(nil))}
 }
 
-// cloudEvent is what is used of a CloudEvent (JSON format, version 1.0).
+// cloudEvent holds the attributes of a CloudEvent (JSON format, version 1.0) that are used.
 type cloudEvent struct {
 	id          string
 	data        []byte
@@ -56,10 +54,10 @@ type cloudEvent struct {
 	traceState  string
 }
 
-// parseCloudEvent reads a CloudEvent. Attributes that are not what they should be are left out; only the data is
-// needed. With an error it returns what could be read.
+// parseCloudEvent reads a CloudEvent. It leaves out malformed attributes; only the data is required. Together with an
+// error it returns what it could read.
 func parseCloudEvent(body []byte) (cloudEvent, error) {
-	var fields map[string]json.RawMessage // not a struct: encoding/json would take "DATA" for data
+	var fields map[string]json.RawMessage // not a struct: for one encoding/json would take "DATA" for data
 	if err := json.Unmarshal(body, &fields); err != nil || fields == nil {
 		return cloudEvent{}, errors.New("the body is not a CloudEvent: not an object of JSON")
 	}
@@ -70,13 +68,13 @@ func parseCloudEvent(body []byte) (cloudEvent, error) {
 		return s
 	}
 	ce := cloudEvent{id: text("id"), traceParent: text("traceparent"), traceState: text("tracestate")}
-	if !spanContext(ce.traceParent, "").IsValid() {
+	if !tracecontext.Valid(ce.traceParent) {
 		ce.traceParent, ce.traceState = "", ""
 	}
 	data, has := fields["data"]
 	switch {
 	case has && len(data) > 0 && data[0] == '"' && !isJSON(text("datacontenttype")):
-		ce.data = []byte(text("data")) // published as text: the JSON is in the string
+		ce.data = []byte(text("data")) // published as text: the string holds the JSON
 	case has && string(data) != "null":
 		ce.data = data
 	case text("data_base64") != "":
@@ -91,33 +89,21 @@ func parseCloudEvent(body []byte) (cloudEvent, error) {
 	return ce, nil
 }
 
-// isJSON tells whether a datacontenttype is JSON, which it is when absent.
+// isJSON reports whether a datacontenttype is JSON. An absent one is.
 func isJSON(contentType string) bool {
 	media, _, _ := strings.Cut(contentType, ";")
 	media = strings.ToLower(strings.TrimSpace(media))
 	return media == "" || strings.HasSuffix(media, "/json") || strings.HasSuffix(media, "+json")
 }
 
-func spanContext(traceParent, traceState string) trace.SpanContext {
-	return trace.SpanContextFromContext(withTrace(context.Background(), traceParent, traceState))
-}
-
-// withTrace puts the trace of a CloudEvent into ctx. A malformed one changes nothing.
-func withTrace(ctx context.Context, traceParent, traceState string) context.Context {
-	if traceParent == "" {
-		return ctx
-	}
-	return propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": traceParent, "tracestate": traceState})
-}
-
-// head is what every event begins with, as far as it can be read.
+// head holds the fields that every event has, as far as they can be read.
 type head struct {
 	eventID, taskID, userID string
-	made                    time.Time // zero where the event does not say
-	original                bool      // in the form of the first version, which had no say in the CloudEvent's id
+	made                    time.Time // zero when the event does not say
+	original                bool      // of schema version 1, whose publisher did not set the CloudEvent's id
 }
 
-// readHead never fails: what is not there, or of another type, is empty.
+// readHead never fails: a field that is missing or of another type is empty.
 func readHead(data []byte) head {
 	var f struct {
 		EventID       json.RawMessage `json:"event_id"`

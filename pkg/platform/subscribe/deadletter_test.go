@@ -17,11 +17,12 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
-func TestADeadLetterHoldsTheEventAndHasOneIDHoweverOftenItIsPublished(t *testing.T) {
+func TestADeadLetterHoldsTheEventUnderOneID(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil).fails(ErrPoison)
 	const parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 	exact := reminder(`,"n":9007199254740993`)
-	for range 2 { // the process died between the publish and the answer
+	for range 2 { // as when the process dies between the publish and the answer
 		r.deliver(envelope(eventID, exact, fmt.Sprintf(`,"traceparent":%q`, parent)))
 	}
 	if len(r.letters.got) != 2 {
@@ -31,20 +32,21 @@ func TestADeadLetterHoldsTheEventAndHasOneIDHoweverOftenItIsPublished(t *testing
 	if payload, err := l.Payload(); err != nil || string(payload) != exact || l.EventID != eventID {
 		t.Errorf("got %s of %s (%v), want %s", payload, l.EventID, err, exact)
 	}
-	if m.Key != userID || m.Subject != taskID || m.Type != typeDeadLetter || m.TraceParent != parent || m.EventID == eventID {
-		t.Errorf("got message %+v, want the user's key, the task as subject, the trace, and an id of its own", m)
+	if m.Key != userID || m.Subject != taskID || m.Type != typeDeadLetter || m.TraceParent != parent || m.ID == eventID {
+		t.Errorf("got message %+v, want the user's key, the task as subject, the trace and a new id", m)
 	}
-	if m.EventID != r.letters.got[1].EventID {
-		t.Errorf("got ids %s and %s, want one", m.EventID, r.letters.got[1].EventID)
+	if m.ID != r.letters.got[1].ID {
+		t.Errorf("got ids %s and %s, want one", m.ID, r.letters.got[1].ID)
 	}
 	other := newRig(t, func(c *Config) { c.Consumer = "audit" }).fails(ErrPoison)
 	other.deliver(usual())
-	if other.letters.got[0].EventID == m.EventID {
-		t.Errorf("two consumers give their letters the same id %s", m.EventID)
+	if other.letters.got[0].ID == m.ID {
+		t.Errorf("two consumers give their letters the same id %s", m.ID)
 	}
 }
 
 func TestAnEventIsKeptUntilItsDeadLetterIsPublished(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil).fails(ErrPoison)
 	r.letters.err = errors.New("broker away")
 	for range 2 * MaxAttempts {
@@ -65,7 +67,8 @@ func TestAnEventIsKeptUntilItsDeadLetterIsPublished(t *testing.T) {
 	}
 }
 
-func TestWhatIsInAnEventCannotKeepItsDeadLetterFromBeingSent(t *testing.T) {
+func TestEveryEventCanBeDeadLettered(t *testing.T) {
+	t.Parallel()
 	for name, body := range map[string]string{
 		"newline in the ids": envelope("a\nb", `{"event_id":"a\nb","user_id":"u\r\nX: y","task_id":"\u0000"}`, ""),
 		"long ids":           envelope(strings.Repeat("x", 10_000), `{"user_id":"`+strings.Repeat("u", 10_000)+`"}`, ""),
@@ -79,7 +82,7 @@ func TestWhatIsInAnEventCannotKeepItsDeadLetterFromBeingSent(t *testing.T) {
 				t.Fatalf("got %s and %d dead letters, want SUCCESS and 1", got, len(r.letters.got))
 			}
 			m := r.letters.got[0]
-			for field, v := range map[string]string{"id": m.EventID, "key": m.Key, "subject": m.Subject} {
+			for field, v := range map[string]string{"id": m.ID, "key": m.Key, "subject": m.Subject} {
 				if v == "" || len(v) > events.MaxName || strings.ContainsFunc(v, func(c rune) bool { return c < ' ' || c > '~' }) {
 					t.Errorf("got %s %q", field, v)
 				}
@@ -95,7 +98,8 @@ func TestWhatIsInAnEventCannotKeepItsDeadLetterFromBeingSent(t *testing.T) {
 	}
 }
 
-func TestADeadLetterIsNeverLargerThanTheBrokerTakes(t *testing.T) {
+func TestADeadLetterFitsTheBrokersLimit(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		filler string
 		cut    bool
@@ -132,7 +136,8 @@ func TestADeadLetterIsNeverLargerThanTheBrokerTakes(t *testing.T) {
 	}
 }
 
-func TestALetterThatTheBrokerNeverTakesIsSentSmaller(t *testing.T) {
+func TestARefusedDeadLetterIsSentAgainCut(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil).fails(ErrPoison)
 	r.letters.refuse = 100_000
 	data := reminder(`,"filler":"` + strings.Repeat("x", 200_000) + `"`)
@@ -145,11 +150,12 @@ func TestALetterThatTheBrokerNeverTakesIsSentSmaller(t *testing.T) {
 	}
 	r.letters.refuse = 10
 	if got := r.deliver(usual()); got != "RETRY" {
-		t.Errorf("a broker that takes nothing: got %s, want RETRY", got)
+		t.Errorf("a broker that refuses everything: got %s, want RETRY", got)
 	}
 }
 
-func TestABodyAboveTheLimitIsDeadLetteredAndItsConnectionGoesOn(t *testing.T) {
+func TestABodyAboveTheLimitIsDeadLettered(t *testing.T) {
+	t.Parallel()
 	const limit = 64 << 10
 	r := newRig(t, func(c *Config) { c.BodyLimit = limit })
 	r.handle = func(context.Context, events.ReminderEvent, Delivery) error {
@@ -195,7 +201,8 @@ func TestABodyAboveTheLimitIsDeadLetteredAndItsConnectionGoesOn(t *testing.T) {
 	}
 }
 
-func TestABodyThatBreaksOffIsNoFaultOfTheEvent(t *testing.T) {
+func TestABodyThatEndsEarlyIsRedelivered(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil)
 	srv := httptest.NewServer(r.server.Handler())
 	defer srv.Close()

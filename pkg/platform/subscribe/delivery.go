@@ -1,5 +1,7 @@
 package subscribe
 
+// This file decides how a delivery ends.
+
 import (
 	"context"
 	"crypto/sha256"
@@ -17,22 +19,23 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/taskwire/taskwire/pkg/events"
-	"github.com/taskwire/taskwire/pkg/platform/postgres"
+	"github.com/taskwire/taskwire/pkg/platform/tracecontext"
+	"github.com/taskwire/taskwire/pkg/platform/transient"
 )
 
-// What daprd is answered, always with 200: another status means the same as RETRY, or worse.
+// The answers to daprd, always with status 200. Another status means RETRY, or that the event is dropped.
 var (
 	answerSuccess = []byte(`{"status":"SUCCESS"}`)
 	answerRetry   = []byte(`{"status":"RETRY"}`)
 )
 
-// Handle takes the deliveries of topic at POST /events/<topic>. decode is one of package events. fn decides with its
-// error how the delivery ends, see the package comment; its context ends after Config.HandlerTimeout. It panics when
-// the topic is taken already.
+// Handle registers fn for the deliveries of topic, at POST /events/<topic>. decode is a decoder of package events. The
+// error of fn decides how the delivery ends (see the package comment); its context ends after Config.HandlerTimeout.
+// Handle panics when the topic has a handler already.
 func Handle[E any](s *Server, topic string, decode func([]byte) (E, error), fn func(ctx context.Context, e E, d Delivery) error) {
 	s.metrics.prepare(topic)
 	s.engine.POST("/events/"+topic, func(c *gin.Context) {
-		s.take(c, topic, func(ctx context.Context, d Delivery) error {
+		s.deliver(c, topic, func(ctx context.Context, d Delivery) error {
 			e, err := decode(d.Raw)
 			switch {
 			case err == nil:
@@ -45,16 +48,16 @@ func Handle[E any](s *Server, topic string, decode func([]byte) (E, error), fn f
 	})
 }
 
-// arrival is a delivery on its way to its end.
+// arrival is a delivery with what is known of its event.
 type arrival struct {
 	Delivery
 	head
-	body []byte // all of it that was read
-	key  string // for attempts
+	body []byte // as much as was read
+	key  string // identifies the event in attempts
 }
 
-// take runs one delivery from its body to its answer.
-func (s *Server) take(c *gin.Context, topic string, handle func(context.Context, Delivery) error) {
+// deliver reads, runs and answers one delivery.
+func (s *Server) deliver(c *gin.Context, topic string, handle func(context.Context, Delivery) error) {
 	begin := time.Now()
 	a := &arrival{Delivery: Delivery{Topic: topic}}
 	ctx := c.Request.Context()
@@ -67,7 +70,7 @@ func (s *Server) take(c *gin.Context, topic string, handle func(context.Context,
 	case err == nil:
 		var ce cloudEvent
 		ce, err = a.open()
-		ctx = withTrace(ctx, ce.traceParent, ce.traceState)
+		ctx = tracecontext.With(ctx, ce.traceParent, ce.traceState)
 		if err != nil {
 			err = fmt.Errorf("%w: %w", ErrPoison, err)
 		}
@@ -89,12 +92,12 @@ func (s *Server) take(c *gin.Context, topic string, handle func(context.Context,
 	}
 	s.metrics.observe(topic, ended, time.Since(begin))
 	if ended == outcomeSuccess && !a.made.IsZero() {
-		s.metrics.aged(topic, a.made, time.Now())
+		s.metrics.observeAge(topic, a.made, time.Now())
 	}
 	c.Data(http.StatusOK, contentTypeJSON, answer)
 }
 
-// open reads the CloudEvent in the body. Its error is final.
+// open reads the CloudEvent in the body. An error means that the event can never succeed.
 func (a *arrival) open() (cloudEvent, error) {
 	ce, err := parseCloudEvent(a.body)
 	a.CloudEventID, a.TraceParent, a.Raw = ce.id, ce.traceParent, ce.data
@@ -108,7 +111,8 @@ func (a *arrival) open() (cloudEvent, error) {
 	return ce, nil
 }
 
-// identify names the event for counting and logging: by its event_id, else by the CloudEvent's id, else by its bytes.
+// identify sets the event's id for the log and its key for attempts: the event_id, else the CloudEvent's id, else the
+// hash of the body.
 func (a *arrival) identify() {
 	if a.eventID == "" {
 		a.eventID = a.CloudEventID
@@ -121,7 +125,7 @@ func (a *arrival) identify() {
 	a.key = a.Topic + "\x00" + id
 }
 
-// run calls the handler within its time. A failure after the time is up is the time's, whatever it says.
+// run calls the handler within its time limit. An error after the limit counts as a reached time limit.
 func (s *Server) run(ctx context.Context, d Delivery, handle func(context.Context, Delivery) error) error {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.HandlerTimeout)
 	defer cancel()
@@ -133,34 +137,34 @@ func (s *Server) run(ctx context.Context, d Delivery, handle func(context.Contex
 	return err
 }
 
-// unread is a body that broke off: daprd has gone, and nothing is known about the event.
+// unread is a body that ended early: the sidecar has gone, and nothing is known about the event.
 type unread struct{ error }
 
 func (unread) Transient() bool { return true }
 
-// settle brings the delivery to its end and logs it unless that is success.
+// settle decides the outcome of a delivery, dead-letters the event when that is the outcome, and logs a failure.
 func (s *Server) settle(ctx context.Context, a *arrival, err error) outcome {
 	if err == nil {
 		s.attempts.forget(a.key)
 		return outcomeSuccess
 	}
-	poison := errors.Is(err, ErrPoison) || errors.Is(err, events.ErrInvalid)
-	if !poison && errors.Is(err, events.ErrUnknownType) {
+	final := errors.Is(err, ErrPoison) || errors.Is(err, events.ErrInvalid)
+	if !final && errors.Is(err, events.ErrUnknownType) {
 		s.attempts.forget(a.key)
 		s.cfg.Log.DebugContext(ctx, "event skipped", append(a.attrs(), "outcome", string(outcomeSkipped), "error", err.Error())...)
 		return outcomeSkipped
 	}
-	wait := !poison && transient(err)
-	failures, strikes := s.attempts.fail(a.key, !wait && !poison)
+	wait := !final && isTransient(err)
+	failures, strikes := s.attempts.fail(a.key, !wait && !final)
 	ended, level := outcomeRetry, slog.LevelWarn
 	if !wait {
 		level = slog.LevelError
 	}
 	attrs := append(a.attrs(), "attempt", failures)
 	attrs = append(attrs, errorAttrs(err)...)
-	if poison || strikes > MaxAttempts {
+	if final || strikes > MaxAttempts {
 		reason := err.Error()
-		if !poison {
+		if !final {
 			reason = fmt.Sprintf("failed %d times: %s", strikes, reason)
 		}
 		if lost := s.deadLetter(ctx, a, reason); lost != nil {
@@ -174,7 +178,7 @@ func (s *Server) settle(ctx context.Context, a *arrival, err error) outcome {
 	return ended
 }
 
-// attrs are the keys of a delivery's log line. They are the event's own, so that they are cut and no more.
+// attrs returns the log attributes of a delivery. The event's own ids may be of any length, so they are cut.
 func (a *arrival) attrs() []any {
 	return []any{"topic", a.Topic, "event_id", short(a.eventID), "task_id", short(a.taskID), "user_id", short(a.userID)}
 }
@@ -186,16 +190,12 @@ func short(s string) string {
 	return s
 }
 
-// transient tells whether a failure is not the event's own: something that it needs is away, or its time was up. Such
-// an event is tried for ever. An error can say so itself, as those of package dapr do.
-func transient(err error) bool {
+// isTransient reports whether the event is not the cause of a failure: a system that the handler needs is away, or the
+// time limit was reached. Such an event is redelivered without a limit. A panic is not transient.
+func isTransient(err error) bool {
 	var p *panicError
 	if errors.As(err, &p) {
 		return false
 	}
-	var self interface{ Transient() bool }
-	if errors.As(err, &self) && self.Transient() {
-		return true
-	}
-	return postgres.IsUnavailable(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	return transient.Is(err) || errors.Is(err, context.Canceled)
 }

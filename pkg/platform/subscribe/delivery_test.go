@@ -21,6 +21,7 @@ import (
 )
 
 func TestEveryDeliveryEndsInOneOfThreeWays(t *testing.T) {
+	t.Parallel()
 	away := &pgconn.PgError{Code: "57P01", Message: "terminating connection due to administrator command"}
 	for _, tc := range []struct {
 		name    string
@@ -103,6 +104,7 @@ func TestEveryDeliveryEndsInOneOfThreeWays(t *testing.T) {
 }
 
 func TestAFailedDeliveryIsOneLogLineWithItsKeysAndTrace(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil).fails(errBoom)
 	body := envelope(eventID, reminder(""), `,"traceparent":"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"`)
 	r.deliver(body)
@@ -122,6 +124,7 @@ func TestAFailedDeliveryIsOneLogLineWithItsKeysAndTrace(t *testing.T) {
 }
 
 func TestAPanicIsLoggedWithItsStack(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil)
 	r.handle = func(context.Context, events.ReminderEvent, Delivery) error { panic("boom") }
 	if got := r.deliver(usual()); got != "RETRY" {
@@ -133,7 +136,8 @@ func TestAPanicIsLoggedWithItsStack(t *testing.T) {
 	}
 }
 
-func TestWhatKeepsFailingIsDeadLetteredUnlessSomethingIsAway(t *testing.T) {
+func TestRepeatedFailuresAreDeadLetteredUnlessTransient(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		name      string
 		err       error // nil panics
@@ -142,7 +146,7 @@ func TestWhatKeepsFailingIsDeadLetteredUnlessSomethingIsAway(t *testing.T) {
 		{"an error of its own", errBoom, false},
 		{"a constraint", &pgconn.PgError{Code: "23514", Message: "violates check constraint"}, false},
 		{"a panic", nil, false},
-		{"an app that says no", &dapr.InvokeError{AppID: "task-api", Status: 400}, false},
+		{"an app that refuses", &dapr.InvokeError{AppID: "task-api", Status: 400}, false},
 		{"a conflict in the state store", &dapr.Error{Call: "save state", Err: dapr.ErrConflict}, false},
 		{"database shutting down", fmt.Errorf("insert: %w", &pgconn.PgError{Code: "57P01"}), true},
 		{"connection refused", &net.OpError{Op: "dial", Err: errors.New("refused")}, true},
@@ -181,7 +185,8 @@ func TestWhatKeepsFailingIsDeadLetteredUnlessSomethingIsAway(t *testing.T) {
 	}
 }
 
-func TestOnlyTheOwnFailuresOfAnEventCountAndSuccessForgetsThem(t *testing.T) {
+func TestOnlyFailuresThatAreNotTransientCount(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil)
 	fail := func(times int, err error) {
 		t.Helper()
@@ -202,7 +207,7 @@ func TestOnlyTheOwnFailuresOfAnEventCountAndSuccessForgetsThem(t *testing.T) {
 	if n := len(r.letters.got); n != 0 {
 		t.Errorf("got %d dead letters, want none", n)
 	}
-	// Another event has its own count, whatever happens to this one.
+	// Another event has a count of its own.
 	other := strings.ReplaceAll(usual(), eventID, "01936d0f-6f6e-7c3a-8b54-000000000000")
 	if got := r.deliver(other); got != "RETRY" {
 		t.Errorf("another event: got %s, want RETRY", got)
@@ -210,25 +215,27 @@ func TestOnlyTheOwnFailuresOfAnEventCountAndSuccessForgetsThem(t *testing.T) {
 }
 
 func TestTheCountOfFailuresIsBounded(t *testing.T) {
+	t.Parallel()
 	a := newAttempts(2)
 	a.fail("a", true)
 	a.fail("b", true)
-	a.fail("a", false) // a is now the younger
+	a.fail("a", false) // b is now the one that failed longest ago
 	a.fail("c", true)
 	if failures, strikes := a.fail("a", true); failures != 3 || strikes != 2 {
-		t.Errorf("a, which is remembered: got %d failures and %d strikes, want 3 and 2", failures, strikes)
+		t.Errorf("a, which was kept: got %d failures and %d strikes, want 3 and 2", failures, strikes)
 	}
 	if failures, strikes := a.fail("b", true); failures != 1 || strikes != 1 {
-		t.Errorf("b, which was forgotten: got %d failures and %d strikes, want 1 and 1", failures, strikes)
+		t.Errorf("b, which was evicted: got %d failures and %d strikes, want 1 and 1", failures, strikes)
 	}
 	a.forget("a")
 	a.forget("never")
-	if len(a.byKey) != a.order.Len() || a.order.Len() > 2 {
-		t.Errorf("got %d by key and %d in order, want the same and at most 2", len(a.byKey), a.order.Len())
+	if a.len() > 2 {
+		t.Errorf("got %d remembered, want at most 2", a.len())
 	}
 }
 
 func TestTheHandlerGetsTheEventByteForByte(t *testing.T) {
+	t.Parallel()
 	exact := reminder(`,"unknown": {"n" : 9007199254740993, "s":"<&>é \ud83d\ude00"}`)
 	text := strings.ReplaceAll(strings.ReplaceAll(exact, `\`, `\\`), `"`, `\"`)
 	for name, body := range map[string]string{
@@ -237,7 +244,7 @@ func TestTheHandlerGetsTheEventByteForByte(t *testing.T) {
 		"published as text":    fmt.Sprintf(`{"id":%q,"datacontenttype":"text/plain; charset=utf-8","data":"%s"}`, eventID, text),
 		"upper-case id":        envelope(strings.ToUpper(eventID), exact, ""),
 		"no id":                fmt.Sprintf(`{"data":%s}`, exact),
-		"attributes of no use": envelope(eventID, exact, `,"traceparent":5,"traceid":{"a":[]},"tracestate":null,"time":7,"DATA":1`),
+		"malformed attributes": envelope(eventID, exact, `,"traceparent":5,"traceid":{"a":[]},"tracestate":null,"time":7,"DATA":1`),
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, nil)
@@ -257,15 +264,17 @@ func TestTheHandlerGetsTheEventByteForByte(t *testing.T) {
 	}
 }
 
-func TestTheOriginalFormHasNoSayInTheCloudEventsID(t *testing.T) {
+func TestAVersion1EventMayHaveAnotherCloudEventID(t *testing.T) {
+	t.Parallel()
 	original := strings.Replace(reminder(""), `"schema_version":2,"event_type":"scheduled",`, "", 1)
 	r := newRig(t, nil)
 	if got := r.deliver(envelope("made-by-daprd", original, "")); got != "SUCCESS" || len(r.letters.got) != 0 {
-		t.Errorf("got %s and dead letters %v, want it taken", got, r.letters.decoded)
+		t.Errorf("got %s and dead letters %v, want success", got, r.letters.decoded)
 	}
 }
 
-func TestTheTraceIsTheCloudEventsAndNoHeaders(t *testing.T) {
+func TestTheTraceIsThatOfTheCloudEvent(t *testing.T) {
+	t.Parallel()
 	const good, header = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "00-11111111111111111111111111111111-b7ad6b7169203331-01"
 	for attributes, want := range map[string]string{
 		fmt.Sprintf(`,"traceparent":%q,"tracestate":"a=b"`, good):    "0af7651916cd43dd8448eb211c80319c",
@@ -293,10 +302,11 @@ func TestTheTraceIsTheCloudEventsAndNoHeaders(t *testing.T) {
 	}
 }
 
-func TestAHandlerHasItsTimeAndThenTheEventComesAgain(t *testing.T) {
+func TestAHandlerThatReachesItsTimeLimitIsRedelivered(t *testing.T) {
+	t.Parallel()
 	for name, say := range map[string]func(ctx context.Context) error{
-		"it says why":         func(ctx context.Context) error { return ctx.Err() },
-		"it says what it met": func(context.Context) error { return sql.ErrTxDone },
+		"its error is that of the context": func(ctx context.Context) error { return ctx.Err() },
+		"its error is another":             func(context.Context) error { return sql.ErrTxDone },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -311,14 +321,15 @@ func TestAHandlerHasItsTimeAndThenTheEventComesAgain(t *testing.T) {
 					}
 				}
 				if len(r.letters.got) > 0 {
-					t.Errorf("a handler out of time is no fault of the event: got %d dead letters", len(r.letters.got))
+					t.Errorf("a handler that reaches its time limit: got %d dead letters, want none", len(r.letters.got))
 				}
 			})
 		})
 	}
 }
 
-func TestADeadLetterIsPublishedThoughTheHandlersTimeIsUp(t *testing.T) {
+func TestADeadLetterHasATimeLimitOfItsOwn(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, nil)
 		r.handle = func(ctx context.Context, _ events.ReminderEvent, _ Delivery) error {
@@ -331,7 +342,8 @@ func TestADeadLetterIsPublishedThoughTheHandlersTimeIsUp(t *testing.T) {
 	})
 }
 
-func TestPartitionsDeliverAtTheSameTime(t *testing.T) {
+func TestPartitionsAreDeliveredConcurrently(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil)
 	var mu sync.Mutex
 	seen := map[string]int{}
@@ -356,7 +368,7 @@ func TestPartitionsDeliverAtTheSameTime(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if n := len(r.server.attempts.byKey); n != 0 {
+	if n := r.server.attempts.len(); n != 0 {
 		t.Errorf("got %d events remembered after their success, want none", n)
 	}
 }
@@ -371,7 +383,7 @@ func FuzzADeliveryIsAlwaysAnswered(f *testing.F) {
 		taken := 0
 		r.handle = func(context.Context, events.ReminderEvent, Delivery) error { taken++; return nil }
 		if got := r.deliver(string(body)); got != "SUCCESS" {
-			t.Errorf("got %s, want every body settled at once when nothing is away", got)
+			t.Errorf("got %s, want an outcome at once for every body", got)
 		}
 		skipped := r.counts(topic)[string(outcomeSkipped)] > 0
 		if taken+len(r.letters.decoded) != 1 && !skipped {

@@ -1,24 +1,25 @@
-// Package subscribe is a service's Dapr side: the deliveries of its topics, its input bindings and what other apps
-// invoke. It takes them from daprd over HTTP, in its own gin handlers.
+// Package subscribe is the server that a service's Dapr sidecar calls: with the deliveries of topics, with the calls of
+// input bindings, and with the invocations of other apps. It takes them over HTTP, in its own gin handlers.
 //
 // Promises:
 //
-//   - Every delivery ends in one of three ways, and daprd hears of it only when it has happened. It is acknowledged when
-//     the handler returned nil, or when the event is of a type that this version does not know. It is dead-lettered when
-//     it can never succeed: ErrPoison, an event that does not decode or validate, a body that is no CloudEvent or too
-//     large, or one that failed more than MaxAttempts times in this process although nothing was away. For anything
-//     else, a panic too, it is asked for again, for as long as it takes.
-//   - A dead letter is on <topic>.dlq, with its reason and the event as it came, before the event is acknowledged. When
-//     it cannot be published the event is asked for again. It has the same id however often it is published.
-//   - An event that is dead-lettered for its size keeps what fits of it; it never blocks its partition.
-//   - A handler gets the event's own JSON byte for byte, and so every integer as it was sent.
-//   - Every route but GET /healthz wants the app API token, compared in constant time. No other header is believed: Kafka
-//     headers of any publisher become headers of the delivery.
-//   - The trace of a delivery is that of the CloudEvent's traceparent attribute. A malformed one is left out.
-//   - Nothing here is answered 404, for which daprd drops an event for ever: an unknown route is 503. Handlers of
-//     Invoke decide for themselves.
-//   - A delivery that failed is one log line, with event_id, task_id, user_id, attempt and outcome.
+//   - Every delivery ends in one of three ways, and daprd gets the answer only after that has happened.
+//     It is acknowledged when the handler returned nil, or when this version does not know the event's type.
+//     It is dead-lettered when it can never succeed: an error that wraps ErrPoison, an event that does not decode or
+//     validate, a body that is not a CloudEvent or is too large, or more than MaxAttempts failures of the event in this
+//     process that were not transient.
+//     In every other case, a panic included, it is redelivered, without a limit.
+//   - A dead letter is published to <topic>.dlq, with its reason and the event as it was received, before the event is
+//     acknowledged. When it cannot be published, the event is redelivered. It has the same id in every attempt.
+//   - A dead letter that is too large keeps the beginning of the event. It never blocks its partition.
+//   - A handler gets the event's JSON byte for byte, so every integer is exact.
+//   - Every route except GET /healthz requires the app API token, which is compared in constant time. No other header is
+//     used: the Kafka headers of any publisher become headers of the delivery.
+//   - The trace of a delivery is that of the CloudEvent's traceparent attribute. A malformed one is ignored.
+//   - No route is answered 404, because daprd then drops the event for ever: an unknown route is 503. The handlers of
+//     Invoke choose their own status.
+//   - A failed delivery is logged once, with event_id, task_id, user_id, attempt and outcome.
 //
-// Deliveries are at least once, and may come again while an earlier one still runs: a handler's effect must be
-// idempotent (package inbox).
+// Deliveries are at least once, and a redelivery can arrive while an earlier delivery is still being handled. So a
+// handler's effect must be idempotent (package inbox).
 package subscribe

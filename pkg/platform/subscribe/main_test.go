@@ -16,7 +16,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/taskwire/taskwire/pkg/events"
-	"github.com/taskwire/taskwire/pkg/platform/outbox"
+	"github.com/taskwire/taskwire/pkg/platform/dapr"
+	_ "github.com/taskwire/taskwire/pkg/platform/postgres" // registers its classifier of errors
 	"github.com/taskwire/taskwire/pkg/platform/telemetry"
 	"github.com/taskwire/taskwire/testkit/logtest"
 )
@@ -32,16 +33,16 @@ const (
 	userID  = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 )
 
-// letters is where dead letters go.
+// letters records the published dead letters.
 type letters struct {
 	mu      sync.Mutex
 	err     error
-	refuse  int // events above this size are refused, when it is set
-	got     []outbox.Message
+	refuse  int // when set, events of more bytes are refused
+	got     []dapr.Event
 	decoded []events.DeadLetter
 }
 
-func (l *letters) PublishEvent(ctx context.Context, dlq string, m outbox.Message) error {
+func (l *letters) PublishEvent(ctx context.Context, dlq string, e dapr.Event) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.err != nil {
@@ -50,18 +51,18 @@ func (l *letters) PublishEvent(ctx context.Context, dlq string, m outbox.Message
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if l.refuse > 0 && len(m.Data) > l.refuse {
-		return fmt.Errorf("too large: %w", outbox.ErrRefused)
+	if l.refuse > 0 && len(e.Data) > l.refuse {
+		return fmt.Errorf("too large: %w", dapr.ErrRefused)
 	}
-	d, err := events.DecodeDeadLetter(m.Data)
+	d, err := events.DecodeDeadLetter(e.Data)
 	if err != nil || dlq != events.DeadLetterTopic(topic) {
 		return fmt.Errorf("to %s: %w", dlq, err)
 	}
-	l.got, l.decoded = append(l.got, m), append(l.decoded, d)
+	l.got, l.decoded = append(l.got, e), append(l.decoded, d)
 	return nil
 }
 
-// rig is a server with one topic, whose handler is handle.
+// rig is a server with one topic, which handle handles.
 type rig struct {
 	t       testing.TB
 	server  *Server
@@ -102,7 +103,7 @@ func (r *rig) do(method, path, body string, header ...string) *httptest.Response
 	return w
 }
 
-// deliver makes daprd's request and returns the answer's status word.
+// deliver sends daprd's request and returns the status of the answer.
 func (r *rig) deliver(body string, header ...string) string {
 	r.t.Helper()
 	return word(r.t, r.do(http.MethodPost, "/events/"+topic, body, header...))
@@ -117,7 +118,7 @@ func word(t testing.TB, w *httptest.ResponseRecorder) string {
 	return answer.Status
 }
 
-// lines are the log's lines at warn and above.
+// lines returns the log lines above debug.
 func (r *rig) lines() []map[string]any {
 	r.t.Helper()
 	var out []map[string]any
@@ -136,7 +137,7 @@ func (r *rig) lines() []map[string]any {
 	return out
 }
 
-// counts are the deliveries by outcome.
+// counts returns the number of deliveries by outcome.
 func (r *rig) counts(name string) map[string]float64 {
 	r.t.Helper()
 	families, err := r.reg.Gather()
@@ -161,13 +162,13 @@ func (r *rig) counts(name string) map[string]float64 {
 	return out
 }
 
-// reminder is a ReminderEvent; more is added to its fields.
+// reminder returns a ReminderEvent with the fields more.
 func reminder(more string) string {
 	return fmt.Sprintf(`{"event_id":%q,"schema_version":2,"event_type":"scheduled","task_id":%q,"user_id":%q,"title":"x",`+
 		`"due_at":"2026-03-01T09:00:00Z","remind_at":"2026-03-01T08:00:00Z","task_version":3,"timestamp":"2026-02-01T00:00:00Z"%s}`, eventID, taskID, userID, more)
 }
 
-// envelope is a CloudEvent with this id around data; more is added to its attributes.
+// envelope returns a CloudEvent with this id around data, with the attributes more.
 func envelope(id, data, more string) string {
 	return fmt.Sprintf(`{"specversion":"1.0","id":%q,"source":"task-api","type":"ReminderEvent","datacontenttype":"application/json",`+
 		`"topic":"reminders","pubsubname":"kafka-pubsub"%s,"data":%s}`, id, more, data)

@@ -7,12 +7,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// outcome is how a delivery ended, as metrics and log lines call it.
+// outcome is how a delivery ended. It is a metric's label and a log attribute.
 type outcome string
 
 const (
 	outcomeSuccess      outcome = "success"
-	outcomeSkipped      outcome = "skipped" // acknowledged: of a type that this version does not know
+	outcomeSkipped      outcome = "skipped" // acknowledged without a handler: this version does not know the type
 	outcomeDeadLettered outcome = "dead_lettered"
 	outcomeRetry        outcome = "retry"
 )
@@ -36,7 +36,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 15},
 		}, []string{"topic"})),
 		age: register(r, prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "subscribe_event_age_seconds", Help: "Age of an event, from its making to the end of a delivery that took it.",
+			Name: "subscribe_event_age_seconds", Help: "Age of an event at the end of its successful delivery.",
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200},
 		}, []string{"topic"})),
 		unauthorized: register(r, prometheus.NewCounter(prometheus.CounterOpts{
@@ -45,7 +45,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	}
 }
 
-// prepare makes the series of a topic, so that the first dead letter is a change from 0 and raises its alert.
+// prepare creates the series of a topic with the value 0: then the first dead letter is a change, which raises its alert.
 func (m *metrics) prepare(topic string) {
 	for _, o := range outcomes {
 		m.deliveries.WithLabelValues(topic, string(o))
@@ -53,8 +53,9 @@ func (m *metrics) prepare(topic string) {
 	m.duration.WithLabelValues(topic)
 }
 
-// aged notes how old an event was when it was taken. Another machine made it, whose clock may be ahead: that is no age.
-func (m *metrics) aged(topic string, made, taken time.Time) {
+// observeAge records the age of an event that was handled. When the clock of the machine that made it is ahead, the age
+// is 0.
+func (m *metrics) observeAge(topic string, made, taken time.Time) {
 	m.age.WithLabelValues(topic).Observe(max(0, taken.Sub(made).Seconds()))
 }
 
@@ -63,7 +64,7 @@ func (m *metrics) observe(topic string, o outcome, took time.Duration) {
 	m.duration.WithLabelValues(topic).Observe(took.Seconds())
 }
 
-// register registers c, or returns the one that a server of the same process has registered before.
+// register registers c, or returns the collector that another server of the process has registered under its name.
 func register[T prometheus.Collector](r prometheus.Registerer, c T) T {
 	if r == nil {
 		return c
@@ -76,7 +77,7 @@ func register[T prometheus.Collector](r prometheus.Registerer, c T) T {
 		}
 	}
 	if err != nil {
-		panic(err) // two different metrics of one name: a mistake in the program
+		panic(err) // two different metrics have one name: a mistake in the program
 	}
 	return c
 }

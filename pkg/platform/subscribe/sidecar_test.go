@@ -15,13 +15,12 @@ import (
 
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/platform/dapr"
-	"github.com/taskwire/taskwire/pkg/platform/outbox"
 	"github.com/taskwire/taskwire/testkit/sidecar"
 )
 
 const patience = 60 * time.Second
 
-// again makes daprd ask again soon; without it that takes seconds.
+// again makes daprd redeliver after 50 ms. Its default is seconds.
 const again = `apiVersion: dapr.io/v1alpha1
 kind: Resiliency
 metadata: {name: again}
@@ -32,7 +31,7 @@ spec:
     components: {kafka-pubsub: {inbound: {retry: soon}}}
 `
 
-// onDapr is a server behind a real sidecar and a broker with one partition a topic, so that whatever stops is seen.
+// onDapr is a server behind a real sidecar and a broker. A topic has one partition, so an event that blocks it is seen.
 type onDapr struct {
 	t      *testing.T
 	rig    *rig
@@ -71,15 +70,15 @@ func newOnDapr(t *testing.T, edit func(*Config)) *onDapr {
 	return o
 }
 
-// PublishEvent is the server's way to the sidecar, which starts after the server.
-func (o *onDapr) PublishEvent(ctx context.Context, topic string, m outbox.Message) error {
-	return o.client.PublishEvent(ctx, topic, m)
+// PublishEvent implements Publisher on the sidecar, which starts after the server.
+func (o *onDapr) PublishEvent(ctx context.Context, topic string, e dapr.Event) error {
+	return o.client.PublishEvent(ctx, topic, e)
 }
 
 func (o *onDapr) publish(id, data string) {
 	o.t.Helper()
-	err := o.client.PublishEvent(o.t.Context(), topic, outbox.Message{
-		Topic: topic, Key: userID, EventID: id, Type: "ReminderEvent", Subject: taskID, Data: []byte(data),
+	err := o.client.PublishEvent(o.t.Context(), topic, dapr.Event{
+		ID: id, Key: userID, Type: "ReminderEvent", Subject: taskID, Data: []byte(data),
 		TraceParent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 	})
 	if err != nil {
@@ -103,7 +102,7 @@ func (o *onDapr) waitFor(id string) {
 		select {
 		case <-o.more:
 		case <-deadline:
-			o.t.Fatalf("event %s did not come; log:\n%s", id, o.rig.log)
+			o.t.Fatalf("event %s was not delivered; log:\n%s", id, o.rig.log)
 		}
 	}
 }
@@ -115,7 +114,7 @@ func (o *onDapr) saw(id string) {
 	o.more <- struct{}{}
 }
 
-// deadLetters reads n of them, as CloudEvents off the broker.
+// deadLetters reads n dead letters from the broker.
 func (o *onDapr) deadLetters(n int) []events.DeadLetter {
 	o.t.Helper()
 	ctx, cancel := context.WithTimeout(o.t.Context(), patience)
@@ -152,7 +151,8 @@ func nth(n int, more string) (id, data string) {
 	return nthID(n), strings.Replace(reminder(more), eventID, nthID(n), 1)
 }
 
-func TestBehindDaprEveryEventComesToItsEndAndThePartitionGoesOn(t *testing.T) {
+func TestBehindDaprNoEventBlocksItsPartition(t *testing.T) {
+	t.Parallel()
 	o := newOnDapr(t, nil)
 	deliveries := make(chan Delivery, 1000)
 	failed := map[string]int{}
@@ -172,10 +172,10 @@ func TestBehindDaprEveryEventComesToItsEndAndThePartitionGoesOn(t *testing.T) {
 	o.publish(nth(1, `,"big":9007199254740993`))
 	o.publish(nth(2, ""))                                            // fails twice
 	o.publish(nth(3, ""))                                            // panics twice
-	o.publish(nth(4, ""))                                            // fails for ever
+	o.publish(nth(4, ""))                                            // always fails
 	o.publish(nthID(5), `{"event_id":"`+nthID(5)+`","user_id":"x"}`) // poison
 	o.publish(nthID(6), strings.Replace(reminder(""), `"title":"x"`, `"title":9007199254740993`, 1))
-	o.publish(nth(7, "")) // reached only past all of them
+	o.publish(nth(7, "")) // delivered only after all of them
 	o.waitFor(nthID(7))
 
 	first := <-deliveries
@@ -183,10 +183,10 @@ func TestBehindDaprEveryEventComesToItsEndAndThePartitionGoesOn(t *testing.T) {
 		t.Errorf("got %s, id %s, traceparent %s", first.Raw, first.CloudEventID, first.TraceParent)
 	}
 	if got, want := strings.Join(o.seen, " "), strings.Join([]string{nthID(1), nthID(2), nthID(3), nthID(7)}, " "); got != want {
-		t.Errorf("taken in order: got %s, want %s", got, want)
+		t.Errorf("handled in order: got %s, want %s", got, want)
 	}
 	if n := failed[nthID(4)]; n != MaxAttempts+1 {
-		t.Errorf("the one that fails for ever: got %d attempts, want %d", n, MaxAttempts+1)
+		t.Errorf("the event that always fails: got %d attempts, want %d", n, MaxAttempts+1)
 	}
 	letters := o.deadLetters(3)
 	for i, want := range []struct{ id, reason string }{{nthID(4), "failed 11 times: keeps failing: boom"}, {nthID(5), "invalid event"}, {eventID, "is not the event's event_id"}} {
@@ -199,7 +199,8 @@ func TestBehindDaprEveryEventComesToItsEndAndThePartitionGoesOn(t *testing.T) {
 	}
 }
 
-func TestBehindDaprTheLargestPoisonLeavesItsPartition(t *testing.T) {
+func TestBehindDaprTheLargestPoisonIsDeadLettered(t *testing.T) {
+	t.Parallel()
 	o := newOnDapr(t, nil)
 	o.rig.handle = func(_ context.Context, e events.ReminderEvent, _ Delivery) error {
 		o.saw(e.EventID)
@@ -222,7 +223,8 @@ func TestBehindDaprTheLargestPoisonLeavesItsPartition(t *testing.T) {
 	}
 }
 
-func TestBehindDaprAnEventAboveTheLimitLeavesItsPartition(t *testing.T) {
+func TestBehindDaprAnEventAboveTheLimitIsDeadLettered(t *testing.T) {
+	t.Parallel()
 	o := newOnDapr(t, func(c *Config) { c.BodyLimit = 100_000 })
 	o.rig.handle = func(_ context.Context, e events.ReminderEvent, _ Delivery) error { o.saw(e.EventID); return nil }
 	o.publish(nth(1, `,"filler":"`+strings.Repeat("x", 990_000)+`"`))
@@ -233,9 +235,10 @@ func TestBehindDaprAnEventAboveTheLimitLeavesItsPartition(t *testing.T) {
 	}
 }
 
-// TestBehindDaprForgedHeadersDoNothing writes to the broker as any publisher could: Kafka headers become headers of the
-// delivery.
-func TestBehindDaprForgedHeadersDoNothing(t *testing.T) {
+// TestBehindDaprForgedHeadersHaveNoEffect writes to the broker as any publisher can: the Kafka headers become headers of
+// the delivery.
+func TestBehindDaprForgedHeadersHaveNoEffect(t *testing.T) {
+	t.Parallel()
 	o := newOnDapr(t, nil)
 	got := make(chan Delivery, 10)
 	o.rig.handle = func(_ context.Context, e events.ReminderEvent, d Delivery) error {
@@ -258,6 +261,6 @@ func TestBehindDaprForgedHeadersDoNothing(t *testing.T) {
 	}
 	o.waitFor(id)
 	if d := <-got; string(d.Raw) != data || d.TraceParent != "" {
-		t.Errorf("got %s with traceparent %q, want the event and none", d.Raw, d.TraceParent)
+		t.Errorf("got %s with traceparent %q, want the event and no traceparent", d.Raw, d.TraceParent)
 	}
 }

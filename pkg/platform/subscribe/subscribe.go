@@ -15,65 +15,65 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/taskwire/taskwire/pkg/platform/dapr"
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
-	"github.com/taskwire/taskwire/pkg/platform/outbox"
 )
 
-// ErrPoison is wrapped by a handler's error when the event can never succeed: it is dead-lettered at once.
+// ErrPoison is wrapped by a handler's error when the event can never succeed. It is then dead-lettered at once.
 var ErrPoison = errors.New("poison event")
 
-// MaxAttempts is how often one event may fail for a reason that is not transient, in this process. The next such
-// failure dead-letters it. At daprd's one attempt a second it is enough for a race to pass.
+// MaxAttempts is how often one event may fail in this process for a reason that is not transient. The next such failure
+// dead-letters it. daprd makes one attempt a second, so a race has ten seconds to pass.
 const MaxAttempts = 10
 
 const (
 	tokenHeader = "dapr-api-token" // the header's name, not a token
 
-	// defaultBodyLimit is what Kafka takes by default; an event has at most half of it (events.MaxEventBytes).
+	// defaultBodyLimit is Kafka's default limit. An event has at most half of it (events.MaxEventBytes).
 	defaultBodyLimit = 1 << 20
-	// defaultHandlerTimeout: a handler that takes longer keeps other replicas from joining the consumer group.
+	// defaultHandlerTimeout: while a handler runs longer, other replicas cannot join the consumer group.
 	defaultHandlerTimeout = 10 * time.Second
-	// deadLetterTimeout, after the handler's 10 s, ends before the 15 s after which daprd gives a delivery up and sends
-	// it again (dapr-components/resiliency.yaml).
+	// deadLetterTimeout and the handler's 10 s together end before the 15 s after which daprd redelivers
+	// (dapr-components/resiliency.yaml).
 	deadLetterTimeout = 4 * time.Second
-	// healthTimeout bounds Config.Health. daprd waits half a second for it, Kubernetes a second or two.
+	// healthTimeout bounds Config.Health. daprd waits half a second for the answer, Kubernetes a second or two.
 	healthTimeout = 2 * time.Second
 )
 
-// Publisher is the Dapr client's part that sends a dead letter.
+// Publisher is the part of *dapr.Client that publishes a dead letter.
 type Publisher interface {
-	PublishEvent(ctx context.Context, topic string, m outbox.Message) error
+	PublishEvent(ctx context.Context, topic string, e dapr.Event) error
 }
 
-// Config is what a Server needs.
+// Config configures a Server.
 type Config struct {
-	// Token is the app API token that daprd sends. Without one every request is refused and GET /healthz answers 503.
+	// Token is the app API token that daprd sends. When it is empty every request is refused and GET /healthz answers 503.
 	Token string
 	// Log may be nil.
 	Log *slog.Logger
 	// Registerer may be nil.
 	Registerer prometheus.Registerer
-	// DeadLetter publishes dead letters. Without one an event that should be dead-lettered is asked for again.
+	// DeadLetter publishes dead letters. When it is nil, an event that should be dead-lettered is redelivered.
 	DeadLetter Publisher
-	// Consumer is the service's name, for its dead letters.
+	// Consumer is the service's name in its dead letters.
 	Consumer string
-	// BodyLimit is the largest body that is read, in bytes; default 1 MiB.
+	// BodyLimit is the largest body in bytes; default 1 MiB.
 	BodyLimit int64
 	// HandlerTimeout ends the context of a handler; default 10 s.
 	HandlerTimeout time.Duration
-	// Health says whether deliveries can be taken, for GET /healthz; nil means always.
+	// Health returns nil when the service can handle deliveries, for GET /healthz. A nil Health means always.
 	Health func(ctx context.Context) error
 }
 
-// Delivery is one delivery as it came.
+// Delivery is one delivery as it was received.
 type Delivery struct {
 	Raw          []byte // the event's own JSON as received, byte for byte
 	Topic        string
 	CloudEventID string
-	TraceParent  string // of the CloudEvent, when it is well-formed
+	TraceParent  string // of the CloudEvent; "" when it is malformed
 }
 
-// Server is the Dapr side's engine.
+// Server serves the sidecar.
 type Server struct {
 	cfg      Config
 	engine   *gin.Engine
@@ -109,15 +109,15 @@ func New(cfg Config) *Server {
 	}
 	s.engine.ContextWithFallback = true
 	s.engine.RedirectTrailingSlash = false
-	_ = s.engine.SetTrustedProxies(nil) // no header is believed; nil cannot fail
+	_ = s.engine.SetTrustedProxies(nil) // no header is trusted; nil cannot fail
 	s.engine.Use(s.authenticate)
 	public := httpx.Middleware(httpx.Config{Service: cfg.Consumer, Log: cfg.Log, Registerer: cfg.Registerer, BodyLimit: cfg.BodyLimit})
 	s.invoked = s.engine.Group("", public...)
 	s.engine.NoRoute(append(public, httpx.Wrap(func(*gin.Context) error {
-		return httpx.Unavailable("This version has nothing at this address.", time.Second, nil)
+		return httpx.Unavailable("This version has no such route.", time.Second, nil)
 	}))...)
 	s.engine.GET(healthPath, s.health)
-	// What daprd asks at its start. Subscriptions are declared in YAML, and there is nothing to configure.
+	// daprd asks for these at its start. Subscriptions are declared in YAML, and there is nothing to configure.
 	s.engine.GET("/dapr/subscribe", func(c *gin.Context) { c.Data(http.StatusOK, contentTypeJSON, []byte("[]")) })
 	s.engine.GET("/dapr/config", func(c *gin.Context) { c.Data(http.StatusOK, contentTypeJSON, []byte("{}")) })
 	return s
@@ -128,10 +128,10 @@ const (
 	contentTypeJSON = "application/json"
 )
 
-// Handler is the server's HTTP handler.
+// Handler returns the server's HTTP handler.
 func (s *Server) Handler() http.Handler { return s.engine }
 
-// Invoke takes service invocations. The handler's errors are answered as on the public side, with httpx.Wrap.
+// Invoke registers h for service invocations. Its errors are answered with httpx.Wrap, as those of the public API.
 func (s *Server) Invoke(method, path string, h func(*gin.Context) error) {
 	s.invoked.Handle(method, path, httpx.Wrap(func(c *gin.Context) error {
 		ctx, cancel := context.WithTimeout(c.Request.Context(), s.cfg.HandlerTimeout)
@@ -141,8 +141,8 @@ func (s *Server) Invoke(method, path string, h func(*gin.Context) error) {
 	}))
 }
 
-// Binding takes the calls of the input binding at POST /<name>, and tells daprd that it does. An error or a panic is
-// logged and answered 500; whether the call is made again is up to the binding.
+// Binding registers fn for the calls of the input binding, at POST /<name>; OPTIONS tells daprd that the route exists. An
+// error or a panic is logged and answered 500. The binding decides whether to call again.
 func (s *Server) Binding(name string, fn func(ctx context.Context) error) {
 	path := "/" + name
 	s.metrics.prepare(name)
@@ -163,18 +163,18 @@ func (s *Server) Binding(name string, fn func(ctx context.Context) error) {
 	})
 }
 
-// authenticate lets nobody but the sidecar pass, GET /healthz excepted.
+// authenticate refuses every request without the token, except GET /healthz.
 func (s *Server) authenticate(c *gin.Context) {
 	if c.Request.Method == http.MethodGet && c.Request.URL.Path == healthPath {
 		return
 	}
-	got := sha256.Sum256([]byte(c.GetHeader(tokenHeader))) // of equal length, so that the length of the token does not show
+	got := sha256.Sum256([]byte(c.GetHeader(tokenHeader))) // hashes have one length, so the comparison does not reveal the token's
 	if subtle.ConstantTimeCompare(got[:], s.token[:]) == 1 && s.cfg.Token != "" {
 		return
 	}
 	s.metrics.unauthorized.Inc()
 	level := slog.LevelDebug
-	if !s.refused.Swap(true) { // once, because a sidecar with another token asks again and again
+	if !s.refused.Swap(true) { // once, because a sidecar with another token repeats its requests
 		level = slog.LevelWarn
 	}
 	s.cfg.Log.Log(c.Request.Context(), level, "a request without the app API token was refused", "method", c.Request.Method)
@@ -185,7 +185,7 @@ func (s *Server) authenticate(c *gin.Context) {
 	})
 }
 
-// health answers whether deliveries can be taken. Why not is in the log, once for each change.
+// health answers whether deliveries can be handled. The reason is logged, once for each change.
 func (s *Server) health(c *gin.Context) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), healthTimeout)
 	defer cancel()
@@ -200,9 +200,9 @@ func (s *Server) health(c *gin.Context) {
 	})
 	if was := s.sick.Swap(err != nil); was != (err != nil) {
 		if err != nil {
-			s.cfg.Log.WarnContext(ctx, "deliveries cannot be taken", errorAttrs(err)...)
+			s.cfg.Log.WarnContext(ctx, "deliveries cannot be handled", errorAttrs(err)...)
 		} else {
-			s.cfg.Log.InfoContext(ctx, "deliveries can be taken again")
+			s.cfg.Log.InfoContext(ctx, "deliveries can be handled again")
 		}
 	}
 	if err != nil {
@@ -212,7 +212,7 @@ func (s *Server) health(c *gin.Context) {
 	c.JSON(http.StatusOK, gin.H{"status": "ok"})
 }
 
-// panicError is a panic as an error.
+// panicError is a recovered panic.
 type panicError struct {
 	value any
 	stack []byte
@@ -230,7 +230,7 @@ func guarded(fn func() error) (err error) {
 	return fn()
 }
 
-// errorAttrs are err for a log line, a panic with its stack.
+// errorAttrs returns the log attributes of err; for a panic also its stack.
 func errorAttrs(err error) []any {
 	attrs := []any{"error", err.Error()}
 	var p *panicError

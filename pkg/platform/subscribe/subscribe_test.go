@@ -27,7 +27,8 @@ func routed(t *testing.T, edit func(*Config)) *rig {
 	return r
 }
 
-func TestEveryRouteButHealthWantsTheToken(t *testing.T) {
+func TestEveryRouteButHealthRequiresTheToken(t *testing.T) {
+	t.Parallel()
 	r := routed(t, nil)
 	routes := []string{"POST /events/" + topic, "POST /events/none", "POST /reminder-cron", "OPTIONS /reminder-cron", "POST /internal/heads",
 		"GET /dapr/subscribe", "GET /dapr/config", "GET /none", "POST /healthz", "HEAD /healthz", "GET /healthz/", "GET //healthz"}
@@ -62,7 +63,8 @@ func TestEveryRouteButHealthWantsTheToken(t *testing.T) {
 	}
 }
 
-func TestAnEmptyTokenOpensNothing(t *testing.T) {
+func TestWithAnEmptyTokenEveryRequestIsRefused(t *testing.T) {
+	t.Parallel()
 	r := routed(t, func(c *Config) { c.Token = "" })
 	for _, header := range [][]string{{tokenHeader, ""}, {tokenHeader, token}} {
 		if w := r.do(http.MethodPost, "/events/"+topic, usual(), header...); w.Code != http.StatusUnauthorized {
@@ -77,7 +79,8 @@ func TestAnEmptyTokenOpensNothing(t *testing.T) {
 	}
 }
 
-func TestHealthTellsWhetherDeliveriesCanBeTakenAndLogsChangesOnly(t *testing.T) {
+func TestHealthFollowsTheCheckAndLogsOnlyChanges(t *testing.T) {
+	t.Parallel()
 	var err error
 	r := newRig(t, func(c *Config) { c.Health = func(context.Context) error { return err } })
 	for n, step := range []struct {
@@ -91,7 +94,7 @@ func TestHealthTellsWhetherDeliveriesCanBeTakenAndLogsChangesOnly(t *testing.T) 
 		}
 	}
 	if lines := r.lines(); len(lines) != 2 || !strings.Contains(fmt.Sprint(lines[0]), "10.0.0.7") {
-		t.Errorf("got %v, want one line with the reason and one when it is over", lines)
+		t.Errorf("got %v, want one line with the reason and one for the recovery", lines)
 	}
 	sick := newRig(t, func(c *Config) { c.Health = func(context.Context) error { panic("boom") } })
 	if w := sick.do(http.MethodGet, "/healthz", ""); w.Code != 503 {
@@ -100,18 +103,19 @@ func TestHealthTellsWhetherDeliveriesCanBeTakenAndLogsChangesOnly(t *testing.T) 
 	synctest.Test(t, func(t *testing.T) {
 		hanging := newRig(t, func(c *Config) { c.Health = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() } })
 		if w := hanging.do(http.MethodGet, "/healthz", ""); w.Code != 503 {
-			t.Errorf("a check that hangs: got %d, want 503", w.Code)
+			t.Errorf("a hanging check: got %d, want 503", w.Code)
 		}
 	})
 }
 
-func TestWhatIsNotHereIs503(t *testing.T) {
+func TestAnUnknownRouteIs503(t *testing.T) {
+	t.Parallel()
 	r := routed(t, nil)
 	for _, route := range []string{"POST /events/none", "POST /events/" + topic + "/", "POST /events", "GET /events/" + topic, "PUT /events/" + topic, "POST /none",
 		"OPTIONS /none", "GET /internal/heads", "POST /internal/heads/", "POST //events/" + topic, "POST /EVENTS/" + topic, "BREW /"} {
 		method, path, _ := strings.Cut(route, " ")
 		if w := r.do(method, "http://app"+path, usual()); w.Code != http.StatusServiceUnavailable {
-			t.Errorf("%s: got %d, want 503: for 404 daprd drops the event", route, w.Code)
+			t.Errorf("%s: got %d, want 503: after 404 daprd drops the event", route, w.Code)
 		}
 	}
 	for route, want := range map[string]string{"/dapr/subscribe": "[]", "/dapr/config": "{}"} {
@@ -121,7 +125,8 @@ func TestWhatIsNotHereIs503(t *testing.T) {
 	}
 }
 
-func TestABindingIsAnsweredAfterItsWork(t *testing.T) {
+func TestABindingIsAnsweredWithItsResult(t *testing.T) {
+	t.Parallel()
 	var next func(ctx context.Context) error
 	r := newRig(t, nil)
 	r.server.Binding("reminder-cron", func(ctx context.Context) error { return next(ctx) })
@@ -144,7 +149,7 @@ func TestABindingIsAnsweredAfterItsWork(t *testing.T) {
 		}
 	}
 	if w := r.do(http.MethodOptions, "/reminder-cron", ""); w.Code != 200 {
-		t.Errorf("OPTIONS: got %d, want 200: daprd asks whether the app takes the binding", w.Code)
+		t.Errorf("OPTIONS: got %d, want 200: daprd asks whether the route exists", w.Code)
 	}
 	if got := r.counts("reminder-cron"); got["success"] != 1 || got["retry"] != 2 {
 		t.Errorf("metrics: got %v", got)
@@ -152,12 +157,13 @@ func TestABindingIsAnsweredAfterItsWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		next = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
 		if w := r.do(http.MethodPost, "/reminder-cron", ""); w.Code != 500 {
-			t.Errorf("a binding that hangs: got %d, want 500", w.Code)
+			t.Errorf("a hanging binding: got %d, want 500", w.Code)
 		}
 	})
 }
 
-func TestAnInvocationIsAnsweredLikeThePublicSide(t *testing.T) {
+func TestAnInvocationIsAnsweredLikeThePublicAPI(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, func(c *Config) { c.BodyLimit = 100 })
 	answer := func(method, path string, h func(*gin.Context) error) { r.server.Invoke(method, path, h) }
 	answer("GET", "/internal/jwks", func(c *gin.Context) error { c.JSON(200, gin.H{"keys": []int{}}); return nil })
@@ -197,24 +203,25 @@ func TestAnInvocationIsAnsweredLikeThePublicSide(t *testing.T) {
 		slow := newRig(t, nil)
 		slow.server.Invoke("GET", "/internal/slow", func(c *gin.Context) error { <-c.Request.Context().Done(); return c.Request.Context().Err() })
 		if w := slow.do("GET", "/internal/slow", ""); w.Code != 503 {
-			t.Errorf("an invocation that hangs: got %d, want 503", w.Code)
+			t.Errorf("a hanging invocation: got %d, want 503", w.Code)
 		}
 	})
 }
 
-func TestATopicIsTakenOnce(t *testing.T) {
+func TestASecondHandlerOfATopicPanics(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil)
 	defer func() {
 		if recover() == nil {
-			t.Error("a second handler for the topic was taken")
+			t.Error("a second handler of the topic was accepted")
 		}
 	}()
 	Handle(r.server, topic, func([]byte) (int, error) { return 0, nil }, func(context.Context, int, Delivery) error { return nil })
 }
 
-// TestTheAgeOfWhatWasTakenIsCounted: of a success only, from the event's own time, and a clock that is ahead makes no
-// negative age.
-func TestTheAgeOfWhatWasTakenIsCounted(t *testing.T) {
+// TestTheAgeOfAHandledEventIsCounted: it counts only successes, and a clock that is ahead makes no negative age.
+func TestTheAgeOfAHandledEventIsCounted(t *testing.T) {
+	t.Parallel()
 	aged := func(r *rig) (n uint64, sum float64) {
 		families, err := r.reg.Gather()
 		if err != nil {
@@ -241,6 +248,6 @@ func TestTheAgeOfWhatWasTakenIsCounted(t *testing.T) {
 	}
 	r.fails(errBoom).deliver(at(time.Now()))
 	if n, _ := aged(r); n != 2 {
-		t.Errorf("an event that was not taken: got %d ages, want 2 as before", n)
+		t.Errorf("a failed event: got %d ages, want 2 as before", n)
 	}
 }

@@ -22,7 +22,6 @@ import (
 
 	"github.com/taskwire/taskwire/local/procid"
 	"github.com/taskwire/taskwire/local/runstate"
-	"github.com/taskwire/taskwire/local/stack"
 	"github.com/taskwire/taskwire/pkg/events/apps"
 )
 

@@ -58,18 +58,18 @@ func outboxCommand() *cobra.Command {
 	return cmd
 }
 
-// namedDesk is an open desk and the database it stands in.
-type namedDesk struct {
-	*outbox.Desk
+// namedStore is a store of parked events with the name of its database.
+type namedStore struct {
+	*outbox.ParkedStore
 	database string
 }
 
-// openDesks opens those that the flags mean. The context that it gives ends with Ctrl-C.
-func openDesks(cmd *cobra.Command, f outboxFlags) (context.Context, []namedDesk, func(), error) {
+// openParkedStores opens the stores that the flags select. The returned context ends with Ctrl-C.
+func openParkedStores(cmd *cobra.Command, f outboxFlags) (context.Context, []namedStore, func(), error) {
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
-	var desks []namedDesk
+	var stores []namedStore
 	closeAll := func() {
-		for _, d := range desks {
+		for _, d := range stores {
 			d.Close(context.WithoutCancel(ctx))
 		}
 		stop()
@@ -80,14 +80,14 @@ func openDesks(cmd *cobra.Command, f outboxFlags) (context.Context, []namedDesk,
 		return nil, nil, nil, err
 	}
 	for _, u := range urls {
-		desk, err := outbox.OpenDesk(ctx, u.url)
+		store, err := outbox.OpenParkedStore(ctx, u.url)
 		if err != nil {
 			closeAll()
 			return nil, nil, nil, fmt.Errorf("open the outbox of %s: %w%s", u.database, err, u.hint)
 		}
-		desks = append(desks, namedDesk{desk, u.database})
+		stores = append(stores, namedStore{store, u.database})
 	}
-	return ctx, desks, closeAll, nil
+	return ctx, stores, closeAll, nil
 }
 
 type outboxURL struct{ database, url, hint string }
@@ -120,27 +120,27 @@ func outboxURLs(f outboxFlags) (urls []outboxURL, err error) {
 	return urls, nil
 }
 
-// findParked looks for an event in all desks.
-func findParked(ctx context.Context, desks []namedDesk, id string) (namedDesk, outbox.Parked, error) {
-	var in []namedDesk
+// findParked looks for an event in all stores.
+func findParked(ctx context.Context, stores []namedStore, id string) (namedStore, outbox.Parked, error) {
+	var in []namedStore
 	var event outbox.Parked
 	var names []string
-	for _, d := range desks {
+	for _, d := range stores {
 		names = append(names, d.database)
 		found, err := d.Find(ctx, id)
 		if errors.Is(err, outbox.ErrNotParked) {
 			continue
 		}
 		if err != nil {
-			return namedDesk{}, event, fmt.Errorf("%s: %w", d.database, err)
+			return namedStore{}, event, fmt.Errorf("%s: %w", d.database, err)
 		}
 		in, event = append(in, d), found
 	}
 	switch len(in) {
 	case 0:
-		return namedDesk{}, event, fmt.Errorf("no event %s is parked in %s: `taskwire outbox` lists those that are", id, strings.Join(names, " or "))
+		return namedStore{}, event, fmt.Errorf("no event %s is parked in %s: `taskwire outbox` lists those that are", id, strings.Join(names, " or "))
 	case 1:
 		return in[0], event, nil
 	}
-	return namedDesk{}, event, fmt.Errorf("both databases have a parked event %s: say which with --database, or give the event_id", id)
+	return namedStore{}, event, fmt.Errorf("both databases have a parked event %s: say which with --database, or give the event_id", id)
 }

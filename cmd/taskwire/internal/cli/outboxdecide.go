@@ -21,7 +21,7 @@ func outboxShowCommand(f *outboxFlags) *cobra.Command {
 		Long: "Shows a parked event. ID is the id of the list, or the event_id.",
 		Args: oneEvent,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withParked(cmd, *f, args[0], func(_ context.Context, d namedDesk, p outbox.Parked) error {
+			return withParked(cmd, *f, args[0], func(_ context.Context, d namedStore, p outbox.Parked) error {
 				return printEvent(cmd.OutOrStdout(), f.json, toJSON(d.database, p, true))
 			})
 		},
@@ -53,7 +53,7 @@ func outboxRetryCommand(f *outboxFlags) *cobra.Command {
 			if all {
 				return retryAll(cmd, *f)
 			}
-			return withParked(cmd, *f, args[0], func(ctx context.Context, d namedDesk, p outbox.Parked) error {
+			return withParked(cmd, *f, args[0], func(ctx context.Context, d namedStore, p outbox.Parked) error {
 				if err := d.Retry(ctx, p.ID); err != nil {
 					return err
 				}
@@ -66,13 +66,13 @@ func outboxRetryCommand(f *outboxFlags) *cobra.Command {
 }
 
 func retryAll(cmd *cobra.Command, f outboxFlags) error {
-	ctx, desks, done, err := openDesks(cmd, f)
+	ctx, stores, done, err := openParkedStores(cmd, f)
 	if err != nil {
 		return err
 	}
 	defer done()
 	moved := []retried{}
-	for _, d := range desks {
+	for _, d := range stores {
 		n, err := d.RetryAll(ctx)
 		if err != nil {
 			return fmt.Errorf("%s: %w (%d events were put back before)", d.database, err, n)
@@ -101,7 +101,7 @@ func outboxDropCommand(f *outboxFlags) *cobra.Command {
 		Example: "  taskwire outbox drop 4711\n  taskwire outbox drop 4711 --yes --json > event.json",
 		Args:    oneEvent,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withParked(cmd, *f, args[0], func(ctx context.Context, d namedDesk, p outbox.Parked) error {
+			return withParked(cmd, *f, args[0], func(ctx context.Context, d namedStore, p outbox.Parked) error {
 				if !yes {
 					if err := confirm(cmd, p); err != nil {
 						return err
@@ -137,17 +137,17 @@ func confirm(cmd *cobra.Command, p outbox.Parked) error {
 }
 
 // withParked finds the event in the databases that the flags mean.
-func withParked(cmd *cobra.Command, f outboxFlags, id string, do func(context.Context, namedDesk, outbox.Parked) error) error {
-	ctx, desks, done, err := openDesks(cmd, f)
+func withParked(cmd *cobra.Command, f outboxFlags, id string, do func(context.Context, namedStore, outbox.Parked) error) error {
+	ctx, stores, done, err := openParkedStores(cmd, f)
 	if err != nil {
 		return err
 	}
 	defer done()
-	desk, event, err := findParked(ctx, desks, id)
+	store, event, err := findParked(ctx, stores, id)
 	if err != nil {
 		return err
 	}
-	return do(ctx, desk, event)
+	return do(ctx, store, event)
 }
 
 func printEvent(out io.Writer, asJSON bool, e parkedEvent) error {

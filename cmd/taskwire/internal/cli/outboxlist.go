@@ -65,13 +65,13 @@ func toJSON(database string, p outbox.Parked, data bool) parkedEvent {
 }
 
 func listOutboxes(cmd *cobra.Command, f outboxFlags, check bool) error {
-	ctx, desks, done, err := openDesks(cmd, f)
+	ctx, stores, done, err := openParkedStores(cmd, f)
 	if err != nil {
 		return err
 	}
 	defer done()
 	reports, parked := []outboxReport{}, int64(0)
-	for _, d := range desks {
+	for _, d := range stores {
 		r, err := readOutbox(ctx, d)
 		if err != nil {
 			return fmt.Errorf("%s: %w", d.database, err)
@@ -95,7 +95,7 @@ func listOutboxes(cmd *cobra.Command, f outboxFlags, check bool) error {
 	return nil
 }
 
-func readOutbox(ctx context.Context, d namedDesk) (outboxReport, error) {
+func readOutbox(ctx context.Context, d namedStore) (outboxReport, error) {
 	b, err := d.Backlog(ctx)
 	if err != nil {
 		return outboxReport{}, err

@@ -5,14 +5,14 @@ CREATE TABLE inbox (
     received_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (consumer, event_id)
 ) WITH (
-    -- Rows are only added, and pruned in bulk: the planner needs no statistics of them, the visibility map does.
+    -- Rows are only added, and pruned in bulk. The planner needs no statistics of them, but the visibility map must be current.
     autovacuum_vacuum_scale_factor = 0.05
 );
 
--- For Prune. Rows arrive in its order, so that it costs an insert little.
+-- For Prune. Rows arrive in the order of this index, so it costs an insert little.
 CREATE INDEX inbox_received_at ON inbox (consumer, received_at);
 
--- The runtime role of NAME_owner is NAME_app. Granted here too, so that the order of the sets does not matter.
+-- The runtime role of NAME_owner is NAME_app. Granted here too: then the order of the migration sets does not matter.
 -- +goose StatementBegin
 DO $$
 DECLARE

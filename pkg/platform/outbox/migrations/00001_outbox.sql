@@ -1,8 +1,8 @@
 -- +goose Up
 
 -- The events that are committed and not yet acknowledged by the broker. Within a key, id follows commit order, because
--- the writer holds a lock on what the key stands for. bucket is the key's part of the work (bucketOf); the table is
--- read and deleted from by (bucket, id) only.
+-- the writer holds a lock on what the key stands for. bucket is the hash of the key (bucketOf). Rows are read and deleted
+-- by (bucket, id) only.
 CREATE TABLE outbox (
     bucket       smallint    NOT NULL CHECK (bucket BETWEEN 0 AND 63),
     id           bigint      GENERATED ALWAYS AS IDENTITY,
@@ -16,8 +16,8 @@ CREATE TABLE outbox (
     created_at   timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (bucket, id)
 ) WITH (
-    -- A queue: rows live for milliseconds, and dead ones at the front of the index slow every read. So it is vacuumed
-    -- by number of dead rows, not by share, and without pauses. The relay's plans need no statistics.
+    -- A queue: rows live for milliseconds, and dead rows at the front of the index slow every read. So vacuum starts at
+    -- a number of dead rows and not at a share, and makes no pauses. The relay's plans need no statistics.
     autovacuum_vacuum_threshold = 2000,
     autovacuum_vacuum_scale_factor = 0,
     autovacuum_vacuum_insert_threshold = -1,
@@ -29,7 +29,7 @@ CREATE TABLE outbox (
     toast.autovacuum_vacuum_cost_delay = 0
 );
 
--- Events that the broker can never take, with its reason. A person decides about them.
+-- Events that the broker can never take, with the reason. A person decides about them.
 CREATE TABLE outbox_parked (
     id           bigint      PRIMARY KEY,
     topic        text        NOT NULL,
@@ -44,7 +44,7 @@ CREATE TABLE outbox_parked (
     reason       text        NOT NULL
 );
 
--- The runtime role of NAME_owner is NAME_app. Granted here too, so that the order of the sets does not matter.
+-- The runtime role of NAME_owner is NAME_app. Granted here too: then the order of the migration sets does not matter.
 -- +goose StatementBegin
 DO $$
 DECLARE

@@ -1,6 +1,6 @@
 -- +goose Up
 
--- The relay reads the last id that was given out (see floor.go). The runtime role of NAME_owner is NAME_app.
+-- The relay reads the last assigned id (see watermark.go). The runtime role of NAME_owner is NAME_app.
 -- +goose StatementBegin
 DO $$
 DECLARE

@@ -3,11 +3,8 @@ package httpapi_test
 import (
 	"bytes"
 	"context"
-	"crypto/ed25519"
 	"crypto/rand"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"log/slog"
@@ -32,6 +29,7 @@ import (
 	"github.com/taskwire/taskwire/services/audit/internal/postgres"
 	"github.com/taskwire/taskwire/services/audit/verify"
 	"github.com/taskwire/taskwire/testkit/apitest"
+	"github.com/taskwire/taskwire/testkit/authtest"
 	"github.com/taskwire/taskwire/testkit/pgtest"
 )
 
@@ -61,18 +59,6 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	_, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer, err := auth.NewSigner(string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
-	if err != nil {
-		t.Fatal(err)
-	}
 	skey, _, err := note.GenerateKey(rand.Reader, "taskwire-audit")
 	if err != nil {
 		t.Fatal(err)
@@ -83,9 +69,9 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	quiet := slog.New(slog.DiscardHandler)
-	verifier := auth.NewVerifier(func(context.Context) ([]byte, error) { return signer.JWKS(), nil }, quiet)
+	signer := authtest.NewSigner(t)
 	engine := httpx.NewEngine(httpx.Config{Service: "audit", Log: quiet, Registerer: prometheus.NewRegistry()})
-	httpapi.Routes(engine, log, auth.Middleware(verifier))
+	httpapi.Register(engine, log, auth.Middleware(auth.NewVerifier(signer.Keys, quiet)))
 	return &rig{t: t, engine: engine, document: apitest.File(t, document), store: store, signer: signer, ann: uuid.NewString(), bob: uuid.NewString()}
 }
 
@@ -110,11 +96,7 @@ func (r *rig) get(user, role, path string) (int, http.Header, []byte) {
 	r.t.Helper()
 	req := httptest.NewRequest(http.MethodGet, path, nil)
 	if user != "" {
-		token, _, err := r.signer.Sign(user, role, time.Now())
-		if err != nil {
-			r.t.Fatal(err)
-		}
-		req.Header.Set("Authorization", "Bearer "+token)
+		req.Header.Set("Authorization", authtest.Bearer(r.t, r.signer, user, role))
 	}
 	w := httptest.NewRecorder()
 	r.engine.ServeHTTP(w, req)
@@ -190,7 +172,7 @@ func TestWhoSeesWhat(t *testing.T) {
 			t.Errorf("GET %s without a token: got %d %s, want 401 and a problem document", c.path, status, body)
 		}
 		for _, caller := range []struct{ who, id, role, want string }{
-			{"ann", r.ann, "user", c.ann}, {"bob", r.bob, "user", c.bob}, {"auditor", auditor, "auditor", c.auditor},
+			{"ann", r.ann, auth.RoleUser, c.ann}, {"bob", r.bob, auth.RoleUser, c.bob}, {"auditor", auditor, auth.RoleAuditor, c.auditor},
 		} {
 			status, _, body := r.get(caller.id, caller.role, c.path)
 			got := fmt.Sprint(status)
@@ -244,7 +226,7 @@ func TestWrongParametersAreNamed(t *testing.T) {
 		{"/api/v1/audit/proof/consistency?from=2", "from", 422},
 		{"/api/v1/audit/proof/consistency?from=1&to=9", "to", 422},
 	} {
-		status, header, body := r.get(r.ann, "user", c.path)
+		status, header, body := r.get(r.ann, auth.RoleUser, c.path)
 		var problem struct {
 			Status int
 			Errors []struct{ Field, Message string }
@@ -275,7 +257,7 @@ func TestCursorsGoOnWhileTheLogGrows(t *testing.T) {
 		var got []int64
 		for cursor := ""; ; {
 			var p page
-			r.decode(r.ann, "user", path+cursor, &p)
+			r.decode(r.ann, auth.RoleUser, path+cursor, &p)
 			got = append(got, p.positions()...)
 			r.add(r.bob, uuid.NewString(), 1, events.Created) // others' entries come in between
 			if p.NextCursor == "" {
@@ -296,9 +278,9 @@ func TestAnAuditorVerifiesTheLogOverHTTP(t *testing.T) {
 	for version := range int64(5) {
 		r.add(r.ann, task, version+1, events.Updated)
 	}
-	_, _, vkey := r.get(r.ann, "user", "/api/v1/audit/key")
+	_, _, vkey := r.get(r.ann, auth.RoleUser, "/api/v1/audit/key")
 	head := func() verify.Checkpoint {
-		status, header, signed := r.get(r.ann, "user", "/api/v1/audit/checkpoint")
+		status, header, signed := r.get(r.ann, auth.RoleUser, "/api/v1/audit/checkpoint")
 		if got := header.Get("Content-Type"); status != 200 || !strings.HasPrefix(got, "text/plain") {
 			t.Fatalf("checkpoint: got %d %s", status, got)
 		}
@@ -316,7 +298,7 @@ func TestAnAuditorVerifiesTheLogOverHTTP(t *testing.T) {
 		t.Fatalf("sizes: got %d and %d, want 5 and 7", older.Size, newer.Size)
 	}
 	var p page
-	r.decode(r.ann, "user", "/api/v1/audit/tasks/"+task, &p)
+	r.decode(r.ann, auth.RoleUser, "/api/v1/audit/tasks/"+task, &p)
 	for _, e := range p.Items {
 		leaf, err := verify.ParseLeaf(e.Leaf)
 		if err != nil {
@@ -330,7 +312,7 @@ func TestAnAuditorVerifiesTheLogOverHTTP(t *testing.T) {
 			Size     int64            `json:"size"`
 			Hashes   tlog.RecordProof `json:"hashes"`
 		}
-		r.decode(r.ann, "user", fmt.Sprintf("/api/v1/audit/proof/inclusion?event_id=%s&size=%d", e.EventID, newer.Size), &proof)
+		r.decode(r.ann, auth.RoleUser, fmt.Sprintf("/api/v1/audit/proof/inclusion?event_id=%s&size=%d", e.EventID, newer.Size), &proof)
 		if err := verify.Inclusion(newer, proof.Position, e.Leaf, proof.Hashes); err != nil {
 			t.Error(err)
 		}
@@ -338,7 +320,7 @@ func TestAnAuditorVerifiesTheLogOverHTTP(t *testing.T) {
 	var proof struct {
 		Hashes tlog.TreeProof `json:"hashes"`
 	}
-	r.decode(r.ann, "user", fmt.Sprintf("/api/v1/audit/proof/consistency?from=%d&to=%d", older.Size, newer.Size), &proof)
+	r.decode(r.ann, auth.RoleUser, fmt.Sprintf("/api/v1/audit/proof/consistency?from=%d&to=%d", older.Size, newer.Size), &proof)
 	if err := verify.Consistency(older, newer, proof.Hashes); err != nil {
 		t.Error(err)
 	}
@@ -346,13 +328,13 @@ func TestAnAuditorVerifiesTheLogOverHTTP(t *testing.T) {
 
 func TestAnEmptyLogAnswers(t *testing.T) {
 	r := newRig(t)
-	if status, _, body := r.get(r.ann, "user", "/api/v1/audit"); status != 200 || !strings.Contains(string(body), `"items":[]`) {
+	if status, _, body := r.get(r.ann, auth.RoleUser, "/api/v1/audit"); status != 200 || !strings.Contains(string(body), `"items":[]`) {
 		t.Errorf("list: got %d %s, want an empty list", status, body)
 	}
-	if status, _, body := r.get(r.ann, "user", "/api/v1/audit/checkpoint"); status != 200 || !strings.HasPrefix(string(body), "taskwire-audit\n0\n") {
+	if status, _, body := r.get(r.ann, auth.RoleUser, "/api/v1/audit/checkpoint"); status != 200 || !strings.HasPrefix(string(body), "taskwire-audit\n0\n") {
 		t.Errorf("checkpoint: got %d %q, want size 0", status, body)
 	}
-	if status, _, body := r.get(r.ann, "user", "/api/v1/audit/proof/consistency?from=1"); status != 422 {
+	if status, _, body := r.get(r.ann, auth.RoleUser, "/api/v1/audit/proof/consistency?from=1"); status != 422 {
 		t.Errorf("consistency: got %d %s, want 422", status, body)
 	}
 }

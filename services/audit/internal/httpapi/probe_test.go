@@ -6,13 +6,13 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/platform/auth"
 	"github.com/taskwire/taskwire/testkit/apitest"
+	"github.com/taskwire/taskwire/testkit/authtest"
 )
 
 // probeRounds take about a second.
@@ -34,11 +34,7 @@ func TestEveryRouteKeepsToTheDocumentWhateverItIsAsked(t *testing.T) {
 		}),
 		Document: r.document, Service: "audit",
 		Send: func(req *http.Request) (int, http.Header, []byte) {
-			token, _, err := r.signer.Sign(r.ann, role, time.Now())
-			if err != nil {
-				t.Fatal(err)
-			}
-			req.Header.Set("Authorization", "Bearer "+token)
+			req.Header.Set("Authorization", authtest.Bearer(t, r.signer, r.ann, role))
 			w := httptest.NewRecorder()
 			r.engine.ServeHTTP(w, req)
 			return w.Code, w.Header(), w.Body.Bytes()

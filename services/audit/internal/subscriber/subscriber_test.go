@@ -19,7 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/taskwire/taskwire/pkg/events"
-	"github.com/taskwire/taskwire/pkg/platform/outbox"
+	"github.com/taskwire/taskwire/pkg/platform/dapr"
 	pg "github.com/taskwire/taskwire/pkg/platform/postgres"
 	"github.com/taskwire/taskwire/pkg/platform/subscribe"
 	"github.com/taskwire/taskwire/services/audit/internal/domain"
@@ -35,16 +35,16 @@ const appToken = "token of the sidecar"
 // letters is where dead letters go.
 type letters struct {
 	mu  sync.Mutex
-	got []outbox.Message
+	got []dapr.Event
 }
 
-func (l *letters) PublishEvent(_ context.Context, topic string, m outbox.Message) error {
+func (l *letters) PublishEvent(_ context.Context, topic string, e dapr.Event) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if topic != events.DeadLetterTopic(events.TopicTaskEvents) {
 		return fmt.Errorf("topic %s", topic)
 	}
-	l.got = append(l.got, m)
+	l.got = append(l.got, e)
 	return nil
 }
 

@@ -6,10 +6,10 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"testing"
-	"time"
 
 	"github.com/taskwire/taskwire/pkg/platform/auth"
 	"github.com/taskwire/taskwire/testkit/apitest"
+	"github.com/taskwire/taskwire/testkit/authtest"
 )
 
 // probeRounds take about a second.
@@ -32,11 +32,7 @@ func TestEveryRouteKeepsToTheDocumentWhateverItIsAsked(t *testing.T) {
 		}),
 		Document: r.document, Service: "notification",
 		Send: func(req *http.Request) (int, http.Header, []byte) {
-			token, _, err := r.signer.Sign(ada, auth.RoleUser, time.Now())
-			if err != nil {
-				t.Fatal(err)
-			}
-			req.Header.Set("Authorization", "Bearer "+token)
+			req.Header.Set("Authorization", authtest.Bearer(t, r.signer, ada, auth.RoleUser))
 			w := httptest.NewRecorder()
 			r.engine.ServeHTTP(w, req)
 			return w.Code, w.Header(), w.Body.Bytes()

@@ -1,12 +1,7 @@
 package httpapi_test
 
 import (
-	"context"
-	"crypto/ed25519"
-	"crypto/rand"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -26,6 +21,7 @@ import (
 	"github.com/taskwire/taskwire/services/notification/internal/httpapi"
 	"github.com/taskwire/taskwire/services/notification/internal/postgres"
 	"github.com/taskwire/taskwire/testkit/apitest"
+	"github.com/taskwire/taskwire/testkit/authtest"
 	"github.com/taskwire/taskwire/testkit/pgtest"
 )
 
@@ -62,24 +58,12 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	_, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer, err := auth.NewSigner(string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
-	if err != nil {
-		t.Fatal(err)
-	}
 	quiet := slog.New(slog.DiscardHandler)
 	db := pgtest.New(t, "notifications", postgres.Migrations()...).Gorm
-	r := &rig{t: t, db: db, store: postgres.New(db, outbox.New(db, quiet)), signer: signer, document: apitest.File(t, document)}
+	r := &rig{t: t, db: db, store: postgres.New(db, outbox.New(db, quiet)), signer: authtest.NewSigner(t), document: apitest.File(t, document)}
 	r.engine = httpx.NewEngine(httpx.Config{Service: "notification", Log: quiet, Registerer: prometheus.NewRegistry()})
-	verifier := auth.NewVerifier(func(context.Context) ([]byte, error) { return signer.JWKS(), nil }, quiet)
-	httpapi.Routes(r.engine, domain.NewMailbox(r.store, time.Now, func() { r.woken++ }), auth.Middleware(verifier))
+	mailbox := domain.NewMailbox(r.store, time.Now, func() { r.woken++ })
+	httpapi.Register(r.engine, mailbox, auth.Middleware(auth.NewVerifier(r.signer.Keys, quiet)))
 	return r
 }
 
@@ -116,11 +100,7 @@ func (r *rig) do(user, method, path, body string, wantStatus int, out any) {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	if user != "" {
-		token, _, err := r.signer.Sign(user, auth.RoleUser, time.Now())
-		if err != nil {
-			r.t.Fatal(err)
-		}
-		req.Header.Set("Authorization", "Bearer "+token)
+		req.Header.Set("Authorization", authtest.Bearer(r.t, r.signer, user, auth.RoleUser))
 	}
 	rec := httptest.NewRecorder()
 	r.engine.ServeHTTP(rec, req)

@@ -19,6 +19,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/platform/dapr"
 	"github.com/taskwire/taskwire/pkg/platform/inbox"
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
 	pg "github.com/taskwire/taskwire/pkg/platform/postgres"
@@ -44,10 +45,10 @@ type letters struct {
 	got []events.DeadLetter
 }
 
-func (l *letters) PublishEvent(_ context.Context, topic string, m outbox.Message) error {
+func (l *letters) PublishEvent(_ context.Context, topic string, e dapr.Event) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	d, err := events.DecodeDeadLetter(m.Data)
+	d, err := events.DecodeDeadLetter(e.Data)
 	if topic != events.DeadLetterTopic(events.TopicReminders) || err != nil {
 		return fmt.Errorf("dead letter on %s: %w", topic, err)
 	}

@@ -50,13 +50,13 @@ func (tx *writeTx) Save(w tasks.Writes) {
 		return // the rollback gives the numbers back
 	}
 	for user, n := range w.Unused {
-		tx.Last(`UPDATE heads SET seq = seq - $2 WHERE user_id = $1`, [16]byte(user), n)
+		tx.Defer(`UPDATE heads SET seq = seq - $2 WHERE user_id = $1`, [16]byte(user), n)
 	}
 	for _, s := range changeStatements(w.Changes) {
-		tx.Last(s.sql, s.args...)
+		tx.Defer(s.sql, s.args...)
 	}
 	for _, s := range keyStatements(w.Keys) {
-		tx.Last(s.sql, s.args...)
+		tx.Defer(s.sql, s.args...)
 	}
 }
 

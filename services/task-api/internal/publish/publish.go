@@ -14,8 +14,8 @@ import (
 	"github.com/google/uuid"
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
+	"github.com/taskwire/taskwire/pkg/platform/tracecontext"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
-	"go.opentelemetry.io/otel/propagation"
 )
 
 // Tx is the transaction of a change.
@@ -102,7 +102,7 @@ func (p *Publisher) put(ctx context.Context, tx Tx, c Change, e events.Event) (M
 		return Made{}, fmt.Errorf("make %s of task %s: %w", e.Name(), e.Subject(), err)
 	}
 	tx.Add(outbox.Message{
-		Topic: e.Topic(), Key: e.Key(), EventID: e.ID(), Type: e.Name(), Subject: e.Subject(), Data: data, TraceParent: traceParent(ctx),
+		Topic: e.Topic(), Key: e.Key(), EventID: e.ID(), Type: e.Name(), Subject: e.Subject(), Data: data, TraceParent: tracecontext.Parent(ctx),
 	})
 	p.log.LogAttrs(ctx, slog.LevelDebug, "made event", slog.String("event", e.Name()), slog.String("event_type", string(c.Type)),
 		slog.String("event_id", e.ID()), slog.String("task_id", e.Subject()), slog.String("user_id", e.Key()), slog.String("actor", c.Actor))
@@ -116,11 +116,4 @@ func newID() (string, error) {
 		return "", fmt.Errorf("make event id: %w", err)
 	}
 	return id.String(), nil
-}
-
-// traceParent is the W3C trace context of the write, so that a trace goes on in the consumers.
-func traceParent(ctx context.Context) string {
-	carrier := propagation.MapCarrier{}
-	propagation.TraceContext{}.Inject(ctx, carrier)
-	return carrier["traceparent"]
 }

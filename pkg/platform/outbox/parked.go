@@ -1,5 +1,7 @@
 package outbox
 
+// This file decides what may happen to a parked event: it is listed, retried in order, or dropped.
+
 import (
 	"context"
 	"errors"
@@ -12,17 +14,17 @@ import (
 	"github.com/taskwire/taskwire/pkg/platform/postgres"
 )
 
-// deskTimeout bounds each statement of a person's, who waits for it.
-const deskTimeout = 30 * time.Second
+// parkedTimeout bounds each statement. A person waits for it.
+const parkedTimeout = 30 * time.Second
 
 var (
-	// ErrNoTables says that the database has no outbox, or none yet.
+	// ErrNoTables means that the database has no outbox, or none yet.
 	ErrNoTables = errors.New("the database has no outbox tables: its service makes them when it starts")
-	// ErrNotParked says that no parked event has this id, or that it was retried or dropped meanwhile.
+	// ErrNotParked means that no parked event has the id. It may have been retried or dropped meanwhile.
 	ErrNotParked = errors.New("no such parked event")
 )
 
-// EarlierParked says that an earlier event of the same task and topic is parked too.
+// EarlierParked means that the event cannot be retried yet: an earlier event of its task and topic is parked too.
 type EarlierParked struct{ ID, Earlier int64 }
 
 func (e *EarlierParked) Error() string {
@@ -32,29 +34,30 @@ func (e *EarlierParked) Error() string {
 // Parked is an event that the broker refused.
 type Parked struct {
 	Message
-	ID        int64 // its place in the outbox; another one each time it is parked
+	ID        int64 // its id in the outbox; a new one each time the event is parked
 	CreatedAt time.Time
 	ParkedAt  time.Time
 	Reason    string
 }
 
-// Backlog is what waits in an outbox.
+// Backlog counts the events of an outbox.
 type Backlog struct {
 	Waiting, Parked int64
-	OldestAge       time.Duration // of those that wait; 0 when none does
+	OldestAge       time.Duration // of the waiting events; 0 when there are none
 }
 
-// Desk is where a person decides about parked events. It needs the owner's role, or the runtime role. Not safe for
-// concurrent use; any number of desks and relays may work on one database.
-type Desk struct{ conn *pgx.Conn }
+// ParkedStore reads and changes the parked events, for a person who decides about them. It connects as the owner's role
+// or the runtime role. It is not safe for concurrent use; any number of ParkedStores and relays may use one database at
+// the same time.
+type ParkedStore struct{ conn *pgx.Conn }
 
-// OpenDesk connects to a service's database.
-func OpenDesk(ctx context.Context, url string) (*Desk, error) {
+// OpenParkedStore connects to a service's database. It returns ErrNoTables when that has no outbox.
+func OpenParkedStore(ctx context.Context, url string) (*ParkedStore, error) {
 	cfg, err := postgres.ConnConfig(url, "taskwire-outbox")
 	if err != nil {
 		return nil, err
 	}
-	cfg.RuntimeParams["statement_timeout"] = fmt.Sprint(deskTimeout.Milliseconds())
+	cfg.RuntimeParams["statement_timeout"] = fmt.Sprint(parkedTimeout.Milliseconds())
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -68,16 +71,16 @@ func OpenDesk(ctx context.Context, url string) (*Desk, error) {
 		_ = conn.Close(ctx)
 		return nil, err
 	}
-	return &Desk{conn}, nil
+	return &ParkedStore{conn}, nil
 }
 
 // Close ends the connection.
-func (d *Desk) Close(ctx context.Context) { _ = d.conn.Close(ctx) }
+func (p *ParkedStore) Close(ctx context.Context) { _ = p.conn.Close(ctx) }
 
-// Backlog counts what waits and what is parked.
-func (d *Desk) Backlog(ctx context.Context) (b Backlog, err error) {
+// Backlog counts the waiting and the parked events.
+func (p *ParkedStore) Backlog(ctx context.Context) (b Backlog, err error) {
 	var age float64
-	err = d.conn.QueryRow(ctx, `
+	err = p.conn.QueryRow(ctx, `
 		SELECT count(*), (SELECT count(*) FROM outbox_parked),
 			COALESCE(EXTRACT(epoch FROM clock_timestamp() - min(created_at)), 0)::float8
 		FROM outbox`).Scan(&b.Waiting, &b.Parked, &age)
@@ -90,18 +93,18 @@ func (d *Desk) Backlog(ctx context.Context) (b Backlog, err error) {
 
 const parkedColumns = `id, topic, key, event_id::text, type, subject, trace_parent, data, created_at, parked_at, reason`
 
-// List answers up to limit parked events after the one with id after, in the order in which they were made.
-func (d *Desk) List(ctx context.Context, after int64, limit int) ([]Parked, error) {
-	rows, err := d.conn.Query(ctx, `SELECT `+parkedColumns+` FROM outbox_parked WHERE id > $1 ORDER BY id LIMIT $2`, after, limit)
+// List returns up to limit parked events with an id above after, in the order in which they were made.
+func (p *ParkedStore) List(ctx context.Context, after int64, limit int) ([]Parked, error) {
+	rows, err := p.conn.Query(ctx, `SELECT `+parkedColumns+` FROM outbox_parked WHERE id > $1 ORDER BY id LIMIT $2`, after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("list parked events: %w", err)
 	}
 	return collectParked(rows)
 }
 
-// Find answers the parked event with this id, or this event_id.
-func (d *Desk) Find(ctx context.Context, id string) (Parked, error) {
-	rows, err := d.conn.Query(ctx, `SELECT `+parkedColumns+` FROM outbox_parked WHERE id::text = $1 OR event_id::text = $1`, strings.ToLower(id))
+// Find returns the parked event with this id or event_id, or ErrNotParked.
+func (p *ParkedStore) Find(ctx context.Context, id string) (Parked, error) {
+	rows, err := p.conn.Query(ctx, `SELECT `+parkedColumns+` FROM outbox_parked WHERE id::text = $1 OR event_id::text = $1`, strings.ToLower(id))
 	if err != nil {
 		return Parked{}, fmt.Errorf("find parked event: %w", err)
 	}
@@ -122,12 +125,12 @@ func collectParked(rows pgx.Rows) ([]Parked, error) {
 	})
 }
 
-// Retry puts one parked event back behind everything that waits, with the event_id it had: a relay publishes it again.
-// Later events of its task may be out by then, so consumers see it late, and those that fence on the task's version
-// pass over it. It never overtakes an earlier event of its task and topic: where one is parked the error is an
+// Retry moves one parked event back behind all waiting events, with the same event_id. A relay publishes it again. Later
+// events of its task may have been published by then. So consumers see it late, and those that check the task's version
+// skip it. It never overtakes an earlier event of its task and topic: while one is parked, Retry returns an
 // *EarlierParked.
-func (d *Desk) Retry(ctx context.Context, id int64) error {
-	return pgx.BeginFunc(ctx, d.conn, func(tx pgx.Tx) error {
+func (p *ParkedStore) Retry(ctx context.Context, id int64) error {
+	return pgx.BeginFunc(ctx, p.conn, func(tx pgx.Tx) error {
 		var earlier *int64
 		err := tx.QueryRow(ctx, `
 			SELECT (SELECT min(e.id) FROM outbox_parked e WHERE e.id < p.id AND e.topic = p.topic AND e.key = p.key AND e.subject = p.subject)
@@ -142,25 +145,25 @@ func (d *Desk) Retry(ctx context.Context, id int64) error {
 		}
 		n, err := putBack(ctx, tx, `id = $1`, id)
 		if err == nil && n == 0 {
-			return ErrNotParked // another desk was quicker
+			return ErrNotParked // another ParkedStore was faster
 		}
 		return err
 	})
 }
 
-// retryRows bounds what RetryAll holds in memory and moves in one transaction.
+// retryRows bounds the events that RetryAll holds in memory and moves in one transaction.
 const retryRows = 500
 
-// RetryAll puts back what is parked now, in the order in which it was made, and says how many it were. An event that
-// is refused again meanwhile is not tried a second time.
-func (d *Desk) RetryAll(ctx context.Context) (moved int, err error) {
+// RetryAll moves all events that are parked now back, in the order in which they were made, and returns their number. An
+// event that is refused again meanwhile is not moved a second time.
+func (p *ParkedStore) RetryAll(ctx context.Context) (moved int, err error) {
 	var newest *int64
-	if err := d.conn.QueryRow(ctx, `SELECT max(id) FROM outbox_parked`).Scan(&newest); err != nil {
+	if err := p.conn.QueryRow(ctx, `SELECT max(id) FROM outbox_parked`).Scan(&newest); err != nil {
 		return 0, fmt.Errorf("look for parked events: %w", err)
 	}
 	for newest != nil {
 		n := 0
-		err := pgx.BeginFunc(ctx, d.conn, func(tx pgx.Tx) (err error) {
+		err := pgx.BeginFunc(ctx, p.conn, func(tx pgx.Tx) (err error) {
 			n, err = putBack(ctx, tx, `id IN (SELECT id FROM outbox_parked WHERE id <= $1 ORDER BY id LIMIT $2)`, *newest, retryRows)
 			return err
 		})
@@ -183,8 +186,8 @@ func putBack(ctx context.Context, tx pgx.Tx, which string, args ...any) (int, er
 		return 0, fmt.Errorf("take parked events: %w", err)
 	}
 	c := newColumns(len(parked))
-	for i, p := range parked {
-		c.set(i, p.Message)
+	for i, event := range parked {
+		c.set(i, event.Message)
 	}
 	if _, err := tx.Exec(ctx, insertRows, c.args()...); err != nil {
 		return 0, fmt.Errorf("put back %d parked events: %w", len(parked), err)
@@ -192,9 +195,9 @@ func putBack(ctx context.Context, tx pgx.Tx, which string, args ...any) (int, er
 	return len(parked), nil
 }
 
-// Drop deletes a parked event for good and answers what it was.
-func (d *Desk) Drop(ctx context.Context, id int64) (Parked, error) {
-	rows, err := d.conn.Query(ctx, `DELETE FROM outbox_parked WHERE id = $1 RETURNING `+parkedColumns, id)
+// Drop deletes a parked event for ever and returns it.
+func (p *ParkedStore) Drop(ctx context.Context, id int64) (Parked, error) {
+	rows, err := p.conn.Query(ctx, `DELETE FROM outbox_parked WHERE id = $1 RETURNING `+parkedColumns, id)
 	if err != nil {
 		return Parked{}, fmt.Errorf("drop parked event: %w", err)
 	}

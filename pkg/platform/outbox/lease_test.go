@@ -13,7 +13,10 @@ import (
 	"github.com/taskwire/taskwire/testkit/pgtest"
 )
 
-// holding counts the buckets of the relays with an application name.
+// lockClass is the first half of the relays' advisory locks, as pg_locks shows it.
+const lockClass = 0x74776f62
+
+// holding returns the number of buckets that the relays with an application name hold.
 func (w *world) holding(name string) int {
 	return w.count(`SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
 		WHERE locktype = 'advisory' AND classid::bigint = ? AND objid::bigint < 64 AND granted AND application_name = ?
@@ -24,12 +27,13 @@ func named(name string) func(*outbox.RelayConfig) {
 	return func(c *outbox.RelayConfig) { c.Name = name }
 }
 
-// ownBox gives a relay an outbox of its own, as another replica has: it is woken by nobody here.
+// ownBox gives a relay an outbox of its own, as another replica has. So no commit of the test wakes it.
 func ownBox(w *world) func(*outbox.RelayConfig) {
 	return func(c *outbox.RelayConfig) { c.Outbox = outbox.New(w.db.Gorm, slog.New(slog.DiscardHandler)) }
 }
 
 func TestReplicasShareTheBuckets(t *testing.T) {
+	t.Parallel()
 	w, b := newWorld(t), &broker{}
 	stop := map[string]func(){}
 	for i, want := range []map[string][2]int{
@@ -59,8 +63,9 @@ func shares(w *world, want map[string][2]int) bool {
 	return sum == 64
 }
 
-// TestABusyReplicaGivesBucketsAway: it is never idle, and must not keep the newcomer waiting.
-func TestABusyReplicaGivesBucketsAway(t *testing.T) {
+// TestABusyReplicaReleasesBuckets: a replica that is never idle must release buckets to a new one too.
+func TestABusyReplicaReleasesBuckets(t *testing.T) {
+	t.Parallel()
 	w, b := newWorld(t), &broker{}
 	var running atomic.Bool
 	running.Store(true)
@@ -86,8 +91,9 @@ func TestABusyReplicaGivesBucketsAway(t *testing.T) {
 	w.waitFor("an empty outbox", func() bool { return w.waiting() == 0 })
 }
 
-// TestAHangingPublishDoesNotKeepOtherBuckets: what one worker is stuck with stays with its relay, the rest moves.
-func TestBucketsInFlightStayUntilTheyAreDone(t *testing.T) {
+// TestBucketsInFlightAreReleasedLater: the buckets of a worker in a call stay with its relay, and the others move.
+func TestBucketsInFlightAreReleasedLater(t *testing.T) {
+	t.Parallel()
 	w, b := newWorld(t), &broker{}
 	begun, finish := make(chan struct{}), make(chan struct{})
 	b.after = func(string, []outbox.Message) {
@@ -98,7 +104,7 @@ func TestBucketsInFlightStayUntilTheyAreDone(t *testing.T) {
 	w.run(w.relay(b, named("one")))
 	<-begun
 	w.run(w.relay(b, named("two"), ownBox(w)))
-	w.waitFor("the newcomer has some", func() bool { return w.holding("two") >= 16 })
+	w.waitFor("the new relay has some", func() bool { return w.holding("two") >= 16 })
 	if got := len(b.published()); got != 1 {
 		t.Errorf("published %d times while in flight, want once", got)
 	}
@@ -111,12 +117,14 @@ func TestBucketsInFlightStayUntilTheyAreDone(t *testing.T) {
 	}
 }
 
-func TestALostSessionIsNoticedAndTakenAnew(t *testing.T) {
+func TestALostSessionIsReplaced(t *testing.T) {
+	t.Parallel()
 	w, b := newWorld(t), &broker{}
 	w.run(w.relay(b, named("one")))
 	w.waitFor("the relay holds all", func() bool { return w.holding("one") == 64 })
 	var before, after int
-	pid := `SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid::bigint = ? AND objid = 64`
+	pid := `SELECT pid FROM pg_locks JOIN pg_database ON pg_database.oid = database
+		WHERE locktype = 'advisory' AND classid::bigint = ? AND objid = 64 AND datname = current_database()`
 	before = w.count(pid, lockClass)
 	w.admin("SELECT pg_terminate_backend($1, 10000)", before)
 	w.waitFor("a new session holds all", func() bool {
@@ -127,8 +135,9 @@ func TestALostSessionIsNoticedAndTakenAnew(t *testing.T) {
 	w.waitFor("publication", func() bool { return len(b.published()) == 1 })
 }
 
-// TestADeadReplicasBucketsAreTakenOver with what it left.
+// TestADeadReplicasBucketsAreTakenOver together with the events that it left.
 func TestADeadReplicasBucketsAreTakenOver(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	stuck, b := &broker{}, &broker{}
 	stuck.set(failing(func(outbox.Message) error { return errAway }))
@@ -138,13 +147,14 @@ func TestADeadReplicasBucketsAreTakenOver(t *testing.T) {
 	for i := range 200 {
 		w.add(event("tasks", fmt.Sprint("user-", i), "task", i))
 	}
-	w.waitFor("the living one's part", func() bool { return w.waiting() < 200 })
-	// Its sessions end as they do when its process is killed.
+	w.waitFor("the part of the live relay", func() bool { return w.waiting() < 200 })
+	// Its sessions end, as when its process is killed.
 	stop()
-	w.waitFor("all", func() bool { return len(b.published()) == 200 && w.waiting() == 0 })
+	w.waitFor("all events", func() bool { return len(b.published()) == 200 && w.waiting() == 0 })
 }
 
-func TestADatabaseThatIsAwayAtTheStartIsWaitedFor(t *testing.T) {
+func TestTheRelayWaitsForADatabaseThatIsDown(t *testing.T) {
+	t.Parallel()
 	w, b := newWorld(t), &broker{}
 	allow := func(yes bool) {
 		conn, err := pgx.Connect(t.Context(), pgtest.ServerURL(t))
@@ -159,7 +169,7 @@ func TestADatabaseThatIsAwayAtTheStartIsWaitedFor(t *testing.T) {
 	allow(false)
 	stop := w.run(w.relay(b, func(c *outbox.RelayConfig) { c.PollInterval = time.Millisecond }))
 	w.run(w.relay(b, named("other"), ownBox(w)))
-	stop() // it can be stopped meanwhile
+	stop() // a relay without a database can be stopped
 	allow(true)
 	w.add(event("tasks", "ann", "task", 1))
 	w.waitFor("publication", func() bool { return len(b.published()) == 1 })

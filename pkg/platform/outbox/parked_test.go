@@ -19,9 +19,9 @@ func refuse(b *broker, ns ...int) {
 	}))
 }
 
-func (w *world) desk() *outbox.Desk {
+func (w *world) parkedStore() *outbox.ParkedStore {
 	w.t.Helper()
-	d, err := outbox.OpenDesk(w.t.Context(), w.db.OwnerURL)
+	d, err := outbox.OpenParkedStore(w.t.Context(), w.db.OwnerURL)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -29,7 +29,7 @@ func (w *world) desk() *outbox.Desk {
 	return d
 }
 
-func (w *world) parkedEvents(d *outbox.Desk) []outbox.Parked {
+func (w *world) parkedEvents(d *outbox.ParkedStore) []outbox.Parked {
 	w.t.Helper()
 	all, err := d.List(w.t.Context(), 0, 1000)
 	if err != nil {
@@ -38,20 +38,21 @@ func (w *world) parkedEvents(d *outbox.Desk) []outbox.Parked {
 	return all
 }
 
-func TestARetriedEventIsPublishedAgainBehindWhatWaits(t *testing.T) {
+func TestARetriedEventIsPublishedAfterWaitingOnes(t *testing.T) {
+	t.Parallel()
 	w, b := newWorld(t), &broker{}
-	desk, relay := w.desk(), w.relay(b)
+	store, relay := w.parkedStore(), w.relay(b)
 	refuse(b, 1)
 	first := event("tasks", "ann", "task", 1)
 	w.add(first, event("tasks", "ann", "task", 2))
 	w.mustOnce(relay)
-	parked := w.parkedEvents(desk)
+	parked := w.parkedEvents(store)
 	if len(parked) != 1 || !same(parked[0].Message, first) || parked[0].Reason == "" || parked[0].ParkedAt.Before(parked[0].CreatedAt) {
 		t.Fatalf("List: got %+v, want event 1 with its reason and times", parked)
 	}
-	w.add(event("tasks", "ann", "task", 3)) // it waits when 1 is put back
+	w.add(event("tasks", "ann", "task", 3)) // waits when 1 is moved back
 	refuse(b)
-	if err := desk.Retry(t.Context(), parked[0].ID); err != nil {
+	if err := store.Retry(t.Context(), parked[0].ID); err != nil {
 		t.Fatalf("Retry: %v", err)
 	}
 	if w.parked() != 0 || w.waiting() != 2 {
@@ -64,32 +65,33 @@ func TestARetriedEventIsPublishedAgainBehindWhatWaits(t *testing.T) {
 	if last := b.published()[2]; last.EventID != first.EventID {
 		t.Errorf("the retried event has event_id %s, want %s as before", last.EventID, first.EventID)
 	}
-	for name, err := range map[string]error{"Retry": desk.Retry(t.Context(), parked[0].ID), "Retry of none": desk.Retry(t.Context(), 1<<40)} {
+	for name, err := range map[string]error{"Retry": store.Retry(t.Context(), parked[0].ID), "Retry of none": store.Retry(t.Context(), 1<<40)} {
 		if !errors.Is(err, outbox.ErrNotParked) {
 			t.Errorf("%s again: got %v, want ErrNotParked", name, err)
 		}
 	}
 }
 
-func TestARetryNeverOvertakesAnEarlierParkedEventOfItsTask(t *testing.T) {
+func TestARetryDoesNotOvertakeAnEarlierParkedEvent(t *testing.T) {
+	t.Parallel()
 	w, b := newWorld(t), &broker{}
-	desk, relay := w.desk(), w.relay(b)
+	store, relay := w.parkedStore(), w.relay(b)
 	refuse(b, 1, 2, 3)
 	w.add(event("tasks", "ann", "task", 1), event("tasks", "ann", "task", 2), event("tasks", "ann", "other", 3))
 	w.mustOnce(relay)
-	parked := w.parkedEvents(desk)
+	parked := w.parkedEvents(store)
 	if len(parked) != 3 {
 		t.Fatalf("parked %+v, want three", parked)
 	}
 	var earlier *outbox.EarlierParked
-	if err := desk.Retry(t.Context(), parked[1].ID); !errors.As(err, &earlier) || earlier.Earlier != parked[0].ID || w.parked() != 3 {
+	if err := store.Retry(t.Context(), parked[1].ID); !errors.As(err, &earlier) || earlier.Earlier != parked[0].ID || w.parked() != 3 {
 		t.Errorf("Retry of the second: got %v with %d parked, want the first named and three parked", err, w.parked())
 	}
-	if err := desk.Retry(t.Context(), parked[2].ID); err != nil {
+	if err := store.Retry(t.Context(), parked[2].ID); err != nil {
 		t.Errorf("Retry of another task's: %v", err)
 	}
 	refuse(b)
-	if n, err := desk.RetryAll(t.Context()); n != 2 || err != nil {
+	if n, err := store.RetryAll(t.Context()); n != 2 || err != nil {
 		t.Errorf("RetryAll: got %d, %v; want 2", n, err)
 	}
 	w.mustOnce(relay)
@@ -98,17 +100,18 @@ func TestARetryNeverOvertakesAnEarlierParkedEventOfItsTask(t *testing.T) {
 	}
 }
 
-func TestRetryAllKeepsTheOrderOfManyAndTriesEachOnce(t *testing.T) {
+func TestRetryAllKeepsOrderAndMovesEachOnce(t *testing.T) {
+	t.Parallel()
 	w, b := newWorld(t), &broker{}
-	desk, relay := w.desk(), w.relay(b)
-	const n = 1201 // more than two of its transactions
+	store, relay := w.parkedStore(), w.relay(b)
+	const n = 1201 // more than two of RetryAll's transactions
 	b.set(failing(func(outbox.Message) error { return outbox.ErrRefused }))
 	fill(w, n)
 	w.mustOnce(relay)
 	if w.parked() != n {
 		t.Fatalf("parked %d, want %d", w.parked(), n)
 	}
-	if got, err := desk.RetryAll(t.Context()); got != n || err != nil {
+	if got, err := store.RetryAll(t.Context()); got != n || err != nil {
 		t.Fatalf("RetryAll: got %d, %v; want %d", got, err, n)
 	}
 	b.set(nil)
@@ -125,37 +128,39 @@ func TestRetryAllKeepsTheOrderOfManyAndTriesEachOnce(t *testing.T) {
 	}
 }
 
-func TestADroppedEventIsAnsweredAndGone(t *testing.T) {
+func TestADroppedEventIsReturnedAndDeleted(t *testing.T) {
+	t.Parallel()
 	w, b := newWorld(t), &broker{}
-	desk := w.desk()
+	store := w.parkedStore()
 	refuse(b, 1)
 	m := event("tasks", "ann", "task", 1)
 	w.add(m)
 	w.mustOnce(w.relay(b))
-	found, err := desk.Find(t.Context(), m.EventID)
+	found, err := store.Find(t.Context(), m.EventID)
 	if err != nil || !same(found.Message, m) {
 		t.Fatalf("Find: got %+v, %v", found, err)
 	}
-	if byID, err := desk.Find(t.Context(), fmt.Sprint(found.ID)); err != nil || byID.EventID != m.EventID {
+	if byID, err := store.Find(t.Context(), fmt.Sprint(found.ID)); err != nil || byID.EventID != m.EventID {
 		t.Errorf("Find by id: got %+v, %v", byID, err)
 	}
 	w.add(event("tasks", "bob", "task-2", 2))
-	if got, err := desk.Backlog(t.Context()); err != nil || got.Waiting != 1 || got.Parked != 1 || got.OldestAge <= 0 {
+	if got, err := store.Backlog(t.Context()); err != nil || got.Waiting != 1 || got.Parked != 1 || got.OldestAge <= 0 {
 		t.Errorf("Backlog: got %+v, %v; want one that waits, with its age, and one parked", got, err)
 	}
-	gone, err := desk.Drop(t.Context(), found.ID)
+	gone, err := store.Drop(t.Context(), found.ID)
 	if err != nil || !same(gone.Message, m) || w.parked() != 0 {
 		t.Errorf("Drop: got %+v, %v, %d parked", gone, err, w.parked())
 	}
-	if _, err := desk.Drop(t.Context(), found.ID); !errors.Is(err, outbox.ErrNotParked) {
+	if _, err := store.Drop(t.Context(), found.ID); !errors.Is(err, outbox.ErrNotParked) {
 		t.Errorf("Drop again: got %v, want ErrNotParked", err)
 	}
 }
 
-func TestADatabaseWithoutAnOutboxSaysSo(t *testing.T) {
+func TestADatabaseWithoutAnOutboxIsAnError(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.admin("DROP TABLE outbox_parked")
-	if _, err := outbox.OpenDesk(t.Context(), w.db.OwnerURL); !errors.Is(err, outbox.ErrNoTables) {
-		t.Errorf("OpenDesk: got %v, want ErrNoTables", err)
+	if _, err := outbox.OpenParkedStore(t.Context(), w.db.OwnerURL); !errors.Is(err, outbox.ErrNoTables) {
+		t.Errorf("OpenParkedStore: got %v, want ErrNoTables", err)
 	}
 }

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/platform/auth"
+	"github.com/taskwire/taskwire/testkit/authtest"
+	"github.com/taskwire/taskwire/testkit/fakedaprd"
+	"github.com/taskwire/taskwire/testkit/pgtest"
+	"github.com/taskwire/taskwire/testkit/servicetest"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+func TestUntilTheDatabaseIsMigratedRequestsAre503(t *testing.T) {
+	t.Parallel()
+	db, signer, sidecar := pgtest.New(t, "notifications"), authtest.NewSigner(t), fakedaprd.New(t)
+	sidecar.HandleKeys(signer.JWKS())
+	release := servicetest.HoldMigration(t, db)
+	cfg := settings{AccountCheckEvery: time.Hour, Base: servicetest.Base(t, appID, map[string]string{
+		secretDatabase: db.AppURL, secretMigrate: db.OwnerURL,
+	}, sidecar.Port)}
+	s := servicetest.Start(t, cfg, run)
+
+	now, user := time.Now().UTC(), uuid.NewString()
+	event, err := events.ReminderEvent{
+		EventID: uuid.Must(uuid.NewV7()).String(), SchemaVersion: events.SchemaVersion, EventType: events.Scheduled, TaskID: uuid.NewString(),
+		UserID: user, Title: "x", TaskVersion: 1, Timestamp: now, RemindAt: now, DueAt: now.Add(time.Hour),
+	}.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	header := map[string]string{"Authorization": authtest.Bearer(t, signer, user, auth.RoleUser)}
+	list := servicetest.Request{Method: http.MethodGet, URL: s.Public + "/api/v1/notifications", Header: header}
+	public := []servicetest.Request{
+		list,
+		{Method: http.MethodGet, URL: s.Public + "/api/v1/preferences", Header: header},
+		{Method: http.MethodPut, URL: s.Public + "/api/v1/preferences", Body: `{"channels":[]}`, Header: header},
+	}
+	dapr := []servicetest.Request{
+		s.Delivery(events.TopicReminders, string(event)),
+		{Method: http.MethodPost, URL: s.App + "/reminder-cron", Header: map[string]string{"dapr-api-token": servicetest.AppToken}},
+	}
+	options := servicetest.Request{Method: http.MethodOptions, URL: s.App + "/reminder-cron", Header: dapr[1].Header}
+	if got := s.Do(options); got.Status != http.StatusOK {
+		t.Errorf("OPTIONS /reminder-cron before the migration: got %d %s, want 200: daprd asks once", got.Status, got.Body)
+	}
+	servicetest.CheckGate(t, s, release, public, dapr)
+	s.Await(s.Public+"/metrics", http.StatusOK, `notification_reminders_delivered_total{late="false"} 1`)
+	if got := s.Do(list); got.Status != http.StatusOK {
+		t.Errorf("list: got %d %s", got.Status, got.Body)
+	}
+}
