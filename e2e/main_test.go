@@ -19,8 +19,9 @@ import (
 // something else at the same time.
 const startTimeout = 3 * time.Minute
 
-// shared is the stack that the tests of this package share. Each test registers its own users. A test that kills a part
-// waits until the supervisor has restarted it.
+// shared is the stack that the tests of this package share. Each test registers its own users. A test that kills or stops a
+// part of it is not parallel, and waits until the part runs again. All others are parallel: they start when those have
+// ended, as many at a time as there are processors.
 var shared *stack.Stack
 
 func TestMain(m *testing.M) { os.Exit(runMain(m)) }
