@@ -63,13 +63,17 @@ func New[T any](cfg Config[T]) *Batcher[T] {
 }
 
 // Do returns when the batch with the item has run. When ctx ends earlier it returns ctx's error: an item that still
-// waited is then never run, and of one that was running nobody knows the outcome.
+// waited is then never run, and of one that was running nobody knows the outcome. A call that has its batch for itself
+// runs in the caller's goroutine; Do then returns when Run does.
 func (b *Batcher[T]) Do(ctx context.Context, item T) error {
 	c := &call[T]{ctx: ctx, item: item, done: make(chan struct{})}
 	b.mu.Lock()
 	b.waiting = append(b.waiting, c)
-	b.start()
+	own := b.start(c)
 	b.mu.Unlock()
+	if own != nil {
+		return own() // nobody else waits for it, so it needs no goroutine: two hand-overs less
+	}
 	select {
 	case <-c.done:
 		return c.batch.err
@@ -92,18 +96,15 @@ func (b *Batcher[T]) giveUp(c *call[T]) {
 	}
 }
 
-// start makes batches of the waiting calls while it may. The caller holds mu.
-func (b *Batcher[T]) start() {
+// start makes batches of the waiting calls while it may. A batch of the caller's own call alone is returned for the
+// caller to run after it has released mu, which it holds here.
+func (b *Batcher[T]) start(caller *call[T]) (own func() error) {
 	for b.mayStart() {
 		calls := b.take()
 		if len(calls) == 0 {
-			return // all that wait have an order key that is running
+			break // all that wait have an order key that is running
 		}
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(calls[0].ctx), b.cfg.Timeout)
-		next := &batch[T]{calls: calls, callers: len(calls), cancel: cancel, started: time.Now()}
-		if b.cfg.Parallel > 1 {
-			next.late = time.AfterFunc(b.cfg.Patience, b.retry) // created after started, so that patience is over when it fires
-		}
+		next := &batch[T]{calls: calls, callers: len(calls), started: time.Now()}
 		for _, c := range calls {
 			c.batch = next
 			if b.cfg.OrderKey != nil {
@@ -111,8 +112,18 @@ func (b *Batcher[T]) start() {
 			}
 		}
 		b.running[next] = struct{}{}
+		if len(calls) == 1 && calls[0] == caller {
+			own = func() error { return b.runOwn(next) }
+			continue
+		}
+		var ctx context.Context
+		ctx, next.cancel = context.WithTimeout(context.WithoutCancel(calls[0].ctx), b.cfg.Timeout)
+		if b.cfg.Parallel > 1 && len(calls) > 1 {
+			next.late = time.AfterFunc(b.cfg.Patience, b.retry) // created after started, so that patience is over when it fires
+		}
 		go b.run(ctx, next)
 	}
+	return own
 }
 
 // mayStart reports whether the next batch may start now. A batch that would be smaller than a running one waits for it:
@@ -134,7 +145,7 @@ func (b *Batcher[T]) mayStart() bool {
 func (b *Batcher[T]) retry() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.start()
+	b.start(nil)
 }
 
 // take removes the calls of the next batch from the waiting ones, in order. The caller holds mu.
@@ -162,7 +173,15 @@ func (b *Batcher[T]) take() (calls []*call[T]) {
 	return calls
 }
 
-// run does a batch and starts the next ones.
+// runOwn runs a batch of one call in the goroutine of its caller. Its context ends with the caller's.
+func (b *Batcher[T]) runOwn(r *batch[T]) error {
+	ctx, cancel := context.WithTimeout(r.calls[0].ctx, b.cfg.Timeout)
+	r.cancel = cancel
+	b.run(ctx, r)
+	return r.err
+}
+
+// run runs a batch and starts the next ones.
 func (b *Batcher[T]) run(ctx context.Context, r *batch[T]) {
 	items := make([]T, len(r.calls))
 	for i, c := range r.calls {
@@ -183,7 +202,7 @@ func (b *Batcher[T]) run(ctx context.Context, r *batch[T]) {
 				delete(b.keys, b.cfg.OrderKey(c.item))
 			}
 		}
-		b.start()
+		b.start(nil)
 		b.mu.Unlock()
 		for _, c := range r.calls {
 			close(c.done)

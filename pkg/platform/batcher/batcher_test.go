@@ -276,21 +276,32 @@ func TestAPanicIsAnErrorOfEachCallOfTheBatch(t *testing.T) {
 	})
 }
 
-func TestTheContextOfABatchKeepsValuesAndDropsDeadlines(t *testing.T) {
+func TestABatchKeepsItsCallersValuesNotTheirDeadlines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		type key struct{}
-		ctx, cancel := context.WithTimeout(context.WithValue(t.Context(), key{}, "v"), time.Second)
-		defer cancel()
-		var deadline time.Time
-		b := New(Config[int]{MaxBatch: 1, Timeout: testTimeout, Run: func(ctx context.Context, _ []int) {
-			deadline, _ = ctx.Deadline()
+		var deadlines []time.Duration
+		end := make(chan struct{})
+		b := New(Config[int]{MaxBatch: 2, Timeout: testTimeout, Run: func(ctx context.Context, _ []int) {
+			at, _ := ctx.Deadline()
+			deadlines = append(deadlines, time.Until(at))
 			if ctx.Value(key{}) != "v" {
 				t.Error("the values of the caller's context are lost")
 			}
+			<-end
 		}})
-		begin := time.Now()
-		if err := b.Do(ctx, 1); err != nil || !deadline.Equal(begin.Add(testTimeout)) {
-			t.Errorf("got deadline %s, %v; want Timeout after the start", deadline.Sub(begin), err)
+		ctx, cancel := context.WithTimeout(context.WithValue(t.Context(), key{}, "v"), time.Minute)
+		defer cancel()
+		short, cancelShort := context.WithTimeout(ctx, time.Second)
+		defer cancelShort()
+		for _, ctx := range []context.Context{short, short, ctx} {
+			go func() { _ = b.Do(ctx, 1) }()
+			synctest.Wait()
+		}
+		end <- struct{}{}
+		synctest.Wait()
+		close(end)
+		if want := []time.Duration{time.Second, testTimeout}; !slices.Equal(deadlines, want) {
+			t.Errorf("time left: got %v, want the caller's alone and then Timeout: %v", deadlines, want)
 		}
 	})
 }
