@@ -16,7 +16,7 @@ import (
 // TestPartitionsAreAddedUnderWritesWithoutLosingOrder follows docs/runbook.md#partitions with several users, some of
 // whom move to another partition.
 func TestPartitionsAreAddedUnderWritesWithoutLosingOrder(t *testing.T) {
-	t.Parallel()
+	startsAStack(t)
 	needsOwnBroker(t, "its topics would keep the partitions")
 	root, err := repoRoot()
 	if err != nil {

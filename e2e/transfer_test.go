@@ -93,7 +93,7 @@ func exported(t *testing.T, u *client.User) [][]string {
 }
 
 func TestTheCommandExportsAndImportsEveryFormatOnce(t *testing.T) {
-	t.Parallel()
+	usesShared(t)
 	from := client.NewUser(t, shared.URL())
 	n := fillForExport(from)
 	want := exported(t, from)
@@ -124,7 +124,7 @@ func TestTheCommandExportsAndImportsEveryFormatOnce(t *testing.T) {
 }
 
 func TestTheCommandReportsEachLineThatIsRefused(t *testing.T) {
-	t.Parallel()
+	usesShared(t)
 	u := client.NewUser(t, shared.URL())
 	file := filepath.Join(t.TempDir(), "x.jsonl")
 	if err := os.WriteFile(file, []byte("{\"title\":\"good\"}\n{\"title\":\"\"}\nnonsense\n{\"title\":\"x\",\"titel\":\"y\"}\n"), 0o600); err != nil {
@@ -142,7 +142,7 @@ func TestTheCommandReportsEachLineThatIsRefused(t *testing.T) {
 }
 
 func TestCtrlCInAnImportTellsHowToContinue(t *testing.T) {
-	t.Parallel()
+	usesShared(t)
 	u := client.NewUser(t, shared.URL())
 	const n = 1000
 	var lines strings.Builder
@@ -188,7 +188,7 @@ func TestCtrlCInAnImportTellsHowToContinue(t *testing.T) {
 }
 
 func TestProgressIsShownOnATerminalAndClearedAtTheEnd(t *testing.T) {
-	t.Parallel()
+	usesShared(t)
 	u := client.NewUser(t, shared.URL())
 	var lines strings.Builder
 	for i := range 1000 {
@@ -229,7 +229,7 @@ func TestProgressIsShownOnATerminalAndClearedAtTheEnd(t *testing.T) {
 }
 
 func TestAnErrorOfTheCommandIsOneLine(t *testing.T) {
-	t.Parallel()
+	usesShared(t)
 	u := client.NewUser(t, shared.URL())
 	file := filepath.Join(t.TempDir(), "x.jsonl")
 	if err := os.WriteFile(file, []byte("{\"title\":\"t\"}\n"), 0o600); err != nil {
