@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/taskwire/taskwire/local/stack"
+	"github.com/taskwire/taskwire/pkg/events/apps"
 )
 
 // defaultConnections is the load that the figures are quoted for.
@@ -21,7 +22,7 @@ const defaultConnections = 32
 // connections is the number of concurrent clients, over HTTP and in pgbench. Flag -connections sets it.
 var connections = defaultConnections
 
-const taskAPI = "task-api"
+const taskAPI = apps.TaskAPI
 
 // benchCreate measures in two parts, each in rounds that are paired with the floor. The first is the task API with Postgres
 // and nothing else: without its sidecar it goes on writing, and the outbox keeps the events. The second is the whole stack

@@ -1,8 +1,8 @@
 // Package atomicfile replaces files as a whole: a reader finds the old or the new content, also after a crash at any
 // moment. The work is done by google/renameio.
 //
-// Promises: the content is on disk before the name leads to it; nobody but the owner can read the file before it has
-// its mode; the mode is the given one whatever the umask and the mode of the old file are.
+// Promises: the content is on disk before the file gets its name; only the owner can read the file until it has its mode; the
+// file gets the given mode, without regard to the umask and to the mode of the old file.
 package atomicfile
 
 import (

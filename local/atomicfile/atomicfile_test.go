@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestWriteSetsTheModeWhateverWasThere(t *testing.T) {
+func TestWriteSetsTheModeOverAnOldFile(t *testing.T) {
 	old := syscall.Umask(0o077)
 	defer syscall.Umask(old)
 	path := filepath.Join(t.TempDir(), "f")

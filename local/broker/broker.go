@@ -1,17 +1,18 @@
-// Package broker is the local Kafka-protocol broker: franz-go's kfake in its own process, made fit to keep data.
+// Package broker is the local Kafka-protocol broker: franz-go's kfake in a process of its own, with what kfake lacks to keep
+// data safely.
 //
-// What it promises:
+// It promises:
 //
-//   - A record is acknowledged after it is on disk, and a group's offsets are too: kill -9 loses neither.
-//   - Topics are made with their partitions before the first client is served. A topic that is there already keeps
-//     its partitions, because adding some would move keys to other partitions and break their order.
-//   - A consumer that died while it was joining its group is removed within seconds (ghosts.go). kfake on its own
-//     keeps it, with the partitions it was given, until the broker restarts.
-//   - A folder belongs to one broker at a time, and one that is damaged is refused and left as it is (verify.go).
-//   - The disk does not fill: records that every group has read are trimmed, others are kept up to a hard limit
+//   - Records and group offsets are acknowledged after they are on disk: kill -9 loses neither.
+//   - Topics are made with their partitions before the first client is served. An existing topic keeps its partitions,
+//     because more of them would move keys to other partitions and break their order.
+//   - A consumer that died while it joined its group is removed within seconds (ghosts.go). kfake alone keeps it, with its
+//     partitions, until the broker restarts.
+//   - A folder belongs to one broker at a time. A damaged folder is refused and left as it is (verify.go).
+//   - The disk does not fill up: records that every group has read are trimmed, other records are kept up to a hard limit
 //     (retention.go).
 //
-// It serves one machine: no replication, no TLS, no authentication. Kubernetes and compose run a Kafka.
+// It serves one machine: it has no replication, no TLS and no authentication. Kubernetes and Compose run a real Kafka.
 package broker
 
 import (
@@ -33,39 +34,39 @@ import (
 )
 
 const (
-	// clusterID is what clients see; it has no meaning beyond that.
+	// clusterID is shown to clients and has no other meaning.
 	clusterID = "taskwire-local"
 
-	// maxMessageBytes bounds a record batch. It is Kafka's default, and more than the 1,000,000 bytes to which daprd's
-	// producer fills a batch: a lower limit would refuse a bulk publish that daprd thinks is fine.
+	// maxMessageBytes bounds a record batch. It is Kafka's default and above the 1,000,000 bytes to which daprd's producer
+	// fills a batch. A lower limit would refuse bulk publishes of daprd.
 	maxMessageBytes = 1_048_588
 
-	// keeperID is the client id of the broker's requests to itself, keeperTimeout bounds each.
+	// keeperID is the client id of the broker's requests to itself. keeperTimeout bounds each request.
 	keeperID      = "taskwire-broker"
 	keeperTimeout = 5 * time.Second
 
-	// offsetsRetentionMinutes is a year. With Kafka's seven days a stack that was down for a week would lose its
-	// groups' offsets and read every retained record again.
+	// offsetsRetentionMinutes is a year. With Kafka's seven days, a stack that was down for a week would lose its groups'
+	// offsets and read every record again.
 	offsetsRetentionMinutes = 365 * 24 * 60
 
-	// sessionFile is where kfake keeps group members over a clean restart. They come back without the metadata that
-	// a group leader needs to share out partitions, so members join anew instead, which takes no longer.
+	// sessionFile is where kfake keeps group members over a clean restart. They would come back without the metadata that a
+	// group leader needs to assign partitions. So the file is removed and members join again, which takes no longer.
 	sessionFile = "session_state.json"
 )
 
 // Config says where a broker listens and keeps its data. Addr, DataDir and Topics are needed.
 type Config struct {
-	Addr    string         // host:port; port 0 takes a free one, which ready is told
+	Addr    string         // host:port; port 0 is a free one, which ready gets
 	DataDir string         // made when missing
 	Topics  []events.Topic // made when missing
 	Log     *slog.Logger   // slog.Default when nil
-	NoSync  bool           // acknowledge before fsync: survives kill -9 of the broker, not a power cut; for tests
+	NoSync  bool           // for tests: acknowledge before fsync, which survives kill -9 of the broker but not a power cut
 
-	rebalanceLimit time.Duration // another one than the constant, for tests
+	rebalanceLimit time.Duration // for tests: replaces the constant of that name
 }
 
-// Run serves until ctx is done, then writes its state and returns nil. ready, which may be nil, is called once with
-// the address when clients are served. The error says what is wrong: a port that is taken, a folder in use
+// Run serves until ctx is done, then writes its state and returns nil. It calls ready, which may be nil, once with the
+// address when clients are served. It returns an error for a port that is taken, and for a folder that is in use
 // (ErrLocked) or damaged (ErrCorrupt).
 func Run(ctx context.Context, cfg Config, ready func(addr string)) (err error) {
 	log := cfg.Log
@@ -101,7 +102,7 @@ func Run(ctx context.Context, cfg Config, ready func(addr string)) (err error) {
 	if err := createTopics(cluster, cfg.Topics, log); err != nil {
 		return fmt.Errorf("broker: %w", err)
 	}
-	ln.open() // no client has been served so far, so none can have seen a topic missing
+	ln.open() // clients are served from here on, so none has seen a topic missing
 
 	addr := ln.Addr().String()
 	client, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.ClientID(keeperID))
@@ -110,7 +111,7 @@ func Run(ctx context.Context, cfg Config, ready func(addr string)) (err error) {
 	}
 	defer client.Close()
 
-	// kfake's calls block for ever after Close, so those that make them end first.
+	// kfake's calls block for ever after Close, so the goroutines that make them end first.
 	var keepers sync.WaitGroup
 	defer keepers.Wait()
 	ctx, cancel := context.WithCancel(ctx)
@@ -135,7 +136,7 @@ func (c Config) validate() error {
 		return fmt.Errorf("address %q: %w", c.Addr, err)
 	}
 	if host == "" || net.ParseIP(host).IsUnspecified() {
-		return fmt.Errorf("address %q names no host: clients are sent to this very address", c.Addr)
+		return fmt.Errorf("address %q names no host, but clients are sent to this address", c.Addr)
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return fmt.Errorf("address %q: port is not a number from 0 to 65535", c.Addr)
@@ -171,7 +172,7 @@ func (c Config) options(ln *listener, log *slog.Logger) []kfake.Opt {
 	return opts
 }
 
-// createTopics makes the topics that are missing.
+// createTopics makes the missing topics.
 func createTopics(cluster *kfake.Cluster, topics []events.Topic, log *slog.Logger) error {
 	for _, t := range topics {
 		have := len(cluster.PartitionInfos(t.Name))
@@ -181,13 +182,13 @@ func createTopics(cluster *kfake.Cluster, topics []events.Topic, log *slog.Logge
 				return fmt.Errorf("create topic %s: %w", t.Name, err)
 			}
 		case have != t.Partitions:
-			log.Warn("topic keeps the partitions it was made with", "topic", t.Name, "partitions", have, "wanted", t.Partitions)
+			log.Warn("topic keeps its partitions", "topic", t.Name, "partitions", have, "wanted", t.Partitions)
 		}
 	}
 	return nil
 }
 
-// logger hands kfake's own lines on. Its info lines are one per connection and request, so they are debug here.
+// logger passes kfake's log lines on. Its info lines are one for each connection and request, so they are debug here.
 type logger struct{ log *slog.Logger }
 
 func (l logger) Logf(level kfake.LogLevel, format string, args ...any) {

@@ -12,7 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// readAll reads a topic's records from its start up to its end as it is now.
+// readAll reads all records that a topic has now.
 func readAll(t *testing.T, addr, topic string) map[string]int {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
@@ -99,7 +99,7 @@ func TestKillNineLosesNoAcknowledgedRecordAndNoOffset(t *testing.T) {
 	}
 }
 
-func TestACleanRestartKeepsRecordsAndCountsOn(t *testing.T) {
+func TestACleanRestartKeepsRecordsAndOffsets(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	cfg := Config{DataDir: t.TempDir(), Topics: []events.Topic{{Name: "orders", Partitions: 1}}}

@@ -18,7 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// filledFolder is a folder as a broker leaves it, with 20 records and a group's offset in it.
+// filledFolder returns the folder of a killed broker with 20 records and a group's offset.
 func filledFolder(t *testing.T) string {
 	t.Helper()
 	cfg := childConfig{Addr: "127.0.0.1:0", DataDir: t.TempDir(), Topics: []events.Topic{{Name: "orders", Partitions: 1}}}
@@ -51,7 +51,7 @@ func edit(t *testing.T, path string, change func([]byte) []byte) {
 	}
 }
 
-// sums is what the files of a folder hold, without the lock, which names a process.
+// sums returns hashes of the files of a folder, without the lock file, which names a process.
 func sums(t *testing.T, dir string) map[string][32]byte {
 	t.Helper()
 	got := map[string][32]byte{}
@@ -126,7 +126,7 @@ func TestADamagedFolderIsRefusedNamedAndKept(t *testing.T) {
 func TestATornWriteAtTheEndIsCutOff(t *testing.T) {
 	t.Parallel()
 	dir := filledFolder(t)
-	// What was being written when the machine went down, so nobody was told that it is there.
+	// The start of a batch and of an offset that were being written when the machine failed. Neither was acknowledged.
 	edit(t, filepath.Join(dir, partitionsDir, "orders-0", "0.dat"), func(b []byte) []byte { return append(b, b[:70]...) })
 	edit(t, filepath.Join(dir, groupsLog), func(b []byte) []byte { return append(b, b[:15]...) })
 	topics := []events.Topic{{Name: "orders", Partitions: 1}}
@@ -161,11 +161,11 @@ func TestTwoBrokersNeverShareAFolder(t *testing.T) {
 	if want := fmt.Sprint("process ", first.cmd.Process.Pid); !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), want) {
 		t.Errorf("second Run = %v, want ErrLocked and %q", err, want)
 	}
-	first.kill() // which leaves the lock file behind
+	first.kill() // the lock file stays
 	start(t, Config{DataDir: dir})
 }
 
-func TestRunSaysWhatIsWrongWithItsConfiguration(t *testing.T) {
+func TestRunNamesWhatIsWrongInItsConfiguration(t *testing.T) {
 	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

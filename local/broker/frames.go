@@ -1,3 +1,5 @@
+// How the requests on a connection are followed, and which clients are cut off.
+
 package broker
 
 import (
@@ -10,32 +12,32 @@ import (
 )
 
 const (
-	// maxRequestBytes is Kafka's socket.request.max.bytes. kfake would allocate whatever the first four bytes say: a
-	// browser that finds the port ("GET ") makes it 1.2 GB.
+	// maxRequestBytes is Kafka's socket.request.max.bytes. kfake alone allocates as much as the first four bytes say, which
+	// is 1.2 GB when a browser sends "GET ".
 	maxRequestBytes = 100 << 20
 
-	// maxGroupRequestBytes bounds the group requests that are kept to be read. A real one is a few hundred bytes.
+	// maxGroupRequestBytes bounds a group request that is parsed. A real one has a few hundred bytes.
 	maxGroupRequestBytes = 1 << 20
 
-	sizeBytes   = 4               // the length in front of a request
-	headerBytes = sizeBytes + 2   // and the request's kind
-	bodyStart   = headerBytes + 2 // and its version
+	sizeBytes   = 4               // the length of a request
+	headerBytes = sizeBytes + 2   // the length and the request's kind
+	bodyStart   = headerBytes + 2 // the length, the kind and the version
 )
 
 var errNotKafka = errors.New("not a Kafka request")
 
-// frames follows the requests on one connection as their bytes pass. It looks at the kind of each and keeps the body
-// of the few that say what a group member is doing.
+// frames follows the requests on one connection while their bytes pass. It reads the kind of each request and parses those
+// of group members.
 type frames struct {
 	head [bodyStart]byte
-	have int    // bytes of head that came
-	left int    // bytes of the body still to come
-	body []byte // what came of it, when it is kept
+	have int    // received bytes of head
+	left int    // missing bytes of the body
+	body []byte // received bytes of the body, if keep is set
 	keep bool
 }
 
-// next takes the bytes that were just read, and calls member for each complete request of a group member. An error
-// means that the connection does not speak Kafka.
+// next takes the bytes that were just read and calls member for each complete request of a group member. An error means
+// that the client does not speak Kafka.
 func (f *frames) next(b []byte, member func(request kmsg.Request, clientID string)) error {
 	for len(b) > 0 {
 		if f.have < bodyStart {
@@ -84,7 +86,7 @@ func (f *frames) begin() error {
 	return nil
 }
 
-// parse reads the kept request. One that cannot be read is kfake's to refuse.
+// parse reads the kept request. It returns false for an unreadable one, which kfake refuses.
 func (f *frames) parse() (request kmsg.Request, clientID string, ok bool) {
 	request = kmsg.RequestForKey(int16(binary.BigEndian.Uint16(f.head[sizeBytes:])))
 	request.SetVersion(int16(binary.BigEndian.Uint16(f.head[headerBytes:])))

@@ -11,7 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-func TestRequestsAreFollowedHoweverTheirBytesArrive(t *testing.T) {
+func TestRequestsAreReadInPiecesOfAnySize(t *testing.T) {
 	t.Parallel()
 	formatter := kmsg.NewRequestFormatter(kmsg.FormatterClientID("me"))
 	var stream []byte
@@ -63,7 +63,7 @@ func TestRequestsAreFollowedHoweverTheirBytesArrive(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotKafkaIsCutOffAndHarmsNobody(t *testing.T) {
+func TestAClientThatSpeaksNoKafkaIsCutOff(t *testing.T) {
 	t.Parallel()
 	addr, _ := start(t, Config{Topics: []events.Topic{{Name: "orders", Partitions: 1}}})
 	for name, sent := range map[string]string{

@@ -1,3 +1,5 @@
+// Which group members are removed, and when.
+
 package broker
 
 import (
@@ -14,54 +16,53 @@ import (
 
 // Three faults of kfake's group coordinator (groups.go of the version in go.mod) keep partitions from live consumers:
 //
-//   - A member that waits for the answer to its JoinGroup has no session timer; reply starts it, but returns before
-//     when the connection is gone. Such a ghost stays in the group for good and its share of the partitions is read by
-//     nobody. Its connection tells: it is closed, and the last that came on it was the JoinGroup. The ghost is taken
-//     out with a LeaveGroup.
+//   - Ghosts. A member that waits for the answer to its JoinGroup has no session timer. The function reply starts the timer,
+//     but returns earlier if the connection is gone. Such a ghost stays in the group for ever, and nobody reads its
+//     partitions. A ghost's connection is closed, and its last request was a JoinGroup. It is removed with a LeaveGroup.
 //
-//   - A member that joins again keeps the timer of its last heartbeat, so when the others need longer than its session
-//     timeout it is removed without an answer and hangs until its own read timeout. While its connection is open a
-//     heartbeat is sent on its behalf, which sets the timer anew.
+//   - Lost waiters. A member that joins again keeps the timer of its last heartbeat. If the others need longer than its
+//     session timeout, it is removed without an answer and hangs until its own read timeout. While its connection is open,
+//     a heartbeat is sent on its behalf, which restarts the timer.
 //
-//   - A group waits for its members to join for as long as their rebalance timeout says, 60 s; but each JoinGroup begins
-//     that time anew, and daprd sends one every 30 s. A member that cannot join, because it is in the middle of a delivery
-//     that fails again and again, then keeps the others out for ever. It is taken out after rebalanceLimit.
+//   - Blockers. A group waits for its members to join for their rebalance timeout, 60 s. But each JoinGroup restarts that
+//     time, and daprd sends one every 30 s. A member that cannot join, because its delivery fails again and again, keeps
+//     the others out for ever. It is removed after rebalanceLimit.
 //
-// Other members whose connection is gone are taken out too, sooner than their session would end: on one machine nothing
-// but a dead process closes a connection for longer than it takes to make a new one.
+// Other members whose connection is gone are removed too, before their session ends. On one machine only a dead process
+// leaves a connection closed for longer than a new one takes.
 //
-// A member that may be waiting in SyncGroup is left alone: kfake gave it a timer, and removing it there would upset
-// kfake's count of the members that are joining.
+// A member that may be waiting in SyncGroup is not touched. It has a timer, and its removal would make kfake's count of
+// joining members wrong.
 const (
 	// sweepEvery bounds how late a ghost is noticed.
 	sweepEvery = 500 * time.Millisecond
-	// ghostGrace lets a client whose connection broke while it joined come back under its member id.
+	// ghostGrace lets a client whose connection broke during a join come back with its member id.
 	ghostGrace = time.Second
-	// deadGrace is longer than daprd, as any Kafka client, takes between two heartbeats: 3 s.
+	// deadGrace is longer than the 3 s between two heartbeats of daprd and of Kafka clients in general.
 	deadGrace = 4 * time.Second
-	// nudgeAfter is well below 6 s, the shortest session timeout that kfake takes.
+	// nudgeAfter is well below 6 s, the shortest session timeout that kfake accepts.
 	nudgeAfter = 2 * time.Second
-	// nudgeFor is Kafka's and daprd's rebalance timeout, after which no JoinGroup is waiting any more.
+	// nudgeFor is the rebalance timeout of Kafka and daprd. After it no JoinGroup waits any more.
 	nudgeFor = time.Minute
-	// rebalanceLimit is longer than the 15 s for which a sidecar waits for its app. Whoever loses its partitions in the
-	// middle of a delivery is no worse off than with Kafka, which allows it 60 s: the event is delivered again.
+	// rebalanceLimit is longer than the 15 s for which a sidecar waits for its app. A member that loses its partitions during
+	// a delivery gets the event again, as with Kafka after 60 s.
 	rebalanceLimit = 20 * time.Second
-	// kfake's names for the states in which a group waits for its members to join, and to sync.
+	// preparing and completing are kfake's names for the states in which a group waits for its members to join and to sync.
 	preparing  = "PreparingRebalance"
 	completing = "CompletingRebalance"
 )
 
-// ghosts keeps the broker's groups free of members that are gone.
+// ghosts keeps dead and stuck members out of the broker's groups.
 type ghosts struct {
 	cluster *kfake.Cluster
 	client  *kgo.Client
 	track   *tracker
 	log     *slog.Logger
 	limit   time.Duration        // rebalanceLimit; shorter in tests
-	waits   map[string]joinPhase // of the groups that wait for their members to join
+	waits   map[string]joinPhase // by the group that waits for its members to join
 }
 
-// joinPhase is since when a group waits for its members to join, and in which generation.
+// joinPhase is a group's wait for its members to join.
 type joinPhase struct {
 	generation int32
 	since      time.Time
@@ -91,7 +92,7 @@ func (g *ghosts) sweep(ctx context.Context) {
 				m := &info.Members[i]
 				members[m.MemberID] = true
 				if err := g.look(ctx, info, m, now); err != nil && ctx.Err() == nil {
-					g.log.Warn("group member is not looked after", "group", group, "member", m.MemberID, "error", err)
+					g.log.Warn("group member cannot be checked", "group", group, "member", m.MemberID, "error", err)
 				}
 			}
 		}
@@ -99,7 +100,7 @@ func (g *ghosts) sweep(ctx context.Context) {
 	}
 }
 
-// note keeps since when a group waits for its members to join.
+// note records when a group began to wait for its members to join.
 func (g *ghosts) note(info *kfake.GroupInfo, now time.Time) {
 	if info.State != preparing {
 		delete(g.waits, info.Group)
@@ -110,7 +111,7 @@ func (g *ghosts) note(info *kfake.GroupInfo, now time.Time) {
 	}
 }
 
-// look removes m when it is a ghost, and keeps it when it waits and lives.
+// look removes m if it is dead or stuck, and sends a heartbeat for it if it waits.
 func (g *ghosts) look(ctx context.Context, info *kfake.GroupInfo, m *kfake.GroupMember, now time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, keeperTimeout)
 	defer cancel()
@@ -127,8 +128,8 @@ func (g *ghosts) look(ctx context.Context, info *kfake.GroupInfo, m *kfake.Group
 	}
 	waited := now.Sub(g.waits[info.Group].since)
 	switch {
-	case waited >= g.limit && state.known && (!joining || state.since > waited+time.Second): // a JoinGroup from before does not count
-		g.log.Warn("removing a member that keeps its group from sharing out the partitions", "group", info.Group,
+	case waited >= g.limit && state.known && (!joining || state.since > waited+time.Second): // a JoinGroup of an earlier generation does not count
+		g.log.Warn("removing a member that keeps its group from assigning partitions", "group", info.Group,
 			"member", m.MemberID, "waited_ms", waited.Milliseconds())
 		return g.leave(ctx, info.Group, m)
 	case joining && state.since >= nudgeAfter && state.since < nudgeFor:
@@ -161,7 +162,7 @@ func (g *ghosts) leave(ctx context.Context, group string, m *kfake.GroupMember) 
 func (g *ghosts) heartbeat(ctx context.Context, info *kfake.GroupInfo, m *kfake.GroupMember) error {
 	req := kmsg.NewPtrHeartbeatRequest()
 	req.Group, req.Generation, req.MemberID, req.InstanceID = info.Group, info.Epoch, m.MemberID, m.InstanceID
-	// Whatever it answers is meant for the member: the rebalance in progress, or that the group has moved on.
+	// The answer is meant for the member: that a rebalance is in progress, or that the generation has ended.
 	if _, err := req.RequestWith(ctx, g.client); err != nil {
 		return fmt.Errorf("heartbeat: %w", err)
 	}

@@ -1,3 +1,5 @@
+// When clients are served, and how a vanished one is noticed.
+
 package broker
 
 import (
@@ -7,10 +9,10 @@ import (
 	"time"
 )
 
-// A client that is gone without a word (its machine or network went) is noticed after idle + count × interval, 11 s.
+// keepAlive notices a client whose machine or network is gone after idle + count × interval, 11 s.
 var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3}
 
-// listener holds connections back until open, and hands them out watched.
+// listener holds connections back until open is called. The tracker watches each of them.
 type listener struct {
 	net.Listener
 	track  *tracker

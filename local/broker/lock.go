@@ -1,3 +1,5 @@
+// Which broker may use a data folder.
+
 package broker
 
 import (

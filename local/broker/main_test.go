@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -20,20 +21,41 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// The test binary is also the broker, and the consumer, that the tests kill.
+// atOnce is how many tests run at a time unless -parallel says otherwise: they wait for timers far more than they compute.
+const atOnce = "8"
+
+func runAtOnce(n string) {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		_ = flag.Set("test.parallel", n) // the flag exists in every test binary
+	}
+}
+
+// slow skips a test under -short that takes more than about 5 s, most of which the group protocol waits.
+func slow(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("slow: it waits for session timeouts")
+	}
+}
+
+// childEnv makes the test binary the broker, or the consumer, that a test kills.
 const childEnv = "TASKWIRE_BROKER_TEST_CHILD"
 
 type childConfig struct {
 	Addr    string
 	DataDir string
 	Topics  []events.Topic
-	Groups  []string // set: be a consumer of Topics in each of these groups instead of a broker
+	Groups  []string // if set, the child is a consumer of Topics in each of these groups instead of a broker
 	Session time.Duration
 }
 
 func TestMain(m *testing.M) {
 	raw, child := os.LookupEnv(childEnv)
 	if !child {
+		runAtOnce(atOnce)
 		os.Exit(m.Run())
 	}
 	var cfg childConfig
@@ -77,13 +99,13 @@ func consumeUntil(ctx context.Context, cfg childConfig) {
 // shortSession is the shortest session timeout that kfake takes.
 const shortSession = 6 * time.Second
 
-// memberOpts are those of a classic consumer, as daprd's is.
+// memberOpts are the options of a consumer with the classic group protocol, which daprd's consumer uses.
 func memberOpts(addr, group string) []kgo.Opt {
 	return []kgo.Opt{kgo.SeedBrokers(addr), kgo.ConsumerGroup(group), kgo.Balancers(kgo.RangeBalancer()),
 		kgo.SessionTimeout(shortSession), kgo.HeartbeatInterval(500 * time.Millisecond)}
 }
 
-// process is a child of the test, killed at its end.
+// process is a child of the test. It is killed at the test's end.
 type process struct {
 	cmd  *exec.Cmd
 	addr string // what it printed first
@@ -183,7 +205,7 @@ func newClient(t *testing.T, addr string, opts ...kgo.Opt) *kgo.Client {
 	return cl
 }
 
-// eventually polls until is true, and fails with what when it does not become so in time.
+// eventually polls until is returns true. It fails with what if that takes longer than within.
 func eventually(t *testing.T, within time.Duration, what string, is func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(within); !is(); time.Sleep(20 * time.Millisecond) {

@@ -1,3 +1,5 @@
+// Which records are trimmed.
+
 package broker
 
 import (
@@ -12,9 +14,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// kfake trims a topic only when the topic has a retention setting, and then by age or size alone: a partition may be
-// trimmed to nothing, after which a restart counts its offsets from 0 again while the groups keep theirs. So the
-// broker trims on its own, and never the newest batch.
+// kfake trims a topic only if the topic has a retention setting, and then by age or size alone. It may trim a partition to
+// nothing; after a restart the partition's offsets then begin at 0 again, while the groups keep theirs. So the broker trims
+// by itself and never trims the newest batch.
 const (
 	// keepBytes is what a partition keeps of the records that all groups have read: with the topics of pkg/events at
 	// most 0.6 GB in all, and about 10,000 events for a person to look back on in each.
@@ -24,7 +26,7 @@ const (
 	maxBytes = 256 << 20
 	// segmentBytes is the step in which space comes back, a quarter of keepBytes.
 	segmentBytes = 4 << 20
-	// trimEvery is short beside the time it takes to write maxBytes.
+	// trimEvery is short compared with the time that writing maxBytes takes.
 	trimEvery = 15 * time.Second
 )
 
@@ -53,7 +55,7 @@ func (t *trimmer) run(ctx context.Context) {
 	}
 }
 
-// trim brings every partition within its bounds once.
+// trim trims every partition to its bounds.
 func (t *trimmer) trim(ctx context.Context) error {
 	var groups []*kfake.GroupInfo // looked up when they are needed, which is rare
 	for _, topic := range t.topics {

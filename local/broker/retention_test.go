@@ -14,7 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-func TestOnlyWhatEveryGroupHasReadIsTrimmedUpToTheHardLimit(t *testing.T) {
+func TestOnlyWhatAllGroupsHaveReadIsTrimmed(t *testing.T) {
 	t.Parallel()
 	const nobody = -1
 	b := bounds{keep: 100, max: 1000}

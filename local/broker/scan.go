@@ -1,3 +1,5 @@
+// What a sound batch, a sound entry and a torn write are.
+
 package broker
 
 import (
@@ -19,7 +21,7 @@ const (
 	maxBatchBytes = maxMessageBytes + batchHead
 )
 
-// An entry of kfake's logs: length 4, checksum 4, then what both are about, which is a version at least.
+// An entry of kfake's logs: length 4, checksum 4, then the content of both, which is at least a version.
 const (
 	entryHead     = 8
 	entryMin      = 2
@@ -28,9 +30,8 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// scanBatches reads the record batches of a segment. next is the offset after the last one, -1 when there is none, and
-// good the number of bytes up to its end. What follows good can only be a write that was torn: anything else is an
-// error.
+// scanBatches reads the record batches of a segment. next is the offset after the last batch, -1 where there is none. good is
+// the number of bytes up to the end of that batch. The bytes after good can only be a torn write; anything else is an error.
 func scanBatches(raw []byte) (next int64, good int, err error) {
 	next = -1
 	for good < len(raw) {
@@ -54,7 +55,7 @@ func scanBatches(raw []byte) (next int64, good int, err error) {
 	return next, good, nil
 }
 
-// batchSize is the size of the batch that b begins with, and whether b holds all of it.
+// batchSize returns the size of the batch at the start of b and whether b holds all of it.
 func batchSize(b []byte) (size int, whole bool) {
 	if len(b) < batchMin {
 		return 0, false
@@ -67,7 +68,7 @@ func batchIsSound(b []byte) bool {
 	return binary.BigEndian.Uint32(b[batchSum:]) == crc32.Checksum(b[batchSummed:], castagnoli)
 }
 
-// scanEntries reads the entries of a log, as scanBatches does.
+// scanEntries reads the entries of a log as scanBatches reads batches.
 func scanEntries(raw []byte) (good int, err error) {
 	for good < len(raw) {
 		rest := raw[good:]
@@ -97,8 +98,8 @@ func entryIsSound(b []byte) bool {
 	return binary.LittleEndian.Uint32(b[4:]) == crc32.Checksum(b[entryHead:], castagnoli)
 }
 
-// torn tells whether rest can be one write that was cut short: it is no longer than a write can be, and nothing in it
-// is sound. Zeros are space that the file system had set aside when the power went.
+// torn reports whether rest can be one write that was cut short: it is not longer than a write can be, and nothing in it is
+// sound. Zeros are space that the file system had reserved when the power failed.
 func torn(rest []byte, sound func([]byte) bool) bool {
 	if len(bytes.Trim(rest, "\x00")) == 0 {
 		return true

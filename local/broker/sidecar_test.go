@@ -9,7 +9,7 @@ import (
 	"github.com/taskwire/taskwire/testkit/daprtest"
 )
 
-// within is the time in which partitions have to move from a dead sidecar to a live one.
+// within bounds the time in which partitions move from a dead sidecar to a live one.
 const within = 15 * time.Second
 
 func partitionsMoveTo(t *testing.T, k *daprtest.Kafka, app *daprtest.App) {
@@ -34,6 +34,9 @@ func partitionsMoveTo(t *testing.T, k *daprtest.Kafka, app *daprtest.App) {
 
 func TestPartitionsOfASidecarKilledWhileItJoinsMoveToALiveOne(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("slow: it waits for timers of daprd")
+	}
 	k := daprtest.NewKafka(t)
 	hold := make(chan struct{})
 	app := daprtest.NewApp(t, func(r daprtest.Request) daprtest.Answer {
@@ -47,9 +50,9 @@ func TestPartitionsOfASidecarKilledWhileItJoinsMoveToALiveOne(t *testing.T) {
 	}
 	start(app.Port)
 	k.Put(t, "task-events", 0, "slow")
-	app.WaitFor(t, "slow") // until this is answered, the sidecar cannot join again, and the group waits for it
+	app.WaitFor(t, "slow") // until it is answered, the sidecar cannot join again, and the group waits for the sidecar
 
-	joiners := make([]*daprtest.Sidecar, 3) // each is a ghost with a chance of one half
+	joiners := make([]*daprtest.Sidecar, 3) // each becomes a ghost with a chance of one half
 	for i := range joiners {
 		joiners[i] = start(daprtest.NewApp(t, nil).Port)
 	}

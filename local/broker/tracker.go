@@ -1,3 +1,5 @@
+// What is known about each group member's connection.
+
 package broker
 
 import (
@@ -10,12 +12,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// forgetAfter is how long the tracker remembers a member or a connection that is gone. The sweep needs it for
-// ghostGrace; the rest is slack for a machine that stands still.
+// forgetAfter is how long the tracker remembers a member or a connection that is gone. The sweep needs ghostGrace of it; the
+// rest is for a machine that stalls.
 const forgetAfter = time.Minute
 
-// tracker knows, from the requests that pass, which connection each group member last spoke on and what it asked there.
-// kfake knows the second and not the first.
+// tracker learns from the passing requests which connection each group member used last, and for what. kfake does not know
+// the connection.
 type tracker struct {
 	mu      sync.Mutex
 	groups  map[string]time.Time // the last JoinGroup
@@ -28,16 +30,16 @@ type memberKey struct{ group, id string }
 
 type memberSeen struct {
 	conn *conn
-	last kmsg.Key // what it asked last
+	last kmsg.Key // the kind of its last request
 	at   time.Time
 }
 
-// memberState is what the tracker can tell about a member. The zero value is: nothing, leave it to kfake.
+// memberState is what the tracker knows about a member. With the zero value, which means nothing, kfake is left to decide.
 type memberState struct {
-	last  kmsg.Key      // what it asked last
-	since time.Duration // how long ago that was; when its connection is gone, how long it is
-	gone  bool
-	known bool // whether it has asked anything with its id
+	last  kmsg.Key      // the kind of its last request
+	since time.Duration // since that request, or since its connection is gone
+	gone  bool          // its connection is closed
+	known bool          // it has sent a request with its id
 }
 
 func newTracker() *tracker {
@@ -49,7 +51,7 @@ func newTracker() *tracker {
 	}
 }
 
-// watch returns c such that the tracker follows what passes.
+// watch returns a connection that reports what passes on c to the tracker.
 func (t *tracker) watch(c net.Conn) net.Conn {
 	w := &conn{Conn: c, track: t}
 	t.mu.Lock()
@@ -60,7 +62,7 @@ func (t *tracker) watch(c net.Conn) net.Conn {
 	return w
 }
 
-// conn is a client's connection. Its reads are made by one goroutine.
+// conn is a client's connection. One goroutine reads it.
 type conn struct {
 	net.Conn
 	track  *tracker
@@ -72,7 +74,7 @@ type conn struct {
 func (c *conn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if perr := c.frames.next(b[:n], c.member); perr != nil {
-		n, err = 0, perr // with bytes, an error would pass for a complete read
+		n, err = 0, perr // without the bytes, else the caller would use them before it sees the error
 	}
 	if err != nil {
 		c.lost()
@@ -98,7 +100,7 @@ func (c *conn) lost() {
 	})
 }
 
-// member notes a request of a group member.
+// member records a request of a group member.
 func (c *conn) member(request kmsg.Request, clientID string) {
 	if clientID == keeperID {
 		return // the broker's own, on a member's behalf
@@ -123,19 +125,19 @@ func (c *conn) member(request kmsg.Request, clientID string) {
 	if last == kmsg.JoinGroup {
 		t.groups[key.group] = now
 	}
-	if key.id != "" { // a first JoinGroup has no id yet: kfake makes one and notes the client's address with it
+	if key.id != "" { // a first JoinGroup has no id yet: kfake makes one and keeps the client's address with it
 		t.members[key] = memberSeen{conn: c, last: last, at: now}
 	}
 }
 
-// joined lists the groups that somebody joined.
+// joined lists the groups with at least one JoinGroup.
 func (t *tracker) joined() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return slices.Sorted(maps.Keys(t.groups))
 }
 
-// state tells about a member of a group. host is the address that kfake has for it.
+// state returns what is known about a member of a group. host is the client's address that kfake has for it.
 func (t *tracker) state(group, id, host string, now time.Time) memberState {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -146,7 +148,7 @@ func (t *tracker) state(group, id, host string, now time.Time) memberState {
 		}
 		return memberState{last: m.last, since: now.Sub(m.conn.goneAt), gone: true, known: true}
 	}
-	// It has not asked anything with its id, so all it did is a first JoinGroup, the one without an id.
+	// It has sent nothing with its id, so its only request is the first JoinGroup, which has no id.
 	if t.open[host] != nil {
 		return memberState{}
 	}
@@ -157,7 +159,7 @@ func (t *tracker) state(group, id, host string, now time.Time) memberState {
 	return memberState{last: kmsg.JoinGroup, since: since, gone: true}
 }
 
-// prune drops what is no longer needed; members are those that group has now.
+// prune forgets what is no longer needed. members are the present members of group.
 func (t *tracker) prune(group string, members map[string]bool, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -1,3 +1,5 @@
+// Which data folders are accepted.
+
 package broker
 
 import (
@@ -14,7 +16,7 @@ import (
 	"strings"
 )
 
-// ErrCorrupt is in the error when the data folder is damaged.
+// ErrCorrupt is wrapped by the error of Run when the data folder is damaged.
 var ErrCorrupt = errors.New("the data folder is damaged")
 
 // The files of kfake's data folder (persist.go of the version in go.mod).
@@ -26,9 +28,9 @@ const (
 	segmentSuffix = ".dat"
 )
 
-// verify reads the whole folder before kfake does. kfake cuts a segment off at the first bad byte, and starts anew
-// when its meta file is missing: fine after a torn write, which nobody was told of; a silent loss of acknowledged
-// records after anything else. A torn write at the very end is accepted; every other damage is an error that names
+// verify reads the whole folder before kfake does. kfake cuts a segment off at the first bad byte and starts empty when its
+// meta file is missing. That is right after a torn write, which was never acknowledged. After other damage it would lose
+// acknowledged records silently. So verify accepts a torn write at the very end only. Other damage is an error that names
 // the place, and the folder stays as it is.
 func verify(dir string, log *slog.Logger) error {
 	v := verifier{dir: dir, log: log}
@@ -63,7 +65,7 @@ func (v verifier) corrupt(path, format string, args ...any) error {
 		ErrCorrupt, v.dir, path, fmt.Sprintf(format, args...))
 }
 
-// partitions lists the folders that hold segments.
+// partitions lists the folders with segments.
 func (v verifier) partitions() ([]string, error) {
 	all, err := filepath.Glob(filepath.Join(v.dir, partitionsDir, "*", "*"+segmentSuffix))
 	if err != nil {
@@ -77,7 +79,7 @@ func (v verifier) partitions() ([]string, error) {
 	return slices.Compact(dirs), nil
 }
 
-// states checks kfake's state files. A broker that was killed in its very first moment may have left only some.
+// states checks kfake's state files. A broker that was killed at its first start may have left only some of them.
 func (v verifier) states(holdsData bool) error {
 	if log, err := os.Stat(filepath.Join(v.dir, groupsLog)); err == nil && log.Size() > 0 {
 		holdsData = true
@@ -93,7 +95,7 @@ func (v verifier) states(holdsData bool) error {
 	}
 	for _, path := range files {
 		if filepath.Base(path) == sessionFile {
-			continue // thrown away, see sessionFile
+			continue // it is removed, see sessionFile
 		}
 		raw, err := os.ReadFile(path)
 		if err != nil {
@@ -106,8 +108,8 @@ func (v verifier) states(holdsData bool) error {
 	return nil
 }
 
-// named checks that the topics file knows every partition that has records. kfake would not load the others, and
-// would write new records into the middle of their files.
+// named checks that the topics file names every partition with records. kfake would not load the other partitions and would
+// write new records into the middle of their files.
 func (v verifier) named(partitions []string) error {
 	var known struct {
 		Topics []struct {
@@ -118,7 +120,7 @@ func (v verifier) named(partitions []string) error {
 	path := filepath.Join(v.dir, topicsFile)
 	raw, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // states has seen to it that there are no partitions either
+		return nil // states has checked that there are no partitions either
 	}
 	if err != nil {
 		return err
@@ -140,7 +142,7 @@ func (v verifier) named(partitions []string) error {
 	return nil
 }
 
-// partition checks the segments of a partition, one after the other.
+// partition checks the segments of a partition in order.
 func (v verifier) partition(dir string) error {
 	files, err := filepath.Glob(filepath.Join(dir, "*"+segmentSuffix))
 	if err != nil {
@@ -155,7 +157,7 @@ func (v verifier) partition(dir string) error {
 		segments = append(segments, segment{path, base})
 	}
 	slices.SortFunc(segments, func(a, b segment) int { return int(a.base - b.base) })
-	next := int64(-1) // the offset that has to come
+	next := int64(-1) // the offset that has to follow
 	for i, s := range segments {
 		raw, err := os.ReadFile(s.path)
 		if err != nil {
@@ -172,7 +174,7 @@ func (v verifier) partition(dir string) error {
 			if i < len(segments)-1 {
 				return v.corrupt(s.path, "ends within a record batch at byte %d, but is not the last segment", good)
 			}
-			v.log.Warn("a record batch that was being written when the broker died is cut off",
+			v.log.Warn("cut off a record batch that was not written completely",
 				"file", s.path, "bytes", len(raw)-good) // kfake does
 		}
 		if end >= 0 {
@@ -187,8 +189,8 @@ type segment struct {
 	base int64 // its first offset
 }
 
-// groups checks the log of group offsets, and cuts a torn entry off its end: kfake skips one when it loads, but goes
-// on writing behind it, and would find nothing of that the next time.
+// groups checks the log of group offsets and cuts a torn entry off its end. kfake skips a torn entry when it loads, but then
+// appends after it, and the next load would not find those entries.
 func (v verifier) groups() error {
 	path := filepath.Join(v.dir, groupsLog)
 	raw, err := os.ReadFile(path)
@@ -205,6 +207,6 @@ func (v verifier) groups() error {
 	if good == len(raw) {
 		return nil
 	}
-	v.log.Warn("a group offset that was being written when the broker died is cut off", "bytes", len(raw)-good)
+	v.log.Warn("cut off a group offset that was not written completely", "bytes", len(raw)-good)
 	return os.Truncate(path, int64(good))
 }

@@ -1,3 +1,5 @@
+// Which programs are built, where, and how a finished one takes its place.
+
 package build
 
 import (

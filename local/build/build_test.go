@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// module is a repository in small: one program, which needs a module when require is not empty.
+// module makes a module with one program. require adds a requirement to its go.mod.
 func module(t *testing.T, source, require string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -31,7 +31,7 @@ func newJob(dir, out string, log *bytes.Buffer) job {
 	return job{cfg: Config{Out: log}, what: "m", dir: dir, out: out, pkgs: []string{"."}, env: []string{"GOWORK=off", "CGO_ENABLED=0"}}
 }
 
-func TestARegistryThatCannotBeReachedIsSaidInOneLine(t *testing.T) {
+func TestAnUnreachableRegistryIsReportedInOneLine(t *testing.T) {
 	t.Setenv("GOPROXY", "http://127.0.0.1:1")
 	t.Setenv("GOMODCACHE", t.TempDir())
 	t.Setenv("GONOSUMDB", "*")
@@ -43,7 +43,7 @@ func TestARegistryThatCannotBeReachedIsSaidInOneLine(t *testing.T) {
 	}
 }
 
-func TestAMistakeInTheSourceIsShownAsGoSaysIt(t *testing.T) {
+func TestACompileErrorIsShownInGosWords(t *testing.T) {
 	dir := module(t, "package main\n\nfunc main() { undefinedThing() }\n", "")
 	out := filepath.Join(t.TempDir(), "m")
 	err := newJob(dir, out, &bytes.Buffer{}).run(t.Context())
@@ -55,7 +55,7 @@ func TestAMistakeInTheSourceIsShownAsGoSaysIt(t *testing.T) {
 	}
 }
 
-func TestACancelledBuildSaysSo(t *testing.T) {
+func TestACancelledBuildReturnsTheContextsError(t *testing.T) {
 	dir := module(t, "package main\n\nfunc main() {}\n", "")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -85,7 +85,7 @@ func TestAnInstalledDaprdIsUsedWhenItIsNewEnough(t *testing.T) {
 	}
 }
 
-func TestTwoBuildsIntoOneFolderWaitForOneAnother(t *testing.T) {
+func TestTwoBuildsIntoOneFolderWaitForEachOther(t *testing.T) {
 	bin := t.TempDir()
 	var mu sync.Mutex
 	inside := 0
@@ -112,7 +112,7 @@ func TestTwoBuildsIntoOneFolderWaitForOneAnother(t *testing.T) {
 	}
 }
 
-func TestTheVersionIsThatOfTheModule(t *testing.T) {
+func TestDaprdsVersionIsTheOneInItsModule(t *testing.T) {
 	mod, err := os.ReadFile("../../tools/daprd/go.mod")
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +122,7 @@ func TestTheVersionIsThatOfTheModule(t *testing.T) {
 	}
 }
 
-func TestMessagesAreToldFromPackages(t *testing.T) {
+func TestPackagesAreDistinguishedFromMessages(t *testing.T) {
 	for line, want := range map[string]bool{
 		"github.com/gin-gonic/gin": true, "internal/abi": true, "# example.com/m": false, "./main.go:3:15: undefined: x": false, "": false,
 	} {
@@ -132,7 +132,7 @@ func TestMessagesAreToldFromPackages(t *testing.T) {
 	}
 }
 
-func TestAProgramIsInstalledAsAWholeAndOnlyWhenItChanged(t *testing.T) {
+func TestAProgramIsInstalledAtomicallyAndOnlyIfChanged(t *testing.T) {
 	dir := t.TempDir()
 	from, to := filepath.Join(dir, "from"), filepath.Join(dir, "to")
 	write(t, from, "one", 0o644)

@@ -1,3 +1,5 @@
+// Whether daprd is built, kept or linked to an installed one.
+
 package build
 
 import (
@@ -113,7 +115,7 @@ func useInstalled(ctx context.Context, path, target string) error {
 	if err != nil {
 		return err
 	}
-	// Without the stamp, the next build that is not told to use an installed daprd builds our own again.
+	// Without the stamp, the next build of our own daprd replaces the link.
 	if err := os.Remove(filepath.Join(filepath.Dir(target), stampFile)); err != nil && !os.IsNotExist(err) {
 		return fmt.Errorf("use %s: %w", found, err)
 	}

@@ -1,3 +1,5 @@
+// How go build is run, and how its failure is reported.
+
 package build
 
 import (

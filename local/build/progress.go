@@ -1,3 +1,5 @@
+// What a person sees of a long build.
+
 package build
 
 import (

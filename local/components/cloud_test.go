@@ -17,7 +17,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// cloudPatch is what k8s/overlays/cloud does to a component, from its own file.
+// cloudPatch returns the change that k8s/overlays/cloud makes to a component. It reads the overlay's own file.
 func cloudPatch(t *testing.T, component string) daprtest.Change {
 	t.Helper()
 	raw, err := os.ReadFile(filepath.Join("testdata", "cloud", "kafka.yaml"))
@@ -47,10 +47,11 @@ func cloudPatch(t *testing.T, component string) daprtest.Change {
 	}
 }
 
-// TestTheSidecarLogsInToAKafkaOfTheCloud: a broker that takes TLS and SCRAM-SHA-512 only, the user and the CA in the
-// secret store, and the components as k8s/overlays/cloud makes them.
+// TestTheSidecarLogsInToAKafkaOfTheCloud has a broker that accepts TLS and SCRAM-SHA-512 only, the user and the CA in the secret
+// store, and the components as k8s/overlays/cloud changes them.
 func TestTheSidecarLogsInToAKafkaOfTheCloud(t *testing.T) {
 	t.Parallel()
+	slow(t)
 	const user, password = "taskwire", "a long secret"
 	server := httptest.NewTLSServer(http.NotFoundHandler()) // for its certificate, which is for 127.0.0.1
 	t.Cleanup(server.Close)
@@ -97,7 +98,7 @@ func TestTheSidecarLogsInToAKafkaOfTheCloud(t *testing.T) {
 	})
 	for name, c := range map[string]struct{ password, ca, says string }{
 		"with another password":      {"a guess", ca, "SASL"},
-		"with a CA that is not its":  {password, strings.Replace(ca, ca[100:120], ca[200:220], 1), "cert"},
+		"with the CA of another":     {password, strings.Replace(ca, ca[100:120], ca[200:220], 1), "cert"},
 		"without the CA in its file": {password, "", "cert"},
 	} {
 		t.Run(name+" it says why and ends", func(t *testing.T) {

@@ -1,13 +1,13 @@
 // Package components renders dapr-components/ for one sidecar outside of Kubernetes.
 //
-// The folder is the one source for every place Taskwire runs in: its files are what Kubernetes applies, local/ holds
-// what differs on one machine, and compose/ what differs under Docker Compose. Render takes the documents that are scoped to the app, lays the overrides over those of
-// the same kind and name (merge.go says how), and fills the placeholders. An override without a document, a placeholder
-// without a value and an app that no document names are errors: a typing error must not turn a guard off silently.
+// The folder is the one source for every place where Taskwire runs. Kubernetes applies its files; local/ holds the differences
+// on one machine, compose/ those under Docker Compose. Render takes the documents that are scoped to the app, merges the
+// overrides over those of the same kind and name (merge.go), and fills the placeholders. An override without a document, a
+// placeholder without a value and an app that no document names are errors, because a typing error must not drop a guard
+// silently.
 //
-// Secrets never pass through here. The rendered files name the file that holds the app's secrets, and that file needs,
-// beside the secret that is named like the app, for recurring-task the secret `statestore` with the key
-// `connection-string`.
+// Secrets never pass through here. The rendered files name the file with the app's secrets. That file holds the secret with
+// the app's name, and for recurring-task also the secret `statestore` with the key `connection-string`.
 package components
 
 import (
@@ -19,26 +19,26 @@ import (
 	"strings"
 )
 
-// The places, which are the folders below Config.Source with the overrides.
+// The places. Each is the name of the folder below Config.Source with its overrides.
 const (
-	Local   = "local"   // one machine: the sidecars are told apart by their ports
-	Compose = "compose" // Docker Compose: each app has a network of its own and a name in the common one
+	Local   = "local"   // one machine: sidecars differ by their ports
+	Compose = "compose" // Docker Compose: each app has a network of its own, and a name in the common network
 )
 
-// Config says what to render for which app. All fields are needed, but for Place, and outside of Local the last one.
+// Config says what to render. All fields are needed, except Place, and NameResolutionFile outside of Local.
 type Config struct {
 	Source string // the folder dapr-components
 	Place  string // Local (the default) or Compose
-	Out    string // gets resources/ and config.yaml; what was rendered there before is replaced
+	Out    string // gets resources/ and config.yaml and loses earlier ones
 	App    string // the app id
 
-	Brokers            string // host:port of one or more Kafka brokers, with commas between
+	Brokers            string // host:port of one or more Kafka brokers, separated by commas
 	SecretsFile        string // the app's secrets: {"SECRET":{"KEY":"VALUE"}}
-	NameResolutionFile string // where the stack's sidecars find each other; one file a stack, made by the first
+	NameResolutionFile string // by which the stack's sidecars find each other; one for each stack, made by the first
 }
 
-// Render writes the app's resources, each document in a file of its own, and its sidecar's configuration. It returns
-// what daprd's --resources-path and --config take.
+// Render writes the app's resources, each document in a file of its own, and its sidecar's configuration. It returns the values
+// of daprd's --resources-path and --config.
 func Render(cfg Config) (resourcesDir, configFile string, err error) {
 	if cfg.Place == "" {
 		cfg.Place = Local
@@ -73,7 +73,7 @@ func Render(cfg Config) (resourcesDir, configFile string, err error) {
 	return resourcesDir, configFile, nil
 }
 
-// placeholders are the values by name.
+// placeholders returns the values by name.
 func (c Config) placeholders() (placeholders, error) {
 	var missing []string
 	for name, value := range map[string]string{"Source": c.Source, "Out": c.Out, "App": c.App, "Brokers": c.Brokers,
@@ -98,15 +98,15 @@ func (c Config) placeholders() (placeholders, error) {
 	if err != nil {
 		return nil, err
 	}
-	// daprd expands $NAME in its configuration file, and SQLite reads what follows a ? as options.
+	// daprd expands $NAME in its configuration file, and SQLite reads the text after a ? as options.
 	if strings.ContainsAny(names, "$?") {
-		return nil, fmt.Errorf("name resolution file %s: its path may not have a $ or a ? in it", names)
+		return nil, fmt.Errorf("name resolution file %s: its path may not contain $ or ?", names)
 	}
 	fill["NAME_RESOLUTION_FILE"] = names
 	return fill, nil
 }
 
-// scopedTo returns the documents that are for the app: those that name it and those that name nobody.
+// scopedTo returns the documents for the app: those that name it and those that name no app.
 func scopedTo(docs []*document, app string) ([]*document, error) {
 	var mine []*document
 	named := false
@@ -128,7 +128,7 @@ func scopedTo(docs []*document, app string) ([]*document, error) {
 	return mine, nil
 }
 
-// write replaces what is in out by the documents.
+// write replaces the content of out by the documents.
 func write(out string, docs []*document) (resourcesDir, configFile string, err error) {
 	resourcesDir, configFile = filepath.Join(out, "resources"), filepath.Join(out, "config.yaml")
 	if err := os.MkdirAll(out, 0o755); err != nil {
@@ -138,7 +138,7 @@ func write(out string, docs []*document) (resourcesDir, configFile string, err e
 	if err != nil {
 		return "", "", err
 	}
-	defer func() { _ = os.RemoveAll(fresh) }() // what is left after an error
+	defer func() { _ = os.RemoveAll(fresh) }() // after an error
 	configured := false
 	for _, d := range docs {
 		raw, err := d.encode()
@@ -148,7 +148,7 @@ func write(out string, docs []*document) (resourcesDir, configFile string, err e
 		path := filepath.Join(fresh, strings.ToLower(d.kind)+"-"+d.name+".yaml")
 		if d.kind == kindConfiguration {
 			if configured {
-				return "", "", fmt.Errorf("%s: a sidecar takes one configuration", d)
+				return "", "", fmt.Errorf("%s: a sidecar has only one configuration", d)
 			}
 			configured, path = true, configFile
 		}

@@ -9,11 +9,19 @@ import (
 	"github.com/taskwire/taskwire/testkit/daprtest"
 )
 
-// Each test here runs real sidecars twice: with the resources as rendered, and with one line taken out. The second run
-// shows the loss that the line prevents, so a test also fails when its line is no longer needed.
+// Each test here runs real sidecars twice: with the resources as rendered, and with one line removed. The second run shows
+// the loss that the line prevents. So a test also fails when its line is no longer needed.
 
-// wait is how long a test waits for what must come.
+// wait bounds the wait for an event that has to come.
 const wait = 20 * time.Second
+
+// slow skips a test under -short that takes more than about 5 s, most of which daprd or Kafka's protocol waits.
+func slow(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("slow: it waits for timers of daprd")
+	}
+}
 
 // noDatabase leaves out the state store, which needs Postgres and is not what these tests are about.
 var noDatabase = daprtest.WithoutDocument("component-statestore")
@@ -60,7 +68,7 @@ func TestEachAppGetsEveryEvent(t *testing.T) {
 	})
 }
 
-func TestAFirstJoinReadsWhatIsThere(t *testing.T) {
+func TestAFirstJoinReadsEarlierEvents(t *testing.T) {
 	t.Parallel()
 	run := func(t *testing.T, changes ...daprtest.Change) []string {
 		k := daprtest.NewKafka(t)

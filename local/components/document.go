@@ -1,3 +1,5 @@
+// How the YAML documents are read and written.
+
 package components
 
 import (
@@ -24,7 +26,7 @@ func (d *document) String() string {
 	return fmt.Sprintf("%s %s (%s)", d.kind, d.name, filepath.Base(d.file))
 }
 
-// load reads the documents of the YAML files in dir, in the files' order. There are no two of one kind and name.
+// load reads the documents of the YAML files in dir, in the files' order. Two of the same kind and name are an error.
 func load(dir string) ([]*document, error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
 	if err != nil {
@@ -86,7 +88,7 @@ func find(docs []*document, kind, name string) *document {
 	return nil
 }
 
-// scopes are the apps that the document is for; none means all.
+// scopes returns the apps that the document is for. None means all.
 func (d *document) scopes() ([]string, error) {
 	list, ok := d.body["scopes"].([]any)
 	if !ok && d.body["scopes"] != nil {

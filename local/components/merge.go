@@ -1,3 +1,5 @@
+// How an override changes a document, and how placeholders are filled.
+
 package components
 
 import (
@@ -6,7 +8,7 @@ import (
 	"strings"
 )
 
-// override lays each override over the document of its kind and name.
+// override merges each override over the document of its kind and name.
 func override(docs, overrides []*document) error {
 	for _, o := range overrides {
 		d := find(docs, o.kind, o.name)
@@ -18,8 +20,8 @@ func override(docs, overrides []*document) error {
 	return nil
 }
 
-// mergeMaps lays over on base, as Kubernetes' strategic merge does for these kinds: maps are merged key by key, lists
-// whose items have a name item by item, everything else is replaced, and null takes a key out.
+// mergeMaps merges over onto base, as Kubernetes' strategic merge does for these kinds: maps key by key, lists of named items
+// item by item; everything else is replaced, and null removes a key.
 func mergeMaps(base, over map[string]any) map[string]any {
 	merged := make(map[string]any, len(base)+len(over))
 	for k, v := range base {
@@ -54,7 +56,7 @@ func merge(base, over any) any {
 // nameKeys are the keys that name an item of a list in Dapr's resources.
 var nameKeys = []string{"name", "storeName"}
 
-// mergeNamed merges two lists when all their items are named by the same key.
+// mergeNamed merges two lists if the same key names all their items.
 func mergeNamed(base, over []any) ([]any, bool) {
 	for _, key := range nameKeys {
 		baseNames, ok1 := names(base, key)
@@ -99,7 +101,7 @@ type placeholders map[string]string
 
 var placeholder = regexp.MustCompile(`\$\{([A-Z_]+)\}`)
 
-// document fills a document, which it leaves as it is.
+// document returns a filled copy of a document.
 func (p placeholders) document(body map[string]any) (map[string]any, error) {
 	filled, err := p.fill(body)
 	if err != nil {
@@ -141,7 +143,7 @@ func (p placeholders) fill(v any) (any, error) {
 			return value
 		})
 		if len(unknown) > 0 {
-			return nil, fmt.Errorf("nothing is known for %s", strings.Join(unknown, ", "))
+			return nil, fmt.Errorf("there is no value for %s", strings.Join(unknown, ", "))
 		}
 		return filled, nil
 	default:

@@ -11,7 +11,7 @@ import (
 	"github.com/taskwire/taskwire/testkit/daprtest"
 )
 
-// published runs a sidecar of the task API, lets publish use it, and returns what is in task-events then.
+// published runs a sidecar of the task API, calls publish with it, and returns the partitions and ids in task-events.
 func published(t *testing.T, publish func(*daprtest.Sidecar), changes ...daprtest.Change) (partitions []int32, ids []string) {
 	t.Helper()
 	k := daprtest.NewKafka(t)
@@ -78,7 +78,7 @@ func TestAnEventKeepsItsIDWhenItIsPublishedAgain(t *testing.T) {
 	}
 }
 
-func TestALargeEventIsTaken(t *testing.T) {
+func TestALargeEventIsPublished(t *testing.T) {
 	t.Parallel()
 	data := `{"description":"` + strings.Repeat("x", 100_000) + `"}`
 	if _, ids := published(t, func(s *daprtest.Sidecar) { must(t, s.Publish(t, "task-events", data)) }); len(ids) != 1 {
@@ -94,7 +94,7 @@ func TestALargeEventIsTaken(t *testing.T) {
 	}
 }
 
-func TestATraceGoesOnFromThePublisherToTheConsumer(t *testing.T) {
+func TestATraceContinuesFromPublisherToConsumer(t *testing.T) {
 	t.Parallel()
 	const trace = "4bf92f3577b34da6a3ce929d0e0e4736"
 	run := func(t *testing.T, changes ...daprtest.Change) string {

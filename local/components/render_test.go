@@ -8,9 +8,11 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/taskwire/taskwire/pkg/events/apps"
 )
 
-// source is a link to the repository's folder: Go's test cache notices changes only to files below the module.
+// source is a link to the repository's folder, because Go's test cache notices changes in the module only.
 const source = "testdata/dapr-components"
 
 func rendered(t *testing.T, app string) (resources map[string]map[string]any, config map[string]any) {
@@ -39,7 +41,7 @@ func rendered(t *testing.T, app string) (resources map[string]map[string]any, co
 	return resources, read(file)
 }
 
-func TestEachSidecarGetsWhatIsScopedToItsApp(t *testing.T) {
+func TestEachSidecarGetsTheDocumentsOfItsApp(t *testing.T) {
 	t.Parallel()
 	all := []string{"component-kafka-pubsub.yaml", "component-kubernetes-secrets.yaml", "resiliency-taskwire.yaml"}
 	for app, more := range map[string][]string{
@@ -77,7 +79,7 @@ func setting(t *testing.T, component map[string]any, name string) any {
 	return nil
 }
 
-func TestTheLocalFilesAreTheOnesOfKubernetesWithTheOverridesLaidOver(t *testing.T) {
+func TestLocalFilesAreKubernetesFilesWithOverrides(t *testing.T) {
 	t.Parallel()
 	resources, config := rendered(t, "websocket")
 	for _, want := range []struct {
@@ -142,14 +144,14 @@ func TestMergingFollowsTheNamesOfListItems(t *testing.T) {
 	}
 }
 
-func TestRenderRefusesWhatWouldTurnAGuardOffSilently(t *testing.T) {
+func TestRenderRefusesWhatWouldDropAGuardSilently(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name string
 		edit func(c *Config, src string)
 		want string
 	}{
-		{"an app that nobody names", func(c *Config, _ string) { c.App = "tasks-api" }, `"tasks-api"`},
+		{"an app that no document names", func(c *Config, _ string) { c.App = "tasks-api" }, `"tasks-api"`},
 		{"no broker", func(c *Config, _ string) { c.Brokers = "" }, "Brokers"},
 		{"an override of nothing", func(_ *Config, src string) {
 			put(t, src+"/local/more.yaml", "kind: Component\nmetadata: {name: kafka-pubusb}\n")
@@ -161,8 +163,8 @@ func TestRenderRefusesWhatWouldTurnAGuardOffSilently(t *testing.T) {
 			put(t, src+"/more.yaml", "kind: Component\nmetadata: {name: kafka-pubsub}\n")
 		}, "kafka-pubsub"},
 		{"a document without a name", func(_ *Config, src string) { put(t, src+"/more.yaml", "kind: Component\n") }, "more.yaml"},
-		{"YAML that is none", func(_ *Config, src string) { put(t, src+"/more.yaml", "a: [") }, "more.yaml"},
-		{"scopes that are no list", func(_ *Config, src string) {
+		{"a file that is not YAML", func(_ *Config, src string) { put(t, src+"/more.yaml", "a: [") }, "more.yaml"},
+		{"scopes that are not a list", func(_ *Config, src string) {
 			put(t, src+"/more.yaml", "kind: Component\nmetadata: {name: x}\nscopes: audit\n")
 		}, "scopes"},
 		{"two configurations", func(_ *Config, src string) {
@@ -185,7 +187,7 @@ func TestRenderRefusesWhatWouldTurnAGuardOffSilently(t *testing.T) {
 
 func TestUnderComposeASidecarIsFoundByItsAppsName(t *testing.T) {
 	t.Parallel()
-	for _, app := range []string{"task-api", "recurring-task", "audit", "notification", "websocket"} {
+	for _, app := range apps.All() {
 		dir, file, err := Render(Config{Source: source, Place: Compose, Out: t.TempDir(), App: app, Brokers: "redpanda:9092", SecretsFile: "/config/s.json"})
 		if err != nil {
 			t.Fatal(err)
@@ -205,7 +207,7 @@ func put(t *testing.T, path, content string) {
 	}
 }
 
-func TestRenderingAgainLeavesNothingOfTheLastTime(t *testing.T) {
+func TestRenderingAgainReplacesEarlierFiles(t *testing.T) {
 	t.Parallel()
 	cfg := Config{Source: source, Out: t.TempDir(), App: "websocket", Brokers: "b:1", SecretsFile: "s", NameResolutionFile: "n"}
 	for _, app := range []string{"websocket", "task-api"} {

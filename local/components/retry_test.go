@@ -9,11 +9,11 @@ import (
 	"time"
 
 	"github.com/taskwire/taskwire/testkit/daprtest"
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-func TestADeliveryIsTriedAgainUntilItIsTakenAndInOrder(t *testing.T) {
+func TestADeliveryIsRetriedInOrderUntilAcknowledged(t *testing.T) {
 	t.Parallel()
+	slow(t)
 	failures := []daprtest.Answer{daprtest.Retry, {Status: http.StatusInternalServerError}, {Status: http.StatusServiceUnavailable}, {Status: http.StatusConflict}}
 	run := func(t *testing.T, changes ...daprtest.Change) (*daprtest.Kafka, []string) {
 		k := daprtest.NewKafka(t)
@@ -56,7 +56,9 @@ func TestADeliveryIsTriedAgainUntilItIsTakenAndInOrder(t *testing.T) {
 
 func TestAHungAppDoesNotHoldItsPartitionForEver(t *testing.T) {
 	t.Parallel()
+	slow(t)
 	run := func(t *testing.T, changes ...daprtest.Change) *daprtest.App {
+		t.Helper()
 		k := daprtest.NewKafka(t)
 		hung := make(chan struct{})
 		app := daprtest.NewApp(t, func(r daprtest.Request) daprtest.Answer {
@@ -71,23 +73,19 @@ func TestAHungAppDoesNotHoldItsPartitionForEver(t *testing.T) {
 		app.WaitFor(t, "e")
 		return app
 	}
-	t.Run("with the timeout at 1 s", func(t *testing.T) {
-		t.Parallel()
+	without := run(t, daprtest.Without("resiliency-taskwire", "targets.components.kafka-pubsub.inbound.timeout"))
+	for range 2 { // twice, so that the first sidecar has had twice the time that a second try takes
 		app := run(t, daprtest.With("resiliency-taskwire", "policies.timeouts.delivery", "1s"))
-		app.Wait(t, wait, "a second try", func(r []daprtest.Request) bool { return len(r) == 2 })
-	})
-	t.Run("without the timeout", func(t *testing.T) {
-		t.Parallel()
-		app := run(t, daprtest.Without("resiliency-taskwire", "targets.components.kafka-pubsub.inbound.timeout"))
-		time.Sleep(4 * time.Second) // twice what the other run needs
-		if got := app.Delivered(); len(got) != 1 {
-			t.Errorf("deliveries = %v, want one that hangs: the line is no longer needed", got)
-		}
-	})
+		app.Wait(t, wait, "a second try with a timeout of 1 s", func(r []daprtest.Request) bool { return len(r) == 2 })
+	}
+	if got := without.Delivered(); len(got) != 1 {
+		t.Errorf("deliveries without the timeout = %v, want one that hangs: the line is no longer needed", got)
+	}
 }
 
 func TestAnAppThatIsStartingLosesNothing(t *testing.T) {
 	t.Parallel()
+	slow(t)
 	run := func(t *testing.T, drop ...string) (*daprtest.Kafka, *daprtest.App, *atomic.Bool) {
 		k := daprtest.NewKafka(t)
 		var started atomic.Bool
@@ -106,7 +104,7 @@ func TestAnAppThatIsStartingLosesNothing(t *testing.T) {
 	t.Run("as started by the stack", func(t *testing.T) {
 		t.Parallel()
 		k, app, started := run(t)
-		time.Sleep(2 * time.Second) // the other run has lost the event by then
+		app.WaitFailedProbes(t, 3)
 		started.Store(true)
 		app.SetHealthy(true)
 		app.WaitFor(t, "early")
@@ -121,18 +119,14 @@ func TestAnAppThatIsStartingLosesNothing(t *testing.T) {
 		t.Parallel()
 		k, app, _ := run(t, "--enable-app-health-check")
 		app.WaitFor(t, "early")
-		var dead []*kgo.Record
-		for deadline := time.Now().Add(wait); len(dead) == 0 && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-			dead = k.Records(t, "task-events.dlq")
-		}
-		if len(dead) != 1 {
-			t.Errorf("dead letters = %v, want the event that got a 404: the flag is no longer needed", dead)
-		}
+		// The event that got a 404: when it is no longer there, the flag is no longer needed.
+		k.WaitRecords(t, "task-events.dlq", 1)
 	})
 }
 
 func TestAnAppThatWasAwayGoesOnWhereItWas(t *testing.T) {
 	t.Parallel()
+	slow(t)
 	start := func(t *testing.T, args ...string) (k *daprtest.Kafka, app *daprtest.App, s *daprtest.Sidecar, back func()) {
 		k = daprtest.NewKafka(t)
 		var away atomic.Bool
@@ -155,7 +149,7 @@ func TestAnAppThatWasAwayGoesOnWhereItWas(t *testing.T) {
 	t.Run("as started by the stack", func(t *testing.T) {
 		t.Parallel()
 		k, app, s, back := start(t)
-		time.Sleep(4 * time.Second) // the other run has ended its subscriptions by then
+		app.WaitFailedProbes(t, 5) // daprd's own threshold is 3
 		back()
 		app.WaitFor(t, "during-1", "during-2", "elsewhere")
 		k.Put(t, "task-events", 0, "after")
@@ -176,6 +170,7 @@ func TestAnAppThatWasAwayGoesOnWhereItWas(t *testing.T) {
 
 func TestASidecarThatIsStoppedWhileItTriesLosesNothing(t *testing.T) {
 	t.Parallel()
+	slow(t)
 	k := daprtest.NewKafka(t)
 	failing := daprtest.NewApp(t, func(daprtest.Request) daprtest.Answer { return daprtest.Retry })
 	s := daprtest.Start(t, daprtest.Options{App: "audit", Port: failing.Port, Brokers: k.Addr, Shutdown: 5})

@@ -62,7 +62,7 @@ func noDatabaseOf(app string) []daprtest.Change {
 
 func TestAnAppWithoutAScopeSubscribesToNothing(t *testing.T) {
 	t.Parallel()
-	// The task API has no entry in subscriptionScopes. What if somebody declares a subscription for it?
+	// The task API has no entry in subscriptionScopes, so a subscription that is declared for it must fail.
 	stray := daprtest.WithDocument("subscription-stray", `
 apiVersion: dapr.io/v2alpha1
 kind: Subscription
@@ -90,7 +90,7 @@ spec: {pubsubname: kafka-pubsub, topic: notifications, routes: {default: /events
 	})
 }
 
-func TestWhatIsNoEventGoesToTheDeadLetterTopic(t *testing.T) {
+func TestAMalformedRecordGoesToTheDeadLetterTopic(t *testing.T) {
 	t.Parallel()
 	run := func(t *testing.T, changes ...daprtest.Change) (*daprtest.Kafka, *daprtest.App, *daprtest.Sidecar) {
 		k := daprtest.NewKafka(t)

@@ -1,37 +1,39 @@
+// The flags of daprd.
+
 package components
 
 import "strconv"
 
-// Probes of an app's health. They hold deliveries back until the app is there for the first time: without them daprd
-// delivers to an app that is still starting, and takes its 404 for "drop this event".
+// Probes of an app's health. They hold deliveries back until the app is up for the first time. Without them daprd delivers to
+// an app that is still starting and takes its 404 for "drop this event".
 //
-// They are not to stop deliveries later. daprd 1.18 would end the subscriptions and start them again when the app is
-// back, and when a delivery was being retried meanwhile, the end of the old subscription can come after the start of the
-// new one and takes it with it: the topic is then not read any more until the sidecar restarts (docs/adr/0010). An app
-// that is away costs one refused connection a second for each partition instead.
+// They must not stop deliveries later. daprd 1.18 would end the subscriptions and start them again when the app is back. If a
+// delivery was being retried, the old subscription can end after the new one has started and end that one too. The topic is
+// then not read any more until the sidecar restarts (docs/adr/0010). Instead, an app that is away costs one refused
+// connection a second for each partition.
 const (
-	probeSeconds     = 1 // how soon after its app a sidecar is ready; the default is 5
+	probeSeconds     = 1 // a sidecar is ready that soon after its app; the default is 5
 	probeTimeoutMS   = 900
-	probeFailures    = 1_000_000 // in a row, 11 days; not more than 2^31-2, where the count overflows into "healthy"
+	probeFailures    = 1_000_000 // in a row, which takes 11 days; above 2^31-2 the count overflows into "healthy"
 	healthPath       = "/healthz"
 	loopback         = "127.0.0.1"
-	initEndpointsOff = "config,subscribe" // subscriptions are declared; asking the app for more is a 404 in its log
+	initEndpointsOff = "config,subscribe" // subscriptions are declared, so a question to the app would be a 404 in its log
 )
 
-// Sidecar is a daprd process on this machine, beside one app. All fields are needed.
+// Sidecar describes the daprd process of one app on this machine. All fields are needed.
 type Sidecar struct {
 	App             string
 	AppPort         int // of the app's Dapr side
 	HTTPPort        int
 	GRPCPort        int
-	InternalPort    int // for other sidecars; keep it over a restart, see the package's name resolution
+	InternalPort    int // for other sidecars; it has to stay the same over a restart, because they find it by the file of names
 	MetricsPort     int
 	ResourcesDir    string // from Render
 	ConfigFile      string // from Render
-	ShutdownSeconds int    // how long it may take to finish what it is delivering when it is told to stop
+	ShutdownSeconds int    // how long it may finish deliveries when it is asked to stop
 }
 
-// Args are the flags of daprd. It also reads APP_API_TOKEN, DAPR_API_TOKEN and, for websocket, POD_NAME from its
+// Args returns the flags of daprd. It also reads APP_API_TOKEN, DAPR_API_TOKEN and, for websocket, POD_NAME from its
 // environment.
 func (s Sidecar) Args() []string {
 	return []string{

@@ -11,7 +11,7 @@ import (
 	"github.com/taskwire/taskwire/testkit/daprtest"
 )
 
-func TestTheStateStoreKeepsVersionsAndForgetsInTime(t *testing.T) {
+func TestTheStateStoreKeepsVersionsAndExpiresValues(t *testing.T) {
 	t.Parallel()
 	server, err := localpg.Start(t.Context(), localpg.Config{DataDir: t.TempDir(), Progress: func(s string) { t.Log(s) }})
 	must(t, err)
@@ -41,7 +41,7 @@ func TestTheStateStoreKeepsVersionsAndForgetsInTime(t *testing.T) {
 	if got := save(firstWrite); got != http.StatusNoContent {
 		t.Errorf("first write of a key = %d, want 204", got)
 	}
-	// A second first write is refused too, but with 500 and "no item was updated": only its text tells.
+	// A second first write is refused with 500. Only the text "no item was updated" distinguishes it from a failure.
 	if got := save(firstWrite); got != http.StatusInternalServerError {
 		t.Errorf("second first write of a key = %d, want 500 as Dapr 1.18 answers", got)
 	}

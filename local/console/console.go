@@ -1,8 +1,8 @@
-// Package console is what a person sees in the terminal: the parts' log lines, readable and with the part's name in
-// front, and lines of progress.
+// Package console writes what a person sees in the terminal: lines of progress, and the parts' log lines in a readable
+// form with the part's name in front.
 //
-// Promises: lines of different parts never mix; without colour no escape sequence is written; nothing that a log
-// holds can steer the terminal. The raw lines are kept elsewhere (package logfile): what is left out here is there.
+// Promises: lines of different parts never mix; without colour no escape sequence is written; a log cannot control the
+// terminal. Package logfile keeps all lines as they were written, also those that are not shown here.
 package console
 
 import (
@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Escape sequences. The parts' colours leave out red and yellow, which mean error and warning.
+// Escape sequences. Red and yellow are not among the parts' colours: they mean error and warning.
 const (
 	reset  = "\x1b[0m"
 	bold   = "\x1b[1m"
@@ -26,7 +26,7 @@ const (
 
 var partColours = []string{"\x1b[36m", "\x1b[35m", "\x1b[34m", "\x1b[32m", "\x1b[96m", "\x1b[95m", "\x1b[94m", "\x1b[92m"}
 
-// Console writes to one terminal or file. It is safe for several goroutines.
+// Console writes to one terminal or file. It is safe for concurrent use.
 type Console struct {
 	out    io.Writer
 	colour bool
@@ -36,10 +36,10 @@ type Console struct {
 	names []string
 }
 
-// New writes to out, with colours or without.
+// New returns a Console that writes to out, with colours or without.
 func New(out io.Writer, colour bool) *Console { return &Console{out: out, colour: colour} }
 
-// Names tells the parts' names beforehand, so that the lines of all stand under one another.
+// Names announces the parts' names, so that the lines of all parts align.
 func (c *Console) Names(names ...string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -51,8 +51,8 @@ func (c *Console) Names(names ...string) {
 	}
 }
 
-// Log writes a part's line if it is at least as important as least. Text that does not say how important it is (a
-// panic's trace) is always written; warnings that belong to every start are not, unless least is Debug.
+// Log writes a part's line if its level is least or above. A line without a level, such as a panic's trace, is always
+// written. Warnings that every start has are written only if least is Debug.
 func (c *Console) Log(part string, raw []byte, least Level) {
 	l := Parse(raw)
 	if l.Level != Plain && (l.Level < least || least > Debug && expected(l.Text)) {
@@ -70,7 +70,7 @@ func (c *Console) Log(part string, raw []byte, least Level) {
 		c.level(l))
 }
 
-// Print writes a raw line as Log does, but without the part's name: for `taskwire logs PART`.
+// Print writes a line as Log does, without the part's name, for `taskwire logs PART`.
 func (c *Console) Print(raw []byte) {
 	l := Parse(raw)
 	c.mu.Lock()
@@ -98,32 +98,32 @@ func (c *Console) level(l Line) string {
 	return name + " " + l.Text
 }
 
-// Done is a step that succeeded: "✓ postgres ready 0.8s".
+// Done writes that a step succeeded: "✓ postgres ready 0.8s".
 func (c *Console) Done(what string, took time.Duration) {
 	c.say(c.paint(green, "✓") + " " + what + c.paint(dim, fmt.Sprintf(" %.1fs", took.Seconds())))
 }
 
-// Step is something that goes on now.
+// Step writes what happens now.
 func (c *Console) Step(format string, args ...any) {
 	c.say(c.paint(dim, "·") + " " + fmt.Sprintf(format, args...))
 }
 
-// Warn is something a person should know.
+// Warn writes something that a person should know.
 func (c *Console) Warn(format string, args ...any) {
 	c.say(c.paint(yellow, "!") + " " + fmt.Sprintf(format, args...))
 }
 
-// Fail is something that went wrong.
+// Fail writes that something went wrong.
 func (c *Console) Fail(format string, args ...any) {
 	c.say(c.paint(red, "✗") + " " + fmt.Sprintf(format, args...))
 }
 
-// Headline is what a person waited for.
+// Headline writes what a person has waited for.
 func (c *Console) Headline(format string, args ...any) {
 	c.say(c.paint(bold, fmt.Sprintf(format, args...)))
 }
 
-// Text writes lines as they are.
+// Text writes a line without a sign in front.
 func (c *Console) Text(format string, args ...any) { c.say(fmt.Sprintf(format, args...)) }
 
 func (c *Console) say(line string) {

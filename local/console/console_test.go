@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-func TestALogLineIsReadableWhoeverWroteIt(t *testing.T) {
+func TestALogLineOfEachProgramIsReadable(t *testing.T) {
 	for name, tc := range map[string]struct {
 		raw   string
 		level Level
@@ -34,7 +34,7 @@ func TestALogLineIsReadableWhoeverWroteIt(t *testing.T) {
 	}
 }
 
-func TestTheTimeOfALineIsItsOwn(t *testing.T) {
+func TestTheTimeOfALineIsRead(t *testing.T) {
 	want := time.Date(2026, 11, 24, 8, 30, 0, 123_000_000, time.UTC)
 	for _, raw := range []string{`{"time":"2026-11-24T08:30:00.123Z","level":"INFO","msg":"x"}`, `2026-11-24 08:30:00.123 UTC [42] LOG:  x`} {
 		if got := Parse([]byte(raw)).Time; !got.Equal(want) {
@@ -43,7 +43,7 @@ func TestTheTimeOfALineIsItsOwn(t *testing.T) {
 	}
 }
 
-func TestWithoutColourThereIsNoEscapeSequenceAndUnimportantLinesAreLeftOut(t *testing.T) {
+func TestPlainOutputHasNoEscapesAndNoUnimportantLines(t *testing.T) {
 	var out bytes.Buffer
 	c := New(&out, false)
 	c.Names("a-long-name", "b")

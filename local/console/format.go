@@ -1,3 +1,5 @@
+// How a log line of each program is read.
+
 package console
 
 import (
@@ -9,10 +11,10 @@ import (
 	"unicode/utf8"
 )
 
-// Level is how important a line is.
+// Level is the importance of a line.
 type Level int
 
-// The levels of a line. Plain is text that does not say.
+// The levels. Plain is a line without one.
 const (
 	Debug Level = iota
 	Info
@@ -23,21 +25,21 @@ const (
 
 var levelNames = map[Level]string{Debug: "DEBUG", Info: "INFO", Plain: "", Warn: "WARN", Error: "ERROR"}
 
-// Line is a line of a log as a person reads it.
+// Line is a log line in readable form.
 type Line struct {
-	Time  time.Time // zero where the line does not say
+	Time  time.Time // zero where the line has none
 	Level Level
 	Text  string // message and attributes
 }
 
-// hidden attributes of a sidecar's log say in each line what the prefix says already.
+// hidden attributes repeat in each line of a sidecar's log what the prefix says.
 var hidden = map[string]bool{"app_id": true, "instance": true, "type": true, "ver": true, "scope": true, "service": true}
 
-// postgresLine is a severity behind Postgres' log_line_prefix: none, or its default '%m [%p] '.
+// postgresLine matches a severity after Postgres' log_line_prefix, which is empty or the default '%m [%p] '.
 var postgresLine = regexp.MustCompile(`^(?:(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+) (\S+) \[\d+\] )?([A-Z]+): {1,2}(.*)$`)
 
-// expectedTexts begin warnings that every local start has and that mean nothing: of daprd about what it is told to do
-// without, of Postgres about clients (the readiness question among them) that come a moment too early or too late.
+// expectedTexts are the beginnings of warnings that every local start has and that mean nothing. Those of daprd are about
+// features that are off, those of Postgres about clients that connect while it starts or stops.
 var expectedTexts = []string{
 	"mTLS is disabled.", "Actor runtime disabled:", "No scheduler host addresses provided.",
 	"Secrets configuration added for 'kubernetes', but no matching", "Skipping programmatic ",
@@ -74,7 +76,7 @@ func Parse(raw []byte) Line {
 	return Line{Level: Plain, Text: clean(string(raw))}
 }
 
-// parseJSON keeps the attributes in the order in which they were logged.
+// parseJSON reads a JSON object. The attributes keep their order.
 func parseJSON(raw []byte) (Line, bool) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
@@ -130,7 +132,7 @@ func parseLevel(s string) Level {
 	return Plain
 }
 
-// plain is a JSON string's content, or any other value as it stands.
+// plain returns the content of a JSON string, or another value as it is written.
 func plain(v json.RawMessage) string {
 	var s string
 	if json.Unmarshal(v, &s) == nil {
@@ -149,10 +151,10 @@ func quote(s string) string {
 	return s
 }
 
-// Clean is clean, for a text of someone else that is printed beside our own.
+// Clean makes control characters visible, so that a foreign text cannot control the terminal.
 func Clean(s string) string { return clean(s) }
 
-// clean makes control characters visible: what a user wrote into a log must not steer the terminal.
+// clean makes control characters visible: text from a user must not control the terminal.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

@@ -14,7 +14,9 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/taskwire/taskwire/local/ports"
 	"github.com/taskwire/taskwire/pkg/events/apps"
+	"github.com/taskwire/taskwire/testkit/porttest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -187,9 +189,7 @@ func TestAnUpstreamThatIsDownSaysWhetherToRepeat(t *testing.T) {
 			}
 		})
 	})
-	closed := httptest.NewServer(http.NotFoundHandler())
-	urls[apps.TaskAPI] = closed.URL
-	closed.Close()
+	urls[apps.TaskAPI] = "http://" + ports.Loopback(porttest.Closed(t)) // the port of a closed server could be taken meanwhile
 	url, _ := serve(t, Config{Upstreams: urls})
 	for path, want := range map[string]int{"/api/v1/tasks": http.StatusServiceUnavailable, "/api/v1/audit": http.StatusBadGateway} {
 		req, _ := http.NewRequest(http.MethodPost, url+path, http.NoBody)

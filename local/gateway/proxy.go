@@ -1,3 +1,5 @@
+// What a request looks like to its upstream, and the answer if there is none.
+
 package gateway
 
 import (

@@ -1,3 +1,5 @@
+// When /readyz answers 200.
+
 package gateway
 
 import (

@@ -30,11 +30,11 @@ func TestReadyzIs200OnlyWhenEveryPartIsReady(t *testing.T) {
 		want  int
 		down  string
 	}{
-		"all ready":          {map[string]string{"task-api": status(200), "audit-daprd": status(204), "postgres": open}, 200, ""},
-		"a service is not":   {map[string]string{"task-api": status(503), "postgres": open}, 503, "task-api"},
-		"a port is shut":     {map[string]string{"task-api": status(200), "broker": shut}, 503, "broker"},
-		"a service is gone":  {map[string]string{"audit": "http://" + strings.TrimPrefix(shut, "tcp://") + "/readyz"}, 503, "audit"},
-		"a redirect is none": {map[string]string{"audit": status(302)}, 503, "audit"},
+		"all ready":         {map[string]string{"task-api": status(200), "audit-daprd": status(204), "postgres": open}, 200, ""},
+		"a service is not":  {map[string]string{"task-api": status(503), "postgres": open}, 503, "task-api"},
+		"a port is shut":    {map[string]string{"task-api": status(200), "broker": shut}, 503, "broker"},
+		"a service is gone": {map[string]string{"audit": "http://" + strings.TrimPrefix(shut, "tcp://") + "/readyz"}, 503, "audit"},
+		"a part redirects":  {map[string]string{"audit": status(302)}, 503, "audit"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			url, _ := serve(t, Config{Upstreams: upstreams(t, echo), Ready: tc.parts})

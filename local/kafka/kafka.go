@@ -1,9 +1,8 @@
-// Package kafka runs Apache Kafka from its jars, in KRaft mode, each node broker and controller at once. It is how the
-// whole-stack tests meet the real broker (`make test-kafka`); what differs from our own is in docs/kafka.md.
+// Package kafka runs Apache Kafka from its jars in KRaft mode. Each node is both broker and controller. The whole-stack tests
+// use it to test with the real broker (`make test-kafka`); docs/kafka.md lists the differences from our own broker.
 //
-// Promises: a node listens on loopback only; its data folder is formatted once and never again; kill -9 at any moment
-// leaves a folder that the next start takes up. Everything that is not said here is Kafka's own default, so that the
-// tests meet what a cluster meets.
+// Promises: a node listens on loopback only; its data folder is formatted once and never again; the next start continues
+// with the folder after kill -9 at any moment. All other settings are Kafka's defaults, as in a cluster.
 package kafka
 
 import (
@@ -21,20 +20,20 @@ import (
 )
 
 const (
-	// heap is enough for a test's load, and small beside the rest of the stack.
+	// heap is enough for the load of a test.
 	heap = "384m"
-	// maxReplicas is what Kafka's own topics get where there are as many nodes.
+	// maxReplicas is the number of replicas of Kafka's own topics, if there are as many nodes.
 	maxReplicas = 3
-	// leastJava is the version that the broker of Kafka 4 asks for.
+	// leastJava is the version that the broker of Kafka 4 needs.
 	leastJava = 17
-	// clusterID is the same for every cluster: none meets another one.
+	// clusterID is the same for every cluster, because no cluster meets another.
 	clusterID = "VGFza3dpcmVLYWZrYVRlcw"
 )
 
 //go:embed log4j2.properties
 var logConfig []byte
 
-// ErrNoJava is wrapped where no fitting Java is to be found.
+// ErrNoJava is wrapped where no fitting Java is found.
 var ErrNoJava = errors.New("no Java to run Apache Kafka with (Debian: apt-get install default-jre-headless)")
 
 // Config describes one node of a cluster.
@@ -43,7 +42,7 @@ type Config struct {
 	Dir         string   // data folder, made if missing
 	ID          int      // from 1
 	Port        int      // for clients and the other brokers
-	Controllers []string // host:port of every node's controller; the one of this node is number ID
+	Controllers []string // host:port of every node's controller, this node's at position ID
 }
 
 // Node is a node that is ready to run.
@@ -52,7 +51,7 @@ type Node struct {
 	args []string
 }
 
-// Prepare writes the node's settings and formats its data folder, if that has not been done.
+// Prepare writes the node's settings and formats its data folder if it is new.
 func Prepare(ctx context.Context, cfg Config) (*Node, error) {
 	java, err := findJava(ctx)
 	if err != nil {
@@ -76,7 +75,7 @@ func Prepare(ctx context.Context, cfg Config) (*Node, error) {
 		return nil, err
 	}
 	jvm := []string{
-		// Quick to start and small: a test's broker does not run long enough for the second compiler.
+		// For a quick start and little memory. A test's broker does not run long enough for the second compiler.
 		"-Xms64m", "-Xmx" + heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true",
 		"-Dlog4j2.configurationFile=" + logging, "-cp", filepath.Join(cfg.Jars, "*"),
 	}
@@ -115,19 +114,19 @@ func (c Config) properties(data string) string {
 		"controller.listener.names=CONTROLLER",
 		"inter.broker.listener.name=PLAINTEXT",
 		"log.dirs=" + data,
-		// Kafka's own topics want three brokers; a smaller cluster could not make them.
+		// By default, Kafka's own topics need three brokers, and a smaller cluster could not make them.
 		"offsets.topic.replication.factor=" + replicas,
 		"transaction.state.log.replication.factor=" + replicas,
 		"transaction.state.log.min.isr=" + inSync,
 		"share.coordinator.state.topic.replication.factor=" + replicas,
 		"share.coordinator.state.topic.min.isr=" + inSync,
-		// As managed clusters have it: a topic that nobody made is an error, not a topic of one partition.
+		// As in managed clusters, a missing topic is an error and is not made with one partition.
 		"auto.create.topics.enable=false",
 		"",
 	}, "\n")
 }
 
-// findJava is JAVA_HOME's java, else the one on the PATH; an older one than Kafka needs is an error that names it.
+// findJava returns JAVA_HOME's java, else the one on the PATH. A java that is too old for Kafka is an error that names it.
 func findJava(ctx context.Context) (string, error) {
 	java := "java"
 	if home := os.Getenv("JAVA_HOME"); home != "" {
@@ -151,7 +150,7 @@ func findJava(ctx context.Context) (string, error) {
 	return path, nil
 }
 
-// javaVersion finds the version of the language in what java says of itself; Java 8 calls itself 1.8.
+// javaVersion returns the language version in java's settings. Java 8 calls itself 1.8.
 func javaVersion(settings string) (int, error) {
 	for line := range strings.Lines(settings) {
 		name, value, ok := strings.Cut(strings.TrimSpace(line), " = ")
@@ -160,5 +159,5 @@ func javaVersion(settings string) (int, error) {
 		}
 		return strconv.Atoi(strings.TrimPrefix(value, "1."))
 	}
-	return 0, errors.New("it does not say its version")
+	return 0, errors.New("its settings have no version")
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestJavaSaysItsVersion(t *testing.T) {
+func TestTheVersionOfJavaIsRead(t *testing.T) {
 	for settings, want := range map[string]int{
 		"    java.specification.version = 17\n":                                   17,
 		"    java.specification.version = 1.8\n":                                  8,
@@ -23,7 +23,7 @@ func TestJavaSaysItsVersion(t *testing.T) {
 	}
 }
 
-// fakeJava puts a java on the PATH that says it is of this version.
+// fakeJava puts a java with the given version on the PATH.
 func fakeJava(t *testing.T, version string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -35,7 +35,7 @@ func fakeJava(t *testing.T, version string) {
 	t.Setenv("JAVA_HOME", "")
 }
 
-func TestWhatIsMissingIsNamed(t *testing.T) {
+func TestAMissingPrerequisiteIsNamed(t *testing.T) {
 	jars := t.TempDir()
 	node := func(cfg Config) error {
 		_, err := Prepare(t.Context(), cfg)

@@ -1,5 +1,5 @@
-// Package kafkaconn is how the operator's tool connects to a Kafka that is not its own: with TLS and a user where the
-// environment says so, as the sidecars do by their component (k8s/overlays/cloud/kafka.yaml).
+// Package kafkaconn connects the operator's tool to a Kafka outside the stack. The environment says whether with TLS and a
+// user, as the component does for the sidecars (k8s/overlays/cloud/kafka.yaml).
 package kafkaconn
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 )
 
-// The settings, each an environment variable: a password in an argument could be read by every process of the machine.
+// The settings are environment variables, because every process of the machine can read a password in an argument.
 const (
 	usernameVariable  = "KAFKA_USERNAME"
 	passwordVariable  = "KAFKA_PASSWORD"
@@ -29,11 +29,11 @@ const (
 const Help = "A Kafka with TLS and users: " + usernameVariable + ", " + passwordVariable + ", " + mechanismVariable + " (SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN),\n" +
 	caVariable + " and " + tlsVariable + "=true|false (default: true with a user or a CA) in the environment."
 
-// ErrSettings is wrapped where the environment is wrong: trying again does not help.
+// ErrSettings is wrapped where the environment is wrong. Another try does not help.
 var ErrSettings = errors.New("how to connect to Kafka")
 
-// Client makes a client of the brokers (host:port, with commas between). An error names the setting that is wrong, and
-// no password.
+// Client returns a client of the brokers (host:port, separated by commas). An error names the wrong setting and shows no
+// password.
 func Client(brokers string, more ...kgo.Opt) (*kgo.Client, error) {
 	opts, err := options()
 	if err != nil {
@@ -80,7 +80,7 @@ func options() (opts []kgo.Opt, err error) {
 	return opts, nil
 }
 
-// authorities are those of the file; nil, the machine's, where it is "".
+// authorities returns the certificates in the file. For "" it returns nil, which means the machine's.
 func authorities(file string) (*x509.CertPool, error) {
 	if file == "" {
 		return nil, nil //nolint:nilnil // which means the machine's

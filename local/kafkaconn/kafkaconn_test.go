@@ -17,7 +17,7 @@ import (
 
 const password = "a long secret"
 
-// cluster is a broker with TLS that lets in one user, and the file of its CA.
+// cluster starts a broker with TLS and one user. It returns the broker's address and the file of its CA.
 func cluster(t *testing.T, mechanism string) (addr, ca string) {
 	t.Helper()
 	server := httptest.NewTLSServer(http.NotFoundHandler()) // for its certificate, which is for 127.0.0.1
@@ -42,7 +42,7 @@ func setEnv(t *testing.T, env map[string]string) {
 	}
 }
 
-// reach says whether a client of the environment is let in.
+// reach returns nil if a client with the environment's settings is let in.
 func reach(t *testing.T, addr string) error {
 	t.Helper()
 	client, err := Client(addr)
@@ -55,7 +55,7 @@ func reach(t *testing.T, addr string) error {
 	return client.Ping(ctx)
 }
 
-func TestAUserIsLetInOverTLS(t *testing.T) {
+func TestAUserLogsInOverTLS(t *testing.T) {
 	for mechanism, named := range map[string]string{"SCRAM-SHA-512": "", "SCRAM-SHA-256": "SCRAM-SHA-256", "PLAIN": "PLAIN"} {
 		t.Run(mechanism, func(t *testing.T) {
 			addr, ca := cluster(t, mechanism)
@@ -67,13 +67,13 @@ func TestAUserIsLetInOverTLS(t *testing.T) {
 	}
 }
 
-func TestWhoIsNotLetIn(t *testing.T) {
+func TestAWrongLoginIsRefused(t *testing.T) {
 	addr, ca := cluster(t, "SCRAM-SHA-512")
 	for name, env := range map[string]map[string]string{
-		"another password":     {usernameVariable: "ann", passwordVariable: "guess", caVariable: ca},
-		"nobody":               {caVariable: ca},
-		"a CA that is not its": {usernameVariable: "ann", passwordVariable: password},
-		"no TLS":               {usernameVariable: "ann", passwordVariable: password, tlsVariable: "false"},
+		"another password": {usernameVariable: "ann", passwordVariable: "guess", caVariable: ca},
+		"no user":          {caVariable: ca},
+		"another CA":       {usernameVariable: "ann", passwordVariable: password},
+		"no TLS":           {usernameVariable: "ann", passwordVariable: password, tlsVariable: "false"},
 	} {
 		setEnv(t, env)
 		if err := reach(t, addr); err == nil {
@@ -82,7 +82,7 @@ func TestWhoIsNotLetIn(t *testing.T) {
 	}
 }
 
-func TestAWrongSettingIsNamedAndNoPasswordShown(t *testing.T) {
+func TestAWrongSettingIsNamedWithoutThePassword(t *testing.T) {
 	empty := filepath.Join(t.TempDir(), "empty.crt")
 	if err := os.WriteFile(empty, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -103,7 +103,7 @@ func TestAWrongSettingIsNamedAndNoPasswordShown(t *testing.T) {
 	}
 }
 
-func TestWithoutSettingsItIsPlain(t *testing.T) {
+func TestWithoutSettingsTheConnectionIsPlain(t *testing.T) {
 	setEnv(t, nil)
 	k, err := kfake.NewCluster(kfake.NumBrokers(1))
 	if err != nil {

@@ -1,3 +1,5 @@
+// How a log is read from its end and followed over rotations.
+
 package logfile
 
 import (
@@ -12,16 +14,16 @@ import (
 )
 
 const (
-	// pollEvery is how often a followed file is looked at: a person reads no faster.
+	// pollEvery is the time between two looks at a followed file. A person reads no faster.
 	pollEvery = 200 * time.Millisecond
-	// tailBlock is how much is read at a time from the end backwards.
+	// tailBlock is how much is read at a time.
 	tailBlock = 64 << 10
-	// maxLine bounds a line that is followed; what writes the files cuts lines far below it.
+	// maxLine bounds a followed line. The supervisor cuts lines far below it.
 	maxLine = 1 << 20
 )
 
-// Tail hands the last n lines of the file to fn (all of them where n is negative), and with follow goes on with
-// those that are appended, over rotations too, until ctx is done.
+// Tail calls fn with each of the last n lines of the file, with all lines where n is negative. With follow it continues
+// with the lines that are appended, over rotations too, until ctx is done.
 func Tail(ctx context.Context, path string, n int, follow bool, fn func(line []byte) error) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -34,7 +36,7 @@ func Tail(ctx context.Context, path string, n int, follow bool, fn func(line []b
 		}
 	}
 	r := bufio.NewReaderSize(f, tailBlock)
-	var part []byte // of a line that is not complete yet
+	var part []byte // the begin of a line that has no end yet
 	for {
 		chunk, err := r.ReadBytes('\n')
 		part = append(part, chunk...)
@@ -56,7 +58,7 @@ func Tail(ctx context.Context, path string, n int, follow bool, fn func(line []b
 		if err != nil {
 			return err
 		}
-		if next != nil { // what was written between the last read and the rotation is read first
+		if next != nil { // first the lines that were written between the last read and the rotation
 			rest, err := io.ReadAll(r)
 			if err != nil {
 				next.Close()
@@ -81,11 +83,11 @@ func Tail(ctx context.Context, path string, n int, follow bool, fn func(line []b
 	}
 }
 
-// rotated opens the file now at path if it is not f any more.
+// rotated opens the file at path if it is not f any more.
 func rotated(f *os.File, path string) (*os.File, error) {
 	now, err := os.Stat(path)
 	if err != nil {
-		return nil, nil //nolint:nilerr // between two files there is none for a moment
+		return nil, nil //nolint:nilerr // during a rotation there is no file for a moment
 	}
 	old, err := f.Stat()
 	if err != nil {
@@ -96,12 +98,12 @@ func rotated(f *os.File, path string) (*os.File, error) {
 	}
 	next, err := os.Open(path)
 	if err != nil {
-		return nil, nil //nolint:nilerr // put aside again already: the next look finds the newest
+		return nil, nil //nolint:nilerr // rotated again: the next look finds the newest file
 	}
 	return next, nil
 }
 
-// seekLines puts f in front of its last n lines.
+// seekLines moves f to the start of its last n lines.
 func seekLines(f *os.File, n int) error {
 	end, err := f.Seek(0, io.SeekEnd)
 	if err != nil || n == 0 {

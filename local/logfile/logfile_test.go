@@ -12,14 +12,14 @@ import (
 	"time"
 )
 
-func TestAFullFileIsPutAsideAndNoLineIsLostOrCut(t *testing.T) {
+func TestAFullFileIsRotatedAndNoLineIsLostOrSplit(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "part.log")
 	l, err := open(path, 100)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	for i := range 20 { // 10 bytes each: ten lines a file, the first two files put aside
+	for i := range 20 { // 10 bytes each: ten lines in a file
 		if err := l.WriteLine(fmt.Appendf(nil, "line %04d", i)); err != nil {
 			t.Fatal(err)
 		}
@@ -116,7 +116,7 @@ func TestAFollowedFileIsFollowedOverRotations(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		select { // one at a time: a reader slower than two rotations may miss a file, as with any rotation
+		select { // one at a time: a reader that is slower than two rotations may miss a file
 		case got := <-lines:
 			if want := fmt.Sprintf("line %04d", i); got != want {
 				t.Fatalf("got %q, want %q", got, want)

@@ -1,9 +1,11 @@
-// Package ports chooses free TCP ports of the loopback address and says who holds a taken one.
+// Package ports chooses free TCP ports of the loopback address and names the process that holds a taken one.
 //
-// Promises: a reserved port stays ours until Release, without anybody being able to connect to it (bound, not
-// listening: a client is refused at once, as by a process that is not there yet); chosen ports lie outside the range
-// that the system takes for outgoing connections, so that none of them can grab a part's port while it restarts; and no
-// other set, of whatever process, chooses them again until ReleaseAll or the end of the process.
+// Promises:
+//   - A reserved port stays ours until Release. Nobody can connect to it: it is bound but does not listen, so a client is
+//     refused at once, as if the process were not there yet.
+//   - Chosen ports lie outside the range that the system takes for outgoing connections. So no connection can take a
+//     part's port while the part restarts.
+//   - No other set, in this or another process, chooses a chosen port until ReleaseAll or the end of the process.
 package ports
 
 import (
@@ -19,20 +21,20 @@ import (
 const (
 	// lowest is above the ports that well-known services use.
 	lowest = 15_000
-	// fallbackHighest is below the range of outgoing connections on every system that does not tell it.
+	// fallbackHighest is below the range of outgoing connections on the systems that do not say where it begins.
 	fallbackHighest = 32_000
-	// attempts bounds the search: the range has thousands of ports, nearly all free.
+	// attempts bounds the search. The range has thousands of ports, and nearly all are free.
 	attempts = 2_000
 )
 
-// ErrTaken is a port that another process holds.
+// ErrTaken is wrapped where another process, or another set, holds the port.
 var ErrTaken = errors.New("port is taken")
 
-// Set is the reserved ports of one run. It is safe for several goroutines.
+// Set holds the reserved ports of one run. It is safe for concurrent use.
 type Set struct {
 	mu     sync.Mutex
 	held   map[int][]int          // port → bound sockets
-	claims map[int]net.PacketConn // chosen port → what tells other sets that it is ours
+	claims map[int]net.PacketConn // chosen port → what keeps other sets from choosing it
 }
 
 // NewSet returns an empty set.
@@ -53,9 +55,9 @@ func (s *Set) Free() (int, error) {
 	return 0, fmt.Errorf("no free port between %d and %d", low, high)
 }
 
-// choose reserves port and claims it. The claim is the UDP port of the same number, in which no part of ours has a use:
-// it lasts while the TCP port is given up to a process that has yet to start or is being restarted, it is seen by exactly
-// those that could take the TCP port, and it ends with its process, however that dies.
+// choose reserves port and claims it. The claim is the UDP port of the same number, which no part uses. It lasts while the
+// TCP port is given up to a process that starts or restarts. Exactly the processes that could take the TCP port see it.
+// It ends with its process, however that dies. A lock file would be seen by other users only in a shared folder.
 func (s *Set) choose(port int) error {
 	claim, err := net.ListenPacket("udp4", Loopback(port)) //nolint:noctx // a bind does not wait
 	if err != nil {
@@ -71,8 +73,8 @@ func (s *Set) choose(port int) error {
 	return nil
 }
 
-// Reserve reserves the given port, on IPv4 and, where the machine has it, IPv6, so that "localhost" means us either
-// way. ErrTaken if somebody holds it.
+// Reserve reserves the given port on IPv4 and, where the machine has it, on IPv6, because "localhost" may mean either. It
+// returns ErrTaken if the port is held.
 func (s *Set) Reserve(port int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -96,8 +98,8 @@ func (s *Set) Reserve(port int) error {
 	return nil
 }
 
-// Release gives ports up, right before the process that is to listen on them starts. Chosen ones are not chosen again,
-// here or elsewhere: that process may restart. Unknown ones are skipped.
+// Release gives ports up. Call it right before the start of the process that listens on them. A chosen port stays claimed,
+// because that process may restart. Unknown ports are ignored.
 func (s *Set) Release(ports ...int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -109,7 +111,7 @@ func (s *Set) Release(ports ...int) {
 	}
 }
 
-// ReleaseAll gives up what is still held, and lets others choose what was chosen here: the processes have ended.
+// ReleaseAll gives up all ports and claims. Call it when the processes have ended.
 func (s *Set) ReleaseAll() {
 	s.mu.Lock()
 	var all []int
@@ -124,14 +126,14 @@ func (s *Set) ReleaseAll() {
 	s.Release(all...)
 }
 
-// Taken says whether somebody listens on, or has bound, the port.
+// Taken reports whether a socket listens on the port or is bound to it.
 func Taken(port int) bool {
 	s := NewSet()
 	defer s.ReleaseAll()
 	return errors.Is(s.Reserve(port), ErrTaken)
 }
 
-// HasIPv6 says whether the machine has the IPv6 loopback address.
+// HasIPv6 reports whether the machine has the IPv6 loopback address.
 var HasIPv6 = sync.OnceValue(func() bool {
 	fd, err := bind(syscall.AF_INET6, &syscall.SockaddrInet6{Addr: [16]byte{15: 1}})
 	if err != nil {
@@ -159,8 +161,8 @@ func bind(family int, addr syscall.Sockaddr) (int, error) {
 	}
 	err = syscall.Bind(fd, addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		// Connections of a process that has just ended linger in TIME_WAIT and hold the port against a plain bind, for a
-		// minute. With SO_REUSEADDR only a socket that still lives does.
+		// Connections of an ended process stay in TIME_WAIT for a minute and make a plain bind fail. With SO_REUSEADDR only a
+		// living socket does.
 		if err := syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1); err != nil {
 			syscall.Close(fd)
 			return 0, os.NewSyscallError("setsockopt", err)

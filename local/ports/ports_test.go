@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-func TestAReservedPortRefusesClientsAndOtherListenersUntilItIsReleased(t *testing.T) {
+func TestAReservedPortRefusesClientsAndListeners(t *testing.T) {
 	s := NewSet()
 	defer s.ReleaseAll()
 	port, err := s.Free()
@@ -39,7 +39,7 @@ func TestAReservedPortRefusesClientsAndOtherListenersUntilItIsReleased(t *testin
 	}
 }
 
-func TestAChosenPortIsNotChosenAgainWhileItsProcessIsAway(t *testing.T) {
+func TestAChosenPortStaysChosenWhileItsProcessRestarts(t *testing.T) {
 	s, other := NewSet(), NewSet()
 	defer s.ReleaseAll()
 	defer other.ReleaseAll()
@@ -81,7 +81,7 @@ func TestAPortThatCannotBeReservedIsNotClaimed(t *testing.T) {
 	}
 }
 
-// listenAside listens on a port that nobody takes once it is closed: neither the system nor Free chooses it.
+// listenAside listens on a port that neither the system nor Free chooses, so nothing takes it after it is closed.
 func listenAside(t *testing.T) net.Listener {
 	t.Helper()
 	for range attempts {
@@ -94,7 +94,7 @@ func listenAside(t *testing.T) net.Listener {
 	return nil
 }
 
-func TestAPortTakenOnAllAddressesOrOnIPv6AloneIsTaken(t *testing.T) {
+func TestAPortTakenOnAnyAddressIsTaken(t *testing.T) {
 	for _, addr := range []string{":0", "127.0.0.1:0", "[::1]:0"} {
 		if strings.HasPrefix(addr, "[") && !HasIPv6() {
 			continue
@@ -110,7 +110,7 @@ func TestAPortTakenOnAllAddressesOrOnIPv6AloneIsTaken(t *testing.T) {
 	}
 }
 
-func TestChosenPortsAreDistinctAndOutsideTheRangeOfOutgoingConnections(t *testing.T) {
+func TestChosenPortsAreOutsideTheEphemeralRange(t *testing.T) {
 	s := NewSet()
 	defer s.ReleaseAll()
 	seen := map[int]bool{}
@@ -141,7 +141,7 @@ func TestTheHolderOfAPortIsNamed(t *testing.T) {
 	}
 }
 
-func TestAPortWithLingeringConnectionsOfAnEndedProcessIsFree(t *testing.T) {
+func TestAPortWithConnectionsInTimeWaitIsFree(t *testing.T) {
 	l := listenAside(t)
 	client, err := net.Dial("tcp", l.Addr().String())
 	if err != nil {
@@ -151,7 +151,7 @@ func TestAPortWithLingeringConnectionsOfAnEndedProcessIsFree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server.Close() // who closes first keeps the connection in TIME_WAIT
+	server.Close() // the side that closes first keeps the connection in TIME_WAIT
 	if _, err := client.Read(make([]byte, 1)); err == nil {
 		t.Fatal("read from a closed connection: got nil")
 	}

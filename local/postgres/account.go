@@ -1,3 +1,5 @@
+// Which user the server runs as, and which data folder that user can use.
+
 package postgres
 
 import (
@@ -14,21 +16,21 @@ import (
 	"syscall"
 )
 
-// nobody is the uid and gid of last resort, as the Linux kernel has it for an id that cannot be mapped.
+// nobody is the last choice of a uid and gid. The Linux kernel uses it for ids that it cannot map.
 const nobody = 65534
 
-// fallbackRoot holds the data folders that root cannot hand to the server's user where they are.
+// fallbackRoot holds data folders that the server's user could not use in their own place.
 const fallbackRoot = "/var/lib/taskwire"
 
-// account is who the server runs as. Postgres refuses to run as root, so root drops to another user.
+// account is the user that the server runs as. Postgres refuses to run as root.
 type account struct {
 	uid, gid uint32
 	drop     bool // this process is root
-	byPath   bool // the user walks to the folder by its path, instead of getting it as an open file
+	byPath   bool // the server uses the folder's path instead of an open file
 }
 
-// chooseAccount answers this process's own user, or for root: the owner of the cluster that is there, else user
-// postgres, else nobody.
+// chooseAccount returns this process's own user. For root it returns the owner of the existing cluster, else user postgres,
+// else nobody.
 func chooseAccount(dataDir string) (account, error) {
 	if os.Geteuid() != 0 {
 		return account{}, nil
@@ -60,8 +62,8 @@ func chooseAccount(dataDir string) (account, error) {
 	return account{uid: nobody, gid: nobody, drop: true}, nil
 }
 
-// attr starts a process in its own group, so that Ctrl-C on a terminal reaches only the supervisor, which stops its
-// children in order.
+// attr makes a process start as the account and in a group of its own, so Ctrl-C in a terminal reaches only the supervisor,
+// which stops its children in order.
 func (a account) attr() *syscall.SysProcAttr {
 	attr := &syscall.SysProcAttr{Setpgid: true}
 	if a.drop {
@@ -70,8 +72,8 @@ func (a account) attr() *syscall.SysProcAttr {
 	return attr
 }
 
-// handOver makes dir usable for a child: its name there and the files the child must inherit. Walking to a folder
-// needs rights on every folder above it; opening one that is already held needs rights on it alone.
+// handOver makes dir usable for a child. It returns the folder's name for the child and the files that the child inherits. A
+// path needs rights on every folder above; an inherited folder needs rights on itself only.
 func (a account) handOver(dir string) (name string, files []*os.File, err error) {
 	if !a.drop || a.byPath {
 		return dir, nil, nil
@@ -83,7 +85,7 @@ func (a account) handOver(dir string) (name string, files []*os.File, err error)
 	return "/proc/self/fd/3", []*os.File{f}, nil
 }
 
-// own gives path and all below it to the account.
+// own makes the account the owner of path and of everything below it.
 func (a account) own(path string) error {
 	if !a.drop {
 		return nil
@@ -96,13 +98,13 @@ func (a account) own(path string) error {
 	})
 }
 
-// reachable makes the data folder and answers where it is: cfg.DataDir, or a folder below fallbackRoot when the server's
-// user can be brought to cfg.DataDir in no way.
+// reachable makes the data folder and returns its path: cfg.DataDir, or a folder below fallbackRoot if the server's user cannot
+// use cfg.DataDir in any way.
 func reachable(cfg Config, a *account) (string, error) {
 	for _, dir := range []string{cfg.DataDir, fallbackDir(cfg.DataDir)} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			if errors.Is(err, syscall.ENOTDIR) || errors.Is(err, os.ErrExist) {
-				return "", fmt.Errorf("it is, or lies below, a file that is no folder: %w", err)
+				return "", fmt.Errorf("it is a file, or lies below a file, and not a folder: %w", err)
 			}
 			return "", err
 		}
@@ -124,7 +126,7 @@ func reachable(cfg Config, a *account) (string, error) {
 		}
 		if dir == cfg.DataDir {
 			cfg.progress("the database goes to %s: uid %d, which Postgres runs as, cannot use %s", fallbackDir(dir), a.uid, dir)
-			// Its user walks there by path.
+			// Other users may pass, because the server's user comes by the path.
 			if err := os.MkdirAll(fallbackDir(dir), 0o711); err != nil {
 				return "", err
 			}
@@ -139,7 +141,7 @@ func fallbackDir(dataDir string) string {
 	return filepath.Join(fallbackRoot, strconv.FormatUint(h.Sum64(), 16))
 }
 
-// canUse tries, as the account, to write in a folder of its own below dir.
+// canUse reports whether the account can write in a folder of its own below dir.
 func (a account) canUse(dir string) bool {
 	sub, err := os.MkdirTemp(dir, "probe-")
 	if err != nil {
@@ -159,7 +161,7 @@ func (a account) canUse(dir string) bool {
 	return cmd.Run() == nil
 }
 
-// canWalk tells whether the account can walk to dir, or to the part of its path that is there.
+// canWalk reports whether the account can walk to dir, or to the existing part of its path.
 func (a account) canWalk(dir string) bool {
 	if !a.drop {
 		return true
@@ -177,7 +179,7 @@ func (a account) canWalk(dir string) bool {
 }
 
 func (a account) command(path string, args ...string) *exec.Cmd {
-	cmd := exec.Command(path, args...) //nolint:noctx // a server is asked to stop, never cut off
+	cmd := exec.Command(path, args...) //nolint:noctx // a server is asked to stop, never killed by a context
 	cmd.Env, cmd.Dir, cmd.SysProcAttr = childEnv(), "/", a.attr()
 	return cmd
 }

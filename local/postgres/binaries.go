@@ -1,3 +1,5 @@
+// Which installation of Postgres is used.
+
 package postgres
 
 import (
@@ -14,9 +16,9 @@ import (
 )
 
 const (
-	// minMajor is the oldest Postgres that upstream still mends.
+	// minMajor is the oldest Postgres that still gets fixes.
 	minMajor = 14
-	// envBin names a folder with postgres and initdb that is used and no other.
+	// envBin names the only folder in which postgres and initdb are looked for.
 	envBin = "TASKWIRE_PG_BIN"
 	// versionTimeout bounds `postgres --version`, which takes milliseconds.
 	versionTimeout = 20 * time.Second
@@ -41,7 +43,7 @@ type binaries struct {
 	major int
 }
 
-// findOrGet answers an installation that can run a cluster of the given major version (0 = a new cluster).
+// findOrGet returns an installation that can run a cluster of the given major version. 0 means a new cluster.
 func findOrGet(ctx context.Context, cfg Config, major int, as account) (binaries, error) {
 	found, err := find(ctx, binFolders)
 	if err != nil {
@@ -62,7 +64,7 @@ func findOrGet(ctx context.Context, cfg Config, major int, as account) (binaries
 	return choose(found, major)
 }
 
-// choose takes the first installation that fits.
+// choose returns the first installation that fits.
 func choose(found []binaries, major int) (binaries, error) {
 	if major == 0 {
 		return found[0], nil
@@ -74,11 +76,11 @@ func choose(found []binaries, major int) (binaries, error) {
 		}
 		have += fmt.Sprintf(" %d (%s)", b.major, b.dir)
 	}
-	return binaries{}, fmt.Errorf("the cluster was made by Postgres %d, but this machine has only%s; it was left as it is: "+
+	return binaries{}, fmt.Errorf("the cluster was made by Postgres %d, but this machine has only%s; the cluster was left as it is: "+
 		"install Postgres %d or set %s, or move the folder away to start empty", major, have, major, envBin)
 }
 
-// find lists fitting installations, best first.
+// find returns the fitting installations, best first.
 func find(ctx context.Context, folders []string) ([]binaries, error) {
 	if dir := os.Getenv(envBin); dir != "" {
 		b, err := probe(ctx, dir)
@@ -89,7 +91,7 @@ func find(ctx context.Context, folders []string) ([]binaries, error) {
 	}
 	var found []binaries
 	if path, err := exec.LookPath("postgres"); err == nil {
-		// A link in /usr/local/bin may stand alone: initdb is where it points to.
+		// The path may be a link without initdb next to it. Then initdb is where the link points to.
 		real, err := filepath.EvalSymlinks(path)
 		if err != nil {
 			real = path
@@ -116,7 +118,7 @@ func find(ctx context.Context, folders []string) ([]binaries, error) {
 
 var versionLine = regexp.MustCompile(`\(PostgreSQL\) (\d+)`)
 
-// probe tells whether dir holds a usable installation.
+// probe returns the installation in dir, or why it cannot be used.
 func probe(ctx context.Context, dir string) (binaries, error) {
 	for _, name := range []string{"initdb", "postgres"} {
 		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {

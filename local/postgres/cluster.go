@@ -1,3 +1,5 @@
+// Whether a cluster is made, used or refused.
+
 package postgres
 
 import (
@@ -15,7 +17,7 @@ import (
 	"github.com/taskwire/taskwire/local/atomicfile"
 )
 
-// cluster is Postgres's own folder in a data folder.
+// cluster is Postgres' own folder in a data folder.
 type cluster struct {
 	cfg Config
 	dir string
@@ -25,14 +27,14 @@ type cluster struct {
 
 const keptAsIs = "it was left as it is: move it away to start with an empty one"
 
-// inspect answers the major version of the cluster that is there, 0 when there is none, and an error that says what is
-// wrong with it when it is not whole.
+// inspect returns the major version of the existing cluster, 0 where there is none. It returns an error that says what is
+// wrong with an incomplete cluster.
 func (c *cluster) inspect() (major int, err error) {
 	entries, err := os.ReadDir(c.dir)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		if _, err := os.Stat(filepath.Join(c.cfg.DataDir, "PG_VERSION")); err == nil {
-			return 0, fmt.Errorf("the folder is itself a Postgres cluster, of somebody else; %s", keptAsIs)
+			return 0, fmt.Errorf("the folder is itself a Postgres cluster that Taskwire did not make; %s", keptAsIs)
 		}
 		return 0, nil
 	case errors.Is(err, syscall.ENOTDIR):
@@ -63,7 +65,7 @@ func (c *cluster) inspect() (major int, err error) {
 	return major, nil
 }
 
-// ensure makes the cluster when there is none, and answers the superuser's password.
+// ensure makes the cluster if there is none and returns the superuser's password.
 func (c *cluster) ensure(ctx context.Context, major int) (password string, err error) {
 	file := filepath.Join(c.cfg.DataDir, "superuser")
 	text, err := os.ReadFile(file)
@@ -76,7 +78,7 @@ func (c *cluster) ensure(ctx context.Context, major int) (password string, err e
 		password = rand.Text()
 	}
 	if major == 0 {
-		// The password is on disk before the cluster is: a cluster without one would be locked.
+		// The password is on disk before the cluster. Nobody could log in to a cluster without it.
 		if err := atomicfile.WriteDurably(file, []byte(password+"\n"), 0o600); err != nil {
 			return "", err
 		}
@@ -95,7 +97,7 @@ func (c *cluster) ensure(ctx context.Context, major int) (password string, err e
 	return password, nil
 }
 
-// ownCluster gives a cluster that root copied here to the server's user.
+// ownCluster makes the server's user the owner of a cluster that root has copied.
 func (c *cluster) ownCluster() error {
 	info, err := os.Stat(c.dir)
 	if err != nil {
@@ -111,14 +113,14 @@ func (c *cluster) ownCluster() error {
 	return nil
 }
 
-// locales are tried in turn: byte order for indexes, but upper and lower case of every language where the system has it.
+// locales are tried in order. All give byte order for indexes; the first two also know upper and lower case of every language.
 var locales = [][]string{
 	{"--locale=C", "--lc-ctype=C.UTF-8"},
 	{"--locale=C", "--lc-ctype=en_US.UTF-8"},
 	{"--locale=C"},
 }
 
-// create runs initdb beside the cluster's place and renames: a killed initdb never leaves half a cluster.
+// create runs initdb in another folder and renames the result, so a killed initdb never leaves half a cluster.
 func (c *cluster) create(ctx context.Context, password string) error {
 	c.cfg.progress("making a Postgres %d cluster in %s", c.bin.major, c.dir)
 	old, _ := filepath.Glob(filepath.Join(c.cfg.DataDir, "init-*"))
@@ -169,7 +171,7 @@ func (c *cluster) initdb(ctx context.Context, temp string, locale []string) (out
 	return c.run(ctx, files, nil, "initdb", args...)
 }
 
-// setPassword works without logging in: single-user mode, the server being down.
+// setPassword sets the superuser's password without a log-in, in single-user mode. The server is down.
 func (c *cluster) setPassword(ctx context.Context, password string) error {
 	name, files, err := c.as.handOver(c.dir)
 	if err != nil {
@@ -177,7 +179,7 @@ func (c *cluster) setPassword(ctx context.Context, password string) error {
 	}
 	defer closeAll(files)
 	sql := fmt.Sprintf("ALTER ROLE %s LOGIN SUPERUSER PASSWORD '%s'\n", superuser, password)
-	// Single-user mode ends with status 0 also when the statement failed.
+	// Single-user mode ends with status 0 even if the statement failed.
 	out, err := c.run(ctx, files, []byte(sql), "postgres", "--single", "-D", name, "template1")
 	if err == nil && strings.Contains(out, "ERROR") {
 		err = errors.New("refused")
@@ -188,7 +190,7 @@ func (c *cluster) setPassword(ctx context.Context, password string) error {
 	return nil
 }
 
-// run ends with the program. A context that ends kills it.
+// run runs one of the installation's programs and returns its output. The end of the context kills it.
 func (c *cluster) run(ctx context.Context, files []*os.File, stdin []byte, program string, args ...string) (string, error) {
 	cmd := c.as.command(filepath.Join(c.bin.dir, program), args...)
 	cmd.ExtraFiles = files

@@ -1,3 +1,5 @@
+// How Postgres is installed by apt, and which package manager is used.
+
 package postgres
 
 import (
@@ -12,7 +14,7 @@ import (
 	"time"
 )
 
-// get installs Postgres by the machine's package manager.
+// get installs Postgres with the machine's package manager.
 func get(ctx context.Context, cfg Config, as account) (binaries, error) {
 	var tried []error
 	if os.Geteuid() == 0 {
@@ -37,10 +39,10 @@ func get(ctx context.Context, cfg Config, as account) (binaries, error) {
 	return binaries{}, fmt.Errorf("could not get Postgres: %w", errors.Join(tried...))
 }
 
-// createClusterConf is where Debian's packages look whether to make and start a cluster of their own.
+// createClusterConf tells Debian's packages whether to make and start a cluster of their own.
 const createClusterConf = "/etc/postgresql-common/createcluster.conf"
 
-// getByApt installs the distribution's Postgres without the cluster that Debian would make and start with it.
+// getByApt installs the distribution's Postgres without a cluster of Debian's.
 func getByApt(ctx context.Context, cfg Config) (binaries, error) {
 	steps := []struct {
 		say  string
@@ -74,7 +76,7 @@ func getByApt(ctx context.Context, cfg Config) (binaries, error) {
 	return found[0], nil
 }
 
-// withoutMainCluster sets create_main_cluster off until restore is called.
+// withoutMainCluster turns create_main_cluster off until restore is called.
 func withoutMainCluster(conf string) (restore func(), err error) {
 	old, err := os.ReadFile(conf)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -111,7 +113,7 @@ const (
 	installerTail     = 800             // bytes of an installer's output that its error shows
 )
 
-// runInstaller runs one step, says every few seconds that it still runs, and puts the end of its output in the error.
+// runInstaller runs one step. It reports progress every few seconds and puts the end of the output in the error.
 func runInstaller(ctx context.Context, cfg Config, say string, cmd *exec.Cmd) error {
 	cfg.progress("%s", say)
 	var out bytes.Buffer

@@ -1,3 +1,5 @@
+// The configuration of a server, and what its process looks like.
+
 package postgres
 
 import (
@@ -23,12 +25,12 @@ const superuser = "taskwire"
 
 // Config describes one private server.
 type Config struct {
-	DataDir  string       // made when absent
-	Port     int          // 0 = a free one
+	DataDir  string       // made if missing
+	Port     int          // 0: a free one
 	Log      io.Writer    // the server's own output; nil discards it
-	Durable  bool         // false: an operating system crash may lose everything, for tests
-	CacheDir string       // where binaries got from npm are kept; default the user's cache folder
-	Progress func(string) // one line of what is going on; nil discards it
+	Durable  bool         // false is for tests: a crash of the operating system may lose everything
+	CacheDir string       // keeps the binaries from npm; default: the user's cache folder
+	Progress func(string) // gets lines of progress; nil discards them
 }
 
 func (c Config) progress(format string, args ...any) {
@@ -37,20 +39,20 @@ func (c Config) progress(format string, args ...any) {
 	}
 }
 
-// Plan describes the postgres process, for a supervisor that runs and restarts it itself: either by Command, or from
-// the fields. The process ends cleanly on SIGINT (fast shutdown).
+// Plan describes the postgres process for a supervisor, which starts it by Command or from the fields. The process ends
+// cleanly on SIGINT (fast shutdown).
 type Plan struct {
 	Path        string
 	Args        []string // without the program's name
 	Env         []string
 	SysProcAttr *syscall.SysProcAttr
 	Dir         string
-	ExtraFiles  []*os.File // must become the child's files 3 and on, as os/exec does with its ExtraFiles
+	ExtraFiles  []*os.File // become the child's file descriptors from 3 on, as with os/exec
 	URL         string     // superuser, database postgres
 
 	cluster string
 	lock    *lockfile.Lock
-	ports   *ports.Set // with the port that was chosen here
+	ports   *ports.Set // holds the port if Prepare chose it
 	cfg     Config
 }
 
@@ -67,8 +69,8 @@ func lockDir(dir string) (*lockfile.Lock, error) {
 	return lock, err
 }
 
-// Prepare finds or gets the binaries, makes the cluster when there is none, and takes the data folder for this process
-// until Release or its end. A server that a killed predecessor left running there is stopped.
+// Prepare finds or installs the binaries, makes the cluster if there is none, and takes the data folder for this process until
+// Release or the end of the process. It stops a server that a killed process left there.
 func Prepare(ctx context.Context, cfg Config) (*Plan, error) {
 	plan, err := prepare(ctx, cfg)
 	if err != nil {
@@ -131,19 +133,19 @@ func prepare(ctx context.Context, cfg Config) (plan *Plan, err error) {
 	return c.plan(lock, chosen, password)
 }
 
-// Command makes the process, not started yet, after the remains of its predecessor are gone: backends of a postmaster
-// that was killed keep its shared memory for a moment, and a new one refuses to start meanwhile.
+// Command returns the process, not started yet, after the remains of the last one are gone. Backends of a killed postmaster
+// keep its shared memory for a moment, and a new postmaster refuses to start meanwhile.
 func (p *Plan) Command(ctx context.Context) (*exec.Cmd, error) {
 	if err := endRemains(ctx, p.cluster, p.cfg.progress); err != nil {
 		return nil, fmt.Errorf("local postgres in %s: %w", p.cfg.DataDir, err)
 	}
-	cmd := exec.Command(p.Path, p.Args...) //nolint:noctx // a server is asked to stop, never cut off
+	cmd := exec.Command(p.Path, p.Args...) //nolint:noctx // a server is asked to stop, never killed by a context
 	cmd.Env, cmd.Dir, cmd.SysProcAttr, cmd.ExtraFiles = p.Env, p.Dir, p.SysProcAttr, p.ExtraFiles
 	cmd.WaitDelay = outputDelay
 	return cmd, nil
 }
 
-// outputDelay: backends of a killed postmaster live on with its output open; Wait must not wait for them.
+// outputDelay bounds how long Wait waits for the backends of a killed postmaster, which hold its output open.
 const outputDelay = time.Second
 
 // Release gives the data folder back. The server must have ended.
@@ -171,19 +173,19 @@ func (c *cluster) plan(lock *lockfile.Lock, chosen *ports.Set, password string) 
 	}, nil
 }
 
-// serverArgs: dir is the folder's name for the server, cluster its real path.
+// serverArgs returns the server's arguments. dir is the folder's name for the server, cluster its real path.
 func serverArgs(dir, cluster string, cfg Config) []string {
 	settings := []string{
 		"listen_addresses=127.0.0.1",
 		"port=" + strconv.Itoa(cfg.Port),
 		"unix_socket_directories=", // a socket path has a length limit that data folders break
-		"max_connections=200",      // five services of two replicas, their relays, and tests
+		"max_connections=200",      // enough for the services, their relays and tests
 		"shared_buffers=128MB",
 		"max_wal_size=1GB",
 		"timezone=UTC",
 		"log_timezone=UTC",
 		"log_line_prefix=",
-		"logging_collector=off", // the output is the supervisor's
+		"logging_collector=off", // the supervisor takes the output
 		"jit=off",               // short statements only
 		"autovacuum_naptime=10s",
 		"cluster_name=" + clusterName(cluster), // marks its processes, see remains.go

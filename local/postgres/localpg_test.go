@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -67,7 +66,7 @@ func stop(t *testing.T, s *localpg.Server) {
 	}
 }
 
-func query(t *testing.T, s *localpg.Server, sql string) string {
+func query(t *testing.T, s interface{ URL() string }, sql string) string {
 	t.Helper()
 	ctx := testContext(t)
 	conn, err := pgx.Connect(ctx, s.URL())
@@ -82,7 +81,7 @@ func query(t *testing.T, s *localpg.Server, sql string) string {
 	return answer
 }
 
-func execute(t *testing.T, s *localpg.Server, sql string) {
+func execute(t *testing.T, s interface{ URL() string }, sql string) {
 	t.Helper()
 	ctx := testContext(t)
 	conn, err := pgx.Connect(ctx, s.URL())
@@ -100,7 +99,8 @@ func exists(path string) bool {
 	return err == nil
 }
 
-func TestDataStayWhenTheServerIsStoppedAndStartedAgain(t *testing.T) {
+func TestDataSurvivesAStopAndAStart(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "pg")
 	s := start(t, localpg.Config{DataDir: dir, Durable: true})
 	execute(t, s, "CREATE TABLE kept AS SELECT 'hello' AS word")
@@ -115,6 +115,7 @@ func TestDataStayWhenTheServerIsStoppedAndStartedAgain(t *testing.T) {
 }
 
 func TestSettings(t *testing.T) {
+	t.Parallel()
 	s := start(t, localpg.Config{DataDir: t.TempDir(), Durable: true})
 	for setting, want := range map[string]string{
 		"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": "200",
@@ -137,6 +138,7 @@ func TestSettings(t *testing.T) {
 }
 
 func TestAWrongPasswordIsRefused(t *testing.T) {
+	t.Parallel()
 	s := start(t, localpg.Config{DataDir: t.TempDir()})
 	cfg, err := pgx.ParseConfig(s.URL())
 	if err != nil {
@@ -150,6 +152,7 @@ func TestAWrongPasswordIsRefused(t *testing.T) {
 }
 
 func TestThePasswordFileIsForItsOwnerOnly(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	start(t, localpg.Config{DataDir: dir})
 	info, err := os.Stat(filepath.Join(dir, "superuser"))
@@ -162,6 +165,7 @@ func TestThePasswordFileIsForItsOwnerOnly(t *testing.T) {
 }
 
 func TestALostPasswordFileIsReplaced(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := start(t, localpg.Config{DataDir: dir})
 	old := s.URL()
@@ -175,8 +179,9 @@ func TestALostPasswordFileIsReplaced(t *testing.T) {
 	}
 }
 
-// TestAFolderNobodyElseCanWalkTo: the usual home of root has mode 0700, and Postgres does not run as root.
+// TestAFolderNobodyElseCanWalkTo is for the home of root, which has mode 0700: Postgres does not run as root.
 func TestAFolderNobodyElseCanWalkTo(t *testing.T) {
+	t.Parallel()
 	outer := t.TempDir()
 	if err := os.Chmod(outer, 0o700); err != nil {
 		t.Fatal(err)
@@ -192,123 +197,8 @@ func TestAFolderNobodyElseCanWalkTo(t *testing.T) {
 	start(t, localpg.Config{DataDir: dir})
 }
 
-func TestADamagedFolderIsReportedAndKept(t *testing.T) {
-	tests := map[string]struct {
-		damage func(dir string) error
-		want   string
-	}{
-		"no version": {
-			func(dir string) error { return os.Remove(filepath.Join(dir, "cluster", "PG_VERSION")) },
-			"PG_VERSION is missing",
-		},
-		"strange version": {
-			func(dir string) error {
-				return os.WriteFile(filepath.Join(dir, "cluster", "PG_VERSION"), []byte("banana\n"), 0o600)
-			},
-			`PG_VERSION holds "banana\n"`,
-		},
-		"other version": {
-			func(dir string) error {
-				return os.WriteFile(filepath.Join(dir, "cluster", "PG_VERSION"), []byte("9\n"), 0o600)
-			},
-			"made by Postgres 9",
-		},
-		"no control file": {
-			func(dir string) error { return os.Remove(filepath.Join(dir, "cluster", "global", "pg_control")) },
-			"global/pg_control is missing",
-		},
-		"broken control file": {
-			func(dir string) error {
-				return os.WriteFile(filepath.Join(dir, "cluster", "global", "pg_control"), make([]byte, 8192), 0o600)
-			},
-			"PG_CONTROL_VERSION",
-		},
-		"no transaction log": {
-			func(dir string) error {
-				old, err := filepath.Glob(filepath.Join(dir, "cluster", "pg_wal", "0*"))
-				for _, f := range old {
-					err = errors.Join(err, os.Remove(f))
-				}
-				return err
-			},
-			"checkpoint record",
-		},
-		"a file in its place": {
-			func(dir string) error {
-				return errors.Join(os.RemoveAll(filepath.Join(dir, "cluster")),
-					os.WriteFile(filepath.Join(dir, "cluster"), []byte("x"), 0o600))
-			},
-			"is a file",
-		},
-		"something else": {
-			func(dir string) error {
-				return errors.Join(os.RemoveAll(filepath.Join(dir, "cluster")),
-					os.MkdirAll(filepath.Join(dir, "cluster", "photos"), 0o700))
-			},
-			"not a Postgres cluster",
-		},
-		"somebody's own cluster": {
-			func(dir string) error {
-				return errors.Join(os.RemoveAll(filepath.Join(dir, "cluster")),
-					os.WriteFile(filepath.Join(dir, "PG_VERSION"), []byte("15\n"), 0o600))
-			},
-			"of somebody else",
-		},
-	}
-	model := t.TempDir()
-	stop(t, start(t, localpg.Config{DataDir: model}))
-	for name, tc := range tests {
-		t.Run(name, func(t *testing.T) {
-			dir := filepath.Join(t.TempDir(), "pg")
-			if out, err := exec.Command("cp", "-a", model, dir).CombinedOutput(); err != nil {
-				t.Fatalf("cp: %v: %s", err, out)
-			}
-			if err := tc.damage(dir); err != nil {
-				t.Fatal(err)
-			}
-			before := listing(t, dir)
-			s, err := localpg.Start(testContext(t), localpg.Config{DataDir: dir})
-			if err == nil {
-				stop(t, s)
-				t.Fatal("Start succeeded")
-			}
-			if !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), dir) {
-				t.Errorf("error %q does not say %q and %s", err, tc.want, dir)
-			}
-			for path := range before {
-				if !exists(path) {
-					t.Errorf("%s is gone", path)
-				}
-			}
-		})
-	}
-}
-
-func listing(t *testing.T, dir string) map[string]bool {
-	t.Helper()
-	all := map[string]bool{}
-	err := filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
-		all[path] = true
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return all
-}
-
-func TestAFileAsDataFolderIsReported(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "pg")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	_, err := localpg.Prepare(testContext(t), localpg.Config{DataDir: file})
-	if err == nil || !strings.Contains(err.Error(), "file") {
-		t.Errorf("Prepare = %v, want an error about a file", err)
-	}
-}
-
-func TestAKilledInitdbLeavesNothingThatLooksWhole(t *testing.T) {
+func TestAKilledInitdbLeavesNoCluster(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(testContext(t))
 	go func() {
@@ -328,37 +218,78 @@ func TestAKilledInitdbLeavesNothingThatLooksWhole(t *testing.T) {
 	start(t, localpg.Config{DataDir: dir})
 }
 
-// TestAKilledServerStartsAgain kills the postmaster alone, so that its backends live on for a moment: one idle, one in
-// the middle of a computation that never looks at its parent.
+// address is a server that a test has started itself.
+type address string
+
+func (a address) URL() string { return string(a) }
+
+// TestAKilledServerStartsAgain does what a killed supervisor does: the postmaster ends without its backends, and the lock
+// of the folder is free. Both backends are in the middle of a computation in which they do not notice that it has ended.
 func TestAKilledServerStartsAgain(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
-	s := start(t, localpg.Config{DataDir: dir, Durable: true})
-	execute(t, s, "CREATE TABLE kept AS SELECT 'acknowledged' AS word")
 	ctx := testContext(t)
+	plan, err := localpg.Prepare(ctx, localpg.Config{DataDir: dir, Durable: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd, err := plan.Command(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s := address(plan.URL)
+	waitFor(t, "the server answers", func() bool {
+		conn, err := pgx.Connect(ctx, plan.URL)
+		if err == nil {
+			_ = conn.Close(ctx)
+		}
+		return err == nil
+	})
+	execute(t, s, "CREATE TABLE kept AS SELECT 'acknowledged' AS word")
+	var computations sync.WaitGroup
+	defer computations.Wait()
+	busy, cancel := context.WithCancel(ctx)
+	defer cancel()
 	for range 2 {
-		conn, err := pgx.Connect(ctx, s.URL())
+		conn, err := pgx.Connect(ctx, plan.URL)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = conn.Close(ctx) }()
-		go func() { _, _ = conn.Exec(ctx, "SELECT count(*) FROM generate_series(1, 1000000000)") }()
+		computations.Go(func() {
+			_, _ = conn.Exec(busy, "SELECT count(*) FROM generate_series(1, 1000000000)") // it ends with the server
+			_ = conn.Close(ctx)
+		})
 	}
 	waitFor(t, "both computations run", func() bool {
 		return query(t, s, "SELECT count(*)::text FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%generate_series(1, 1000%' AND pid <> pg_backend_pid()") == "2"
 	})
-	if err := syscall.Kill(s.PID(), syscall.SIGKILL); err != nil {
+	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Wait(); err == nil {
-		t.Error("Wait = nil after kill -9")
-	}
+	_ = cmd.Wait()
+	plan.Release()
 	again := start(t, localpg.Config{DataDir: dir, Durable: true})
 	if got := query(t, again, "SELECT word FROM kept"); got != "acknowledged" {
 		t.Errorf("word = %q", got)
 	}
 }
 
-func TestAPlanRunsAgainAndAgain(t *testing.T) {
+func TestWaitReturnsAnErrorAfterAKill(t *testing.T) {
+	t.Parallel()
+	s := start(t, localpg.Config{DataDir: t.TempDir()})
+	if err := syscall.Kill(s.PID(), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Wait(); err == nil {
+		t.Error("Wait = nil after kill -9")
+	}
+}
+
+func TestAPlanCanRunSeveralTimes(t *testing.T) {
+	t.Parallel()
 	ctx := testContext(t)
 	plan, err := localpg.Prepare(ctx, localpg.Config{DataDir: t.TempDir(), Durable: true})
 	if err != nil {
@@ -385,7 +316,21 @@ func TestAPlanRunsAgainAndAgain(t *testing.T) {
 	}
 }
 
+func TestASecondUserOfAFolderIsRefused(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := start(t, localpg.Config{DataDir: dir})
+	want := fmt.Sprintf("process %d uses it", os.Getpid())
+	if _, err := localpg.Prepare(testContext(t), localpg.Config{DataDir: dir}); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("Prepare = %v, want an error with %q", err, want)
+	}
+	if got := query(t, first, "SELECT 'alive'"); got != "alive" {
+		t.Errorf("the first server answers %q, want alive", got)
+	}
+}
+
 func TestATakenPortIsReported(t *testing.T) {
+	t.Parallel()
 	first := start(t, localpg.Config{DataDir: t.TempDir()})
 	cfg, err := pgx.ParseConfig(first.URL())
 	if err != nil {

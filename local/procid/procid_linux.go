@@ -12,7 +12,7 @@ import (
 	"syscall"
 )
 
-// Positions in /proc/PID/stat, counted from the field behind the program's name (proc_pid_stat(5): state is field 3).
+// Positions in /proc/PID/stat, counted from the field after the program's name (proc_pid_stat(5): state is field 3).
 const (
 	statState = 0
 	statPPID  = 1
@@ -35,7 +35,7 @@ func stat(pid int) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The name stands in brackets and may hold anything, brackets too.
+	// The name is in brackets and may hold anything, also brackets.
 	fields := strings.Fields(string(raw[bytes.LastIndexByte(raw, ')')+1:]))
 	if len(fields) <= statStart {
 		return nil, fmt.Errorf("/proc/%d/stat: %d fields", pid, len(fields))
@@ -59,35 +59,30 @@ func exeOf(pid int) string {
 	if err != nil {
 		return ""
 	}
-	return trimDeleted(exe)
+	return strings.TrimSuffix(exe, " (deleted)") // which Linux adds where the file was replaced
 }
 
-// Tree lists pid and all its descendants, parents first.
-func Tree(pid int) []int {
+// parents returns the parent of each process.
+func parents() (map[int]int, error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
-		return []int{pid}
+		return nil, err
 	}
-	children := map[int][]int{}
+	found := map[int]int{}
 	for _, e := range entries {
-		p, err := strconv.Atoi(e.Name())
+		pid, err := strconv.Atoi(e.Name())
 		if err != nil {
 			continue
 		}
-		if fields, err := stat(p); err == nil {
-			parent, _ := strconv.Atoi(fields[statPPID])
-			children[parent] = append(children[parent], p)
+		if fields, err := stat(pid); err == nil { // it may have ended meanwhile
+			found[pid], _ = strconv.Atoi(fields[statPPID])
 		}
 	}
-	tree := []int{pid}
-	for i := 0; i < len(tree); i++ {
-		tree = append(tree, children[tree[i]]...)
-	}
-	return tree
+	return found, nil
 }
 
-// Memory is the resident memory in bytes of pid and its descendants. Memory that they share (Postgres' buffers) is
-// counted once, as the largest share that one of them has touched.
+// Memory returns the resident memory in bytes of pid and its descendants. Memory that they share (Postgres' buffers)
+// counts once, as the largest part of it that one of them has touched.
 func Memory(pid int) int64 {
 	var own, shared int64
 	for _, p := range Tree(pid) {

@@ -3,59 +3,76 @@
 package procid
 
 import (
-	"context"
+	"errors"
 	"fmt"
-	"os/exec"
+	"slices"
 	"strconv"
-	"strings"
-	"time"
+
+	"github.com/shirou/gopsutil/v4/process"
 )
 
-// psTimeout bounds one look at the process table.
-const psTimeout = 5 * time.Second
+func find(pid int) (*process.Process, error) {
+	p, err := process.NewProcess(int32(pid))
+	if errors.Is(err, process.ErrorProcessNotRunning) {
+		return nil, fmt.Errorf("pid %d: %w", pid, ErrGone)
+	}
+	return p, err
+}
 
-func ps(args ...string) string {
-	ctx, cancel := context.WithTimeout(context.Background(), psTimeout)
-	defer cancel()
-	out, err := exec.CommandContext(ctx, "ps", args...).Output()
+// startOf uses the start time that the kernel keeps. On these systems it is absolute, so no boot has to be named.
+func startOf(pid int) (string, error) {
+	p, err := find(pid)
+	if err != nil {
+		return "", err
+	}
+	if states, err := p.Status(); err == nil && slices.Contains(states, process.Zombie) {
+		return "", fmt.Errorf("pid %d: %w", pid, ErrGone)
+	}
+	start, err := p.CreateTime()
+	if err != nil {
+		return "", err
+	}
+	return strconv.FormatInt(start, 10), nil
+}
+
+func exeOf(pid int) string {
+	p, err := find(pid)
 	if err != nil {
 		return ""
 	}
-	return strings.TrimSpace(string(out))
-}
-
-func startOf(pid int) (string, error) {
-	state, start, _ := strings.Cut(ps("-o", "state=,lstart=", "-p", strconv.Itoa(pid)), " ")
-	if state == "" || strings.HasPrefix(state, "Z") {
-		return "", fmt.Errorf("pid %d: %w", pid, ErrGone)
+	exe, err := p.Exe()
+	if err != nil {
+		return ""
 	}
-	return strings.TrimSpace(start), nil
+	return exe
 }
 
-func exeOf(pid int) string { return ps("-o", "comm=", "-p", strconv.Itoa(pid)) }
-
-// Tree lists pid and all its descendants, parents first.
-func Tree(pid int) []int {
-	children := map[int][]int{}
-	for line := range strings.Lines(ps("-A", "-o", "pid=,ppid=")) {
-		var p, parent int
-		if _, err := fmt.Sscan(line, &p, &parent); err == nil {
-			children[parent] = append(children[parent], p)
+// parents returns the parent of each process.
+func parents() (map[int]int, error) {
+	all, err := process.Processes()
+	if err != nil {
+		return nil, err
+	}
+	found := map[int]int{}
+	for _, p := range all {
+		if parent, err := p.Ppid(); err == nil {
+			found[int(p.Pid)] = int(parent)
 		}
 	}
-	tree := []int{pid}
-	for i := 0; i < len(tree); i++ {
-		tree = append(tree, children[tree[i]]...)
-	}
-	return tree
+	return found, nil
 }
 
-// Memory is the resident memory in bytes of pid and its descendants.
+// Memory returns the resident memory in bytes of pid and its descendants.
 func Memory(pid int) int64 {
 	var sum int64
-	for _, p := range Tree(pid) {
-		kib, _ := strconv.ParseInt(ps("-o", "rss=", "-p", strconv.Itoa(p)), 10, 64)
-		sum += kib << 10
+	for _, member := range Tree(pid) {
+		p, err := find(member)
+		if err != nil {
+			continue
+		}
+		if info, err := p.MemoryInfo(); err == nil {
+			sum += int64(info.RSS)
+		}
 	}
 	return sum
 }

@@ -8,9 +8,11 @@ import (
 	"time"
 )
 
-func sleeper(t *testing.T, script string) *exec.Cmd {
+// run starts a program as the leader of a process group. Start returns after the exec, so the process has its final
+// program at once; a shell that execs another one would change it later.
+func run(t *testing.T, name string, args ...string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.Command("/bin/sh", "-c", script)
+	cmd := exec.Command(name, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -19,8 +21,8 @@ func sleeper(t *testing.T, script string) *exec.Cmd {
 	return cmd
 }
 
-func TestAnIDHoldsUntilItsProcessEndsAndNotForAnotherWithItsPid(t *testing.T) {
-	cmd := sleeper(t, "exec sleep 60")
+func TestAnIDIsOfOneProcessOnly(t *testing.T) {
+	cmd := run(t, "sleep", "60")
 	id, err := Of(cmd.Process.Pid)
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +46,7 @@ func TestAnIDHoldsUntilItsProcessEndsAndNotForAnotherWithItsPid(t *testing.T) {
 	if err := id.SignalGroup(syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	// Not yet reaped it is a zombie, which counts as ended.
+	// Before Wait it is a zombie, which counts as ended.
 	eventually(t, func() bool { return !id.Running() })
 	_ = cmd.Wait()
 	if _, err := Of(cmd.Process.Pid); !errors.Is(err, ErrGone) {
@@ -56,7 +58,7 @@ func TestKillTreeReachesDescendantsInOtherProcessGroups(t *testing.T) {
 	if _, err := exec.LookPath("setsid"); err != nil {
 		t.Skip("no setsid on this machine")
 	}
-	cmd := sleeper(t, "setsid sleep 60 & wait")
+	cmd := run(t, "/bin/sh", "-c", "setsid sleep 60 & wait")
 	var tree []int
 	eventually(t, func() bool { tree = Tree(cmd.Process.Pid); return len(tree) >= 2 })
 	child, err := Of(tree[len(tree)-1])
@@ -74,8 +76,8 @@ func TestKillTreeReachesDescendantsInOtherProcessGroups(t *testing.T) {
 	eventually(t, func() bool { return !child.Running() })
 }
 
-func TestMemoryOfARunningProcessIsKnown(t *testing.T) {
-	cmd := sleeper(t, "exec sleep 60")
+func TestMemoryOfARunningProcessIsNotZero(t *testing.T) {
+	cmd := run(t, "sleep", "60")
 	eventually(t, func() bool { return Memory(cmd.Process.Pid) > 0 })
 }
 

@@ -1,3 +1,5 @@
+// Which databases and roles there are, and their rights.
+
 package provision
 
 import (
@@ -12,14 +14,14 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// codeDuplicate are what Postgres answers when another process makes the same thing at the same time.
+// codeDuplicate are Postgres' error codes where another process makes the same object at the same time.
 var codeDuplicate = map[string]bool{"42710": true, "42P04": true, "23505": true}
 
-// Database is one service's database: the owner migrates it, the app role runs it. App is empty where one role does
-// both (Dapr's state store makes its own tables).
+// Database is one service's database. The owner migrates it, the app role uses it. App is empty where one role does both:
+// Dapr's state store makes its own tables.
 type Database struct{ Name, Owner, App string }
 
-// Databases are all of them.
+// Databases returns all databases.
 func Databases() []Database {
 	return []Database{
 		{Name: "tasks", Owner: "tasks_owner", App: "tasks_app"},
@@ -29,8 +31,8 @@ func Databases() []Database {
 	}
 }
 
-// EnsureDatabases makes the databases and their roles on the server at adminURL, whose role is a superuser or may
-// create roles and databases. password is asked for each role.
+// EnsureDatabases makes the databases and their roles on the server at adminURL. The role of adminURL is a superuser or has
+// CREATEROLE and CREATEDB. password returns the password of a role.
 func EnsureDatabases(ctx context.Context, adminURL string, password func(role string) (string, error)) error {
 	conn, err := pgx.Connect(ctx, adminURL)
 	if err != nil {
@@ -66,7 +68,7 @@ func ensureDatabase(ctx context.Context, conn *pgx.Conn, d Database, super bool,
 			return fmt.Errorf("role %s: %w", role, err)
 		}
 	}
-	if !super { // a database can be given only to a role that its maker is a member of
+	if !super { // Postgres gives a database only to a role of which its creator is a member
 		if _, err := conn.Exec(ctx, "GRANT "+quote(d.Owner)+" TO CURRENT_USER"); err != nil {
 			return fmt.Errorf("become a member of %s: %w", d.Owner, err)
 		}
@@ -81,7 +83,7 @@ func ensureDatabase(ctx context.Context, conn *pgx.Conn, d Database, super bool,
 			return fmt.Errorf("create it: %w", err)
 		}
 	}
-	// Nobody else on the server has business here: by default every role may connect and make temporary tables.
+	// By default every role of the server may connect and make temporary tables.
 	grants := "REVOKE ALL ON DATABASE " + quote(d.Name) + " FROM PUBLIC"
 	if d.App != "" {
 		grants += "; GRANT CONNECT ON DATABASE " + quote(d.Name) + " TO " + quote(d.App)
@@ -97,7 +99,7 @@ func ensureRole(ctx context.Context, conn *pgx.Conn, role, secret string) error 
 	if err != nil && !duplicate(err) {
 		return err
 	}
-	// A password cannot be a parameter of ALTER ROLE; the server quotes it.
+	// A password cannot be a parameter of ALTER ROLE, so the server quotes it.
 	var alter string
 	if err := conn.QueryRow(ctx, `SELECT format('ALTER ROLE %I LOGIN PASSWORD %L', $1::text, $2::text)`, role, secret).Scan(&alter); err != nil {
 		return err
@@ -108,7 +110,7 @@ func ensureRole(ctx context.Context, conn *pgx.Conn, role, secret string) error 
 	return nil
 }
 
-// Address is the address of a role's database on the server at adminURL.
+// Address returns the address of a role's database on the server at adminURL.
 func Address(adminURL, role, password string) (string, error) {
 	for _, d := range Databases() {
 		if role == d.Owner || role == d.App {
@@ -118,8 +120,7 @@ func Address(adminURL, role, password string) (string, error) {
 	return "", fmt.Errorf("role %s has no database", role)
 }
 
-// Passwords reads the passwords of the roles from their databases' addresses, each in a file of its own. An error shows
-// no address.
+// Passwords reads the roles' passwords from files with one database address each. An error shows no address.
 func Passwords(files []string) (map[string]string, error) {
 	passwords := map[string]string{}
 	for _, file := range files {
@@ -140,7 +141,7 @@ func Passwords(files []string) (map[string]string, error) {
 	return passwords, nil
 }
 
-// URL is the address of a database on the server at adminURL, for a role.
+// URL returns a role's address of a database on the server at adminURL.
 func URL(adminURL, database, role, password string) (string, error) {
 	u, err := url.Parse(adminURL)
 	if err != nil || u.Host == "" {

@@ -47,7 +47,8 @@ func query[T any](t *testing.T, url, sql string, args ...any) (T, error) {
 	return v, conn.QueryRow(t.Context(), sql, args...).Scan(&v)
 }
 
-func TestDatabasesCanBeMadeAgainAndKeepApart(t *testing.T) {
+func TestDatabasesAreSeparateAndCanBeMadeAgain(t *testing.T) {
+	t.Parallel()
 	admin := startPostgres(t)
 	secret := "first' \\ %s"
 	password := func(role string) (string, error) { return secret + role, nil }
@@ -76,7 +77,8 @@ func TestDatabasesCanBeMadeAgainAndKeepApart(t *testing.T) {
 	}
 }
 
-func TestARoleThatMayNotMakeDatabasesIsToldSo(t *testing.T) {
+func TestARoleWithoutTheRightsGetsAClearError(t *testing.T) {
+	t.Parallel()
 	admin := startPostgres(t)
 	conn, err := pgx.Connect(t.Context(), admin)
 	if err != nil {
@@ -99,9 +101,9 @@ func TestARoleThatMayNotMakeDatabasesIsToldSo(t *testing.T) {
 	}
 }
 
-// TestTopicsOutliveABrokerAndTheirEventsTheirConsumers reads back what the topics are made with: three replicas where
-// there are as many brokers, and a retention that ends before the consumers forget.
-func TestTopicsOutliveABrokerAndTheirEventsTheirConsumers(t *testing.T) {
+// TestTopicsGetTheirReplicasAndRetention reads the settings back: three replicas where there are as many brokers, and a
+// retention that ends before the consumers forget.
+func TestTopicsGetTheirReplicasAndRetention(t *testing.T) {
 	for brokers, want := range map[int]struct{ replicas, inSync string }{1: {"1", "1"}, 2: {"2", "1"}, 4: {"3", "2"}} {
 		cluster, err := kfake.NewCluster(kfake.NumBrokers(brokers), kfake.DefaultNumPartitions(1))
 		if err != nil {
@@ -142,8 +144,8 @@ func TestTopicsOutliveABrokerAndTheirEventsTheirConsumers(t *testing.T) {
 	}
 }
 
-// TestATopicThatWouldBeLostWithABrokerIsSaid: it was made while the cluster had one broker.
-func TestATopicThatWouldBeLostWithABrokerIsSaid(t *testing.T) {
+// TestATopicWithTooFewReplicasIsReported has a topic that was made while the cluster had one broker.
+func TestATopicWithTooFewReplicasIsReported(t *testing.T) {
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(3))
 	if err != nil {
 		t.Fatal(err)
@@ -172,8 +174,8 @@ func TestATopicThatWouldBeLostWithABrokerIsSaid(t *testing.T) {
 	}
 }
 
-// TestAClusterThatIsStartingIsWaitedFor: until its brokers have joined, Kafka refuses a topic with this error.
-func TestAClusterThatIsStartingIsWaitedFor(t *testing.T) {
+// TestTopicsWaitForAStartingCluster has a cluster that refuses topics with Kafka's error until its brokers have joined.
+func TestTopicsWaitForAStartingCluster(t *testing.T) {
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
 	if err != nil {
 		t.Fatal(err)
@@ -210,7 +212,7 @@ func TestAClusterThatIsStartingIsWaitedFor(t *testing.T) {
 	}
 }
 
-func TestTopicsAreMadeOnceAndNeverGrow(t *testing.T) {
+func TestTopicsAreMadeOnceAndKeepTheirPartitions(t *testing.T) {
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, events.TopicReminders))
 	if err != nil {
 		t.Fatal(err)

@@ -1,3 +1,5 @@
+// The replicas and the retention of the topics.
+
 package provision
 
 import (
@@ -15,25 +17,25 @@ import (
 )
 
 const (
-	// maxReplicas of a topic: one broker may be away for repair and another one die, and nothing acknowledged is lost.
-	// A cluster of fewer brokers gets what it can hold.
+	// maxReplicas of a topic let one broker be down for repair and another one fail without the loss of an acknowledged
+	// event. A cluster of fewer brokers gets one replica for each.
 	maxReplicas = 3
-	// eventRetention is what the consumers count on: they know an event again for at least a day more
-	// (services/notification inboxRetention). It is also how long a consumer may be away.
+	// eventRetention is how long a consumer may be away. Consumers remember the events that they processed for at least a
+	// day longer (services/notification inboxRetention), so an event that comes twice is recognised.
 	eventRetention = 7 * 24 * time.Hour
-	// letterRetention gives a person a month to look at a dead letter.
+	// letterRetention gives people a month to look at a dead letter.
 	letterRetention = 30 * 24 * time.Hour
-	// segmentAge: Kafka removes whole segments, and by default a segment of a quiet partition is a week old before it
-	// is closed. An event could then come again after its consumer has forgotten it. With this it is gone within a day
-	// after its retention.
+	// segmentAge is when a segment is closed. Kafka deletes closed segments only, and by default closes those of a quiet
+	// partition after a week. An event could then come again after its consumer has forgotten it. With this setting an
+	// event is deleted within a day after its retention.
 	segmentAge = 6 * time.Hour
-	// unfenced is how often a cluster that is just starting is asked again.
-	unfenced = 250 * time.Millisecond
+	// retryEvery is the time between two tries while a cluster starts.
+	retryEvery = 250 * time.Millisecond
 )
 
-// EnsureTopics makes the topics that the brokers (host:port, with commas between) do not have, with the replicas and
-// the retention that their consumers count on. A topic that is there is left alone; what is not as it should be with
-// it is told to warn. A cluster whose brokers are just joining is waited for as long as ctx allows.
+// EnsureTopics makes the missing topics on the brokers (host:port, separated by commas), with the replicas and the retention
+// that their consumers need. It does not change an existing topic, but calls warn with each difference. It waits, as long as
+// ctx allows, for a cluster whose brokers are still joining.
 func EnsureTopics(ctx context.Context, brokers string, topics []events.Topic, warn func(string)) error {
 	client, err := kafkaconn.Client(brokers)
 	if err != nil {
@@ -64,7 +66,7 @@ func EnsureTopics(ctx context.Context, brokers string, topics []events.Topic, wa
 	return nil
 }
 
-// differences says what of a topic that is there is not as it would be made.
+// differences describes how an existing topic differs from a new one.
 func differences(t events.Topic, known kadm.TopicDetail, replicas int) []string {
 	var found []string
 	if n := len(known.Partitions); n < t.Partitions {
@@ -76,7 +78,7 @@ func differences(t events.Topic, known kadm.TopicDetail, replicas int) []string 
 	return found
 }
 
-// createTopic makes one topic. Another process that makes the same one at the same time is no error.
+// createTopic makes one topic. It is not an error if another process makes the topic at the same time.
 func createTopic(ctx context.Context, admin *kadm.Client, t events.Topic, replicas int) error {
 	settings := topicSettings(t.Name, replicas)
 	for {
@@ -84,18 +86,18 @@ func createTopic(ctx context.Context, admin *kadm.Client, t events.Topic, replic
 		switch {
 		case err == nil || errors.Is(err, kerr.TopicAlreadyExists):
 			return nil
-		case !errors.Is(err, kerr.InvalidReplicationFactor): // what a cluster says while its brokers have not joined
+		case !errors.Is(err, kerr.InvalidReplicationFactor): // the error of a cluster whose brokers have not joined yet
 			return err
 		}
 		select {
 		case <-ctx.Done():
 			return err
-		case <-time.After(unfenced):
+		case <-time.After(retryEvery):
 		}
 	}
 }
 
-// topicSettings are a topic's own, so that no cluster's defaults decide whether an event can be lost.
+// topicSettings returns the settings of a topic. They replace a cluster's defaults, by which events could be lost.
 func topicSettings(name string, replicas int) map[string]*string {
 	retention := eventRetention
 	if events.IsDeadLetterTopic(name) {
@@ -105,9 +107,9 @@ func topicSettings(name string, replicas int) map[string]*string {
 	return map[string]*string{
 		"retention.ms": ms(retention),
 		"segment.ms":   ms(segmentAge),
-		// With all three at hand a write is on two before it is acknowledged; one broker less, and writes go on.
+		// With three replicas a write is on two before it is acknowledged, and writes continue with one broker less.
 		"min.insync.replicas": kadm.StringPtr(strconv.Itoa(max(1, replicas-1))),
-		// Compaction would keep one event of each user.
+		// Compaction would keep only one event of each user.
 		"cleanup.policy": kadm.StringPtr("delete"),
 	}
 }

@@ -1,3 +1,5 @@
+// Which processes of an earlier run are ended.
+
 package runstate
 
 import (
@@ -9,17 +11,17 @@ import (
 )
 
 const (
-	// orphanGrace is how long a process that lost its supervisor gets to end by itself. Nothing depends on it:
-	// every part survives a kill -9. It only spares Postgres and the broker a recovery.
+	// orphanGrace is how long a process that lost its supervisor gets to end when it is asked. Every part survives kill -9,
+	// but a clean end saves Postgres and the broker a recovery.
 	orphanGrace = 3 * time.Second
-	// orphanGone bounds the wait for the system to take a killed process away.
+	// orphanGone bounds the wait for the end of a killed process.
 	orphanGone = 5 * time.Second
 	orphanPoll = 10 * time.Millisecond
 )
 
-// EndOrphans ends what an earlier run of the data folder left running and returns the names of those parts. The
-// caller holds the Lock, so no supervisor watches them any more. A process is touched only if its pid, its start
-// time and its program are those that were recorded.
+// EndOrphans ends the processes that an earlier run on the data folder left and returns the names of those parts. The caller
+// holds the data folder, so no supervisor watches them any more. A process is ended only if its pid, its start time and its
+// program are the recorded ones.
 func EndOrphans(data string) ([]string, error) {
 	s, err := Load(data)
 	if err != nil || s == nil {

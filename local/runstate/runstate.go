@@ -1,5 +1,5 @@
-// Package runstate records on disk which processes belong to a data folder. The next run finds them by it, whatever
-// happened to the supervisor that started them.
+// Package runstate records on disk which processes belong to a data folder, so the next run finds them even if their
+// supervisor was killed.
 //
 // Promises: one supervisor at a time holds a data folder (Acquire); the system frees the hold when the supervisor dies,
 // however that happens; state.json is replaced as a whole and is on disk when Save returns; a file that cannot be

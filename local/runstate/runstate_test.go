@@ -41,7 +41,7 @@ func child(t *testing.T, script string) procid.ID {
 	return id
 }
 
-func TestASecondHolderIsToldThePidOfTheFirst(t *testing.T) {
+func TestASecondHolderGetsThePidOfTheFirst(t *testing.T) {
 	data := dataDir(t)
 	lock, err := Acquire(data)
 	if err != nil {
@@ -84,7 +84,7 @@ func TestADamagedStateFileIsNamedAndKept(t *testing.T) {
 	}
 }
 
-func TestOrphansAreEndedAlsoThoseThatIgnoreBeingAsked(t *testing.T) {
+func TestOrphansAreEndedEvenIfTheyIgnoreSIGTERM(t *testing.T) {
 	data := dataDir(t)
 	polite := child(t, "exec sleep 60")
 	stubborn := child(t, "trap '' TERM; while :; do sleep 1; done")

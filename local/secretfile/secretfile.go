@@ -1,85 +1,71 @@
-// Package secretfile makes and keeps the secrets of the apps, one file an app, in the form in which Dapr's
-// secretstores.local.file (multiValued) and the services' SECRETS_FILE read them: {"SECRET":{"KEY":"VALUE"}}.
+// Package secretfile makes and keeps the secrets of the apps, one file for each app. The form is the one of Dapr's
+// secretstores.local.file (multiValued) and of the services' SECRETS_FILE: {"SECRET":{"KEY":"VALUE"}}.
 //
-// Promises: a secret is made once, from crypto/rand, and stays; the addresses around the passwords follow the server;
-// a file is readable by its owner alone (0600 in a folder of 0700) and one that others may read is refused; a file
-// that is damaged is an error that names it, and is kept as it is.
+// Promises:
+//   - A secret is made once, from crypto/rand, and stays. Only the addresses around the passwords follow the server.
+//   - Only its owner can read a file (0600 in a folder of 0700), also while it is written. A file that others may read is
+//     refused.
+//   - A damaged file is an error that names it. The file stays as it is, and the error quotes nothing of it.
 package secretfile
 
 import (
-	"crypto/ed25519"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/hex"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
-
-	"golang.org/x/mod/sumdb/note"
 
 	"github.com/taskwire/taskwire/local/atomicfile"
 	"github.com/taskwire/taskwire/pkg/events/apps"
 )
 
-const (
-	// passwordBytes is 256 bits, like the other keys.
-	passwordBytes = 32
-	// cursorKeyBytes is what the task API encrypts its list cursors with.
-	cursorKeyBytes = 32
-	// auditSigner is the name in the audit log's signatures. Verifiers know the log by it.
-	auditSigner = "taskwire-audit"
-	// othersMayRead are the permissions that nobody but the owner may have.
-	othersMayRead = 0o077
-)
+// othersMayRead are the permissions that nobody but the owner may have.
+const othersMayRead = 0o077
 
 // value is one secret: either a generated string, or a database role's password inside an address.
 type value struct {
 	secret, key string
-	role        string                 // set: the value is that role's database address
-	make        func() (string, error) // of a value that is not an address
+	role        string                 // if set, the value is the role's database address
+	make        func() (string, error) // makes a value that is not an address
 	check       func(string) error
 }
 
-// wanted is what each app's file holds.
+// wanted lists the content of each app's file.
 var wanted = map[string][]value{
 	apps.TaskAPI: {
-		{secret: "task-api", key: "database-url", role: "tasks_app"},
-		{secret: "task-api", key: "migrate-url", role: "tasks_owner"},
-		{secret: "task-api", key: "token-signing-key", make: newSigningKey, check: checkSigningKey},
-		{secret: "task-api", key: "cursor-key", make: newCursorKey, check: checkCursorKey},
+		{secret: apps.TaskAPI, key: "database-url", role: "tasks_app"},
+		{secret: apps.TaskAPI, key: "migrate-url", role: "tasks_owner"},
+		{secret: apps.TaskAPI, key: "token-signing-key", make: newSigningKey, check: checkSigningKey},
+		{secret: apps.TaskAPI, key: "cursor-key", make: newCursorKey, check: checkCursorKey},
 	},
 	apps.Audit: {
-		{secret: "audit", key: "database-url", role: "audit_app"},
-		{secret: "audit", key: "migrate-url", role: "audit_owner"},
-		{secret: "audit", key: "checkpoint-signing-key", make: newNoteKey, check: checkNoteKey},
+		{secret: apps.Audit, key: "database-url", role: "audit_app"},
+		{secret: apps.Audit, key: "migrate-url", role: "audit_owner"},
+		{secret: apps.Audit, key: "checkpoint-signing-key", make: newNoteKey, check: checkNoteKey},
 	},
 	apps.Notification: {
-		{secret: "notification", key: "database-url", role: "notifications_app"},
-		{secret: "notification", key: "migrate-url", role: "notifications_owner"},
+		{secret: apps.Notification, key: "database-url", role: "notifications_app"},
+		{secret: apps.Notification, key: "migrate-url", role: "notifications_owner"},
 	},
 	// The sidecar's state store takes its address from this secret (dapr-components/statestore.yaml).
 	apps.RecurringTask: {{secret: "statestore", key: "connection-string", role: "dapr_state"}},
 	apps.WebSocket:     nil,
 }
 
-// Set is the secrets of all apps.
+// Set holds the secrets of all apps.
 type Set struct {
 	dir       string
 	passwords map[string]string // by role
-	values    map[string]string // by app/secret/key, those that are no addresses
-	Made      bool              // something was made that was not there before
+	values    map[string]string // by app/secret/key, without the addresses
+	Made      bool              // at least one secret is new
 }
 
-// Path is the file of an app.
+// Path returns the file of an app.
 func Path(dir, app string) string { return filepath.Join(dir, app+".json") }
 
-// New makes all secrets anew, in memory: those of a cluster, which keeps them itself.
+// New makes a new set of all secrets, in memory. It is for a cluster, which keeps the secrets itself.
 func New() (*Set, error) {
 	s := &Set{passwords: map[string]string{}, values: map[string]string{}}
 	for _, app := range apps.All() {
@@ -92,7 +78,7 @@ func New() (*Set, error) {
 	return s, nil
 }
 
-// Load reads the files in dir and makes what is missing, in memory; Write puts it on disk.
+// Load reads the files in dir and makes missing secrets, in memory. Write writes the set to disk.
 func Load(dir string) (*Set, error) {
 	s := &Set{dir: dir, passwords: map[string]string{}, values: map[string]string{}}
 	if err := checkMode(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -112,7 +98,7 @@ func Load(dir string) (*Set, error) {
 	return s, nil
 }
 
-// take keeps the value that is in the file, or makes it.
+// take keeps the file's value, or makes one where there is none.
 func (s *Set) take(app string, v value, file map[string]map[string]string) error {
 	have, ok := file[v.secret][v.key]
 	switch {
@@ -139,7 +125,7 @@ func (s *Set) take(app string, v value, file map[string]map[string]string) error
 	return nil
 }
 
-// Password is a database role's password.
+// Password returns a database role's password.
 func (s *Set) Password(role string) (string, error) {
 	p, ok := s.passwords[role]
 	if !ok {
@@ -169,7 +155,7 @@ func (s *Set) Write(address func(role, password string) (string, error)) error {
 	return nil
 }
 
-// Of is an app's secrets by name and key. address makes a role's database address from its password.
+// Of returns an app's secrets by name and key. address makes a role's database address from its password.
 func (s *Set) Of(app string, address func(role, password string) (string, error)) (map[string]map[string]string, error) {
 	secrets := map[string]map[string]string{app: {}}
 	for _, v := range wanted[app] {
@@ -189,7 +175,7 @@ func (s *Set) Of(app string, address func(role, password string) (string, error)
 	return secrets, nil
 }
 
-// Value reads one value of the secret that an app has its own name's. An error never shows a value.
+// Value reads one value of the secret that has the app's own name. An error never shows a value.
 func Value(dir, app, key string) (string, error) {
 	file, err := readFile(Path(dir, app))
 	if err != nil {
@@ -197,12 +183,12 @@ func Value(dir, app, key string) (string, error) {
 	}
 	v := file[app][key]
 	if v == "" {
-		return "", fmt.Errorf("%s has no %s: nothing was started on this data folder yet. Start it with `taskwire up` (make up)", Path(dir, app), key)
+		return "", fmt.Errorf("%s has no %s: nothing was started on this data folder yet. Start Taskwire with `taskwire up` (make up)", Path(dir, app), key)
 	}
 	return v, nil
 }
 
-// readFile reads one app's file; an empty map where there is none.
+// readFile reads one app's file. It returns an empty map where there is none.
 func readFile(path string) (map[string]map[string]string, error) {
 	if err := checkMode(path); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -215,7 +201,7 @@ func readFile(path string) (map[string]map[string]string, error) {
 	}
 	var file map[string]map[string]string
 	if err := json.Unmarshal(raw, &file); err != nil {
-		// The text of a JSON error can quote what is in the file.
+		// A JSON error can quote the file.
 		return nil, fmt.Errorf(`%s is damaged: it is not JSON of the form {"SECRET":{"KEY":"VALUE"}}. The file is left as it is; move it away to have new secrets made`, path)
 	}
 	return file, nil
@@ -232,7 +218,7 @@ func checkMode(path string) error {
 	return nil
 }
 
-// passwordOf takes the password out of an address. Errors do not repeat the address.
+// passwordOf returns the password in an address. Errors do not repeat the address.
 func passwordOf(address string) (string, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.User == nil {
@@ -243,62 +229,4 @@ func passwordOf(address string) (string, error) {
 		return "", errors.New("not an address of a database with a password")
 	}
 	return password, nil
-}
-
-// NewToken is a random token for an app and its sidecar.
-func NewToken() string { return newPassword() }
-
-func newPassword() string {
-	raw := make([]byte, passwordBytes)
-	_, _ = rand.Read(raw) // it never fails: the program ends first
-	return hex.EncodeToString(raw)
-}
-
-func newCursorKey() (string, error) {
-	raw := make([]byte, cursorKeyBytes)
-	_, err := rand.Read(raw)
-	return hex.EncodeToString(raw), err
-}
-
-func checkCursorKey(s string) error {
-	if raw, err := hex.DecodeString(s); err != nil || len(raw) != cursorKeyBytes {
-		return fmt.Errorf("not %d bytes in hexadecimal", cursorKeyBytes)
-	}
-	return nil
-}
-
-func newSigningKey() (string, error) {
-	_, key, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return "", err
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return "", err
-	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), nil
-}
-
-func checkSigningKey(s string) error {
-	block, _ := pem.Decode([]byte(s))
-	if block == nil || block.Type != "PRIVATE KEY" {
-		return errors.New("not a PEM block PRIVATE KEY")
-	}
-	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if _, ok := key.(ed25519.PrivateKey); err != nil || !ok {
-		return errors.New("not an Ed25519 key in PKCS#8 form")
-	}
-	return nil
-}
-
-func newNoteKey() (string, error) {
-	signer, _, err := note.GenerateKey(rand.Reader, auditSigner)
-	return signer, err
-}
-
-func checkNoteKey(s string) error {
-	if signer, err := note.NewSigner(s); err != nil || !strings.HasPrefix(signer.Name(), auditSigner) {
-		return errors.New("not a note signer key of " + auditSigner)
-	}
-	return nil
 }

@@ -40,7 +40,7 @@ func read(t *testing.T, path string) map[string]map[string]string {
 	return file
 }
 
-func TestSecretsAreMadeOnceAndOnlyTheAddressFollowsTheServer(t *testing.T) {
+func TestSecretsStayAndOnlyAddressesFollowTheServer(t *testing.T) {
 	dir, first := made(t)
 	if !first.Made {
 		t.Error("Made: got false for new secrets")
@@ -67,7 +67,7 @@ func TestSecretsAreMadeOnceAndOnlyTheAddressFollowsTheServer(t *testing.T) {
 	}
 }
 
-func TestEachFileHasItsAppsSecretsAndNobodyElseMayReadIt(t *testing.T) {
+func TestEachFileHoldsItsAppsSecretsWithMode0600(t *testing.T) {
 	dir, set := made(t)
 	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("folder: got %v, %v, want mode 0700", info.Mode(), err)

@@ -15,9 +15,8 @@ import (
 	"github.com/taskwire/taskwire/local/runstate"
 )
 
-// superviseIn is the supervisor that the tests below kill: two parts that ignore being asked to end, so that the
-// kernel's Pdeathsig does not do the work that is tested. With a file "hang" in the folder it never finishes
-// recording.
+// superviseIn is the supervisor that the tests below kill. Its two parts ignore the signal that asks them to end, so the
+// kernel's Pdeathsig does not do the work under test. With a file "hang" in the folder it never finishes recording.
 func superviseIn(dir string) {
 	_, err := os.Stat(filepath.Join(dir, "hang"))
 	hang := err == nil
@@ -50,7 +49,7 @@ func startSupervisor(t *testing.T, dir string) *exec.Cmd {
 	return cmd
 }
 
-func TestTheNextRunEndsEverythingThatAKilledSupervisorLeft(t *testing.T) {
+func TestTheNextRunEndsWhatAKilledSupervisorLeft(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "run"), 0o755); err != nil {
 		t.Fatal(err)
@@ -77,9 +76,9 @@ func TestTheNextRunEndsEverythingThatAKilledSupervisorLeft(t *testing.T) {
 	}
 }
 
-// TestASupervisorKilledBetweenStartAndRecordLeavesNothing is the moment that no state file can cover: the process is
-// there and not yet on record. It waits at its gate, and the gate's other end dies with the supervisor.
-func TestASupervisorKilledBetweenStartAndRecordLeavesNothing(t *testing.T) {
+// TestASupervisorKilledBeforeTheRecordLeavesNothing tests the moment in which the process exists but is not recorded.
+// The process waits at its gate, and the gate's other end closes with the supervisor.
+func TestASupervisorKilledBeforeTheRecordLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "hang"), nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -101,7 +100,7 @@ func TestASupervisorKilledBetweenStartAndRecordLeavesNothing(t *testing.T) {
 	}
 }
 
-// runsHere says whether pid is still one of the test's processes.
+// runsHere reports whether pid is still one of the test's processes.
 func runsHere(pid int, dir string) bool {
 	if syscall.Kill(pid, 0) != nil {
 		return false

@@ -1,3 +1,5 @@
+// When one part is started, called ready, and ended.
+
 package supervise
 
 import (
@@ -17,21 +19,21 @@ type Part struct {
 	spec Spec
 
 	run  sync.Mutex    // held by Start and Stop
-	stop chan struct{} // closed to stop; nil while the part is not wanted
+	stop chan struct{} // closed to stop; nil while the part should be down
 	done chan struct{} // closed when it has stopped
 
 	mu       sync.Mutex
-	changed  chan struct{} // closed and renewed with every change
+	changed  chan struct{} // closed and replaced with every change
 	id       procid.ID
 	ready    bool
 	restarts int
-	deaths   int // in a row without having been ready
+	deaths   int // in a row, without having been ready
 	lastErr  error
 	since    time.Time
 	tail     []string
 }
 
-// Start wants the part up. It returns at once; a part that is up already stays as it is.
+// Start starts the part and returns at once. It does nothing for a part that is up.
 func (p *Part) Start() {
 	p.run.Lock()
 	defer p.run.Unlock()
@@ -43,7 +45,7 @@ func (p *Part) Start() {
 	go p.keep(p.stop, p.done)
 }
 
-// Stop wants the part down and returns when it is.
+// Stop stops the part and returns when it is down.
 func (p *Part) Stop() {
 	p.run.Lock()
 	defer p.run.Unlock()
@@ -61,13 +63,13 @@ func (p *Part) Signal(sig syscall.Signal) error {
 	id := p.id
 	p.mu.Unlock()
 	if id.PID == 0 {
-		return fmt.Errorf("signal %s: it has no process now", p.spec.Name)
+		return fmt.Errorf("signal %s: it has no running process", p.spec.Name)
 	}
-	id.Exe = "" // the gate in front of the program counts as the part
+	id.Exe = "" // the process may still be the gate and not the program
 	return id.SignalGroup(sig)
 }
 
-// Status is what is known of the part now.
+// Status returns the state of the part.
 func (p *Part) Status() Status {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -80,7 +82,7 @@ func (p *Part) keep(stop <-chan struct{}, done chan<- struct{}) {
 	for failures := 0; ; {
 		began := time.Now()
 		err := p.once(stop)
-		if err == nil { // it was told to stop
+		if err == nil { // it was asked to stop
 			return
 		}
 		if time.Since(began) >= p.s.stableAfter {
@@ -100,7 +102,7 @@ func (p *Part) keep(stop <-chan struct{}, done chan<- struct{}) {
 	}
 }
 
-// once runs one process of the part. nil: it ended because stop was closed.
+// once runs one process of the part. It returns nil if the process ended because stop was closed.
 func (p *Part) once(stop <-chan struct{}) error {
 	cmd, err := p.spec.Command()
 	if err != nil {
@@ -112,7 +114,7 @@ func (p *Part) once(stop <-chan struct{}) error {
 	}
 	id, err := procid.Of(proc.PID())
 	if err == nil {
-		id.Exe = "" // not known before the gate has opened
+		id.Exe = "" // the gate becomes the program later
 		p.update(func() { p.id, p.since = id, time.Now() })
 		err = p.s.Save()
 	}
@@ -132,7 +134,7 @@ func (p *Part) once(stop <-chan struct{}) error {
 		cancel()
 		watch.Wait()
 		p.update(func() { p.id, p.ready, p.since = procid.ID{}, false, time.Now() })
-		_ = p.s.Save() // a recorded process that has ended is recognised as such
+		_ = p.s.Save() // the next run would recognise an ended process anyway
 	}()
 
 	select {
@@ -140,7 +142,7 @@ func (p *Part) once(stop <-chan struct{}) error {
 		return proc.reason()
 	case <-stop:
 	}
-	cancel() // a part that ends is not asked whether it is ready
+	cancel() // no readiness questions while it ends
 	watch.Wait()
 	kind := Stopped
 	if !p.end(proc) {
@@ -150,7 +152,7 @@ func (p *Part) once(stop <-chan struct{}) error {
 	return nil
 }
 
-// end asks the process to end and kills it when its grace is over. It says whether asking was enough.
+// end asks the process to end and kills it when its grace is over. It reports whether asking was enough.
 func (p *Part) end(proc *process) bool {
 	_ = syscall.Kill(-proc.PID(), p.spec.Stop) // it may have ended meanwhile
 	grace := time.NewTimer(p.spec.Grace)
@@ -166,7 +168,7 @@ func (p *Part) end(proc *process) bool {
 	return false
 }
 
-// watch keeps asking whether the part is ready.
+// watch asks again and again whether the part is ready.
 func (p *Part) watch(ctx context.Context, id procid.ID) {
 	began, every, known := time.Now(), fastPoll, false
 	for {
@@ -181,7 +183,7 @@ func (p *Part) watch(ctx context.Context, id procid.ID) {
 		}
 		if now := err == nil; now != known {
 			known = now
-			// Told before it counts, so that who waits for the part has heard of it.
+			// The event comes before the change, so a caller of WaitReady has seen the event.
 			if now {
 				every = slowPoll
 				p.s.tell(Event{Kind: Ready, Part: p.spec.Name, PID: id.PID, Took: time.Since(began)})
@@ -194,7 +196,7 @@ func (p *Part) watch(ctx context.Context, id procid.ID) {
 				if now {
 					p.deaths = 0
 					if full, err := procid.Of(id.PID); err == nil && full.Start == id.Start {
-						p.id = full // with its program, now that it runs
+						p.id = full // with its program, which runs now
 					}
 				}
 			})
@@ -248,7 +250,7 @@ func (p *Part) waitReady(ctx context.Context) error {
 	}
 }
 
-// exitError says how a process ended.
+// exitError returns an error that says how a process ended.
 func exitError(state *os.ProcessState) error {
 	if ws, ok := state.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 		return fmt.Errorf("ended by signal %q", ws.Signal())

@@ -1,3 +1,5 @@
+// How a process is started behind its gate, and how its output is read.
+
 package supervise
 
 import (
@@ -17,17 +19,17 @@ import (
 )
 
 const (
-	// maxLine is where a line of output is cut; a longer one goes on as the next line.
+	// maxLine is where a line of output is cut. The rest becomes the next line.
 	maxLine = 64 << 10
-	// drainTime is how long output is still read after a process has ended: a descendant that left its group may
-	// hold the pipe open for ever.
+	// drainTime is how long output is read after a process has ended. A descendant that left its group may hold the pipe
+	// open for ever.
 	drainTime = 500 * time.Millisecond
-	// gateScript waits for a line on its input before it becomes the program, and gives up if the other end is closed.
+	// gateScript waits for a line on its input before it becomes the program. It ends if the other end of the input is closed.
 	gateScript = `read -r go || exit 1; exec "$@" </dev/null`
 )
 
-// starter starts processes from one thread that lives as long as the supervisor: Pdeathsig fires when the thread
-// that forked ends, not the process.
+// starter starts processes from one thread that lives as long as the supervisor, because Pdeathsig fires when the thread that
+// forked ends, not when its process ends.
 type starter struct {
 	work  chan func()
 	ended chan struct{}
@@ -54,7 +56,7 @@ func (s *starter) close() {
 type process struct {
 	cmd   *exec.Cmd
 	gate  *os.File      // written to once
-	ended chan struct{} // closed when it has ended and its output is read
+	ended chan struct{} // closed when it has ended and its output was read
 	state *os.ProcessState
 }
 
@@ -107,7 +109,7 @@ func (s *starter) start(c Command, deathSignal syscall.Signal, line func([]byte)
 	go func() {
 		_ = cmd.Wait() // the state says how it ended
 		p.state = cmd.ProcessState
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what it left in its group
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // the rest of its group
 		_ = out.SetReadDeadline(time.Now().Add(drainTime))
 		read.Wait()
 		out.Close()
@@ -119,7 +121,7 @@ func (s *starter) start(c Command, deathSignal syscall.Signal, line func([]byte)
 
 // open lets the process become its program.
 func (p *process) open() {
-	_, _ = p.gate.WriteString("go\n") // a process that is gone already is seen by ended
+	_, _ = p.gate.WriteString("go\n") // it fails if the process has ended, which ended shows
 	p.gate.Close()
 }
 
@@ -134,13 +136,13 @@ func (p *process) kill() {
 	if err != nil {
 		return // ended
 	}
-	_ = id.KillTree() // it ended meanwhile
+	_ = id.KillTree() // it fails if the process has ended
 }
 
-// reason says how it ended. Call it only when ended is closed.
+// reason returns an error that says how the process ended. Call it after ended is closed.
 func (p *process) reason() error { return exitError(p.state) }
 
-// readLines hands each line to fn until the pipe is closed or its deadline is over.
+// readLines calls fn with each line until the pipe is closed or its deadline is over.
 func readLines(r io.Reader, fn func([]byte)) {
 	br := bufio.NewReaderSize(r, maxLine)
 	for {

@@ -4,5 +4,5 @@ package supervise
 
 import "syscall"
 
-// setDeathSignal does nothing: the next start's clean-up is all there is.
+// setDeathSignal does nothing here. The next run's clean-up ends the processes of a dead supervisor.
 func setDeathSignal(*syscall.SysProcAttr, syscall.Signal) {}

@@ -1,15 +1,15 @@
 // Package supervise keeps processes running.
 //
 // Promises, for each part:
-//   - It runs in a process group of its own, so that ending it ends what it started, and a Ctrl-C in the terminal
-//     reaches the supervisor alone, which then stops the parts in order.
-//   - It does not begin its work before its pid is recorded (Config.Record has returned): a supervisor that dies at
-//     any moment leaves no process that the next one does not know.
-//   - When it ends by itself it is started again, after a delay that doubles with each quick death and is forgotten
-//     after a stable run.
-//   - Stop asks it to end, and kills its whole process tree when its grace is over or when Hurry was called.
+//   - It runs in a process group of its own. Its end ends what it started, and a Ctrl-C in the terminal reaches only the
+//     supervisor, which stops the parts in order.
+//   - It begins its work after its pid was recorded (Config.Record has returned). So a supervisor that dies at any moment
+//     leaves no process that the next one does not know.
+//   - If it ends by itself, it is started again after a delay. The delay doubles with each quick end and starts over after
+//     a stable run.
+//   - Stop asks it to end. When its grace is over, or Hurry was called, its whole process tree is killed.
 //
-// On Linux the parts are asked to end too when the supervisor dies (Pdeathsig). Nothing depends on that.
+// On Linux the kernel also asks the parts to end when the supervisor dies (Pdeathsig). Nothing depends on that.
 package supervise
 
 import (
@@ -27,19 +27,19 @@ import (
 const (
 	// firstDelay is the pause before a part that died is started again.
 	firstDelay = 200 * time.Millisecond
-	// maxDelay bounds it: a person who repaired the cause waits no longer.
+	// maxDelay bounds the pause, for the person who has repaired the cause.
 	maxDelay = 5 * time.Second
-	// stableAfter is how long a part must run for its earlier deaths to be forgotten. A sidecar without its broker
-	// lives for 5 s.
+	// stableAfter is how long a part has to run until its earlier ends no longer count. A sidecar without its broker runs for
+	// 5 s.
 	stableAfter = 10 * time.Second
-	// fastPoll is how often a part is asked whether it is ready until it is, slowPoll afterwards.
+	// fastPoll is the time between two readiness questions until a part is ready, slowPoll afterwards.
 	fastPoll = 25 * time.Millisecond
 	slowPoll = 2 * time.Second
 	// readyTimeout bounds one such question.
 	readyTimeout = 2 * time.Second
 	// earlyDeaths in a row, without having been ready, make WaitReady give up.
 	earlyDeaths = 5
-	// lastLines of a part's output are kept to say why it died.
+	// lastLines of a part's output are kept, to show why it ended.
 	lastLines = 12
 )
 
@@ -57,13 +57,13 @@ func Delay(failures int) time.Duration {
 // Spec describes a part.
 type Spec struct {
 	Name string
-	// Command is what to run; it is asked anew before each start.
+	// Command returns what to run. It is called before each start.
 	Command func() (Command, error)
-	// Ready says whether the part can do its work; nil where running is enough.
+	// Ready returns nil if the part can do its work. Without it, a part that runs is ready.
 	Ready func(ctx context.Context) error
-	// Lines gets each line of output without its end. It must not keep the slice.
+	// Lines gets each line of output without its line end. It must not keep the slice.
 	Lines func(line []byte)
-	// Stop asks the part to end (default SIGTERM); after Grace it is killed.
+	// Stop is the signal that asks the part to end (default SIGTERM). After Grace it is killed.
 	Stop  syscall.Signal
 	Grace time.Duration
 	Port  int // shown in the status
@@ -77,7 +77,7 @@ type Command struct {
 	Dir  string
 	// Attr holds the credentials where the part runs as another user.
 	Attr *syscall.SysProcAttr
-	// ExtraFiles become its descriptors 3 and on.
+	// ExtraFiles become its file descriptors from 3 on.
 	ExtraFiles []*os.File
 }
 
@@ -89,9 +89,9 @@ const (
 	Started Kind = iota + 1
 	Ready
 	Unready // it was ready before
-	Died    // by itself; it is started again after Delay
-	Stopped // as it was told
-	Killed  // told to stop, but had to be killed
+	Died    // it ended by itself; it starts again after Delay
+	Stopped // it ended when it was asked
+	Killed  // it did not end in time when it was asked
 )
 
 // Event is something that happened to a part.
@@ -100,19 +100,19 @@ type Event struct {
 	Part  string
 	PID   int
 	Took  time.Duration // Ready: since the start of this process
-	Delay time.Duration // Died: until it is started again
-	Err   error         // Died, Unready: why
+	Delay time.Duration // Died: until the next start
+	Err   error         // Died, Unready: the reason
 }
 
-// Config is what a Supervisor tells others.
+// Config holds the functions that a Supervisor calls. Both may be nil.
 type Config struct {
-	// Record puts the state of all parts on disk. A start does not go ahead without it.
+	// Record writes the state of all parts to disk. If it fails, a part does not start.
 	Record func([]Status) error
-	// Event is told what happens, from several goroutines.
+	// Event gets what happens, from several goroutines.
 	Event func(Event)
 }
 
-// Status is what is known of a part.
+// Status is the state of a part.
 type Status struct {
 	Name     string
 	ID       procid.ID // PID 0: no process
@@ -142,7 +142,7 @@ func New(cfg Config) *Supervisor {
 	return &Supervisor{cfg: cfg, starter: newStarter(), hurry: make(chan struct{}), stableAfter: stableAfter}
 }
 
-// Add adds a part; it does not start it.
+// Add adds a part without starting it.
 func (s *Supervisor) Add(spec Spec) *Part {
 	if spec.Stop == 0 {
 		spec.Stop = syscall.SIGTERM
@@ -189,10 +189,10 @@ func (s *Supervisor) Stop(names ...string) {
 	wg.Wait()
 }
 
-// Hurry makes every stop, running or to come, a kill.
+// Hurry turns every running or later stop into a kill.
 func (s *Supervisor) Hurry() { s.hurried.Do(func() { close(s.hurry) }) }
 
-// Close stops what still runs and ends the supervisor.
+// Close stops the parts that still run and ends the supervisor.
 func (s *Supervisor) Close() {
 	var names []string
 	for _, st := range s.Status() {
@@ -202,8 +202,7 @@ func (s *Supervisor) Close() {
 	s.starter.close()
 }
 
-// Save records the parts now, after every record that is under way: so what the recording function knows besides cannot
-// be overwritten by what it knew before.
+// Save records the parts now. It waits for a record that is being written, so an older record never replaces a newer one.
 func (s *Supervisor) Save() error {
 	s.record.Lock()
 	defer s.record.Unlock()
@@ -219,7 +218,7 @@ func (s *Supervisor) tell(e Event) {
 	}
 }
 
-// DiedError is a part that does not stay up.
+// DiedError says that a part ends again and again.
 type DiedError struct {
 	Part   string
 	Deaths int
@@ -233,8 +232,8 @@ func (e *DiedError) Error() string {
 
 func (e *DiedError) Unwrap() error { return e.Err }
 
-// WaitReady returns when every named part is ready, a *DiedError when one of them dies again and again without having
-// been ready, or ctx's error with what is not ready.
+// WaitReady returns nil when every named part is ready. It returns a *DiedError when one of them ends again and again without
+// having been ready, and an error that wraps ctx's and names the missing parts when ctx is done.
 func (s *Supervisor) WaitReady(ctx context.Context, names ...string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -19,7 +19,7 @@ import (
 	"github.com/taskwire/taskwire/local/procid"
 )
 
-// helperEnv makes the test binary a supervisor of its own, for the tests that kill it.
+// helperEnv makes the test binary a supervisor that a test kills.
 const helperEnv = "TASKWIRE_TEST_SUPERVISOR"
 
 func TestMain(m *testing.M) {
@@ -160,7 +160,7 @@ func TestAStableRunForgetsEarlierDeaths(t *testing.T) {
 	}
 }
 
-func TestStopAsksFirstAndKillsTheWholeTreeWhenTheGraceIsOver(t *testing.T) {
+func TestStopAsksAndThenKillsTheWholeTree(t *testing.T) {
 	stubborn := sh("stubborn", "trap '' TERM; sleep 60 & echo child $!; while :; do wait; done")
 	stubborn.Grace = 50 * time.Millisecond
 	child := make(chan int, 1)
@@ -208,7 +208,7 @@ func TestHurryKillsWithoutWaitingForTheGrace(t *testing.T) {
 	}
 }
 
-func TestWhatAPartLeavesInItsGroupEndsWithIt(t *testing.T) {
+func TestTheRestOfAPartsGroupEndsWithIt(t *testing.T) {
 	pid := make(chan int, 10)
 	spec := sh("a", "sleep 60 & echo $!; exit 1")
 	spec.Lines = func(line []byte) {
@@ -227,7 +227,7 @@ func TestWhatAPartLeavesInItsGroupEndsWithIt(t *testing.T) {
 	})
 }
 
-func TestAProcessThatCouldNotBeRecordedNeverRuns(t *testing.T) {
+func TestAProcessThatIsNotRecordedNeverRuns(t *testing.T) {
 	mark := filepath.Join(t.TempDir(), "ran")
 	var mu sync.Mutex
 	broken := true
@@ -252,7 +252,7 @@ func TestAProcessThatCouldNotBeRecordedNeverRuns(t *testing.T) {
 	eventually(t, "it runs once it can be recorded", func() bool { _, err := os.Stat(mark); return err == nil })
 }
 
-func TestAPartThatDiesAgainAndAgainSaysWhatItSaidLast(t *testing.T) {
+func TestAPartThatKeepsDyingShowsItsLastLines(t *testing.T) {
 	s, _ := newSupervisor(t, func() Spec {
 		spec := sh("a", "echo cannot open the door; exit 7")
 		spec.Ready = func(context.Context) error { return errors.New("not yet") }
@@ -291,7 +291,7 @@ func TestWaitReadyNamesWhatIsNotReady(t *testing.T) {
 	}
 }
 
-func TestOutputArrivesLineByLineAndLongLinesAreCut(t *testing.T) {
+func TestOutputArrivesInLinesAndLongOnesAreCut(t *testing.T) {
 	var mu sync.Mutex
 	var lines []string
 	spec := sh("a", `printf 'one\ntwo\r\n'; head -c 100000 /dev/zero | tr '\0' x; echo; printf end; exec sleep 60`)
@@ -311,8 +311,8 @@ func TestOutputArrivesLineByLineAndLongLinesAreCut(t *testing.T) {
 	}
 }
 
-// TestARecordThatIsAskedForComesLast: one that was under way, with what was known before, cannot be written after it.
-func TestARecordThatIsAskedForComesLast(t *testing.T) {
+// TestAnOlderRecordNeverReplacesANewerOne: an older record that is being written must not replace it.
+func TestAnOlderRecordNeverReplacesANewerOne(t *testing.T) {
 	var known atomic.Int64
 	var written int64 // by the recording function alone, which runs once at a time
 	entered, slow := make(chan struct{}), make(chan struct{})

@@ -1,9 +1,12 @@
 package main
 
-import "github.com/taskwire/taskwire/pkg/platform/config"
+import (
+	"github.com/taskwire/taskwire/pkg/events/apps"
+	"github.com/taskwire/taskwire/pkg/platform/config"
+)
 
 // appID is the service's name to Dapr, the name of its secret and its consumer group.
-const appID = "audit"
+const appID = apps.Audit
 
 // The keys of the service's secret.
 const (

@@ -3,11 +3,12 @@ package main
 import (
 	"time"
 
+	"github.com/taskwire/taskwire/pkg/events/apps"
 	"github.com/taskwire/taskwire/pkg/platform/config"
 )
 
 // appID is the service's name to Dapr, the name of its secret and its consumer group.
-const appID = "notification"
+const appID = apps.Notification
 
 // The keys of the service's secret.
 const (

@@ -1,9 +1,12 @@
 package main
 
-import "github.com/taskwire/taskwire/pkg/platform/config"
+import (
+	"github.com/taskwire/taskwire/pkg/events/apps"
+	"github.com/taskwire/taskwire/pkg/platform/config"
+)
 
 // appID is the service's name to Dapr. Its consumer groups begin with it: each replica has its own.
-const appID = "websocket"
+const appID = apps.WebSocket
 
 // settings are the service's environment variables.
 type settings struct {

@@ -1,7 +1,7 @@
-// Package apitest holds a service's routes and answers against the API document that all services share, in tests.
+// Package apitest compares a service's routes and answers with the API document that all services share.
 //
-// It promises: a route that the document does not have, and one that only the document has, fails the test; so does an
-// answer whose status, media type, headers or body the document does not tell, and one with a member more than it tells.
+// It promises that a test fails for a route that only the service or only the document has, for an answer whose status,
+// media type, headers or body is not documented, and for an answer with an undocumented member.
 package apitest
 
 import (
@@ -21,10 +21,10 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 )
 
-// Document is the API document twice: as it is served, and with every object of an answer closed.
+// Document is the API document in two forms: as it is served, and with every object closed to undocumented members.
 type Document struct{ Served, Closed *openapi3.T }
 
-// init makes the validator read what our services send.
+// init adds the formats and media types of our services to the validator.
 func init() {
 	openapi3.DefineStringFormatValidator("uuid", openapi3.NewRegexpFormatValidator(openapi3.FormatOfStringForUUIDOfRFC9562))
 	openapi3.DefineStringFormatValidator("email", openapi3.NewRegexpFormatValidator(openapi3.FormatOfStringForEmail))
@@ -35,17 +35,17 @@ func init() {
 	}
 }
 
-// File is Load of a file.
+// File reads a document from a file, as Load does.
 func File(t testing.TB, name string) Document {
 	t.Helper()
-	raw, err := os.ReadFile(name) // a test's own file
+	raw, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return Load(t, raw)
 }
 
-// Load reads a document, in YAML or JSON, that must be valid OpenAPI.
+// Load reads a document in YAML or JSON. It fails the test if the document is not valid OpenAPI.
 func Load(t testing.TB, raw []byte) Document {
 	t.Helper()
 	load := func(raw []byte) *openapi3.T {
@@ -55,7 +55,7 @@ func Load(t testing.TB, raw []byte) Document {
 			t.Fatalf("load the API document: %v", err)
 		}
 		if err := doc.Validate(loader.Context); err != nil {
-			t.Fatalf("the API document is no valid OpenAPI: %v", err)
+			t.Fatalf("the API document is not valid OpenAPI: %v", err)
 		}
 		return doc
 	}
@@ -75,7 +75,7 @@ func Load(t testing.TB, raw []byte) Document {
 	return Document{served, load(encoded)}
 }
 
-// closeObjects refuses other members in each schema that names some.
+// closeObjects makes each schema with members refuse other members.
 func closeObjects(node any) {
 	switch v := node.(type) {
 	case map[string]any:
@@ -95,8 +95,8 @@ func closeObjects(node any) {
 
 var ginParameter = regexp.MustCompile(`:(\w+)`)
 
-// CheckRoutes holds the routes of a service ("GET /api/v1/tasks/:id") against the operations whose x-service names it,
-// both ways.
+// CheckRoutes compares the routes of a service ("GET /api/v1/tasks/:id") with the operations whose x-service names it, in
+// both directions.
 func (d Document) CheckRoutes(t testing.TB, service string, routes []string) {
 	t.Helper()
 	var documented, served []string
@@ -122,7 +122,7 @@ func (d Document) CheckRoutes(t testing.TB, service string, routes []string) {
 	}
 }
 
-// CheckAnswer holds an answer against the document. An address that the document does not have is left alone.
+// CheckAnswer compares an answer with the document. It ignores addresses that the document does not have.
 func (d Document) CheckAnswer(t testing.TB, method, target string, status int, header http.Header, body []byte) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, target, http.NoBody)
@@ -135,11 +135,11 @@ func (d Document) CheckAnswer(t testing.TB, method, target string, status int, h
 		return
 	}
 	if err := d.Validate(Input(d.Closed, path, method, params, req), status, header, body); err != nil {
-		t.Errorf("%s %s: got %d %.500s, which the API document does not have: %v", method, target, status, body, err)
+		t.Errorf("%s %s: got %d %.500s, which is not in the API document: %v", method, target, status, body, err)
 	}
 }
 
-// match finds the path of the document that an address belongs to.
+// match returns the document's path for an address.
 func (d Document) match(address string) (path string, params map[string]string) {
 	got := strings.Split(address, "/")
 	for candidate := range d.Closed.Paths.Map() {
@@ -162,7 +162,7 @@ func (d Document) match(address string) (path string, params map[string]string) 
 	return path, params
 }
 
-// Input is a request as the validator wants it.
+// Input returns a request in the validator's form.
 func Input(doc *openapi3.T, path, method string, params map[string]string, req *http.Request) *openapi3filter.RequestValidationInput {
 	item := doc.Paths.Value(path)
 	return &openapi3filter.RequestValidationInput{
@@ -172,10 +172,10 @@ func Input(doc *openapi3.T, path, method string, params map[string]string, req *
 	}
 }
 
-// ndjson is one JSON value a line; the document's schema is for each of them.
+// ndjson has one JSON value in each line. The document's schema describes one value.
 const ndjson = "application/x-ndjson"
 
-// Validate says what is wrong with an answer to a request: nil where status, headers and body are documented.
+// Validate returns nil if status, headers and body of an answer are documented, else what is wrong.
 func (d Document) Validate(request *openapi3filter.RequestValidationInput, status int, header http.Header, body []byte) error {
 	if media, _, _ := strings.Cut(header.Get("Content-Type"), ";"); media == ndjson {
 		for line := range bytes.Lines(body) {

@@ -1,3 +1,5 @@
+// Values that a schema allows, and values that it refuses.
+
 package apitest
 
 import (
@@ -10,31 +12,31 @@ import (
 	"github.com/google/uuid"
 )
 
-// Generator makes values from schemas. The same seed makes the same values. Named makes those of the members and
-// parameters whose rule a schema cannot tell.
+// Generator makes values from schemas. The same seed makes the same values. Named makes the values of members and parameters
+// whose rules a schema cannot express.
 type Generator struct {
 	*rand.Rand
 	Named map[string]func(g Generator) any
 }
 
-// NewGenerator makes the Generator of a seed.
+// NewGenerator returns the Generator of a seed.
 func NewGenerator(seed uint64, named map[string]func(g Generator) any) Generator {
-	return Generator{rand.New(rand.NewPCG(seed, 1)), named} // repeatable
+	return Generator{rand.New(rand.NewPCG(seed, 1)), named}
 }
 
-// Pick is one of a list.
+// Pick returns one item of a list.
 func Pick[T any](g Generator, list []T) T { return list[g.IntN(len(list))] }
 
-// runes are what texts are made of: each is one character in NFC, whatever stands beside it.
+// runes are the characters of generated texts. Each stays one character in NFC next to any other.
 var runes = []rune("abcXYZ019 .,-_äßøéЖя中文字日本אبऄ€𝒳😀🚀")
 
-// Instant is a time in RFC 3339, from the year 1901 on.
+// Instant returns a time in RFC 3339 from the year 1901 on.
 func (g Generator) Instant() string {
 	at := time.Date(1901+g.IntN(8000), 1, 1+g.IntN(365), g.IntN(24), g.IntN(60), g.IntN(60), 0, time.UTC)
 	return at.Format(time.RFC3339)
 }
 
-// Value makes a value that the schema takes.
+// Value returns a value that the schema allows.
 func (g Generator) Value(name string, s *openapi3.Schema) any {
 	if make, ok := g.Named[name]; ok && !s.Type.Includes("object") {
 		return make(g)
@@ -102,7 +104,7 @@ func bounds(s *openapi3.Schema, lo, hi float64) (float64, float64) {
 	return lo, hi
 }
 
-// text is a string of the schema's format or length, often of the shortest or the longest.
+// text returns a string of the schema's format or length, often the shortest or the longest.
 func (g Generator) text(s *openapi3.Schema) string {
 	switch s.Format {
 	case "uuid":
@@ -120,7 +122,7 @@ func (g Generator) text(s *openapi3.Schema) string {
 	return g.Letters(n)
 }
 
-// Letters makes a text of n characters that begins and ends with none that a server would trim.
+// Letters returns a text of n characters. A server would trim none of them.
 func (g Generator) Letters(n int) string {
 	out := make([]rune, n)
 	for i := range out {
@@ -132,13 +134,13 @@ func (g Generator) Letters(n int) string {
 	return string(out)
 }
 
-// Fault is a value that a schema refuses, and why.
+// Fault is a value that a schema refuses, with the reason.
 type Fault struct {
 	Why   string
 	Value any
 }
 
-// Faults are values that the schema refuses, one for each of its rules.
+// Faults returns values that the schema refuses, one for each of its rules.
 func (g Generator) Faults(s *openapi3.Schema) []Fault {
 	var out []Fault
 	add := func(why string, v any) { out = append(out, Fault{why, v}) }
@@ -188,7 +190,7 @@ func (g Generator) Faults(s *openapi3.Schema) []Fault {
 	return out
 }
 
-// distinct are n texts of which none is another's double in any case.
+// distinct returns n different texts. They differ also without regard to case.
 func (g Generator) distinct(n int) []any {
 	out := make([]any, n)
 	for i := range out {

@@ -1,3 +1,5 @@
+// Which requests are sent to a service, and which answers are right.
+
 package apitest
 
 import (
@@ -16,14 +18,14 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 )
 
-// Probe sends requests that are made from the document, right ones and wrong ones, to all operations of a service.
+// Probe sends generated requests, valid and invalid ones, to all operations of a service.
 type Probe struct {
 	Generator
 	Document Document
 	Service  string
-	// Send sends a request as a user who may.
+	// Send sends a request as a user with the needed rights.
 	Send func(*http.Request) (status int, header http.Header, body []byte)
-	// Sensible keeps the rules of an operation that a schema does not tell. It may be nil.
+	// Sensible changes a request to keep the rules that a schema does not express. It may be nil.
 	Sensible func(operation string, path map[string]string, query url.Values, body map[string]any)
 }
 
@@ -68,9 +70,9 @@ func (r probed) request(t testing.TB) *http.Request {
 	return req
 }
 
-// Run sends a right and a wrong request to each operation, so many times. A right one must be answered as the document
-// says, and not as one that is wrong; a wrong one must be a 4xx problem that names the field. It returns how many
-// answers each operation and status had.
+// Run sends a valid and an invalid request to each operation in each round. The answer to a valid request has to be
+// documented and must not call the request invalid. The answer to an invalid one has to be a 4xx problem that names the
+// field. Run returns the number of answers by operation and status.
 func (p Probe) Run(t testing.TB, rounds int) map[string]int {
 	t.Helper()
 	count := map[string]int{}
@@ -122,7 +124,7 @@ func (p Probe) send(t testing.TB, r probed) (int, []byte) {
 	return status, body
 }
 
-// make makes a request that the document allows. A cursor is the server's to make, so there is none.
+// make returns a request that the document allows. It has no cursor, because only the server makes cursors.
 func (p Probe) make(op *openapi3.Operation, method, path string, item *openapi3.PathItem) probed {
 	r := probed{op: op, method: method, path: path, params: map[string]string{}, query: url.Values{}}
 	for _, ref := range slices.Concat(item.Parameters, op.Parameters) {
@@ -149,18 +151,18 @@ func (p Probe) make(op *openapi3.Operation, method, path string, item *openapi3.
 	return r
 }
 
-// damage breaks one thing of a request; why is "" where it found none.
+// damage breaks one rule of a request. why is "" if there is nothing to break.
 func (p Probe) damage(r *probed) (field, why string) {
 	if r.schema != nil && p.IntN(3) > 0 {
-		if len(r.schema.Required) == 0 { // its members may be there in each other's place: what is wrong stands alone
+		if len(r.schema.Required) == 0 { // the members may exclude each other, so the wrong one is sent alone
 			clear(r.body)
 		}
 		if p.IntN(4) == 0 {
 			r.body["unheard_of"] = 1
-			return "unheard_of", "is no member"
+			return "unheard_of", "is an unknown member"
 		}
 		field = Pick(p.Generator, slices.Sorted(maps.Keys(r.schema.Properties)))
-		faults := slices.DeleteFunc(p.Faults(r.schema.Properties[field].Value), func(f Fault) bool { return f.Value == nil }) // as if it were left out
+		faults := slices.DeleteFunc(p.Faults(r.schema.Properties[field].Value), func(f Fault) bool { return f.Value == nil }) // null means the same as no member
 		if len(faults) == 0 {
 			return "", ""
 		}
@@ -171,7 +173,7 @@ func (p Probe) damage(r *probed) (field, why string) {
 	queries := slices.DeleteFunc(slices.Clone(r.parameters), func(q *openapi3.Parameter) bool { return q.In != "query" })
 	if len(queries) == 0 || p.IntN(4) == 0 {
 		r.query.Set("unheard_of", "1")
-		return "unheard_of", "is no parameter"
+		return "unheard_of", "is an unknown parameter"
 	}
 	q := Pick(p.Generator, queries)
 	schema := q.Schema.Value
@@ -194,7 +196,7 @@ func (p Probe) damage(r *probed) (field, why string) {
 	return q.Name, fault.Why
 }
 
-// queryTexts is a value as a query has it.
+// queryTexts returns a value in the form of a query.
 func queryTexts(v any) []string {
 	list, ok := v.([]any)
 	if !ok {

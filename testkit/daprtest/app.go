@@ -1,8 +1,11 @@
+// The app that a sidecar talks to.
+
 package daprtest
 
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -12,7 +15,7 @@ import (
 	"time"
 )
 
-// Request is what a sidecar asked an app.
+// Request is one request of a sidecar to an app.
 type Request struct {
 	Method, Path string
 	ID           string // of the CloudEvent, when it is one
@@ -21,7 +24,7 @@ type Request struct {
 	Attempt      int // 1 for the first request with this path and id
 }
 
-// Answer is what an app answers. The zero value is 200 without a body, which takes a delivery.
+// Answer is an app's answer. The zero value is 200 without a body, which acknowledges a delivery.
 type Answer struct {
 	Status int
 	Body   string
@@ -30,18 +33,19 @@ type Answer struct {
 // Retry asks for another delivery.
 var Retry = Answer{Status: http.StatusOK, Body: `{"status":"RETRY"}`}
 
-// App is an HTTP app as a sidecar sees it. It keeps what it was asked.
+// App is an HTTP app as a sidecar sees it. It keeps the requests that it got.
 type App struct {
 	Port    int
 	answer  func(Request) Answer
 	mu      sync.Mutex
 	asked   []Request
 	sick    bool
-	changed chan struct{}
+	failed  int           // health probes that found it sick, in a row
+	changed chan struct{} // closed and replaced with every change
 }
 
-// NewApp serves until the test ends. answer may be nil: every request is then taken. It is not asked about GET
-// /healthz, see SetHealthy.
+// NewApp serves until the test ends. A nil answer acknowledges every request. Health probes (GET /healthz) do not reach
+// answer, see SetHealthy.
 func NewApp(t testing.TB, answer func(Request) Answer) *App {
 	t.Helper()
 	ln, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
@@ -56,11 +60,17 @@ func NewApp(t testing.TB, answer func(Request) Answer) *App {
 	return a
 }
 
-// SetHealthy sets what the app answers its sidecar's probes. It is healthy at first.
+// SetHealthy sets how the app answers its sidecar's health probes. It is healthy at first.
 func (a *App) SetHealthy(healthy bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.sick = !healthy
+	a.sick, a.failed = !healthy, 0
+}
+
+// WaitFailedProbes waits until that many health probes have failed in a row.
+func (a *App) WaitFailedProbes(t testing.TB, n int) {
+	t.Helper()
+	a.wait(t, waitTimeout, fmt.Sprint(n, " health probes that fail"), func() bool { return a.failed >= n })
 }
 
 func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -76,6 +86,10 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	if r.Method == http.MethodGet && r.URL.Path == "/healthz" {
 		sick := a.sick
+		if sick {
+			a.failed++
+			a.announce()
+		}
 		a.mu.Unlock()
 		if sick {
 			w.WriteHeader(http.StatusServiceUnavailable)
@@ -88,8 +102,7 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	a.asked = append(a.asked, req)
-	close(a.changed)
-	a.changed = make(chan struct{})
+	a.announce()
 	a.mu.Unlock()
 	if a.answer == nil {
 		return
@@ -101,14 +114,20 @@ func (a *App) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, answer.Body)
 }
 
-// Asked are the requests so far, probes left out.
+// announce wakes those who wait for a change. The caller holds mu.
+func (a *App) announce() {
+	close(a.changed)
+	a.changed = make(chan struct{})
+}
+
+// Asked returns the requests so far, without health probes.
 func (a *App) Asked() []Request {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return slices.Clone(a.asked)
 }
 
-// Delivered are the ids of the events delivered so far, in the order of their deliveries.
+// Delivered returns the ids of the events delivered so far, in the order of their deliveries.
 func (a *App) Delivered() []string {
 	var ids []string
 	for _, r := range a.Asked() {
@@ -119,21 +138,35 @@ func (a *App) Delivered() []string {
 	return ids
 }
 
-// Wait waits until is true of the requests so far, and fails the test when it does not become so within the time.
+// waitTimeout bounds the wait for a request that has to come.
+const waitTimeout = 20 * time.Second
+
+// Wait waits until is holds for the requests so far. It fails the test if that takes longer than within.
 func (a *App) Wait(t testing.TB, within time.Duration, what string, is func([]Request) bool) []Request {
+	t.Helper()
+	var asked []Request
+	a.wait(t, within, what, func() bool {
+		asked = slices.Clone(a.asked)
+		return is(asked)
+	})
+	return asked
+}
+
+// wait calls is, with mu held, after every change until it returns true.
+func (a *App) wait(t testing.TB, within time.Duration, what string, is func() bool) {
 	t.Helper()
 	deadline := time.After(within)
 	for {
 		a.mu.Lock()
-		asked, changed := slices.Clone(a.asked), a.changed
+		done, changed := is(), a.changed
 		a.mu.Unlock()
-		if is(asked) {
-			return asked
+		if done {
+			return
 		}
 		select {
 		case <-changed:
 		case <-deadline:
-			t.Fatalf("not within %s: %s; the app was asked %s", within, what, summary(asked))
+			t.Fatalf("not within %s: %s; the app got %s", within, what, summary(a.Asked()))
 		}
 	}
 }
@@ -141,7 +174,7 @@ func (a *App) Wait(t testing.TB, within time.Duration, what string, is func([]Re
 // WaitFor waits until every id was delivered.
 func (a *App) WaitFor(t testing.TB, ids ...string) {
 	t.Helper()
-	a.Wait(t, 20*time.Second, "deliveries of "+summaryOf(ids), func(asked []Request) bool {
+	a.Wait(t, waitTimeout, "deliveries of "+summaryOf(ids), func(asked []Request) bool {
 		for _, id := range ids {
 			if !slices.ContainsFunc(asked, func(r Request) bool { return r.ID == id }) {
 				return false

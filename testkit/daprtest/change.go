@@ -1,3 +1,5 @@
+// Changes of the rendered resources.
+
 package daprtest
 
 import (
@@ -9,14 +11,14 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Resources are the rendered documents by their file's name, as in "component-kafka-pubsub"; the sidecar's configuration
-// is "config".
+// Resources are the rendered documents by the names of their files, such as "component-kafka-pubsub". The sidecar's
+// configuration is "config".
 type Resources map[string]map[string]any
 
-// Change changes rendered resources, to show what a line is for.
+// Change changes rendered resources. Tests use it to show what a line is for.
 type Change func(t testing.TB, r Resources)
 
-// WithoutSetting takes a setting out of a component's metadata.
+// WithoutSetting removes a setting from a component's metadata.
 func WithoutSetting(component, name string) Change {
 	return func(t testing.TB, r Resources) {
 		t.Helper()
@@ -28,7 +30,7 @@ func WithoutSetting(component, name string) Change {
 			}
 		}
 		if len(kept) == len(spec["metadata"].([]any)) {
-			t.Fatalf("component %s has no setting %s to take out", component, name)
+			t.Fatalf("component %s has no setting %s to remove", component, name)
 		}
 		spec["metadata"] = kept
 	}
@@ -49,13 +51,13 @@ func WithSetting(component, name, value string) Change {
 	}
 }
 
-// Without takes out the value at a path below a document's spec. Dots part the path's steps.
+// Without removes the value at a path below a document's spec. Dots separate the steps of the path.
 func Without(document, path string) Change {
 	return func(t testing.TB, r Resources) {
 		t.Helper()
 		at, last := r.walk(t, document, path)
 		if _, ok := at[last]; !ok {
-			t.Fatalf("%s has no %s to take out", document, path)
+			t.Fatalf("%s has no %s to remove", document, path)
 		}
 		delete(at, last)
 	}
@@ -70,7 +72,7 @@ func With(document, path string, value any) Change {
 	}
 }
 
-// WithoutDocument takes a whole document out.
+// WithoutDocument removes a whole document.
 func WithoutDocument(document string) Change {
 	return func(t testing.TB, r Resources) {
 		t.Helper()

@@ -1,4 +1,5 @@
-// Package daprtest runs real daprd sidecars and tiny HTTP apps in tests. What it starts ends with the test.
+// Package daprtest runs real daprd sidecars with Taskwire's own components, and small HTTP apps, in tests. Everything that it
+// starts ends with the test. Package sidecar is for tests that bring components of their own.
 package daprtest
 
 import (
@@ -24,10 +25,10 @@ import (
 	"github.com/taskwire/taskwire/testkit/porttest"
 )
 
-// daprdEnv names the daprd to test with.
+// daprdEnv is the variable with the path of the daprd to test with.
 const daprdEnv = "TASKWIRE_DAPRD"
 
-// Daprd is the path of the daprd to test with: what TASKWIRE_DAPRD names, or the one that `make daprd` built.
+// Daprd returns the path of the daprd to test with: the value of TASKWIRE_DAPRD, or the one that `make daprd` built.
 func Daprd(t testing.TB) string {
 	t.Helper()
 	if path := os.Getenv(daprdEnv); path != "" {
@@ -54,8 +55,8 @@ func isFile(path string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// Source is the repository's dapr-components folder, by a link below this module: Go's test cache notices changes only
-// to files there.
+// Source returns the repository's dapr-components folder by a link in this module, because Go's test cache notices changes
+// in the module only.
 func Source(t testing.TB) string {
 	t.Helper()
 	dir, err := os.Getwd()
@@ -74,18 +75,18 @@ func Source(t testing.TB) string {
 	}
 }
 
-// Options say how a sidecar differs from what `taskwire up` starts.
+// Options are the differences from a sidecar of `taskwire up`.
 type Options struct {
 	App       string // the app id
 	Port      int    // where the app listens
 	Brokers   string
-	NamesFile string   // shared by the sidecars of a stack; one of its own when empty
-	Secrets   string   // JSON; {"APP":{}} when empty
+	NamesFile string   // the file of names that the sidecars of a stack share; default: a new one
+	Secrets   string   // JSON; default: {"APP":{}}
 	Env       []string // NAME=VALUE
-	Changes   []Change // what to change in the rendered resources
-	DropFlags []string // flags to leave out, with their value
-	Args      []string // flags to add; of two of a kind the last one counts
-	Shutdown  int      // seconds; 1 when 0
+	Changes   []Change // changes of the rendered resources
+	DropFlags []string // flags to remove, with their values
+	Args      []string // flags to add; of two equal flags the last one counts
+	Shutdown  int      // seconds; default: 1
 }
 
 // Sidecar is a running daprd.
@@ -98,7 +99,7 @@ type Sidecar struct {
 	resources string
 }
 
-// Start renders the resources and starts a daprd with them. It does not wait: see WaitReady.
+// Start renders the resources and starts a daprd with them. It does not wait until daprd is ready, see WaitReady.
 func Start(t testing.TB, o Options) *Sidecar {
 	t.Helper()
 	dir := t.TempDir()
@@ -159,13 +160,13 @@ func (s *Sidecar) follow(r io.Reader) {
 	}
 }
 
-// Kill is kill -9. It returns when the process is gone.
+// Kill kills the process with SIGKILL and returns when it has ended.
 func (s *Sidecar) Kill() {
 	_ = s.cmd.Process.Kill()
 	<-s.exited
 }
 
-// Stop tells the sidecar to end, as a supervisor does, and returns how long that took.
+// Stop asks the sidecar to end, as a supervisor does, and returns how long that took.
 func (s *Sidecar) Stop(t testing.TB) time.Duration {
 	t.Helper()
 	began := time.Now()
@@ -180,23 +181,23 @@ func (s *Sidecar) Stop(t testing.TB) time.Duration {
 	return time.Since(began)
 }
 
-// Exited is closed when the process is gone.
+// Exited returns a channel that is closed when the process has ended.
 func (s *Sidecar) Exited() <-chan struct{} { return s.exited }
 
-// Addr is host:port of the sidecar's HTTP API.
+// Addr returns host:port of the sidecar's HTTP API.
 func (s *Sidecar) Addr() string { return s.addr }
 
-// Resources is the folder that the sidecar has its resources from.
+// Resources returns the folder with the sidecar's resources.
 func (s *Sidecar) Resources() string { return s.resources }
 
-// Log is what the sidecar has written so far.
+// Log returns the sidecar's output so far.
 func (s *Sidecar) Log() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.log.String()
 }
 
-// WaitReady waits until the sidecar serves its API and has its components.
+// WaitReady waits until the sidecar serves its API and has loaded its components.
 func (s *Sidecar) WaitReady(t testing.TB) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
@@ -270,7 +271,7 @@ func dropFlags(args, drop []string) []string {
 	return kept
 }
 
-// readable is the log in brief: what was wrong, and the last lines.
+// readable returns the warnings and errors of the log, and its last lines.
 func (s *Sidecar) readable() string {
 	const lastLines, most = 8, 40
 	lines := strings.Split(strings.TrimSpace(s.Log()), "\n")

@@ -1,3 +1,5 @@
+// The broker, and what tests ask of it.
+
 package daprtest
 
 import (
@@ -14,7 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Kafka is a broker with the topics of Taskwire.
+// Kafka is a broker with Taskwire's topics.
 type Kafka struct {
 	Addr   string
 	client *kgo.Client
@@ -57,7 +59,7 @@ func (w logWriter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// CloudEvent is an event as daprd publishes it.
+// CloudEvent returns an event in the form in which daprd publishes it.
 func CloudEvent(id string) []byte {
 	raw, _ := json.Marshal(map[string]any{"specversion": "1.0", "id": id, "source": "test", "type": "test",
 		"datacontenttype": "application/json", "data": map[string]any{"event_id": id}})
@@ -69,7 +71,7 @@ func (k *Kafka) Produce(t testing.TB, records ...*kgo.Record) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	for _, r := range records { // one by one: they keep their order
+	for _, r := range records { // one by one, which keeps their order
 		if err := k.client.ProduceSync(ctx, r).FirstErr(); err != nil {
 			t.Fatal(err)
 		}
@@ -84,7 +86,7 @@ func (k *Kafka) Put(t testing.TB, topic string, partition int32, ids ...string) 
 	}
 }
 
-// Records are all records of a topic, by partition and offset.
+// Records returns all records of a topic. Those of one partition are in order.
 func (k *Kafka) Records(t testing.TB, topic string) []*kgo.Record {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
@@ -111,7 +113,28 @@ func (k *Kafka) Records(t testing.TB, topic string) []*kgo.Record {
 	return got
 }
 
-// Members are the partitions of topic that each member of a group owns.
+// WaitRecords waits until a topic has that many records and returns them.
+func (k *Kafka) WaitRecords(t testing.TB, topic string, n int) []*kgo.Record {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), waitTimeout)
+	defer cancel()
+	cl, err := kgo.NewClient(kgo.SeedBrokers(k.Addr), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	var got []*kgo.Record
+	for len(got) < n {
+		fetches := cl.PollFetches(ctx)
+		if err := fetches.Err0(); err != nil {
+			t.Fatalf("read %s: %v after %d of %d records", topic, err, len(got), n)
+		}
+		got = append(got, fetches.Records()...)
+	}
+	return got
+}
+
+// Members returns how many partitions of topic each member of a group owns.
 func (k *Kafka) Members(t testing.TB, group, topic string) []int {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
@@ -135,7 +158,7 @@ func (k *Kafka) Members(t testing.TB, group, topic string) []int {
 	return got
 }
 
-// WaitJoined waits until members of a group own all partitions of topic among them.
+// WaitJoined waits until a group has that many members, and they own all partitions of topic.
 func (k *Kafka) WaitJoined(t testing.TB, group, topic string, members int) {
 	t.Helper()
 	want := 0

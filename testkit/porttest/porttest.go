@@ -1,5 +1,5 @@
-// Package porttest gives tests TCP ports of the loopback address that neither another test nor a connection takes
-// meanwhile.
+// Package porttest gives tests TCP ports of the loopback address that no other test and no connection takes while the test
+// runs.
 package porttest
 
 import (
@@ -8,8 +8,8 @@ import (
 	"github.com/taskwire/taskwire/local/ports"
 )
 
-// Free returns n different free ports, for processes that the test starts, ends and starts again: no test of whatever
-// process gets them until this one ends, and the system does not take them by itself.
+// Free returns n different free ports for processes that the test starts, ends and starts again. No other test, in this or
+// another process, gets them before this test ends, and the system does not take them by itself.
 func Free(t testing.TB, n int) []int {
 	t.Helper()
 	s := ports.NewSet()
@@ -22,13 +22,13 @@ func Free(t testing.TB, n int) []int {
 	return free
 }
 
-// Addr is host:port of one port as of Free.
+// Addr returns host:port of a port from Free.
 func Addr(t testing.TB) string {
 	t.Helper()
 	return ports.Loopback(Free(t, 1)[0])
 }
 
-// Closed returns a port that refuses connections until the test ends: nobody else can listen on it.
+// Closed returns a port that refuses connections until the test ends. Nobody else can listen on it.
 func Closed(t testing.TB) int {
 	t.Helper()
 	s := ports.NewSet()

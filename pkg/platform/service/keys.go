@@ -6,11 +6,12 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/taskwire/taskwire/pkg/events/apps"
 	"github.com/taskwire/taskwire/pkg/platform/auth"
 )
 
 const (
-	taskAPI = "task-api"
+	taskAPI = apps.TaskAPI
 	// KeysRoute is the route of the task API's public keys on its Dapr side. It needs no database.
 	KeysRoute = "/internal/jwks"
 	// keysTimeout bounds one fetch of the public keys, retries of the Dapr client included: requests wait for it.

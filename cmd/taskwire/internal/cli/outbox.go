@@ -10,13 +10,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/taskwire/taskwire/local/secretfile"
+	"github.com/taskwire/taskwire/pkg/events/apps"
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
 )
 
 // This file has `taskwire outbox`: its flags, and which databases they select. Each subcommand has its own file.
 
 // outboxApps are the databases that have an outbox, with the app whose secrets hold the owner's address.
-var outboxApps = []struct{ database, app string }{{"tasks", "task-api"}, {"notifications", "notification"}}
+var outboxApps = []struct{ database, app string }{{"tasks", apps.TaskAPI}, {"notifications", apps.Notification}}
 
 const outboxHelp = `Shows what waits in the outboxes to be published, and the parked events: those that the broker can never accept (too
 large, an unknown topic). A parked event is not lost, and it is not retried automatically. You decide: fix the cause and

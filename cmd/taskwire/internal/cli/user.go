@@ -12,6 +12,7 @@ import (
 	"github.com/taskwire/taskwire/cmd/taskwire/internal/users"
 	"github.com/taskwire/taskwire/local/secretfile"
 	"github.com/taskwire/taskwire/local/stack"
+	"github.com/taskwire/taskwire/pkg/events/apps"
 )
 
 func userCommand() *cobra.Command {
@@ -46,7 +47,7 @@ func userCommand() *cobra.Command {
 }
 
 func runUserRole(ctx context.Context, data string, args []string, out io.Writer) error {
-	url, err := secretfile.Value(stack.SecretsDir(data), "task-api", "migrate-url")
+	url, err := secretfile.Value(stack.SecretsDir(data), apps.TaskAPI, "migrate-url")
 	if err != nil {
 		return err
 	}

@@ -16,12 +16,13 @@ import (
 	"time"
 
 	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/events/apps"
 	"github.com/taskwire/taskwire/pkg/platform/dapr"
 	"github.com/taskwire/taskwire/services/websocket/internal/hub"
 )
 
 const (
-	appID = "task-api"
+	appID = apps.TaskAPI
 	// timeout bounds one read, including the retries of the client: a sweep must not hang on a task API that does not answer.
 	timeout = 5 * time.Second
 	// typeNotFound is the type of the task API's problem document about a user that it does not have. A 404 without it comes

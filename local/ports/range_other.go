@@ -1,0 +1,5 @@
+//go:build !linux
+
+package ports
+
+func freeRange() (low, high int) { return lowest, fallbackHighest }
