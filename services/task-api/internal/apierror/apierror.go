@@ -43,7 +43,7 @@ var fixed = []struct {
 	{accounts.ErrBusy, httpx.Error{Code: httpx.CodeUnavailable, Message: "Too many log-ins at once. Try again.", RetryAfter: retrySoon}},
 }
 
-// Of returns what err is answered with; an error that is none of ours stays as it is.
+// Of returns the error that the HTTP side answers with. An error that it does not know stays as it is.
 func Of(err error) error {
 	var invalid *domain.Invalid
 	var event *events.ValidationError

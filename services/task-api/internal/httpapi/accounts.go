@@ -102,7 +102,7 @@ func (h *handlers) refresh(c *gin.Context) error {
 	return nil
 }
 
-// logout handles POST /auth/logout. It is 204 whatever the token was, so that a repetition is harmless.
+// logout handles POST /auth/logout. It answers 204 for every token, so that a repetition is harmless.
 func (h *handlers) logout(c *gin.Context) error {
 	var body api.RefreshToken
 	if err := allow(h.limits.refresh, c.ClientIP()); err != nil {

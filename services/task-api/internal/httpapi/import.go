@@ -31,7 +31,7 @@ func BodyLimits() map[string]int64 { return map[string]int64{importPath: maxImpo
 // cut, and the same import again makes what is missing and nothing twice.
 type importReport struct {
 	Type string `json:"type"` // refused, skipped, note, progress, done, error
-	// Line, Field and Reason say what of the file could not be taken (refused), is none of ours to take (skipped), or
+	// Line, Field and Reason say what of the file was not valid (refused), has no place in a task (skipped), or
 	// was taken otherwise than it stands there (note).
 	Line   int    `json:"line,omitempty"`
 	Field  string `json:"field,omitempty"`
@@ -117,7 +117,7 @@ func exchangeFormat(c *gin.Context) (exchange.Format, error) {
 	return format, p.Err()
 }
 
-// reportStream writes JSON lines, each at once.
+// reportStream writes JSON lines and flushes each of them.
 type reportStream struct {
 	c       *gin.Context
 	control *http.ResponseController

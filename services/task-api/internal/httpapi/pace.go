@@ -38,7 +38,7 @@ func newPacedBody(body io.Reader, control *http.ResponseController, p pace) *pac
 	return &pacedBody{body: body, control: control, pace: p, end: time.Now().Add(p.total)}
 }
 
-// Read implements io.Reader. A body that is too slow ends with the error that the client is told.
+// Read implements io.Reader. A body that is too slow ends with the error that the client gets.
 func (b *pacedBody) Read(p []byte) (int, error) {
 	begin := time.Now()
 	patience := b.pace.stall + time.Duration(float64(b.got)/float64(b.pace.rate)*float64(time.Second)) - b.waited

@@ -50,7 +50,7 @@ type Config struct {
 }
 
 // requestTimeout is above what the few statements of any request may take together, and below the time limits of a
-// gateway: where all connections to the database are held, a request is told 503 and does not wait for its turn for ever.
+// gateway: where all connections to the database are in use, a request is answered 503 instead of waiting for ever.
 const requestTimeout = 15 * time.Second
 
 // streams are the routes whose answers or bodies take as long as they take. They bound their own steps.
@@ -61,7 +61,7 @@ type access string
 
 const (
 	public access = "public" // anybody
-	user   access = "user"   // whoever has an access token, for what is his
+	user   access = "user"   // every holder of an access token, for his own data
 )
 
 type route struct {

@@ -33,7 +33,7 @@ const (
 	// maxUsers bounds one question for heads.
 	maxUsers = 1000
 	// maxChanges bounds one page of changes: of usual tasks a page is half a megabyte, of the largest ones some
-	// tens of megabytes. defaultChanges is for whoever does not say.
+	// tens of megabytes. defaultChanges is the page of a request without a limit.
 	maxChanges, defaultChanges = 500, 100
 )
 

@@ -67,7 +67,7 @@ WITH old AS (SELECT user_id, seq FROM changes WHERE created_at < @before ORDER B
 DELETE FROM changes c USING moved WHERE c.user_id = moved.user_id AND c.seq < moved.changes_from`
 
 // purgeTombstones removes tasks that were deleted too long ago and moves purged_seq of their users. The delete is
-// joined with the update so that it comes after it: whoever writes takes the user's lock first. A task that was restored
+// joined with the update so that it comes after it: every writer takes the user's lock first. A task that was restored
 // and deleted again while the update waited for that lock has a newer seq than purged_seq says, and stays. snapshot_base
 // moves beyond every place in a snapshot that was given out before (see Sync).
 const purgeTombstones = `

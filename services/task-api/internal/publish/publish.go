@@ -45,7 +45,7 @@ type Made struct {
 	Data []byte // its JSON
 }
 
-// PublishTaskEvent tells the audit log and the recurrence engine of a change.
+// PublishTaskEvent makes the event of a change for the audit log and the recurrence engine.
 func (p *Publisher) PublishTaskEvent(ctx context.Context, tx Tx, c Change) (Made, error) {
 	id, err := newID()
 	if err != nil {
@@ -58,7 +58,7 @@ func (p *Publisher) PublishTaskEvent(ctx context.Context, tx Tx, c Change) (Made
 	})
 }
 
-// PublishTaskUpdateEvent tells the user's open browsers of a change.
+// PublishTaskUpdateEvent makes the event of a change for the user's open browsers.
 func (p *Publisher) PublishTaskUpdateEvent(ctx context.Context, tx Tx, c Change) (Made, error) {
 	id, err := newID()
 	if err != nil {
