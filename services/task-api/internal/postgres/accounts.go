@@ -1,5 +1,7 @@
 package postgres
 
+// This file implements accounts.Store for accounts with a password, and for log-ins and refresh tokens.
+
 import (
 	"context"
 	"crypto/sha256"
@@ -45,7 +47,8 @@ func (s *Store) CreateUser(ctx context.Context, u accounts.User, passwordHash st
 	return nil
 }
 
-// UserByEmail implements accounts.Store. An account without a password is nobody's by its e-mail.
+// UserByEmail implements accounts.Store. It does not find an account without a password, because the e-mail of such an
+// account is not unique.
 func (s *Store) UserByEmail(ctx context.Context, email string) (accounts.User, string, error) {
 	row, err := oneUser(s.db.WithContext(ctx).Where("email = ? AND password_hash <> ''", email))
 	return row.user(), row.PasswordHash, err
@@ -88,8 +91,8 @@ func (s *Store) PasswordHash(ctx context.Context, id string) (string, error) {
 	return row.PasswordHash, err
 }
 
-// StartLogin implements accounts.Store. The lock on the user's row makes it wait for a change of the password or a
-// deletion that is under way, and see what came of it.
+// StartLogin implements accounts.Store. It locks the user's row, so it waits for a concurrent password change or deletion
+// and sees the result.
 func (s *Store) StartLogin(ctx context.Context, l accounts.Login) error {
 	return s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		res := tx.Exec(`SELECT FROM users WHERE id = ? AND password_hash = ? FOR SHARE`, l.UserID, l.Password)
@@ -134,7 +137,7 @@ func beginFamily(tx *gorm.DB, l accounts.Login) error {
 // Rotate implements accounts.Store.
 func (s *Store) Rotate(ctx context.Context, hash [sha256.Size]byte, decide func(accounts.Stored) (accounts.Rotation, error)) error {
 	return s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
-		// The family is the lock: what a token may do depends on what became of its successors.
+		// This locks the family and not only the token, because the decision depends on the token's successors.
 		var rows []struct {
 			User      userRow `gorm:"embedded"`
 			FamilyID  string
@@ -166,7 +169,7 @@ func (s *Store) Rotate(ctx context.Context, hash [sha256.Size]byte, decide func(
 	})
 }
 
-// rotate does what was decided.
+// rotate writes the decision.
 func rotate(tx *gorm.DB, hash []byte, familyID string, r accounts.Rotation) error {
 	var err error
 	switch {
@@ -175,7 +178,7 @@ func rotate(tx *gorm.DB, hash []byte, familyID string, r accounts.Rotation) erro
 	case r.Sealed != nil:
 		err = tx.Exec(`WITH used AS (UPDATE refresh_tokens SET rotated_at = ?, sealed = ? WHERE hash = ?),
 				alive AS (UPDATE refresh_families SET expires_at = ? WHERE id = ?)
-			INSERT INTO refresh_tokens (family_id, hash, issued_at) VALUES (?, ?, ?)`, // gorm takes bytes behind ( for a list
+			INSERT INTO refresh_tokens (family_id, hash, issued_at) VALUES (?, ?, ?)`, // gorm would expand a []byte after ( to a list, so family_id comes first
 			r.At, r.Sealed, hash, r.ExpiresAt, familyID, familyID, r.Next[:], r.At).Error
 	}
 	if err != nil {

@@ -1,5 +1,7 @@
 package postgres
 
+// This file has the statements that begin a write. They look up keys, lock the users, take change numbers and read tasks.
+
 import (
 	"crypto/sha256"
 	"encoding/binary"
@@ -11,27 +13,25 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 )
 
-// This file has the statements that begin a write: they take the users' locks and numbers, look keys up and read tasks.
-
-// begin makes the statements that answer asks.
+// begin returns the statements whose results fill answers.
 func begin(asks []tasks.Ask, answers []tasks.Answer, wait bool) []outbox.First {
 	first := []outbox.First{takeNumbers(asks, answers, wait)}
 	if read, ok := readNamed(asks, answers); ok {
-		first = append(first, read) // after the locks: it sees what their last holders committed
+		first = append(first, read) // runs after the locks, so it sees the commits of the previous holders
 	}
 	return first
 }
 
-// takeSQL looks the keys up, takes the locks of the users that have something to do, and as many change numbers as
-// their requests need.
+// takeSQL returns the statement that looks up the keys, locks each user who has a request to run, and takes the change
+// numbers that the user's requests need.
 //
-// It never waits for a key: the lock of a key ends with its transaction, however that ends. It waits for a user's lock
-// only with wait, which is for the requests of one user. Without, a user whose lock is held is passed over: a
-// transaction for many users that waited for one would hold up all others, and two of them could wait for each other.
+// It never waits for a key: a key's advisory lock is released when its transaction ends. It waits for a user's lock only
+// with wait, which is for the requests of one user. Without wait, it skips a user whose lock is held. Otherwise a
+// transaction for many users would wait for one of them and delay the rest, and two transactions could deadlock.
 //
-// The keys of an account that was deleted count as not there: the account has no row in heads. The look-up is fenced
-// in, so that no plan reads all keys. The lists are sub-selects, so that the planner does not see how long they are:
-// otherwise it takes a plan for just that length to be cheaper than one for any, and plans again for every transaction
+// The keys of a deleted account count as missing, because the account has no row in heads. found is MATERIALIZED and its
+// look-up has a LIMIT, so that no plan reads all keys. The lists are sub-selects, so that the planner does not know their
+// length. With a known length, it estimates a custom plan as cheaper than the generic one and plans every transaction
 // (0.3 ms).
 func takeSQL(wait bool) string {
 	skip := " SKIP LOCKED"
@@ -80,24 +80,25 @@ func takeNumbers(asks []tasks.Ask, answers []tasks.Answer, wait bool) outbox.Fir
 		for i := 0; rows.Next(); i++ {
 			a := &answers[i]
 			if err := rows.Scan(&a.Kept.Locked, &a.Kept.Same, &a.Kept.Expired, &a.Kept.Answer, &a.Seq, &a.Zone); err != nil {
-				return fmt.Errorf("lock users: %w", err)
+				return fmt.Errorf("look up keys and lock users: %w", err)
 			}
 		}
 		if err := rows.Err(); err != nil {
-			return fmt.Errorf("lock users: %w", err)
+			return fmt.Errorf("look up keys and lock users: %w", err)
 		}
 		return nil
 	}}
 }
 
-// lockKey maps a key to the number space of advisory locks. Of two keys with the same number one is told that the other
-// is running, which is true of the lock and passes.
+// lockKey maps a key to the number of an advisory lock. When two keys collide, the second request gets ErrKeyRunning
+// until the first transaction ends.
 func lockKey(user uuid.UUID, key string) int64 {
 	sum := sha256.Sum256([]byte("idempotency\x00" + user.String() + "\x00" + key))
 	return int64(binary.BigEndian.Uint64(sum[:8])) // the bits matter, not the sign
 }
 
-// namedSQL reads tasks by user and id, deleted ones too, and of some of them the next occurrence of their series.
+// namedSQL reads tasks by user and id, including deleted tasks. For the ids in $3 it also reads the next occurrence of
+// the series.
 var namedSQL = `
 	WITH named AS (
 		SELECT t.* FROM unnest((SELECT $1::uuid[]), (SELECT $2::uuid[])) AS a (user_id, id) JOIN tasks t ON t.id = a.id AND t.user_id = a.user_id

@@ -1,5 +1,7 @@
 package postgres
 
+// This file reads the change log and the users' newest seq.
+
 import (
 	"context"
 	"encoding/json"
@@ -9,7 +11,7 @@ import (
 	"gorm.io/gorm"
 )
 
-// Changes returns the user's changes after since. tasks.ErrTooOld says that some of them are pruned.
+// Changes implements tasks.Reader.
 func (s *Store) Changes(ctx context.Context, userID string, since int64, limit int) (tasks.ChangePage, error) {
 	page := tasks.ChangePage{Items: []json.RawMessage{}}
 	err := s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
@@ -32,9 +34,9 @@ func (s *Store) Changes(ctx context.Context, userID string, since int64, limit i
 			return err
 		}
 		for i, r := range rows {
-			// The lock that a writer holds makes a gap impossible. A client that was sent one would never know.
+			// The users' locks make a gap impossible. A client could not detect a gap, so this check fails instead.
 			if want := since + int64(i) + 1; r.Seq != want {
-				return fmt.Errorf("the change log of user %s has %d where %d is due", userID, r.Seq, want)
+				return fmt.Errorf("gap in the change log of user %s: got seq %d, want %d", userID, r.Seq, want)
 			}
 			page.Items = append(page.Items, json.RawMessage(r.Payload))
 		}
@@ -47,7 +49,7 @@ func (s *Store) Changes(ctx context.Context, userID string, since int64, limit i
 	return page, nil
 }
 
-// Heads returns the newest seq of each of the users that exist.
+// Heads implements tasks.Reader.
 func (s *Store) Heads(ctx context.Context, userIDs []string) (map[string]int64, error) {
 	var rows []headRow
 	if err := s.db.WithContext(ctx).Select("user_id, seq").Where("user_id IN ?", userIDs).Find(&rows).Error; err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 )
 
-// Tags counts the tags of the user's tasks, the most used first.
+// Tags implements tasks.Reader.
 func (s *Store) Tags(ctx context.Context, userID string) ([]tasks.TagCount, error) {
 	list := []tasks.TagCount{}
 	err := s.db.WithContext(ctx).Raw(`SELECT tag, count(*) AS count FROM tasks, jsonb_array_elements_text(tags) AS tag
@@ -20,7 +20,7 @@ func (s *Store) Tags(ctx context.Context, userID string) ([]tasks.TagCount, erro
 	return list, nil
 }
 
-// Stats counts the user's tasks.
+// Stats implements tasks.Reader.
 func (s *Store) Stats(ctx context.Context, userID string) (tasks.Stats, error) {
 	var rows []struct {
 		Status                      string

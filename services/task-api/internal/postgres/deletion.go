@@ -1,5 +1,7 @@
 package postgres
 
+// This file deletes an account at once, and its data later in bounded steps.
+
 import (
 	"context"
 	"fmt"
@@ -13,16 +15,16 @@ import (
 	"gorm.io/gorm/clause"
 )
 
-// deletionBatch bounds the tasks that one transaction removes, each with up to three events.
+// deletionBatch is the largest number of tasks that one transaction removes. Each task has up to three events.
 const deletionBatch = 500
 
-// DeleteUser implements accounts.Store. The account is gone with this transaction: its row, its log-ins, and its row in
-// heads, without which nobody can write or read, or get the answer of an Idempotency-Key. What may be large, tasks, change
-// log and keys, is removed later (DeletionStep).
+// DeleteUser implements accounts.Store. This transaction deletes the account: its row, its log-ins, and its row in heads.
+// Without a row in heads, every write, read and replay of an Idempotency-Key fails. Tasks, change log and keys may be
+// large, so DeletionStep removes them later.
 func (s *Store) DeleteUser(ctx context.Context, id, passwordHash string, now time.Time) error {
 	err := s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
-		// The user's lock first, as every writer takes it: a write either committed before, and its task is removed, or
-		// finds no user.
+		// Every writer takes this lock first. So a concurrent write commits before the deletion, which then removes its
+		// task, or it finds no user.
 		var heads []headRow
 		if err := tx.Raw(`SELECT * FROM heads WHERE user_id = ? FOR UPDATE`, id).Scan(&heads).Error; err != nil {
 			return err
@@ -43,7 +45,7 @@ func (s *Store) DeleteUser(ctx context.Context, id, passwordHash string, now tim
 	}
 	select {
 	case s.ended <- struct{}{}:
-	default: // a look is due already
+	default: // a signal is pending already
 	}
 	return nil
 }
@@ -55,14 +57,14 @@ func (s *Store) AccountDeleted() <-chan struct{} { return s.ended }
 type deletion struct {
 	UserID       string
 	Seq          int64
-	SnapshotBase int64 // as after a purge of all tasks
+	SnapshotBase int64 // the value that a purge of all tasks would set
 	OIDC         bool  `gorm:"column:oidc"`
 	RequestedAt  time.Time
 	FinishedAt   *time.Time
 }
 
-// DeletionStep implements tasks.Deletions. The order is: tasks with their events, the change log and the keys, the end.
-// Each step begins with what the tables say is left.
+// DeletionStep implements tasks.Deletions. It removes tasks with their events first, then the change log, then the keys,
+// and last it finishes the deletion. Each step reads from the tables what is left to remove.
 func (s *Store) DeletionStep(ctx context.Context, skip []string, deleted func(publish.Tx, domain.Task, int64) error) (userID string, err error) {
 	err = s.outbox.InTx(ctx, func(tx *outbox.Tx) error {
 		var rows []deletion
@@ -72,7 +74,7 @@ func (s *Store) DeletionStep(ctx context.Context, skip []string, deleted func(pu
 		}
 		err := unfinished.Order("requested_at").Limit(1).Clauses(clause.Locking{Strength: "UPDATE", Options: "SKIP LOCKED"}).Find(&rows).Error
 		if err != nil {
-			return fmt.Errorf("find a deletion: %w", err)
+			return fmt.Errorf("find an unfinished deletion: %w", err)
 		}
 		if len(rows) == 0 {
 			return nil
@@ -104,7 +106,7 @@ func (s *Store) DeletionStep(ctx context.Context, skip []string, deleted func(pu
 	return userID, err
 }
 
-// removeTasks removes the next tasks of a deleted account. done reports that none was left.
+// removeTasks removes the next tasks of a deleted account. It reports whether there was none to remove.
 func removeTasks(tx *outbox.Tx, d deletion, deleted func(publish.Tx, domain.Task, int64) error) (done bool, err error) {
 	var rows []taskRow
 	if err := tx.Select(taskColumns).Where("user_id = ?", d.UserID).Order("seq").Limit(deletionBatch).Find(&rows).Error; err != nil {
@@ -118,7 +120,7 @@ func removeTasks(tx *outbox.Tx, d deletion, deleted func(publish.Tx, domain.Task
 	for i, row := range rows {
 		ids[i] = row.ID
 		if row.DeletedAt != nil {
-			continue // its events were made when it was deleted
+			continue // the events were published when the user deleted the task
 		}
 		seq++
 		if err := deleted(tx, row.task(), seq); err != nil {
@@ -129,7 +131,7 @@ func removeTasks(tx *outbox.Tx, d deletion, deleted func(publish.Tx, domain.Task
 		return false, fmt.Errorf("remove tasks of user %s: %w", d.UserID, err)
 	}
 	if err := tx.Exec(`UPDATE account_deletions SET seq = ? WHERE user_id = ?`, seq, d.UserID).Error; err != nil {
-		return false, fmt.Errorf("count changes of user %s: %w", d.UserID, err)
+		return false, fmt.Errorf("store the newest seq of user %s: %w", d.UserID, err)
 	}
 	return false, nil
 }

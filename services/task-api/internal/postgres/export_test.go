@@ -1,12 +1,12 @@
 package postgres
 
-// Bounds are the bounds of a list.
+// Bounds limits the rows that a filtered list reads.
 type Bounds = bounds
 
-// UsualBounds are those of the service.
+// UsualBounds are the bounds of the service.
 var UsualBounds = usualBounds
 
-// NewBounds makes bounds.
+// NewBounds returns bounds.
 func NewBounds(window, found int) Bounds { return bounds{window, found} }
 
 // SetBounds sets the bounds of the store's lists.

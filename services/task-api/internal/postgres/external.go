@@ -1,5 +1,8 @@
 package postgres
 
+// This file has the accounts of users who log in with an OIDC issuer. Such an account is created when its first token
+// arrives.
+
 import (
 	"context"
 	"fmt"
@@ -13,16 +16,17 @@ import (
 func (s *Store) Exists(ctx context.Context, id string) (there bool, err error) {
 	err = s.db.WithContext(ctx).Raw(`SELECT EXISTS (SELECT FROM heads WHERE user_id = ?)`, id).Scan(&there).Error
 	if err != nil {
-		return false, fmt.Errorf("look for user: %w", err)
+		return false, fmt.Errorf("find user: %w", err)
 	}
 	return there, nil
 }
 
-// Provision implements accounts.Store. A user who comes back after a deletion goes on from the change number where he
-// ended: what consumers know of his id stays true, and a client of then is told to start over.
+// Provision implements accounts.Store. When a user returns after a deletion, the new account continues with the change
+// number after the last one of the deleted account. So the numbers that consumers have stored for the user id stay valid,
+// and a client of the deleted account gets tasks.ErrTooOld.
 func (s *Store) Provision(ctx context.Context, u accounts.User, issued time.Time) error {
 	return s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
-		// The row first: it waits for a deletion under way, which the next statement then sees.
+		// The insert comes first: it waits for a concurrent deletion of the account, so that the next statement sees it.
 		err := tx.Exec(`INSERT INTO users (id, email, name, timezone, role, password_hash, created_at, updated_at) VALUES (?, ?, ?, ?, ?, '', ?, ?)
 			ON CONFLICT (id) DO NOTHING`, u.ID, u.Email, u.Name, u.Timezone, u.Role, u.CreatedAt, u.CreatedAt).Error
 		if err != nil {
@@ -30,7 +34,7 @@ func (s *Store) Provision(ctx context.Context, u accounts.User, issued time.Time
 		}
 		var before []deletion
 		if err := tx.Raw(`SELECT * FROM account_deletions WHERE user_id = ?`, u.ID).Scan(&before).Error; err != nil {
-			return fmt.Errorf("look for a deletion: %w", err)
+			return fmt.Errorf("find the user's deletion: %w", err)
 		}
 		var seq, base int64
 		if len(before) > 0 {

@@ -1,5 +1,7 @@
 package postgres
 
+// This file turns the filters of a list into conditions, and decides which filters an index can serve.
+
 import (
 	"slices"
 	"strconv"
@@ -11,7 +13,7 @@ import (
 	"gorm.io/gorm"
 )
 
-// listing is one page being read.
+// listing is the state of one call of List.
 type listing struct {
 	*Store
 	db   *gorm.DB
@@ -20,14 +22,14 @@ type listing struct {
 	now  time.Time
 }
 
-// filtered reports whether a task can be left out.
+// filtered reports whether the query has a filter.
 func (l *listing) filtered() bool {
 	q := l.q
 	return len(q.Statuses)+len(q.Priorities)+len(q.Tags) > 0 || q.Search != "" ||
 		q.DueBefore != nil || q.DueAfter != nil || q.UpdatedSince != nil || q.Overdue != nil
 }
 
-// openNow are the statuses that can be overdue.
+// openNow are the statuses of a task that can be overdue.
 var openNow = []events.Status{events.StatusPending, events.StatusInProgress}
 
 // filter adds the conditions of the query.
@@ -68,7 +70,7 @@ func (l *listing) dueBetween(tx *gorm.DB) *gorm.DB {
 	return tx
 }
 
-// indexed is what each filter that has an index finds, the most telling first.
+// indexed returns a query for each filter that has an index, the most selective kind of filter first.
 func (l *listing) indexed() (sources []func() *gorm.DB) {
 	q, overdue := l.q, l.q.Overdue != nil && *l.q.Overdue
 	if l.hasTerms() {
@@ -91,8 +93,9 @@ func (l *listing) indexed() (sources []func() *gorm.DB) {
 	return sources
 }
 
-// wordsSQL is the words of a search as a tsquery, of a user and a text. Text without a word finds nothing: no term of
-// a task is a lone full stop. A subquery, because it is worked out once and not for each row.
+// wordsSQL is the tsquery for the words of a search. Its parameters are a user and a text. A text without a word becomes
+// the term ".", which no task has, so it finds nothing. It is a subquery, so that Postgres evaluates it once and not for
+// each row.
 const wordsSQL = `(SELECT CAST(coalesce(search_query(CAST(? AS uuid), ?), '''.''') AS tsquery))`
 
 func (l *listing) hasTerms() bool {
@@ -100,9 +103,9 @@ func (l *listing) hasTerms() bool {
 	return q.Search != "" || len(q.Tags)+len(q.Statuses)+len(q.Priorities) > 0 || (q.Overdue != nil && *q.Overdue)
 }
 
-// termed is the tasks that have the words, tags, statuses and priorities of the query, by the index tasks_search. The
-// terms are the user's own, so there is no condition on the user that another index would serve; who reads from this
-// adds one.
+// termed returns the query for the tasks that have the words, tags, statuses and priorities of the query, by the index
+// tasks_search. The terms contain the end of the user's id. The query has no condition on user_id, because the planner
+// could then choose another index. The caller must add that condition.
 func (l *listing) termed() *gorm.DB {
 	var groups []string
 	for _, tag := range l.q.Tags {
@@ -127,13 +130,14 @@ func (l *listing) termed() *gorm.DB {
 	return tx
 }
 
-// searchKeyLen is how much of the user's id makes a term the user's; see search_key in the migrations.
+// searchKeyLen is the number of characters of the user's id that each term begins with. See search_key in the
+// migrations.
 const searchKeyLen = 8
 
-// termQuote takes every character of a term as it is.
+// termQuote escapes a term for the input of a tsvector or tsquery.
 var termQuote = strings.NewReplacer(`\`, `\\`, `'`, `''`)
 
-// anyOf is a tsquery for one of the values; task_search in the migrations says how a task has them.
+// anyOf returns a tsquery for tasks with at least one of the values. task_search in the migrations defines the kinds.
 func anyOf[S ~string](user, kind string, values ...S) string {
 	own := user[len(user)-searchKeyLen:]
 	terms := make([]string, len(values))

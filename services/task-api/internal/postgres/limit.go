@@ -7,9 +7,9 @@ import (
 	"gorm.io/gorm/clause"
 )
 
-// limit is a LIMIT that stands in the statement as a number. gorm's is a parameter, for which Postgres makes a new plan
-// each time as soon as the table is large, because a plan for any limit would be so much worse. A list has a few sizes of
-// page only.
+// limit is a LIMIT that is written into the statement as a number. gorm's own LIMIT is a parameter. On a large table,
+// Postgres then plans each execution again, because a generic plan for any limit would be much worse. Lists have only a
+// few page sizes, so there are few statements.
 type limit int
 
 func limited(tx *gorm.DB, n int) *gorm.DB { return tx.Clauses(limit(n)) }
@@ -19,7 +19,7 @@ func (limit) Name() string { return "LIMIT" }
 
 // Build implements clause.Expression.
 func (n limit) Build(b clause.Builder) {
-	_, _ = b.WriteString("LIMIT " + strconv.Itoa(int(n))) // as gorm's own: the builder is memory
+	_, _ = b.WriteString("LIMIT " + strconv.Itoa(int(n))) // writing to a strings.Builder returns no error
 }
 
 // MergeClause implements clause.Interface.

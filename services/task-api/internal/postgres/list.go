@@ -1,5 +1,7 @@
 package postgres
 
+// This file decides how a page of a list is read: in the order of the list, or from the index of a filter.
+
 import (
 	"context"
 	"fmt"
@@ -10,21 +12,24 @@ import (
 	"gorm.io/gorm"
 )
 
-// bounds are what a filtered list may read before it tries another way.
+// bounds limit the rows that a filtered list reads before it tries another way: window in the order of the list, found
+// from the index of a filter.
 type bounds struct{ window, found int }
 
-// usualBounds: a window, in the order of the list, is some milliseconds; a filter that fewer tasks in a hundred pass
-// than fill a page of it is better served by another index. What an index finds is sorted, a tenth of a second at most;
-// a filter that finds more passes so many tasks that a walk in the order of the list meets a page of them.
+// usualBounds are the bounds of the service. Reading a window takes a few milliseconds. When a window does not contain a
+// page, the filter selects a few tasks in a hundred, and its own index finds them faster. Sorting found rows takes at most
+// a tenth of a second. A filter that finds more rows selects so many tasks that reading in the order of the list soon
+// fills a page.
 var usualBounds = bounds{window: 2000, found: 10_000}
 
-// fence, the limit of a subquery that has far fewer rows, keeps the conditions around it out of it.
+// fence is the limit of a subquery that returns far fewer rows. A LIMIT keeps the planner from moving outer conditions
+// into the subquery.
 const fence = math.MaxInt32
 
-// segment is a run of tasks that an index has in order: by key and id, or by id alone where key is "".
+// segment is a range of tasks that one index has in order: by key and id, or by id alone when key is "".
 type segment struct{ key, typ, condition string }
 
-// orders are the segments of each order, one after the other. The index of each is in the migrations.
+// orders has the segments of each order, in sequence. The migrations create an index for each segment.
 var orders = map[domain.Sort][]segment{
 	domain.SortCreatedAt: {{"created_at", "timestamptz", ""}},
 	domain.SortUpdatedAt: {{"updated_at", "timestamptz", ""}},
@@ -34,25 +39,28 @@ var orders = map[domain.Sort][]segment{
 	domain.SortPosition:  {{"position", "double precision", ""}},
 }
 
-// undated is the key of a place among tasks without a due date.
+// undated is the key of a place in the segment of tasks without a due date.
 const undated = "infinity"
 
 // listed is a row of a list with its key in the order.
 type listed struct {
 	Row     taskRow `gorm:"embedded"`
 	SortKey string
-	Found   int64 // of a search: how many tasks the index found
+	Found   int64 // only in a search: the number of tasks that the index found
 }
 
-// List returns a page of the user's tasks, and the place it ends at when there are more.
+// List implements tasks.Reader. It tries these ways in turn, until one of them fills the page:
 //
-// Whatever the filters, it reads a bounded part of the tasks, or it walks them in order because the filters pass many:
-// first a window in the order of the list; where that does not fill the page, all that the most telling filter finds
-// in its own index, sorted; where that is too much, the whole order. The statements of a page read one snapshot.
+//  1. It reads a window in the order of the list.
+//  2. It reads the tasks that the most selective filter finds in its own index, and sorts them. It does so only when they
+//     are at most bounds.found.
+//  3. It reads all tasks in the order of the list. Then every filter selects many tasks, so that a page is full soon.
+//
+// The statements of a page read one snapshot.
 func (s *Store) List(ctx context.Context, userID string, q domain.Query) ([]domain.Task, *domain.Place, error) {
 	segments, ok := orders[q.Sort]
 	if !ok && q.Sort != domain.SortRelevance {
-		return nil, nil, fmt.Errorf("list tasks: no order %q", q.Sort)
+		return nil, nil, fmt.Errorf("list tasks: unknown order %q", q.Sort)
 	}
 	l := &listing{Store: s, user: userID, q: q, now: s.now()}
 	var rows []listed
@@ -87,10 +95,10 @@ func (s *Store) List(ctx context.Context, userID string, q domain.Query) ([]doma
 	return list, end, nil
 }
 
-// walk reads one task more than the page, segment after segment.
+// walk reads the segments in turn, up to one task more than the page.
 func (l *listing) walk(segments []segment) (rows []listed, err error) {
 	after := l.q.After
-	if len(segments) > 1 && after != nil && strings.HasSuffix(after.Key, undated) { // the first version wrote -infinity too
+	if len(segments) > 1 && after != nil && strings.HasSuffix(after.Key, undated) { // an earlier version of the service wrote -infinity
 		segments = segments[1:]
 	}
 	for _, seg := range segments {
@@ -101,12 +109,12 @@ func (l *listing) walk(segments []segment) (rows []listed, err error) {
 		if rows = append(rows, more...); len(rows) > l.q.Limit {
 			break
 		}
-		after = nil // the next segment from its beginning
+		after = nil // read the next segment from its start
 	}
 	return rows, nil
 }
 
-// segment reads up to n tasks after a place.
+// segment reads up to n tasks of a segment after a place.
 func (l *listing) segment(seg segment, after *domain.Place, n int) ([]listed, error) {
 	if !l.filtered() {
 		return l.page(l.ordered(seg, after), seg, nil, n)
@@ -119,7 +127,7 @@ func (l *listing) segment(seg segment, after *domain.Place, n int) ([]listed, er
 	if all, err := l.count(l.ordered(seg, after), l.bounds.window); err != nil || all < int64(l.bounds.window) {
 		return rows, err
 	}
-	source, err := l.telling()
+	source, err := l.selective()
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +137,7 @@ func (l *listing) segment(seg segment, after *domain.Place, n int) ([]listed, er
 	return l.page(source, seg, after, n)
 }
 
-// ordered is the user's tasks of a segment after a place.
+// ordered returns the query for the user's tasks of a segment after a place.
 func (l *listing) ordered(seg segment, after *domain.Place) *gorm.DB {
 	return l.beyond(l.own(l.db.Table("tasks")), seg, after)
 }
@@ -166,7 +174,7 @@ func (l *listing) inOrder(tx *gorm.DB, seg segment) *gorm.DB {
 	return tx.Order("id" + direction)
 }
 
-// page reads the first n tasks of a source that pass the filters, in order.
+// page reads the first n tasks of a source, in order, that the filters select.
 func (l *listing) page(source *gorm.DB, seg segment, after *domain.Place, n int) (rows []listed, err error) {
 	key, typed := "'"+undated+"'", segment{}
 	if seg.key != "" {
@@ -181,15 +189,16 @@ func (l *listing) page(source *gorm.DB, seg segment, after *domain.Place, n int)
 	return rows, err
 }
 
-// count counts the rows of a source up to most.
+// count returns the number of rows of a source, at most most.
 func (l *listing) count(source *gorm.DB, most int) (n int64, err error) {
 	err = l.db.Raw("SELECT count(*) FROM (?) AS few", limited(source.Select("1"), most)).Scan(&n).Error
 	return n, err
 }
 
-// telling is what the first filter finds that finds few tasks, nil if each finds many. The index is made to be used:
-// what the planner knows of one user's words and tags is too little to choose by.
-func (l *listing) telling() (*gorm.DB, error) {
+// selective returns the query for the tasks that the first selective filter finds in its index, or nil when every filter
+// finds more than bounds.found. A fence makes the planner use that index: its statistics say too little about the words
+// and tags of one user.
+func (l *listing) selective() (*gorm.DB, error) {
 	for _, source := range l.indexed() {
 		n, err := l.count(source(), l.bounds.found+1)
 		if err != nil {

@@ -1,5 +1,7 @@
 package postgres
 
+// This file converts between a task and its row.
+
 import (
 	"database/sql/driver"
 	"encoding/json"
@@ -37,11 +39,11 @@ type taskRow struct {
 	CompletedAt, DeletedAt *time.Time
 }
 
-// taskColumns are those of taskRow, in the order of targets. The column search is not read: it is larger than all else
-// in a row.
+// taskColumns are the columns of taskRow, in the order of targets. They exclude search, which is larger than the rest of
+// the row.
 var taskColumns = strings.Join(names(slices.Concat(identityColumns, columns)), ", ")
 
-// qualified is taskColumns of a table with an alias.
+// qualified returns taskColumns with the alias of their table.
 func qualified(alias string) string {
 	return alias + "." + strings.ReplaceAll(taskColumns, ", ", ", "+alias+".")
 }
@@ -71,7 +73,7 @@ func rowOf(t domain.Task) taskRow {
 	return r
 }
 
-// values are those of columns.
+// values returns the values of columns, in their order.
 func (r taskRow) values() []any {
 	return []any{
 		r.Title, r.Description, string(r.Status), r.Priority, r.Tags, r.DueDate, r.DueAt, r.DueInstant, r.Timezone, r.RemindAt,
@@ -80,7 +82,7 @@ func (r taskRow) values() []any {
 	}
 }
 
-// targets are where a row of taskColumns is scanned to.
+// targets returns pointers into which a row of taskColumns is scanned.
 func (r *taskRow) targets() []any {
 	return []any{
 		&r.ID, &r.UserID, &r.CreatedAt,
@@ -134,7 +136,7 @@ func domainTasks(rows []taskRow) []domain.Task {
 	return out
 }
 
-// tagList is the jsonb of a list of strings. gorm would write a plain slice as a list of parameters.
+// tagList stores a list of strings as jsonb. gorm would expand a plain slice to a list of parameters.
 type tagList []string
 
 // Value implements driver.Valuer.

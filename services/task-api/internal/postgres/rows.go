@@ -1,5 +1,9 @@
 package postgres
 
+// This file has the only statements that write a task, its row in the change log and the answer under a key. Each
+// statement has two texts, so that a connection prepares it at most twice: one text writes a single row, and the other
+// unnests lists of any length.
+
 import (
 	"slices"
 	"strconv"
@@ -9,16 +13,13 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 )
 
-// This file has the only statements that write a task, its row in the change log and the answers under keys. Each comes
-// in two texts, prepared once a connection: one for a single row, and one that unnests lists for any number of rows.
-
 // column is a column of tasks and its type.
 type column struct{ name, typ string }
 
-// identityColumns do not change after the insert.
+// identityColumns are the columns that no statement changes after the insert.
 var identityColumns = []column{{"id", "uuid"}, {"user_id", "uuid"}, {"created_at", "timestamptz"}}
 
-// columns are those that a change may write, in the order of taskRow.values.
+// columns are the columns that a change may write, in the order of taskRow.values.
 var columns = []column{
 	{"title", "text"}, {"description", "text"}, {"status", "text"}, {"priority", "smallint"}, {"tags", "jsonb"},
 	{"due_date", "date"}, {"due_at", "timestamptz"}, {"due_instant", "timestamptz"}, {"timezone", "text"}, {"remind_at", "timestamptz"},
@@ -27,10 +28,10 @@ var columns = []column{
 	{"updated_at", "timestamptz"}, {"completed_at", "timestamptz"}, {"deleted_at", "timestamptz"},
 }
 
-// inserted are the columns of a new task. The search terms come as text, and as null where the trigger makes them.
+// inserted are the columns of a new task. The search terms are sent as text, or as null when the trigger is to make them.
 var inserted = slices.Concat(identityColumns, columns, []column{{"search", "text"}})
 
-// changed are the columns that an UPDATE needs: it finds the row by id and user.
+// changed are the columns that an UPDATE needs. It finds the row by id and user.
 var changed = slices.Concat(identityColumns[:2], columns)
 
 var (
@@ -49,7 +50,7 @@ func names(list []column) []string {
 // template is a statement that writes rows of columns.
 type template struct{ one, many string }
 
-// newTemplate makes both texts of a statement. They differ in the FROM item that has the rows.
+// newTemplate makes both texts of a statement. The texts differ in the FROM item that supplies the rows.
 func newTemplate(alias string, columns []column, text func(from, columns string) string) template {
 	values, lists := make([]string, len(columns)), make([]string, len(columns))
 	for i, c := range columns {
@@ -79,8 +80,8 @@ var (
 	insertTasks = newTemplate("t", inserted, func(from, columns string) string {
 		return "INSERT INTO tasks (" + columns + ") SELECT " + strings.TrimSuffix(columns, "search") + "CAST(search AS tsvector) FROM " + from
 	})
-	// updateTasks fails, by a division by zero, if not every row was there to be changed. It cannot happen under the
-	// user's lock, and must not pass in silence if it does: the events are in the same transaction.
+	// updateTasks fails with a division by zero when it did not find every row. Under the user's lock this cannot happen.
+	// If it happens, the transaction must fail, because it contains the events of the change.
 	updateTasks = newTemplate("c", changed, func(from, _ string) string {
 		set := make([]string, len(columns))
 		for i, c := range columns {
@@ -97,7 +98,7 @@ var (
 	})
 )
 
-// with makes the statement that writes rows; none where there are none.
+// with returns the statement that writes rows, or nil when there are no rows.
 func (t template) with(rows [][]any) []statement {
 	switch len(rows) {
 	case 0:
@@ -117,13 +118,13 @@ func (t template) with(rows [][]any) []statement {
 	return []statement{{t.many, args}}
 }
 
-// changeStatements write all changes to the change log, and the last state of each task.
+// changeStatements returns the statements that write all changes to the change log and the last state of each task.
 func changeStatements(changes []tasks.Change) []statement {
 	log := make([][]any, len(changes))
 	var fresh, stored [][]any
 	last, isNew := lastOf(changes)
 	for i, c := range changes {
-		// The ids were made, or read, in this transaction.
+		// MustParse cannot fail: this transaction generated the ids or read them from uuid columns.
 		user, task := bytes(uuid.MustParse(c.Task.UserID)), bytes(uuid.MustParse(c.Task.ID))
 		log[i] = []any{user, c.Task.Seq, bytes(uuid.MustParse(c.EventID)), string(c.Type), task, c.Task.Version, string(c.Payload)}
 		if last != nil && last[c.Task.ID] != i {
@@ -139,7 +140,7 @@ func changeStatements(changes []tasks.Change) []statement {
 	return slices.Concat(insertChanges.with(log), insertTasks.with(fresh), updateTasks.with(stored))
 }
 
-// lastOf returns where the last change of each task is, and which tasks are new. Both are nil for one change.
+// lastOf returns the index of the last change of each task, and which tasks are new. Both are nil for a single change.
 func lastOf(changes []tasks.Change) (last map[string]int, isNew map[string]bool) {
 	if len(changes) == 1 {
 		return nil, nil
@@ -153,7 +154,7 @@ func lastOf(changes []tasks.Change) (last map[string]int, isNew map[string]bool)
 	return last, isNew
 }
 
-// keyStatements keep answers under their keys, and first remove those that expired.
+// keyStatements returns the statements that remove expired answers and then insert the new answers.
 func keyStatements(keys []tasks.KeptKey) []statement {
 	var kept, expired [][]any
 	for _, k := range keys {
@@ -165,5 +166,6 @@ func keyStatements(keys []tasks.KeptKey) []statement {
 	return append(expireKeys.with(expired), insertKeys.with(kept)...)
 }
 
-// bytes are an id as it travels: given a text, the driver tries to make bytes of it, fails and sends the text.
+// bytes returns an id in a form that the driver encodes as bytes. From a string, the driver first tries to encode bytes,
+// fails, and then sends text.
 func bytes(id uuid.UUID) [16]byte { return id }

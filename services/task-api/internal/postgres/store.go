@@ -1,12 +1,12 @@
-// Package postgres keeps tasks, accounts and the change log in the service's own database. It holds SQL and rows; what
-// they mean is decided in tasks and accounts.
+// Package postgres stores tasks, accounts and the change log in the service's own database. It contains SQL and rows.
+// The packages tasks and accounts make the decisions.
 //
 // Promises:
 //
-//   - A write begins with the UPDATE of the user's row in heads, which takes the next change numbers and is the user's
-//     lock until the transaction ends.
+//   - A write begins with the UPDATE of the user's row in heads. The UPDATE takes the next change numbers, and it locks
+//     the user until the transaction ends.
 //   - Every read and write names the user.
-//   - Reads that need several tables to fit together read one snapshot.
+//   - A read that combines several tables reads one snapshot.
 package postgres
 
 import (
@@ -24,7 +24,8 @@ import (
 //go:embed migrations/*.sql
 var files embed.FS
 
-// Migrations is the goose set "tasks". It goes before the outbox, whose tables it grants to the runtime role.
+// Migrations returns the files of the goose set "tasks". The set runs before the outbox's set, because it grants the
+// runtime role its rights on the tables of the outbox.
 func Migrations() fs.FS {
 	sub, err := fs.Sub(files, "migrations")
 	if err != nil {
@@ -39,15 +40,15 @@ type Store struct {
 	outbox *outbox.Outbox
 	now    func() time.Time
 	bounds bounds
-	ended  chan struct{} // signalled when an account was deleted
+	ended  chan struct{} // receives a signal when an account was deleted; buffers one
 }
 
-// New returns a store over a handle of the runtime role.
+// New returns a store over a database handle that was opened as the runtime role.
 func New(db *gorm.DB, box *outbox.Outbox, now func() time.Time) *Store {
 	return &Store{db: db, outbox: box, now: now, bounds: usualBounds, ended: make(chan struct{}, 1)}
 }
 
-// find reads one of the user's tasks, tombstones too.
+// find returns one of the user's tasks, also a tombstone.
 func find(tx *gorm.DB, userID, taskID string) (domain.Task, error) {
 	var rows []taskRow
 	if err := tx.Select(taskColumns).Where("id = ? AND user_id = ?", taskID, userID).Limit(1).Find(&rows).Error; err != nil {

@@ -1,5 +1,7 @@
 package postgres
 
+// This file decides where a page of a sync ends, and which clients must start over because tombstones were purged.
+
 import (
 	"context"
 	"database/sql"
@@ -9,16 +11,16 @@ import (
 	"gorm.io/gorm"
 )
 
-// snapshot makes several statements read the same state.
+// snapshot makes all statements of a transaction read the same state.
 var snapshot = &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true}
 
-// Sync returns the tasks that changed after since, each as it is now. With HasMore false the client has everything up
-// to Next, the user's newest seq.
+// Sync implements tasks.Reader.
 //
-// Once tombstones are purged, a client that comes with an older seq may hold tasks that are gone without a trace:
-// tasks.ErrTooOld. One that began at 0 after the purge holds none of them and may go on, so as long as its pages are below the
-// purge Next is negative, which marks a place in a snapshot: -(snapshot_base + seq). The next purge may remove what the
-// snapshot has already given, so it moves snapshot_base beyond all such places. A client passes Next back as it is.
+// After a purge of tombstones, a client with an older seq may have tasks whose deletion it can no longer learn about. It
+// gets tasks.ErrTooOld. A client that began at 0 after the purge has no such task and may continue. So while its pages
+// are below purged_seq, Next is negative. It marks a place in a snapshot: -(snapshot_base + seq). The next purge may
+// remove tasks that earlier pages of the snapshot contained, so it raises snapshot_base above all such places, and the
+// client gets tasks.ErrTooOld.
 func (s *Store) Sync(ctx context.Context, userID string, since int64, limit int) (tasks.SyncPage, error) {
 	page := tasks.SyncPage{}
 	err := s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {

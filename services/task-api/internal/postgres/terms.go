@@ -1,19 +1,22 @@
 package postgres
 
+// This file makes the search terms of a new task in the service, because the trigger costs an insert more
+// than all its indexes.
+
 import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
 )
 
-// Bounds of task_search in the migrations.
+// The limits of task_search in the migrations.
 const (
 	maxTermWord     = 64
-	maxTermPosition = 16383 // a tsvector holds no higher one
+	maxTermPosition = 16383 // the largest position in a tsvector
 )
 
-// ownTerms is what task_search makes of a row, as the input of a tsvector; "" leaves it to the database. That is so
-// for texts beyond ASCII: what is a lower case letter is then a question of the database's locale.
+// ownTerms returns the terms that task_search makes of a row, as the input of a tsvector. It returns "" for a row with
+// other characters than ASCII, because the lower case of those depends on the database's locale.
 func ownTerms(r taskRow) string {
 	if !isASCII(r.Title) || !isASCII(r.Description) {
 		return ""
@@ -35,7 +38,7 @@ func ownTerms(r taskRow) string {
 	return t.String()
 }
 
-// searchTerms is ownTerms as a column: nil leaves it to the trigger.
+// searchTerms returns ownTerms as the value of the column search. With nil, the trigger makes the terms.
 func (r taskRow) searchTerms() *string {
 	if terms := ownTerms(r); terms != "" {
 		return &terms
@@ -45,7 +48,7 @@ func (r taskRow) searchTerms() *string {
 
 type terms struct {
 	strings.Builder
-	own string // a quote and the part of the user's id that makes a term the user's
+	own string // a quote and the part of the user's id that each term begins with
 }
 
 func (t *terms) add(kind, value string) {
@@ -58,7 +61,7 @@ func (t *terms) add(kind, value string) {
 	t.WriteByte('\'')
 }
 
-// words adds the words of a text, the first at the position after n, and returns the position of the last.
+// words adds the words of a text at the positions from n+1 on. It returns the position of the last word.
 func (t *terms) words(text string, n int, weight byte) int {
 	for i := 0; i < len(text); {
 		for i < len(text) && !isWord(text[i]) {

@@ -1,5 +1,7 @@
 package postgres
 
+// This file runs the transaction of a write and translates the errors of the database. rows.go has the statements.
+
 import (
 	"context"
 	"errors"
@@ -11,11 +13,11 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 )
 
-// errUnchanged ends a transaction that has nothing to write. It never leaves this package.
+// errUnchanged rolls back a transaction that has nothing to write. This package never returns it.
 var errUnchanged = errors.New("nothing changed")
 
-// Write implements tasks.Store in two round trips: what begins the transaction goes with the BEGIN (begin.go), and all
-// rows and events go with the COMMIT.
+// Write implements tasks.Store in two round trips. The first sends the BEGIN with the statements of begin.go. The second
+// sends all rows and events with the COMMIT.
 func (s *Store) Write(ctx context.Context, asks []tasks.Ask, wait bool, decide func(tasks.Tx, []tasks.Answer) error) error {
 	answers := make([]tasks.Answer, len(asks))
 	err := s.outbox.InTxFirst(ctx, begin(asks, answers, wait), func(box *outbox.Tx) error {
@@ -37,7 +39,7 @@ func (s *Store) Write(ctx context.Context, asks []tasks.Ask, wait bool, decide f
 // writeTx implements tasks.Tx.
 type writeTx struct {
 	*outbox.Tx
-	written bool // there is something to commit
+	written bool // the transaction has something to commit
 }
 
 // Save implements tasks.Tx.
@@ -46,7 +48,7 @@ func (tx *writeTx) Save(w tasks.Writes) {
 		tx.written = true
 	}
 	if !tx.written {
-		return // the rollback gives the numbers back
+		return // the rollback returns the numbers
 	}
 	for user, n := range w.Unused {
 		tx.Defer(`UPDATE heads SET seq = seq - $2 WHERE user_id = $1`, [16]byte(user), n)
@@ -61,13 +63,13 @@ func (tx *writeTx) Save(w tasks.Writes) {
 
 // Try implements tasks.Tx with a savepoint.
 func (tx *writeTx) Try(ctx context.Context, changes []tasks.Change) error {
-	conn := tx.Statement.ConnPool // past gorm, which takes arrays apart
+	conn := tx.Statement.ConnPool // without gorm, which expands arrays
 	exec := func(sql string, args ...any) error {
 		_, err := conn.ExecContext(ctx, sql, args...)
 		return err
 	}
 	if err := exec("SAVEPOINT operation"); err != nil {
-		return fmt.Errorf("begin operation: %w", err)
+		return fmt.Errorf("set savepoint: %w", err)
 	}
 	for _, s := range changeStatements(changes) {
 		err := exec(s.sql, s.args...)
@@ -77,7 +79,7 @@ func (tx *writeTx) Try(ctx context.Context, changes []tasks.Change) error {
 		err = refusal(fmt.Errorf("write operation: %w", err))
 		if errors.Is(err, tasks.ErrRefused) {
 			if back := exec("ROLLBACK TO SAVEPOINT operation"); back != nil {
-				return fmt.Errorf("take the operation back: %w", back)
+				return fmt.Errorf("roll back operation: %w", back)
 			}
 		}
 		return err
@@ -86,7 +88,8 @@ func (tx *writeTx) Try(ctx context.Context, changes []tasks.Change) error {
 	return exec("RELEASE SAVEPOINT operation")
 }
 
-// refusal names the errors of the database that the use cases know.
+// refusal wraps an error of the database in the error of package tasks that has the same meaning. It returns other errors
+// unchanged.
 func refusal(err error) error {
 	switch {
 	case pg.IsUniqueViolation(err, "idempotency_keys_pkey"):

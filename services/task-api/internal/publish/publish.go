@@ -1,9 +1,9 @@
-// Package publish makes the events of this service. Its three functions are the only way in which events are made:
-// each takes the transaction of the change, the task as it is after the change and who changed it, makes the event's
-// id, validates the event and puts it into the outbox. Nothing is sent here: the relay sends what was committed.
+// Package publish makes the events of this service. Its three functions are the only code that makes events. Each function
+// makes the event's id, validates the event and adds it to the outbox in the transaction of the change. This package sends
+// nothing: the relay sends the committed events.
 //
-// An event that breaks a rule of package events is refused with an error that names the field, and the transaction
-// with it.
+// When an event breaks a rule of package events, the function returns an error that names the field. The caller must
+// then not commit the change.
 package publish
 
 import (
@@ -20,32 +20,32 @@ import (
 
 // Tx is the transaction of a change.
 type Tx interface {
-	// Add puts an event into the outbox, which keeps it if the transaction commits.
+	// Add adds an event to the outbox. The event is stored when the transaction commits.
 	Add(m outbox.Message)
 }
 
-// Publisher makes events. Safe for concurrent use.
+// Publisher makes events. It is safe for concurrent use.
 type Publisher struct{ log *slog.Logger }
 
-// New makes a publisher that logs each event at debug.
+// New returns a publisher that logs each event at level debug.
 func New(log *slog.Logger) *Publisher { return &Publisher{log: log} }
 
-// Change is one change of a task, as its events tell it.
+// Change is one change of a task. Its fields go into the events.
 type Change struct {
 	Task      domain.Task // after the change
 	Type      events.Type
-	Changes   []events.Change // what differs; empty for a new task
-	Actor     string          // the acting user's id, or the name of the service that acts for him
+	Changes   []events.Change // the fields that differ; empty for a new task
+	Actor     string          // the acting user's id, or the name of the service that acts for the user
 	Causation string          // the event or request that led to the change; may be empty
 }
 
-// Made is an event that was put into the outbox.
+// Made is an event that was added to the outbox.
 type Made struct {
 	ID   string
 	Data []byte // its JSON
 }
 
-// PublishTaskEvent makes the event of a change for the audit log and the recurrence engine.
+// PublishTaskEvent makes the event of a change that the audit log and the recurrence engine consume.
 func (p *Publisher) PublishTaskEvent(ctx context.Context, tx Tx, c Change) (Made, error) {
 	id, err := newID()
 	if err != nil {
@@ -58,7 +58,7 @@ func (p *Publisher) PublishTaskEvent(ctx context.Context, tx Tx, c Change) (Made
 	})
 }
 
-// PublishTaskUpdateEvent makes the event of a change for the user's open browsers.
+// PublishTaskUpdateEvent makes the event of a change that the user's open browsers receive.
 func (p *Publisher) PublishTaskUpdateEvent(ctx context.Context, tx Tx, c Change) (Made, error) {
 	id, err := newID()
 	if err != nil {
@@ -70,8 +70,9 @@ func (p *Publisher) PublishTaskUpdateEvent(ctx context.Context, tx Tx, c Change)
 	})
 }
 
-// PublishReminderEvent schedules, moves or cancels the task's reminder, as c.Type says. To schedule one the task needs
-// remind_at and a due date; a date alone stands for the end of that day in the task's zone.
+// PublishReminderEvent schedules, moves or cancels the task's reminder, according to c.Type. A scheduled reminder needs
+// remind_at and a due date, otherwise the error is an *events.ValidationError. A due date without a time means the end of
+// that day in the task's zone.
 func (p *Publisher) PublishReminderEvent(ctx context.Context, tx Tx, c Change) (Made, error) {
 	id, err := newID()
 	if err != nil {
@@ -109,7 +110,7 @@ func (p *Publisher) put(ctx context.Context, tx Tx, c Change, e events.Event) (M
 	return Made{ID: e.ID(), Data: data}, nil
 }
 
-// newID makes an event id: UUIDv7, so that ids ascend with time.
+// newID returns an event id. It is a UUIDv7, so that ids ascend with time.
 func newID() (string, error) {
 	id, err := uuid.NewV7()
 	if err != nil {

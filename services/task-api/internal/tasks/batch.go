@@ -5,38 +5,38 @@ import (
 	"fmt"
 )
 
-// MaxBatch bounds the operations of one batch. With their events they are about 2,000 rows: a transaction that holds the
-// user's lock for some tens of milliseconds.
+// MaxBatch is the largest number of operations in one batch. With their events they write about 2,000 rows, and the
+// transaction holds the user's lock for some tens of milliseconds.
 const MaxBatch = 500
 
 // BatchRequest asks for several operations in one transaction.
 type BatchRequest struct {
 	UserID string
 	Ops    []Op
-	Atomic bool            // all, or nothing
-	Key    *IdempotencyKey // nil: a repetition is another batch
-	// Answer encodes the answer that Key keeps; needed only with a key. An answer above MaxKeptAnswer is
-	// ErrAnswerTooLarge.
+	Atomic bool            // the first failure undoes all operations
+	Key    *IdempotencyKey // nil: a repeated request runs again
+	// Answer encodes the answer that is kept for Key. It is required only with a key. When the answer is larger than
+	// MaxKeptAnswer, Batch returns ErrAnswerTooLarge.
 	Answer func([]OpResult) ([]byte, error)
 }
 
-// BatchAnswer is the outcome. A repetition with a key has only the Body of the first time.
+// BatchAnswer is the outcome of a batch. When Replayed is set, it has only the Body of the first request.
 type BatchAnswer struct {
-	Results  []OpResult // one each, in the order of the operations
-	Body     []byte     // what Answer made
+	Results  []OpResult // one for each operation, in their order
+	Body     []byte     // the result of Answer
 	Replayed bool
 }
 
-// Batch does the operations one after the other, each on what those before it left, in one transaction. An operation
-// that fails has no effect, and the others are done. With Atomic the first failure is an *AtomicError and nothing is
-// done.
+// Batch runs the operations in order, in one transaction. Each operation sees the effects of the earlier ones. A failed
+// operation has no effect, and the others run. With Atomic, the first failure undoes everything, and Batch returns an
+// *AtomicError.
 //
-// The operations are decided in memory under the user's lock and written in a few statements, however many they are. If
-// the database refuses one of the rows, the batch is repeated with a savepoint around each operation, so that only that
-// one is lost.
+// The operations are decided in memory under the user's lock. A few statements write all of them. When the database
+// refuses one of the rows, the batch runs again with a savepoint around each operation, so that only the refused operation
+// fails.
 func (s *Service) Batch(ctx context.Context, b BatchRequest) (BatchAnswer, error) {
 	if len(b.Ops) > MaxBatch {
-		return BatchAnswer{}, fmt.Errorf("a batch of %d operations: at most %d are taken", len(b.Ops), MaxBatch)
+		return BatchAnswer{}, fmt.Errorf("batch has %d operations, at most %d are allowed", len(b.Ops), MaxBatch)
 	}
 	r, err := newRequest(ctx, b.UserID, b.Key, b.Ops...)
 	if err != nil {

@@ -1,5 +1,7 @@
 package tasks
 
+// This file has the two requests with one operation on an existing task: a change and a successor.
+
 import (
 	"context"
 	"errors"
@@ -9,14 +11,14 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 )
 
-// ChangeRequest is a request to change one task. Op has the task, the versions it may have and what becomes of it.
+// ChangeRequest is a request to change one task. Op names the task, the accepted versions and the change.
 type ChangeRequest struct {
 	UserID string
 	Op     Op
 }
 
-// Change does one operation on one task, and returns the task as it is then. The errors of Apply are returned as they
-// are; a task of a version that IfMatch does not accept is domain.ErrStale.
+// Change runs one operation on one task and returns the task after it. It returns the errors of Apply unchanged, and
+// domain.ErrStale when IfMatch does not accept the version of the task.
 func (s *Service) Change(ctx context.Context, c ChangeRequest) (domain.Task, error) {
 	r, err := newRequest(ctx, c.UserID, nil, c.Op)
 	if err != nil {
@@ -28,19 +30,20 @@ func (s *Service) Change(ctx context.Context, c ChangeRequest) (domain.Task, err
 	return r.results[0].Task, nil
 }
 
-// SuccessorRequest asks for the task that follows a completed one.
+// SuccessorRequest is a request for the occurrence after a completed task.
 type SuccessorRequest struct {
-	Completed events.TaskData // as it was when it was completed
+	Completed events.TaskData // the task at its completion
 	Next      domain.Next
 	Actor     string // the service that acts for the user
 	Causation string // the event of the completion
 }
 
-// CreateSuccessor makes the occurrence after a completed one, and returns true; or it returns the one that exists.
-// There is one, however often it is asked for: the user's lock puts the requests one after the other, and the database
-// refuses a second task with the same place in a series.
+// CreateSuccessor creates the occurrence after a completed one and returns true, or returns the existing one and false.
+// Repeated and concurrent requests create one successor: the user's lock makes them serial, and the database refuses a
+// second task with the same number in a series.
 //
-// domain.ErrNotFound: there is no such task in this series. domain.ErrSeriesEnded: the completed task was deleted.
+// It returns domain.ErrNotFound when the series has no such task, and domain.ErrSeriesEnded when the completed task was
+// deleted.
 func (s *Service) CreateSuccessor(ctx context.Context, c SuccessorRequest) (domain.Task, bool, error) {
 	id, err := uuid.Parse(c.Completed.ID)
 	if err != nil {

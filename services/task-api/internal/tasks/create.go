@@ -1,5 +1,7 @@
 package tasks
 
+// This file decides which creates share a transaction.
+
 import (
 	"context"
 	"errors"
@@ -10,20 +12,18 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 )
 
-// This file decides which creates share a transaction.
-
 const (
-	// maxCreateBatches is how many transactions of creates one process runs at the same time: one is prepared while the
-	// other is flushed to disk.
+	// maxCreateBatches is the number of transactions of creates that one process runs at the same time. With two, one is
+	// prepared while the other is flushed to disk.
 	maxCreateBatches = 2
-	// createPatience is how long a transaction is expected to take at most. It takes some milliseconds; one that takes
-	// longer waits for something.
+	// createPatience is how long a running transaction delays a smaller one. A transaction takes some milliseconds. One that
+	// takes longer than this is blocked, so others must not wait for it.
 	createPatience = 100 * time.Millisecond
-	// maxCreateBatch bounds the tasks of a transaction. Beyond some tens a larger one gains little, and with the longest
-	// texts it would be megabytes.
+	// maxCreateBatch is the largest number of tasks in a transaction. Above some tens, a larger batch saves little, and with
+	// the longest texts it would have megabytes.
 	maxCreateBatch = 32
-	// createTimeout bounds a transaction: two round trips and the wait for a connection. It is below what a request may
-	// take, so that requests behind a transaction that hangs still have their turn.
+	// createTimeout bounds a transaction: two round trips and the wait for a connection. It is below the time limit of a
+	// request, so that the requests that wait for a blocked transaction can still run.
 	createTimeout = 10 * time.Second
 )
 
@@ -31,14 +31,14 @@ const (
 type CreateRequest struct {
 	UserID string
 	Fields domain.Fields
-	Key    *IdempotencyKey // nil: each request makes a task
+	Key    *IdempotencyKey // nil: a repeated request creates another task
 }
 
-// Create makes a task. With a key that was answered before it returns that answer, and true.
+// Create creates a task. With a key that has a kept answer, it returns that answer and true.
 //
-// Creates that arrive while others are being written are written together, in one transaction (docs/adr/0015). Each has
-// its own outcome. One that the transaction could not take, because another writer held its user's lock or because the
-// database refused a value of the batch, is then written alone.
+// Creates that arrive while others are being written share the next transaction (docs/adr/0015). Each create has its own
+// outcome. The transaction misses a create when another writer holds its user's lock, or when the database refuses a
+// value of the batch. A missed create is then written alone.
 func (s *Service) Create(ctx context.Context, c CreateRequest) (events.TaskData, bool, error) {
 	r, err := newCreate(ctx, c)
 	if err != nil {
@@ -56,7 +56,7 @@ func newCreate(ctx context.Context, c CreateRequest) (*request, error) {
 	}})
 }
 
-// created returns the outcome of a create. One that its batch missed is written alone.
+// created returns the outcome of a create. It first writes the create alone if its batch missed it.
 func (s *Service) created(r *request) (events.TaskData, bool, error) {
 	err := r.err
 	if r.missed {
@@ -72,7 +72,7 @@ func (s *Service) created(r *request) (events.TaskData, bool, error) {
 	return r.results[0].Task.TaskData, false, nil
 }
 
-// single returns the reason why a request with one operation was not done.
+// single returns the error of the operation for a request with one operation.
 func single(err error) error {
 	var failed *AtomicError
 	if errors.As(err, &failed) {
@@ -84,9 +84,9 @@ func single(err error) error {
 func (s *Service) createBatches() batcher.Config[*request] {
 	return batcher.Config[*request]{
 		Run: s.createTogether, MaxBatch: maxCreateBatch, Parallel: maxCreateBatches, Patience: createPatience, Timeout: createTimeout,
-		// Two transactions of one user would wait for each other's lock.
+		// The second of two transactions of one user would miss the creates of that user.
 		OrderKey: func(r *request) string { return r.userID },
-		// A repetition finds its answer when the first request is committed.
+		// A repeated request finds the kept answer only after the first request has committed.
 		DistinctKey: func(r *request) string {
 			if r.key == nil {
 				return ""
@@ -96,7 +96,7 @@ func (s *Service) createBatches() batcher.Config[*request] {
 	}
 }
 
-// createTogether decides each of the requests, or leaves it as missed.
+// createTogether writes the requests in one transaction. It sets the outcome of each request, or marks it as missed.
 func (s *Service) createTogether(ctx context.Context, batch []*request) {
 	err := s.write(ctx, batch, false, false)
 	if err == nil {
@@ -105,7 +105,7 @@ func (s *Service) createTogether(ctx context.Context, batch []*request) {
 	refused := errors.Is(err, ErrRefused) || errors.Is(err, ErrKeyTaken)
 	for _, r := range batch {
 		switch {
-		case r.err != nil || r.replayed || r.missed: // it had no part in what failed
+		case r.err != nil || r.replayed || r.missed: // the request has an outcome of its own
 		case refused:
 			r.missed = true
 		default:

@@ -1,5 +1,7 @@
 package tasks
 
+// This file removes the data of deleted accounts. An account is deleted at once, and its data later in bounded steps.
+
 import (
 	"context"
 	"errors"
@@ -11,23 +13,21 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/publish"
 )
 
-// This file removes what deleted accounts leave behind: a deleted account is gone at once, its tasks follow in steps.
-
-// deletionPoll is how often unfinished deletions are looked for: those of a replica that died, and those that failed.
+// deletionPoll is how often the service looks for unfinished deletions of a replica that died, or that failed before.
 const deletionPoll = 30 * time.Second
 
-// Deletions keeps the deleted accounts whose data is not removed yet. It is safe for concurrent use by replicas.
+// Deletions stores the deleted accounts whose data is not removed yet. Several replicas may use it at the same time.
 type Deletions interface {
-	// DeletionStep does one bounded part of one deletion in one transaction, and returns the user's id; "" where none
-	// is left, except those of the users in skip. For each task that is removed and was not deleted before, it calls
-	// deleted with the next of the user's numbers. A crash between two steps loses and repeats nothing.
+	// DeletionStep runs one bounded part of one deletion in one transaction and returns the user's id. It ignores the
+	// users in skip, and returns "" when no other deletion is left. For each removed task that was not a tombstone, it
+	// calls deleted with the user's next change number. A crash between two steps loses and repeats nothing.
 	DeletionStep(ctx context.Context, skip []string, deleted func(tx publish.Tx, t domain.Task, seq int64) error) (userID string, err error)
-	// AccountDeleted is signalled after an account of this process was deleted.
+	// AccountDeleted returns a channel that receives a signal after this process has deleted an account.
 	AccountDeleted() <-chan struct{}
 }
 
-// RunDeletions removes the data of deleted accounts until ctx ends, soon after each deletion. What a process that died
-// left unfinished is continued by the replica that looks first. Several replicas share the work.
+// RunDeletions removes the data of deleted accounts until ctx ends. It runs soon after each deletion, and every
+// deletionPoll. Several replicas share the work, and any of them continues the deletions of a replica that died.
 func (s *Service) RunDeletions(ctx context.Context, log *slog.Logger) error {
 	tick := time.NewTicker(deletionPoll)
 	defer tick.Stop()
@@ -44,8 +44,8 @@ func (s *Service) RunDeletions(ctx context.Context, log *slog.Logger) error {
 	}
 }
 
-// FinishDeletions removes what is left of all deleted accounts that no other replica works on. A deletion that fails
-// does not keep the others waiting. The errors of all are returned.
+// FinishDeletions removes the data of all deleted accounts that no other replica is removing. After a failed deletion it
+// continues with the others. It returns the errors of all failed deletions, joined.
 func (s *Service) FinishDeletions(ctx context.Context) error {
 	var failed []string
 	var errs []error
@@ -61,8 +61,8 @@ func (s *Service) FinishDeletions(ctx context.Context) error {
 	}
 }
 
-// publishDeleted makes the events of a task that is removed with its account. They are the same as when the user
-// deletes the task.
+// publishDeleted makes the events of a task that is removed with its account. The events are equal to those of a deletion
+// by the user.
 func (s *Service) publishDeleted(ctx context.Context, tx publish.Tx, before domain.Task, seq int64) error {
 	now := notBefore(s.now(), before.UpdatedAt)
 	after, err := domain.Delete(before, now)

@@ -6,20 +6,21 @@ import (
 )
 
 var (
-	// ErrNoUser says that the account does not exist any more.
+	// ErrNoUser means that the account does not exist, or not any more.
 	ErrNoUser = errors.New("no such user")
-	// ErrTooOld says that the changes since the given seq were pruned, or that the user never was at that seq.
+	// ErrTooOld means that changes after the given seq were pruned, or that the user has never reached that seq. The client
+	// must start over.
 	ErrTooOld = errors.New("the changes since then are not kept any more")
-	// ErrRefused says that the database refused a value of the request. The same request fails again.
+	// ErrRefused means that the database refused a value of the request. The same request fails again.
 	ErrRefused = errors.New("the database refused the values of the operation")
-	// ErrKeyTaken says that another request with the same key committed while this one was being decided. Repeated, the
-	// request finds the answer.
-	ErrKeyTaken = errors.New("another request with the same Idempotency-Key was faster")
+	// ErrKeyTaken means that another request with the same key committed first. When the request is repeated, it gets the
+	// kept answer.
+	ErrKeyTaken = errors.New("another request with the same Idempotency-Key committed first")
 )
 
-// AtomicError says which operation kept an atomic batch from being done.
+// AtomicError names the operation because of which an atomic batch had no effect.
 type AtomicError struct {
-	Index int
+	Index int // 0-based
 	Err   error
 }
 

@@ -1,5 +1,7 @@
 package tasks
 
+// This file decides what a request with an Idempotency-Key returns: a kept answer, an error, or a new answer that is kept.
+
 import (
 	"crypto/sha256"
 	"encoding/json"
@@ -11,20 +13,21 @@ import (
 )
 
 var (
-	// ErrKeyReused says that the key came with another request before.
+	// ErrKeyReused means that an earlier, different request had the same key.
 	ErrKeyReused = errors.New("the Idempotency-Key was used for another request")
-	// ErrKeyRunning says that the first request with this key is not done yet.
+	// ErrKeyRunning means that the first request with this key has not ended yet.
 	ErrKeyRunning = errors.New("the first request with this Idempotency-Key is still running")
-	// ErrAnswerTooLarge says that the answer of a batch is larger than MaxKeptAnswer, and that nothing was done.
+	// ErrAnswerTooLarge means that the answer of a batch is larger than MaxKeptAnswer. The batch had no effect.
 	ErrAnswerTooLarge = errors.New("the answer of the batch is too large to be kept")
 )
 
 const (
-	// KeyRetention is how long an answer is kept. A client that repeats a request after more than a day does not do so
-	// because the answer was lost.
+	// KeyRetention is how long an answer is kept. After more than a day, a client no longer repeats a request because it
+	// lost the answer.
 	KeyRetention = 24 * time.Hour
-	// MaxKeptAnswer bounds, in bytes, what one batch with a key keeps for a day. Creates and replaces stay below it,
-	// because what they answer came with their request. 500 of the longest tasks, completed by their ids, do not.
+	// MaxKeptAnswer is the largest answer of a batch, in bytes, that is kept for a day. A batch of creates and replaces
+	// cannot exceed it, because its answer contains only what the request contained. A batch that completes 500 of the
+	// longest tasks by id exceeds it.
 	MaxKeptAnswer = 4 << 20
 )
 
@@ -34,19 +37,18 @@ type IdempotencyKey struct {
 	Hash [sha256.Size]byte
 }
 
-// KeptAnswer is what the store found under the key of a request. The zero value with Locked set is the answer to a
-// request without a key.
+// KeptAnswer is what the store found for the key of a request. For a request without a key, only Locked is set.
 type KeptAnswer struct {
 	Locked  bool    // no other request with this key is running
-	Same    *bool   // the kept answer is that of the same request; nil: no answer is kept
+	Same    *bool   // the kept answer belongs to an equal request; nil: no answer is kept
 	Expired *bool   // the kept answer is older than KeyRetention
 	Answer  *string // the kept answer
 }
 
-// free reports whether the request is to be done now.
+// free reports whether the request must run: no other request with the key is running, and no valid answer is kept.
 func (k KeptAnswer) free() bool { return k.Locked && (k.Same == nil || *k.Expired) }
 
-// replay returns the kept answer of the first request, and true; or false where the request is to be done.
+// replay returns the kept answer of the first request and true. It returns false when the request must run.
 func (k KeptAnswer) replay() (answer string, ok bool, err error) {
 	switch {
 	case !k.Locked:
@@ -59,7 +61,7 @@ func (k KeptAnswer) replay() (answer string, ok bool, err error) {
 	return *k.Answer, true, nil
 }
 
-// keep makes the row of the request's answer. A batch's answer is what the client is sent, a create's is its task.
+// keep returns the row that keeps the request's answer. For a batch it is the body of the response, for a create the task.
 func (r *request) keep() (KeptKey, error) {
 	answer := r.encode
 	if answer == nil {
@@ -75,7 +77,7 @@ func (r *request) keep() (KeptKey, error) {
 	return KeptKey{User: r.user, Key: *r.key, Answer: string(r.body), Replaces: r.answer.Kept.Same != nil}, nil
 }
 
-// keptTask reads a kept answer that is a task.
+// keptTask decodes the kept answer of a create.
 func keptTask(answer []byte) (t events.TaskData, err error) {
 	if err := json.Unmarshal(answer, &t); err != nil {
 		return t, fmt.Errorf("read kept answer: %w", err)

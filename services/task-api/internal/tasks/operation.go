@@ -1,5 +1,7 @@
 package tasks
 
+// This file decides what one operation does to a task.
+
 import (
 	"errors"
 	"fmt"
@@ -12,44 +14,42 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/publish"
 )
 
-// This file decides what one operation does to a task.
-
-// Op is one operation. Exactly one of Err, Create, Apply and Skip says what it does.
+// Op is one operation. Exactly one of Err, Create, Apply and Skip is set.
 type Op struct {
-	// Err fails the operation without an attempt.
+	// Err is the result of an operation that is already known to fail.
 	Err error
 	// Create makes a task.
 	Create func(id, userID string, d domain.Defaults) (domain.Task, error)
-	// TaskID is the task to change. With Create it is the id of the new task; "" lets the service choose one. If the
-	// user has a task with this id already, also a deleted one, that task is the result, and nothing is made.
+	// TaskID is the task to change. With Create it is the id of the new task, and for "" the service makes an id. When the
+	// user already has a task with this id, deleted or not, the result is that task, and nothing is created.
 	TaskID string
 	// Alias is another id under which the task of a Create may exist already.
 	Alias string
 	// IfMatch are the versions that the task may have. nil accepts every version.
 	IfMatch *Versions
-	// Apply returns the task as it shall be, or the task itself when there is nothing to change.
+	// Apply returns the changed task, or the same task when nothing is to change.
 	Apply func(t domain.Task, d domain.Defaults) (domain.Task, error)
-	// Deleted says that Apply takes deleted tasks too. Without it they are not found.
+	// Deleted makes Apply run on deleted tasks too. Otherwise a deleted task is not found.
 	Deleted bool
-	// Skip leaves out the task, an occurrence of a series, and makes the next one.
+	// Skip cancels the task, an occurrence of a series, and creates the next occurrence.
 	Skip bool
 
-	succeed *SuccessorRequest // makes the task that follows TaskID
+	succeed *SuccessorRequest // creates the occurrence after TaskID
 }
 
-// OpResult is the outcome of an operation: the task as it was right after it, or the reason why it had no effect.
+// OpResult is the outcome of an operation: the task right after the operation, or the reason why it had no effect.
 type OpResult struct {
 	Task domain.Task
-	Made bool // a task was made
+	Made bool // the operation created the task
 	Err  error
 }
 
-// Versions are those that a client accepts. The empty list accepts none.
+// Versions are the task versions that a client accepts. An empty list accepts none.
 type Versions []int64
 
 func (v *Versions) accept(version int64) bool { return v == nil || slices.Contains(*v, version) }
 
-// ask adds what the operation has to know. An id that is not a UUID belongs to no task, so it is not asked for.
+// ask adds to a what the operation must know. It leaves out a malformed id, because no task has such an id.
 func (op Op) ask(a *Ask) {
 	if op.Err != nil {
 		return
@@ -70,7 +70,7 @@ func (op Op) ask(a *Ask) {
 	}
 }
 
-// operation does an operation in memory. What ends only the operation is in its result; the error ends the request.
+// operation runs an operation in memory. A failure of the operation is in its result. The error fails the whole request.
 func (w *writer) operation(a *account, r *request, op Op) (result OpResult, err error) {
 	switch {
 	case op.Err != nil:
@@ -83,7 +83,7 @@ func (w *writer) operation(a *account, r *request, op Op) (result OpResult, err 
 		result, err = w.change(a, r, op)
 	}
 	var invalid *events.ValidationError
-	if errors.As(err, &invalid) { // an event that breaks a rule of package events ends the operation, not the request
+	if errors.As(err, &invalid) { // an event that breaks a rule of package events fails the operation, not the request
 		return OpResult{Err: err}, nil
 	}
 	return result, err
@@ -130,7 +130,7 @@ func (w *writer) change(a *account, r *request, op Op) (OpResult, error) {
 	return w.update(a, r, before, after, now)
 }
 
-// update records the change of a task, if there is one.
+// update records the change of a task, unless before and after are equal.
 func (w *writer) update(a *account, r *request, before, after domain.Task, now time.Time) (OpResult, error) {
 	changes := domain.Diff(before, after)
 	if len(changes) == 0 {
@@ -141,7 +141,8 @@ func (w *writer) update(a *account, r *request, before, after domain.Task, now t
 	return OpResult{Task: after}, err
 }
 
-// notBefore keeps updated_at from going back where the clocks of two replicas differ.
+// notBefore returns now, or the next instant after last when now is not later. So updated_at never goes back, even when
+// the clocks of two replicas differ.
 func notBefore(now, last time.Time) time.Time {
 	if next := last.Add(domain.Precision); now.Before(next) {
 		return next
@@ -149,9 +150,9 @@ func notBefore(now, last time.Time) time.Time {
 	return now
 }
 
-// skip leaves out this occurrence of a recurring task and makes the next one. The task becomes cancelled. Its successor
-// is the one that the recurrence engine would make, with the same id. If the engine made it before (the task was
-// completed and reopened), it stays as it is. Skipping a skipped task changes nothing.
+// skip cancels this occurrence of a recurring task and creates the next one. The successor is equal to the one that the
+// recurrence engine would create, with the same id. When the engine has already created it, because the task was completed
+// and reopened, skip does not change it. Skipping a skipped task changes nothing.
 func (w *writer) skip(a *account, r *request, before domain.Task, now time.Time) (OpResult, error) {
 	skipped, next, more, err := domain.Skip(before, now)
 	if err != nil {
@@ -170,7 +171,7 @@ func (w *writer) skip(a *account, r *request, before domain.Task, now time.Time)
 	return result, nil
 }
 
-// succeed makes the occurrence after a completed one, or returns it when it exists.
+// succeed creates the occurrence after a completed one, or returns the existing one.
 func (w *writer) succeed(a *account, r *request, op Op) (OpResult, error) {
 	stored, ok := a.tasks[op.TaskID]
 	done := op.succeed.Completed
@@ -192,8 +193,8 @@ func (w *writer) successor(a *account, r *request, done domain.Task, next domain
 	return OpResult{Task: t, Made: true}, err
 }
 
-// asCompleted returns the task as its event tells it, so that the successor does not depend on how late the event
-// comes. What the event does not carry comes from the stored task.
+// asCompleted returns the task with the data of its completion event, so that the successor does not depend on later
+// changes. Fields that the event does not contain come from the stored task.
 func asCompleted(stored domain.Task, event events.TaskData) domain.Task {
 	done := domain.Task{TaskData: event}
 	done.DeletedAt = stored.DeletedAt

@@ -1,5 +1,7 @@
 package tasks
 
+// This file decides how long old rows are kept.
+
 import (
 	"context"
 	"log/slog"
@@ -8,31 +10,28 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 )
 
-// This file decides how long rows are kept that nobody needs any more.
-
 const (
-	// ChangeRetention is how far back the change log replays. A client that was away for longer starts over with
-	// GET /sync, which is cheaper for it than a week of changes.
+	// ChangeRetention is how long the change log keeps a change. A client that was away for longer starts over with
+	// GET /sync, which costs less than replaying more than a week of changes.
 	ChangeRetention = 7 * 24 * time.Hour
-	// TombstoneRetention keeps a deleted task a day beyond the last moment at which it can be restored.
+	// TombstoneRetention is how long a deleted task is kept: one day longer than it can be restored.
 	TombstoneRetention = domain.RestoreWindow + 24*time.Hour
-	// usedTokenRetention keeps used refresh tokens, which detect that a token is used twice. An older one is as unknown
-	// as any other.
+	// usedTokenRetention is how long used refresh tokens are kept, to detect that a token is used twice. An older token is
+	// treated as unknown.
 	usedTokenRetention = 30 * 24 * time.Hour
-	// pruneInterval is how often old rows are looked for. Nothing depends on when they go.
+	// pruneInterval is how often the service removes old rows. No promise depends on it.
 	pruneInterval = 10 * time.Minute
 )
 
-// Retention says, for each kind of row, before which time a row is old.
+// Retention has a time for each kind of row. Rows from before that time are removed.
 type Retention struct{ Changes, Tombstones, Keys, LogIns, UsedTokens time.Time }
 
-// Pruner removes old rows in small batches. Of several replicas one does so at a time.
+// Pruner removes old rows in small batches. Only one replica prunes at a time.
 type Pruner interface {
 	Prune(ctx context.Context, old Retention) error
 }
 
-// RunRetention removes what is older than its retention until ctx ends. A failure is logged, and the rest waits for the
-// next time.
+// RunRetention removes old rows every pruneInterval until ctx ends. It logs a failure, and the next run removes the rest.
 func (s *Service) RunRetention(ctx context.Context, log *slog.Logger) error {
 	tick := time.NewTicker(pruneInterval)
 	defer tick.Stop()
@@ -48,7 +47,7 @@ func (s *Service) RunRetention(ctx context.Context, log *slog.Logger) error {
 	}
 }
 
-// Prune removes all rows that are too old now.
+// Prune removes all rows that are older than their retention.
 func (s *Service) Prune(ctx context.Context) error {
 	now := s.now()
 	return s.store.Prune(ctx, Retention{

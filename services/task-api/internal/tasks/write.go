@@ -1,5 +1,8 @@
 package tasks
 
+// This file runs every write: it decides requests in memory, in one transaction of the store. A create, a change and a skip
+// are requests with one operation. operation.go decides what an operation does.
+
 import (
 	"context"
 	"errors"
@@ -12,45 +15,43 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/publish"
 )
 
-// This file decides writes. All of them come here: a create, a change and a skip are requests with one operation.
-
 // Tx is a transaction that holds the locks of its users.
 type Tx interface {
 	publish.Tx
-	// Mark and Rewind take back the events that were added since a mark.
+	// Mark returns a mark, and Rewind removes the events that were added after it.
 	Mark() outbox.Mark
 	Rewind(outbox.Mark)
-	// Save leaves rows to be written with the commit.
+	// Save stores the rows that are written with the commit.
 	Save(w Writes)
-	// Try writes the changes of one operation now. An error that matches ErrRefused leaves the transaction as it was
-	// before; with any other the transaction is lost.
+	// Try writes the changes of one operation immediately. After an error that matches ErrRefused, the transaction is as
+	// before the call. After any other error, the transaction must be rolled back.
 	Try(ctx context.Context, changes []Change) error
 }
 
-// Ask is what a request has to know before it can be decided.
+// Ask names what the store must lock and read before a request can be decided.
 type Ask struct {
 	User    uuid.UUID
 	Key     *IdempotencyKey // nil: the request has none
-	Numbers int             // the change numbers that the request needs at most
-	Tasks   []uuid.UUID     // the tasks that it names
-	Next    []uuid.UUID     // those of them whose next occurrence it may make
+	Numbers int             // the largest number of change numbers that the request can need
+	Tasks   []uuid.UUID     // the tasks that the request names
+	Next    []uuid.UUID     // the tasks among them whose next occurrence the request may create
 }
 
-// Answer is what the store found out for an Ask.
+// Answer is the store's answer to an Ask.
 type Answer struct {
 	Kept KeptAnswer
-	// Seq is the newest of the change numbers that the transaction took for the user, for all requests together. It is
-	// nil where the user has no account, or where another writer holds the user's lock and nobody waits for it.
+	// Seq is the newest change number that the transaction took for all requests of the user together. It is nil when the
+	// user has no account, or when another writer holds the user's lock and the transaction does not wait for it.
 	Seq   *int64
-	Zone  *string       // the user's time zone; nil where Seq is nil
-	Tasks []domain.Task // of the tasks asked for those that exist, deleted ones too. The first Ask of a user gets them all
+	Zone  *string       // the user's time zone; nil when Seq is nil
+	Tasks []domain.Task // the existing tasks for all Asks of the user, including tombstones; only in the first Ask's answer
 }
 
 // Writes are the rows that a transaction writes.
 type Writes struct {
 	Changes []Change
 	Keys    []KeptKey
-	Unused  map[uuid.UUID]int64 // change numbers to give back
+	Unused  map[uuid.UUID]int64 // the number of change numbers to return, by user
 }
 
 // Change is one change of a task.
@@ -59,39 +60,39 @@ type Change struct {
 	New     bool        // the task has no row yet
 	Type    events.Type
 	EventID string
-	Payload []byte // the TaskUpdateEvent, which the change log keeps
+	Payload []byte // the TaskUpdateEvent for the change log
 }
 
-// KeptKey is the answer to a request, to be kept under its key.
+// KeptKey is an answer that is kept for the key of its request.
 type KeptKey struct {
 	User     uuid.UUID
 	Key      IdempotencyKey
 	Answer   string
-	Replaces bool // an expired answer is kept under the key
+	Replaces bool // replaces an expired answer
 }
 
-// request is what one user asks for in one transaction: operations that are done in order, each on what those before it
-// left. All fields from asked on are set while it is decided.
+// request is one user's list of operations for one transaction. They run in order, and each sees the effects of the earlier
+// ones. The fields from asked on are set while the request is decided.
 type request struct {
 	ctx              context.Context //nolint:containedctx // its trace goes into the request's events
 	user             uuid.UUID
 	userID           string
 	ops              []Op
-	atomic           bool // the first operation that fails undoes all
+	atomic           bool // the first failure undoes all operations
 	key              *IdempotencyKey
-	encode           func([]OpResult) ([]byte, error) // makes the answer that key keeps; nil: the first result's task
-	actor, causation string                           // as in publish.Change; actor "" is the user
+	encode           func([]OpResult) ([]byte, error) // encodes the answer that is kept; nil: the first result's task
+	actor, causation string                           // as in publish.Change; actor "" means the user
 
 	asked    Ask
 	answer   Answer
 	results  []OpResult
-	body     []byte // the answer that is kept, or was
+	body     []byte // the kept answer, of this request or of the first one
 	replayed bool
 	err      error
-	missed   bool // nothing is decided: the user's lock was held
+	missed   bool // the transaction did not decide the request; it must be written alone
 }
 
-// newRequest makes a request. An id that is not a UUID is nobody's.
+// newRequest returns a request. For a malformed user id it returns ErrNoUser.
 func newRequest(ctx context.Context, userID string, key *IdempotencyKey, ops ...Op) (*request, error) {
 	user, err := uuid.Parse(userID)
 	if err != nil {
@@ -100,7 +101,7 @@ func newRequest(ctx context.Context, userID string, key *IdempotencyKey, ops ...
 	return &request{ctx: ctx, user: user, userID: user.String(), key: key, ops: ops, atomic: true}, nil
 }
 
-// begin forgets the outcome of an earlier attempt and returns what the request has to know.
+// begin resets the outcome of an earlier attempt and returns the request's Ask.
 func (r *request) begin() Ask {
 	r.asked, r.answer = Ask{User: r.user, Key: r.key}, Answer{}
 	r.results, r.body, r.replayed, r.err, r.missed = nil, nil, false, nil, false
@@ -110,11 +111,11 @@ func (r *request) begin() Ask {
 	return r.asked
 }
 
-// writeAlone decides one request in a transaction of its own, which waits for the user's lock.
+// writeAlone writes one request in its own transaction, which waits for the user's lock.
 func (s *Service) writeAlone(r *request) error {
 	err := s.write(r.ctx, []*request{r}, true, false)
 	if errors.Is(err, ErrKeyTaken) {
-		err = s.write(r.ctx, []*request{r}, true, false) // now the other request's answer is found
+		err = s.write(r.ctx, []*request{r}, true, false) // the other request has committed, so its answer is found now
 	}
 	if errors.Is(err, ErrRefused) && len(r.ops) > 1 {
 		err = s.write(r.ctx, []*request{r}, true, true)
@@ -125,9 +126,9 @@ func (s *Service) writeAlone(r *request) error {
 	return r.err
 }
 
-// write decides requests in one transaction. Its error means that nothing was written, or that nobody knows. A request's
-// own outcome is in the request. With each, every operation is written by itself, so that one that the database refuses
-// is lost alone.
+// write decides requests in one transaction and stores the outcome of each in the request. After an error, nothing was
+// written, or the outcome is unknown because the connection was lost. With each, every operation is written separately, so
+// that the database can refuse one and accept the others.
 func (s *Service) write(ctx context.Context, requests []*request, wait, each bool) error {
 	asks := make([]Ask, len(requests))
 	for i, r := range requests {
@@ -150,7 +151,7 @@ func (s *Service) write(ctx context.Context, requests []*request, wait, each boo
 				r.err = w.do(r)
 			}
 			if each && r.err != nil {
-				return r.err // what was written by itself goes with the transaction
+				return r.err // the rollback undoes the operations that were written already
 			}
 		}
 		w.save()
@@ -158,7 +159,7 @@ func (s *Service) write(ctx context.Context, requests []*request, wait, each boo
 	})
 }
 
-// writer is the state of a transaction: the users' tasks as they are by now, and what is to be written.
+// writer is the state of a transaction: the users' tasks after the operations so far, and the rows to write.
 type writer struct {
 	s       *Service
 	tx      Tx
@@ -168,7 +169,7 @@ type writer struct {
 	keys    []KeptKey
 }
 
-// newWriter gives each request its answer, and each user the numbers that the transaction took.
+// newWriter sets the answer of each request, and collects the change numbers and tasks of each user.
 func newWriter(s *Service, tx Tx, requests []*request, answers []Answer, each bool) *writer {
 	w := &writer{s: s, tx: tx, each: each, users: make(map[uuid.UUID]*account, len(requests))}
 	for i, r := range requests {
@@ -190,7 +191,7 @@ func newWriter(s *Service, tx Tx, requests []*request, answers []Answer, each bo
 	return w
 }
 
-// do does the operations of a request. Its error is the request's, which then leaves no trace.
+// do runs the operations of a request. When it returns an error, it has undone all of them.
 func (w *writer) do(r *request) error {
 	a := w.users[r.user]
 	mark := w.mark(a)
@@ -237,7 +238,7 @@ func (w *writer) operations(a *account, r *request) error {
 	return nil
 }
 
-// record adds a change of a task, with its events, to what is written. before is nil for a new task.
+// record adds a change of a task to the rows to write, and its events to the outbox. before is nil for a new task.
 func (w *writer) record(a *account, r *request, before *domain.Task, after domain.Task, c publish.Change) (domain.Task, error) {
 	after.Version, after.Seq = 1, a.number()
 	if before != nil {
@@ -255,7 +256,7 @@ func (w *writer) record(a *account, r *request, before *domain.Task, after domai
 	return after, nil
 }
 
-// publish adds the events of a change to the outbox and returns the one that the change log keeps.
+// publish adds the events of a change to the outbox and returns the event for the change log.
 func (s *Service) publish(ctx context.Context, tx publish.Tx, before *domain.Task, c publish.Change) (publish.Made, error) {
 	if _, err := s.events.PublishTaskEvent(ctx, tx, c); err != nil {
 		return publish.Made{}, err
@@ -274,7 +275,7 @@ func (s *Service) publish(ctx context.Context, tx publish.Tx, before *domain.Tas
 	return update, nil
 }
 
-// save leaves what was recorded to the store, and gives numbers back that no change took.
+// save passes the recorded rows to the store, and returns the change numbers that no change used.
 func (w *writer) save() {
 	out := Writes{Keys: w.keys}
 	if !w.each {
@@ -291,7 +292,7 @@ func (w *writer) save() {
 	w.tx.Save(out)
 }
 
-// writerMark is a place to which a writer can be rewound.
+// writerMark is a state to which rewind resets a writer.
 type writerMark struct {
 	events     outbox.Mark
 	changes    int
@@ -307,12 +308,12 @@ func (w *writer) rewind(a *account, m writerMark) {
 	w.changes, a.next, a.left = w.changes[:m.changes], m.next, m.left
 }
 
-// account is a user during a transaction.
+// account is the state of a user during a transaction.
 type account struct {
 	zone       string
-	next, left int64                  // the next change number, and how many there are
-	tasks      map[string]domain.Task // those that requests name or made, by id
-	series     map[occurrence]string  // the ids of those that belong to a series
+	next, left int64                  // the next change number, and how many are left
+	tasks      map[string]domain.Task // the tasks that requests named or created, by id
+	series     map[occurrence]string  // the ids of the tasks that belong to a series
 }
 
 type occurrence struct {
@@ -320,13 +321,13 @@ type occurrence struct {
 	number int
 }
 
-// number takes the next change number. Each operation asked for as many as it can take.
+// number returns the next change number. There is always one left, because ask counted all that an operation can need.
 func (a *account) number() int64 {
 	a.next, a.left = a.next+1, a.left-1
 	return a.next - 1
 }
 
-// put makes t the state of its task that the next operation finds.
+// put stores t as the state of its task that the next operation sees.
 func (a *account) put(t domain.Task) {
 	if a.tasks == nil {
 		a.tasks, a.series = map[string]domain.Task{}, map[occurrence]string{}
@@ -337,7 +338,7 @@ func (a *account) put(t domain.Task) {
 	}
 }
 
-// occurrence returns one occurrence of a series, also a deleted one.
+// occurrence returns one occurrence of a series, including a deleted one, and reports whether it exists.
 func (a *account) occurrence(series string, number int) (domain.Task, bool) {
 	t, ok := a.tasks[a.series[occurrence{series, number}]]
 	return t, ok

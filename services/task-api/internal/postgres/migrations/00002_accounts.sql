@@ -1,17 +1,17 @@
 -- +goose Up
 
--- An account whose user logs in elsewhere (OIDC) has no password, '', and its e-mail is what the issuer says: it names
--- nobody here, may be missing, and may be that of another account.
+-- The account of a user who logs in with an OIDC issuer has the password_hash ''. Its e-mail comes from the issuer. It
+-- does not identify the account, may be missing, and may be equal to the e-mail of another account.
 DROP INDEX users_email_key;
 CREATE UNIQUE INDEX users_email_key ON users (email) WHERE password_hash <> '';
 
--- Accounts that were deleted. While finished_at is null, their data is being removed in batches, each of which commits
--- with the events that tell of it. The row of an account with a password goes with the last batch. That of an OIDC
--- account stays, because the same user may come back under the same id: its change numbers must go on from seq, and
--- tokens from before the deletion must not bring it back.
+-- Deleted accounts. While finished_at is null, batches remove the account's data. Each batch commits with the events of
+-- its deletions. The last batch removes the row of an account with a password. The row of an OIDC account stays, because
+-- the user may return with the same id. The new account's change numbers must then continue after seq, and a token that
+-- was issued before the deletion must not create the account again.
 CREATE TABLE account_deletions (
     user_id      uuid PRIMARY KEY,
-    seq          bigint NOT NULL,                -- the newest change that was told
+    seq          bigint NOT NULL,                -- the newest published change
     oidc         boolean NOT NULL,
     requested_at timestamptz NOT NULL,
     finished_at  timestamptz

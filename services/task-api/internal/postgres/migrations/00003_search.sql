@@ -1,13 +1,14 @@
 -- +goose NO TRANSACTION
 -- +goose Up
 
--- Nothing here locks the table for longer than a moment: the column is added empty, the trigger keeps it for whoever
--- writes, also the version before this one, the rows that were there follow in batches, and indexes are built
--- concurrently. So it is no transaction, and each step can be repeated.
+-- No statement here locks the table for longer than a moment. The column is added empty. The trigger fills it for every
+-- writer, including the previous version of the service. A procedure fills the existing rows in batches, and the indexes
+-- are built concurrently. Therefore this migration is not a transaction, and each step can be repeated.
 
--- search_words are the words of a text, in order: compatibility forms (NFKC) without accents, in lower case, cut where
--- there is no letter, digit or symbol; of scripts without spaces (Han, Kana) each character is a word. Written in code
--- points, because what the database takes for a letter depends on its locale. domain.SearchWords cuts in the same way.
+-- search_words returns the words of a text, in order. It normalizes the text (NFKC), removes accents and makes it lower
+-- case. A word ends at a character that is no letter, digit or symbol. In scripts without spaces (Han, Kana) each
+-- character is a word. The expressions use code points, because the class of letters depends on the database's locale.
+-- domain.SearchWords splits in the same way.
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION search_words(t text) RETURNS text[] LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT AS $$
 BEGIN
@@ -20,18 +21,18 @@ BEGIN
 END $$;
 -- +goose StatementEnd
 
--- search_key makes a term the user's own: two users' words are never the same, so that one user's search reads nothing
--- of the others' in the index. It is the end of the id, the random part. What two users with the same end would share,
--- the condition on user_id takes apart.
+-- search_key returns the prefix of all terms of a user: the end of the user's id, which is random. So the terms of two
+-- users differ, and a search reads only the entries of its own user in the index. Two users may have the same prefix. The
+-- condition on user_id then separates their tasks.
 CREATE OR REPLACE FUNCTION search_key(user_id uuid) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
     SELECT right(user_id::text, 8) $$;
 
--- search_quote writes a term as the input of a tsvector or tsquery.
+-- search_quote escapes a term for the input of a tsvector or tsquery.
 CREATE OR REPLACE FUNCTION search_quote(term text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
     SELECT '''' || replace(replace(term, '\', '\\'), '''', '''''') || '''' $$;
 
--- task_search is what a task is found by: .word (A in the title, B in a tag, D in the description), #tag as it is
--- written, =status and !priority. A word is cut at 64 characters and a position at what a tsvector can hold.
+-- task_search returns the search terms of a task: .word (weight A in the title, B in a tag, D in the description), #tag
+-- unchanged, =status and !priority. A word is cut at 64 characters. A position is at most 16383, the limit of a tsvector.
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION task_search(user_id uuid, title text, description text, tags jsonb, status text, priority smallint) RETURNS tsvector
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
@@ -63,7 +64,8 @@ BEGIN
 END $$;
 -- +goose StatementEnd
 
--- search_query is all the words of a text, each as the beginning of a word. Without a word it finds nothing.
+-- search_query returns a query for all words of a text, each as the prefix of a word. It returns null for a text without a
+-- word.
 CREATE OR REPLACE FUNCTION search_query(user_id uuid, q text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
     SELECT string_agg(search_quote(search_key(user_id) || '.' || left(w, 64)) || ':*', ' & ') FROM unnest(search_words(q)) AS w $$;
 
@@ -81,7 +83,7 @@ CREATE OR REPLACE TRIGGER tasks_search_update BEFORE UPDATE ON tasks FOR EACH RO
     WHEN (NEW.search IS NULL OR (OLD.title, OLD.description, OLD.tags, OLD.status, OLD.priority) IS DISTINCT FROM (NEW.title, NEW.description, NEW.tags, NEW.status, NEW.priority))
     EXECUTE FUNCTION keep_task_search();
 
--- The rows that were there, a page of the table after the other, each batch a transaction: nobody waits for long.
+-- Fill the existing rows by ranges of pages, each in its own transaction, so that no writer waits for long.
 -- +goose StatementBegin
 CREATE OR REPLACE PROCEDURE fill_task_search() LANGUAGE plpgsql AS $$
 DECLARE
@@ -97,7 +99,7 @@ END $$;
 CALL fill_task_search();
 DROP PROCEDURE fill_task_search;
 
--- What a try before this one left half built.
+-- Drop the invalid indexes of an earlier attempt that failed.
 -- +goose StatementBegin
 DO $$
 DECLARE i regclass;
@@ -108,7 +110,7 @@ BEGIN
 END $$;
 -- +goose StatementEnd
 CREATE INDEX CONCURRENTLY IF NOT EXISTS tasks_search ON tasks USING gin (search) WHERE deleted_at IS NULL;
--- One for each order of a list. Tasks without a due date come after those with one, in the order of their ids.
+-- One index for each order of a list. Tasks without a due date come after those with one, in the order of their ids.
 CREATE INDEX CONCURRENTLY IF NOT EXISTS tasks_undated ON tasks (user_id, id) WHERE deleted_at IS NULL AND due_instant IS NULL;
 CREATE INDEX CONCURRENTLY IF NOT EXISTS tasks_updated ON tasks (user_id, updated_at, id) WHERE deleted_at IS NULL;
 CREATE INDEX CONCURRENTLY IF NOT EXISTS tasks_priority ON tasks (user_id, priority, id) WHERE deleted_at IS NULL;

@@ -1,6 +1,6 @@
 -- +goose Up
--- Places in a snapshot of GET /sync count from here. A purge, and the deletion of an account whose user may come back,
--- move it beyond those given out before.
+-- The base of the places in a snapshot of GET /sync. A purge raises it above all places that clients may have, and so does
+-- the deletion of an account whose user may return.
 ALTER TABLE heads ADD COLUMN snapshot_base bigint NOT NULL DEFAULT 0;
 ALTER TABLE account_deletions ADD COLUMN snapshot_base bigint NOT NULL DEFAULT 0;
 

@@ -1,11 +1,11 @@
 -- +goose Up
 
--- The service gives the search terms of a new task whose text is ASCII (see ownTerms): the trigger cost such an insert
--- more than all its indexes. Whoever does not know the column leaves it null, and the trigger fills it as before.
+-- The service now sends the search terms of a new task whose text is ASCII (see ownTerms), because the trigger cost such an
+-- insert more than all its indexes. A writer that does not know the column leaves it null, and the trigger fills it.
 CREATE OR REPLACE TRIGGER tasks_search_insert BEFORE INSERT ON tasks FOR EACH ROW WHEN (NEW.search IS NULL) EXECUTE FUNCTION keep_task_search();
 
--- What is ASCII is made lower case in the one way that the service knows too: a database of a Turkish locale made
--- another letter of I. Such texts need no expression for the separators of all scripts either.
+-- The lower case of an ASCII text is now independent of the locale, as in the service. With a Turkish locale, the database
+-- used another letter for I. An ASCII text also does not need the expression for the separators of all scripts.
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION search_words(t text) RETURNS text[] LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE STRICT AS $$
 BEGIN
@@ -18,7 +18,7 @@ BEGIN
     RETURN string_to_array(trim(t), ' ');
 END $$;
 -- +goose StatementEnd
-UPDATE tasks SET search = NULL WHERE lower('I') <> 'i'; -- the trigger makes it anew
+UPDATE tasks SET search = NULL WHERE lower('I') <> 'i'; -- the trigger fills it again
 
 -- +goose Down
 CREATE OR REPLACE TRIGGER tasks_search_insert BEFORE INSERT ON tasks FOR EACH ROW EXECUTE FUNCTION keep_task_search();

@@ -1,5 +1,7 @@
 package postgres
 
+// This file has the statements that remove old rows. Package tasks decides what is old.
+
 import (
 	"context"
 	"fmt"
@@ -10,9 +12,10 @@ import (
 )
 
 const (
-	// pruneBatch bounds the rows of one transaction, which holds the locks of their users meanwhile.
+	// pruneBatch is the largest number of rows that one transaction removes. The transaction holds the locks of the rows'
+	// users until it ends.
 	pruneBatch = 2000
-	// pruneLock lets one replica at a time do this. The number means nothing else.
+	// pruneLock is the advisory lock that lets one replica prune at a time. The number is arbitrary.
 	pruneLock = 7_265_301
 )
 
@@ -42,8 +45,8 @@ func (s *Store) Prune(ctx context.Context, old tasks.Retention) error {
 	return nil
 }
 
-// pruneOnce runs one bounded statement in a transaction of its own, unless another replica does so now, and reports
-// whether there may be more to do.
+// pruneOnce runs one bounded statement in its own transaction, unless another replica is pruning. It reports whether more
+// rows may be left.
 func (s *Store) pruneOnce(ctx context.Context, sql string, before time.Time) (more bool, err error) {
 	err = s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
 		var mine bool
@@ -57,19 +60,19 @@ func (s *Store) pruneOnce(ctx context.Context, sql string, before time.Time) (mo
 	return more, err
 }
 
-// pruneChanges removes the oldest changes and moves changes_from of their users. A user's changes go from the oldest
-// on, all up to the newest of the batch, so that what is left has no gap: the clock by which they are old is not
-// exactly the order in which they were committed.
+// pruneChanges removes the oldest changes and raises changes_from of their users. It removes all changes of a user up to
+// the newest one in the batch, so that the rest of the log has no gap. created_at alone does not ensure that, because the
+// order of created_at can differ from the order of the commits.
 const pruneChanges = `
 WITH old AS (SELECT user_id, seq FROM changes WHERE created_at < @before ORDER BY created_at LIMIT @batch),
      upto AS (SELECT user_id, max(seq) AS seq FROM old GROUP BY user_id),
      moved AS (UPDATE heads h SET changes_from = greatest(h.changes_from, upto.seq + 1) FROM upto WHERE h.user_id = upto.user_id RETURNING h.user_id, h.changes_from)
 DELETE FROM changes c USING moved WHERE c.user_id = moved.user_id AND c.seq < moved.changes_from`
 
-// purgeTombstones removes tasks that were deleted too long ago and moves purged_seq of their users. The delete is
-// joined with the update so that it comes after it: every writer takes the user's lock first. A task that was restored
-// and deleted again while the update waited for that lock has a newer seq than purged_seq says, and stays. snapshot_base
-// moves beyond every place in a snapshot that was given out before (see Sync).
+// purgeTombstones removes tasks that were deleted too long ago and raises purged_seq of their users. The DELETE is joined
+// with the UPDATE, so that it runs after the UPDATE has locked the user, as every writer does first. A task may be
+// restored and deleted again while the UPDATE waits for that lock. Its seq is then above purged_seq, so it is not removed.
+// snapshot_base is raised above every place in a snapshot that a client may have (see Sync).
 const purgeTombstones = `
 WITH old AS (SELECT id, user_id, seq FROM tasks WHERE deleted_at < @before ORDER BY deleted_at LIMIT @batch),
      upto AS (SELECT user_id, max(seq) AS seq FROM old GROUP BY user_id),
