@@ -1,5 +1,7 @@
 package batcher
 
+// This file decides which waiting calls form the next batch, when it starts, and in which goroutine it runs.
+
 import (
 	"context"
 	"fmt"
@@ -9,26 +11,26 @@ import (
 	"time"
 )
 
-// Config says what a batch is. Run, MaxBatch and Timeout are required.
+// Config configures a batcher. Run, MaxBatch and Timeout are required.
 type Config[T any] struct {
-	// Run does the work of a batch and leaves the outcome of each item in the item. It must return soon after ctx ends.
+	// Run does the work of a batch and stores the outcome of each item in the item. It must return soon after ctx ends.
 	Run func(ctx context.Context, batch []T)
 	// MaxBatch is the largest number of items in one batch.
 	MaxBatch int
-	// Parallel is how many batches may run at the same time. The default is 1.
+	// Parallel is the largest number of batches that run at the same time. The default is 1.
 	Parallel int
-	// Patience is how long a running batch delays a smaller one (see mayStart). It matters only with Parallel above 1.
+	// Patience is how long a running batch delays a smaller one (see mayStart). It has an effect only with Parallel above 1.
 	Patience time.Duration
-	// Timeout bounds one batch.
+	// Timeout is the time limit of one batch.
 	Timeout time.Duration
-	// OrderKey names what only one running batch may work on, such as a user's row. Default: no such rule.
+	// OrderKey returns the key that only one running batch may contain, such as a user's id. nil: there is no such rule.
 	OrderKey func(T) string
-	// DistinctKey keeps two items with the same key out of one batch, where the second has to see the outcome of the
-	// first. The second waits for a later batch. Items with the key "" are not compared.
+	// DistinctKey returns the key that only one item of a batch may have, such as an idempotency key: the second item must
+	// see the outcome of the first, so it waits for a later batch. Items with the key "" are not compared.
 	DistinctKey func(T) string
 }
 
-// Batcher gathers the calls of Do into batches. It is safe for concurrent use.
+// Batcher combines calls of Do into batches. It is safe for concurrent use.
 type Batcher[T any] struct {
 	cfg Config[T]
 
@@ -49,11 +51,11 @@ type call[T any] struct {
 // batch is a running batch.
 type batch[T any] struct {
 	calls   []*call[T]
-	callers int // those that still wait for it
+	callers int // the number of callers that have not given up
 	cancel  context.CancelFunc
 	started time.Time
-	late    *time.Timer // fires when patience with it ends
-	err     error       // a panic of Run; set before the calls are done
+	late    *time.Timer // fires after Patience
+	err     error       // a panic of Run; set before done is closed
 }
 
 // New returns a batcher.
@@ -62,9 +64,9 @@ func New[T any](cfg Config[T]) *Batcher[T] {
 	return &Batcher[T]{cfg: cfg, running: map[*batch[T]]struct{}{}, keys: map[string]struct{}{}}
 }
 
-// Do returns when the batch with the item has run. When ctx ends earlier it returns ctx's error: an item that still
-// waited is then never run, and of one that was running nobody knows the outcome. A call that has its batch for itself
-// runs in the caller's goroutine; Do then returns when Run does.
+// Do runs the item in a batch and returns when the batch has ended. When ctx ends earlier, Do returns the cause of ctx. If
+// the item was still waiting, it never runs. If its batch was running, the outcome is unknown. A batch with only this item
+// runs in the caller's goroutine, and Do then returns only when Run returns.
 func (b *Batcher[T]) Do(ctx context.Context, item T) error {
 	c := &call[T]{ctx: ctx, item: item, done: make(chan struct{})}
 	b.mu.Lock()
@@ -72,7 +74,7 @@ func (b *Batcher[T]) Do(ctx context.Context, item T) error {
 	own := b.start(c)
 	b.mu.Unlock()
 	if own != nil {
-		return own() // nobody else waits for it, so it needs no goroutine: two hand-overs less
+		return own() // a batch of one call needs no goroutine, which saves two switches
 	}
 	select {
 	case <-c.done:
@@ -83,7 +85,7 @@ func (b *Batcher[T]) Do(ctx context.Context, item T) error {
 	}
 }
 
-// giveUp removes a call whose caller has gone.
+// giveUp removes a call whose context has ended. It cancels the call's batch when no other caller waits for it.
 func (b *Batcher[T]) giveUp(c *call[T]) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -96,13 +98,13 @@ func (b *Batcher[T]) giveUp(c *call[T]) {
 	}
 }
 
-// start makes batches of the waiting calls while it may. A batch of the caller's own call alone is returned for the
-// caller to run after it has released mu, which it holds here.
+// start starts batches of the waiting calls while mayStart allows it. When a batch contains only the call of caller, start
+// returns a function that runs it, and the caller runs it after it has released mu. The caller holds mu.
 func (b *Batcher[T]) start(caller *call[T]) (own func() error) {
 	for b.mayStart() {
 		calls := b.take()
 		if len(calls) == 0 {
-			break // all that wait have an order key that is running
+			break // the order keys of all waiting calls are in running batches
 		}
 		next := &batch[T]{calls: calls, callers: len(calls), started: time.Now()}
 		for _, c := range calls {
@@ -119,16 +121,16 @@ func (b *Batcher[T]) start(caller *call[T]) (own func() error) {
 		var ctx context.Context
 		ctx, next.cancel = context.WithTimeout(context.WithoutCancel(calls[0].ctx), b.cfg.Timeout)
 		if b.cfg.Parallel > 1 && len(calls) > 1 {
-			next.late = time.AfterFunc(b.cfg.Patience, b.retry) // created after started, so that patience is over when it fires
+			next.late = time.AfterFunc(b.cfg.Patience, b.retry) // created after started was set, so Patience is over when it fires
 		}
 		go b.run(ctx, next)
 	}
 	return own
 }
 
-// mayStart reports whether the next batch may start now. A batch that would be smaller than a running one waits for it:
-// otherwise small batches become the rule, and each item costs more. Patience bounds that wait, because a running batch
-// may hang.
+// mayStart reports whether the next batch may start now. A batch that would be smaller than a running one waits for the
+// end of that one. Without this rule most batches would be small, and each item would cost more. Patience bounds the wait,
+// because a running batch may hang. The caller holds mu.
 func (b *Batcher[T]) mayStart() bool {
 	if len(b.waiting) == 0 || len(b.running) >= b.cfg.Parallel {
 		return false
@@ -141,14 +143,14 @@ func (b *Batcher[T]) mayStart() bool {
 	return true
 }
 
-// retry starts what waited for a batch that takes too long.
+// retry starts the batches that waited for a batch that takes longer than Patience.
 func (b *Batcher[T]) retry() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.start(nil)
 }
 
-// take removes the calls of the next batch from the waiting ones, in order. The caller holds mu.
+// take removes the calls of the next batch from the waiting calls and returns them in order. The caller holds mu.
 func (b *Batcher[T]) take() (calls []*call[T]) {
 	distinct := map[string]struct{}{}
 	b.waiting = slices.DeleteFunc(b.waiting, func(c *call[T]) bool {
@@ -173,7 +175,7 @@ func (b *Batcher[T]) take() (calls []*call[T]) {
 	return calls
 }
 
-// runOwn runs a batch of one call in the goroutine of its caller. Its context ends with the caller's.
+// runOwn runs a batch of one call in the caller's goroutine. The batch's context ends with the caller's context.
 func (b *Batcher[T]) runOwn(r *batch[T]) error {
 	ctx, cancel := context.WithTimeout(r.calls[0].ctx, b.cfg.Timeout)
 	r.cancel = cancel
@@ -188,7 +190,7 @@ func (b *Batcher[T]) run(ctx context.Context, r *batch[T]) {
 		items[i] = c.item
 	}
 	defer func() {
-		if p := recover(); p != nil { // nobody else would recover it, and the callers would wait for ever
+		if p := recover(); p != nil { // without recover, the callers would wait forever
 			r.err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 		r.cancel()

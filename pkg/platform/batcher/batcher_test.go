@@ -18,17 +18,17 @@ const (
 	testMax      = 32
 )
 
-// item is a call's: its order key is the letter, its distinct key what follows a colon.
+// item is the item of a call. Its order key is the first letter of its id, and its distinct key is the part after a colon.
 type item struct {
 	id  string
 	err error
 }
 
-// rig is a batcher whose batches end when the test says so. It runs in a synctest bubble.
+// rig is a batcher whose batches end when the test sends to end. It runs in a synctest bubble.
 type rig struct {
 	*Batcher[*item]
 	mu      sync.Mutex
-	batches [][]string // the ids of each, in the order in which they started
+	batches [][]string // the ids of each batch, in the order of their starts
 	end     chan struct{}
 }
 
@@ -61,7 +61,7 @@ func newRig(parallel int) *rig {
 	return r
 }
 
-// do calls Do and returns where its outcome will be, once the call runs or waits.
+// do calls Do for each id. It returns when the calls run or wait, with a channel for the outcome of each.
 func (r *rig) do(ctx context.Context, ids ...string) []<-chan error {
 	var all []<-chan error
 	for _, id := range ids {
@@ -94,18 +94,18 @@ func (r *rig) want(t *testing.T, want ...string) {
 	}
 }
 
-// idle reports what is left in the batcher.
+// idle fails the test when the batcher has a running batch, an order key or a waiting call.
 func (r *rig) idle(t *testing.T) {
 	t.Helper()
 	synctest.Wait()
 	r.Batcher.mu.Lock()
 	defer r.Batcher.mu.Unlock()
 	if len(r.running)+len(r.keys)+len(r.waiting) != 0 {
-		t.Errorf("left: %d running, keys %v, %d waiting", len(r.running), r.keys, len(r.waiting))
+		t.Errorf("left in the batcher: %d running, keys %v, %d waiting", len(r.running), r.keys, len(r.waiting))
 	}
 }
 
-func TestCallsRunAtOnceWhileThereIsRoomAndThenTogether(t *testing.T) {
+func TestCallsRunAloneUpToParallelAndThenTogether(t *testing.T) {
 	for parallel, want := range map[int][]string{1: {"[a]", "[b c d e]"}, 2: {"[a]", "[b]", "[c d e]"}} {
 		synctest.Test(t, func(t *testing.T) {
 			r := newRig(parallel)
@@ -131,7 +131,7 @@ func TestASmallerBatchWaitsForARunningOne(t *testing.T) {
 	}{
 		"until it is as large":     {func(t *testing.T, r *rig) { r.do(t.Context(), "h") }, "[f g h]"},
 		"until the other ends":     {func(_ *testing.T, r *rig) { r.end <- struct{}{} }, "[f g]"},
-		"until patience is at end": {func(_ *testing.T, _ *rig) { time.Sleep(testPatience) }, "[f g]"},
+		"until patience is over":   {func(_ *testing.T, _ *rig) { time.Sleep(testPatience) }, "[f g]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -151,7 +151,7 @@ func TestASmallerBatchWaitsForARunningOne(t *testing.T) {
 	}
 }
 
-func TestNobodyWaitsForABatchThatEndedNextToOneThatHangs(t *testing.T) {
+func TestWaitingCallsStartWhenABatchEndsNextToAHungOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(2)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -167,7 +167,7 @@ func TestNobodyWaitsForABatchThatEndedNextToOneThatHangs(t *testing.T) {
 	})
 }
 
-func TestCallsOfOneKeyAreInOneBatchAtATimeInOrder(t *testing.T) {
+func TestAnOrderKeyIsInOneRunningBatchInTheOrderOfCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(2)
 		r.do(t.Context(), "a1", "a2", "b1", "a3")
@@ -180,7 +180,7 @@ func TestCallsOfOneKeyAreInOneBatchAtATimeInOrder(t *testing.T) {
 	})
 }
 
-func TestEqualCallsAreNotInOneBatch(t *testing.T) {
+func TestCallsWithOneDistinctKeyAreInSeparateBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(1)
 		r.do(t.Context(), "a", "b1:k", "b2:k", "c:l", "d", "e")
@@ -210,7 +210,7 @@ func TestABatchIsBounded(t *testing.T) {
 	}
 }
 
-func TestACallThatIsGivenUpWhileItWaitsIsInNoBatch(t *testing.T) {
+func TestACallGivenUpWhileWaitingIsInNoBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(1)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -219,7 +219,7 @@ func TestACallThatIsGivenUpWhileItWaitsIsInNoBatch(t *testing.T) {
 		third := r.do(t.Context(), "a3")[0]
 		cancel()
 		if err := <-second; !errors.Is(err, context.Canceled) {
-			t.Errorf("given up: got %v", err)
+			t.Errorf("call that was given up: got %v, want context.Canceled", err)
 		}
 		r.end <- struct{}{}
 		r.want(t, "[a1]", "[a3]")
@@ -231,7 +231,7 @@ func TestACallThatIsGivenUpWhileItWaitsIsInNoBatch(t *testing.T) {
 	})
 }
 
-func TestABatchGoesOnWhileACallerWaits(t *testing.T) {
+func TestABatchContinuesWhileACallerWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(1)
 		r.do(t.Context(), "x")
@@ -242,7 +242,7 @@ func TestABatchGoesOnWhileACallerWaits(t *testing.T) {
 		r.want(t, "[x]", "[a b]")
 		giveUpFirst()
 		if err := <-a; !errors.Is(err, context.Canceled) {
-			t.Errorf("given up: got %v", err)
+			t.Errorf("call that was given up: got %v, want context.Canceled", err)
 		}
 		synctest.Wait()
 		if len(r.running) != 1 {
@@ -250,17 +250,17 @@ func TestABatchGoesOnWhileACallerWaits(t *testing.T) {
 		}
 		giveUpSecond()
 		if err := <-b; !errors.Is(err, context.Canceled) {
-			t.Errorf("given up: got %v", err)
+			t.Errorf("call that was given up: got %v, want context.Canceled", err)
 		}
 		r.idle(t)
 	})
 }
 
-func TestABatchThatHangsIsEnded(t *testing.T) {
+func TestAHungBatchEndsAfterTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(1)
 		if err := <-r.do(t.Context(), "a")[0]; !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("got %v, want that the time is over", err)
+			t.Errorf("Do: got %v, want context.DeadlineExceeded", err)
 		}
 	})
 }
@@ -268,9 +268,9 @@ func TestABatchThatHangsIsEnded(t *testing.T) {
 func TestAPanicIsAnErrorOfEachCallOfTheBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := New(Config[int]{MaxBatch: 1, Timeout: testTimeout, Run: func(context.Context, []int) { panic("broken") }})
-		for range 3 { // the room for a batch is not lost
+		for range 3 { // a panic does not use up the limit of running batches
 			if err := b.Do(t.Context(), 1); err == nil || !strings.Contains(err.Error(), "broken") {
-				t.Errorf("got %v, want the panic", err)
+				t.Errorf("Do: got %v, want an error with the panic", err)
 			}
 		}
 	})
@@ -301,7 +301,7 @@ func TestABatchKeepsItsCallersValuesNotTheirDeadlines(t *testing.T) {
 		synctest.Wait()
 		close(end)
 		if want := []time.Duration{time.Second, testTimeout}; !slices.Equal(deadlines, want) {
-			t.Errorf("time left: got %v, want the caller's alone and then Timeout: %v", deadlines, want)
+			t.Errorf("time left: got %v, want the caller's deadline for a call alone, then Timeout: %v", deadlines, want)
 		}
 	})
 }

@@ -1,9 +1,9 @@
-// Package batcher does calls that arrive at the same time as one piece of work, such as one transaction for many rows
-// (group commit).
+// Package batcher combines calls that arrive at the same time into one piece of work, such as one transaction for many
+// rows (group commit).
 //
-// A call that finds no batch running starts one at once and alone: an idle batcher adds no delay. Calls that arrive
-// while as many batches run as are allowed wait, and the next batch takes them together. So batches grow with the load,
-// and no call ever waits for a batch to fill.
+// A call that finds no running batch starts one immediately with only itself, so an idle batcher adds no delay. While the
+// largest allowed number of batches is running, calls wait, and the next batch takes them together. So batches grow with
+// the load, and no call waits for a batch to fill.
 //
 //	Do ──► waiting ──► batch ──► Run ──► done
 //	          │           │
@@ -11,12 +11,13 @@
 //
 // Promises:
 //
-//   - Every item is handed to Run at most once. A call that is given up while it waits is handed to no batch.
-//   - Items with the same order key are in at most one running batch, in the order of their calls. Only a call that
-//     waits for the outcome of an equal one (DistinctKey) is overtaken.
-//   - A batch goes on while at least one of its callers still waits for it. Its context ends when the last one has gone,
-//     or after Timeout.
-//   - A panic of Run is an error of each call of its batch, and the batcher goes on.
+//   - Run gets every item at most once. It never gets the item of a call that was given up while waiting.
+//   - Items with the same order key are in at most one running batch at a time. Their order is the order of the calls,
+//     with one exception: a call that waits because of DistinctKey may be overtaken.
+//   - A batch continues while at least one of its callers waits for it. Its context ends when the last caller has given
+//     up, or after Timeout.
+//   - After a panic of Run, Do returns an error for each call of that batch. The batcher continues with the next batch.
 //
-// The number of waiting items is the number of concurrent callers, which the caller bounds (connections, partitions).
+// The batcher does not bound the number of waiting items. It is the number of concurrent callers, which the user of the
+// package bounds (connections, partitions).
 package batcher

@@ -6,8 +6,8 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 )
 
-// BenchmarkBatchCreates makes 500 tasks an operation, BenchmarkSingleCreates one, so that the cost of a task in a batch
-// is a five hundredth of the first beside the second.
+// BenchmarkBatchCreates creates tasks.MaxBatch tasks per operation, and BenchmarkSingleCreates creates one. Compare the
+// first, divided by tasks.MaxBatch, with the second: the cost of a task in a batch and alone.
 func BenchmarkBatchCreates(b *testing.B) {
 	f := newFixture(b)
 	user := f.User()

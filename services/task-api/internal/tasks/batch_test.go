@@ -22,7 +22,7 @@ func (f *fixture) batch(r tasks.BatchRequest) []tasks.OpResult {
 	return a.Results
 }
 
-func TestABatchIsOneTransactionWithSeqsInARowAndOneWake(t *testing.T) {
+func TestABatchIsOneTransactionAndWakesTheRelayOnce(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
@@ -37,7 +37,7 @@ func TestABatchIsOneTransactionWithSeqsInARowAndOneWake(t *testing.T) {
 	<-f.Box.Wake()
 	select {
 	case <-f.Box.Wake():
-		t.Error("wake: got two for one batch")
+		t.Error("wake-ups of the relay: got two for one batch, want one")
 	default:
 	}
 	var transactions int64
@@ -65,10 +65,9 @@ func TestABatchIsOneTransactionWithSeqsInARowAndOneWake(t *testing.T) {
 	}
 	for _, r := range results[1:301] {
 		if got, err := f.Get(ctx(), user, r.Task.ID); err != nil || got.Seq != r.Task.Seq || !got.CreatedAt.Equal(r.Task.CreatedAt) || got.Tags == nil {
-			t.Fatalf("Get: got %+v %v, want what the batch answered: %+v", got, err, r.Task)
+			t.Fatalf("Get: got %+v %v, want the task that the batch returned: %+v", got, err, r.Task)
 		}
 	}
-	// The next write goes on where the batch ended.
 	if next := f.Make(user, `{"title":"next"}`); next.Seq != 304 {
 		t.Errorf("seq after the batch: got %d, want 304", next.Seq)
 	}
@@ -92,7 +91,7 @@ func TestABatchThatChangesNothingTakesNoSeq(t *testing.T) {
 	}
 }
 
-func TestARowThatTheDatabaseRefusesIsLostAlone(t *testing.T) {
+func TestARefusedRowFailsOnlyItsOperation(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
@@ -107,7 +106,7 @@ func TestARowThatTheDatabaseRefusesIsLostAlone(t *testing.T) {
 	ops := []tasks.Op{f.CreateOp(`{"title":"a"}`), f.CreateOp(`{"title":"bad"}`), f.CreateOp(`{"title":"c"}`)}
 	results := f.batch(tasks.BatchRequest{UserID: user, Ops: ops})
 	if results[0].Err != nil || !errors.Is(results[1].Err, tasks.ErrRefused) || results[2].Err != nil || results[2].Task.Seq != 2 {
-		t.Errorf("results: got %+v, want the second refused and the others done", results)
+		t.Errorf("results: got %+v, want only the second one refused", results)
 	}
 	if got := f.Seqs(user); !slices.Equal(got, []int64{1, 2}) {
 		t.Errorf("seqs: got %v, want 1 and 2", got)
@@ -117,7 +116,7 @@ func TestARowThatTheDatabaseRefusesIsLostAlone(t *testing.T) {
 	}
 	var failed *tasks.AtomicError
 	if _, err := f.Batch(ctx(), tasks.BatchRequest{UserID: user, Ops: ops, Atomic: true}); !errors.As(err, &failed) || failed.Index != 1 {
-		t.Errorf("atomic: got %v, want operation 1 to be named", err)
+		t.Errorf("atomic: got %v, want an AtomicError of operation 1", err)
 	}
 	if n := len(f.Seqs(user)); n != 2 {
 		t.Errorf("changes: got %d, want 2", n)
@@ -140,7 +139,7 @@ func TestASkipInABatchMakesOneSuccessor(t *testing.T) {
 	}
 }
 
-func TestACreateWithAnIDIsMadeOnce(t *testing.T) {
+func TestACreateWithAnIDMakesOneTask(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
@@ -148,14 +147,14 @@ func TestACreateWithAnIDIsMadeOnce(t *testing.T) {
 	op.TaskID = "01890a5d-ac96-774b-bcce-b302099a8057"
 	first := f.batch(tasks.BatchRequest{UserID: user, Ops: []tasks.Op{op, op}})
 	if !first[0].Made || first[1].Made || first[1].Err != nil {
-		t.Errorf("batch: got %+v", first)
+		t.Errorf("batch: got %+v, want only the first to create the task", first)
 	}
 	f.Apply(user, op.TaskID, domain.Delete)
 	aliased := f.CreateOp(`{"title":"t"}`)
 	aliased.TaskID, aliased.Alias = "11890a5d-ac96-774b-bcce-b302099a8057", op.TaskID
 	for _, r := range f.batch(tasks.BatchRequest{UserID: user, Ops: []tasks.Op{op, aliased}}) {
 		if r.Made || r.Err != nil {
-			t.Errorf("batch over a deleted task: got %+v, want nothing made", r)
+			t.Errorf("batch over a deleted task: got %+v, want no new task", r)
 		}
 	}
 }

@@ -31,7 +31,7 @@ func (f *fixture) transactions() (n int) {
 	return n
 }
 
-func TestTheRequestsOfAGroupHaveEachItsOwnOutcome(t *testing.T) {
+func TestCreatesInOneTransactionHaveSeparateOutcomes(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	ann, bob, eve := f.User(), f.User(), uuid.NewString()
@@ -47,13 +47,13 @@ func TestTheRequestsOfAGroupHaveEachItsOwnOutcome(t *testing.T) {
 	transactions := f.transactions()
 	got := f.CreateTogether(ctx(), []tasks.CreateRequest{
 		f.request(ann, "first", ""),
-		f.request(ann, "", ""), // refused, between two that are not
+		f.request(ann, "", ""), // invalid, between two valid creates
 		f.request(ann, "second", "k"),
 		f.request(bob, "third", "k"),
 		f.request(bob, "before", "old"),
 		f.request(bob, "another", "old"),
 		f.request(bob, "expired", "expired"),
-		f.request(eve, "nobody's", "k"),
+		f.request(eve, "no account", "k"),
 	})
 	for i, title := range map[int]string{0: "first", 2: "second", 3: "third", 6: "expired"} {
 		if o := got[i]; o.Err != nil || o.Replayed || o.Task.Title != title {
@@ -61,22 +61,22 @@ func TestTheRequestsOfAGroupHaveEachItsOwnOutcome(t *testing.T) {
 		}
 	}
 	if got[6].Task.ID == expired.ID {
-		t.Error("an expired key: got the task of before")
+		t.Error("an expired key: got the old task, want a new one")
 	}
 	if got[1].Err == nil {
-		t.Error("no title: got no error")
+		t.Error("no title: got no error, want one")
 	}
 	if o := got[4]; o.Err != nil || !o.Replayed || !reflect.DeepEqual(o.Task, before) {
-		t.Errorf("a repetition: got %+v, want the task of before", o)
+		t.Errorf("repeated request: got %+v, want the first answer", o)
 	}
 	if !errors.Is(got[5].Err, tasks.ErrKeyReused) {
-		t.Errorf("the key of another request: got %v, want ErrKeyReused", got[5].Err)
+		t.Errorf("key of another request: got %v, want ErrKeyReused", got[5].Err)
 	}
 	if !errors.Is(got[7].Err, tasks.ErrNoUser) {
 		t.Errorf("no user: got %v, want ErrNoUser", got[7].Err)
 	}
 	if n := f.transactions(); n != transactions+1 {
-		t.Errorf("got %d transactions more, want 1", n-transactions)
+		t.Errorf("new transactions: got %d, want 1", n-transactions)
 	}
 	for user, want := range map[string][]int64{ann: {1, 2}, bob: {1, 2, 3, 4}} {
 		if seqs := f.Seqs(user); !slices.Equal(seqs, want) {
@@ -87,23 +87,22 @@ func TestTheRequestsOfAGroupHaveEachItsOwnOutcome(t *testing.T) {
 		}
 	}
 	if again, replayed, err := f.Create(ctx(), f.request(ann, "second", "k")); err != nil || !replayed || !reflect.DeepEqual(again, got[2].Task) {
-		t.Errorf("a repetition of the group's: got %+v, %v, %v", again, replayed, err)
+		t.Errorf("repeated request of the transaction: got %+v, replayed %v, %v; want the first answer", again, replayed, err)
 	}
 	if kinds := f.Types(events.TopicTaskEvents); len(kinds) != 6 {
 		t.Errorf("task-events: got %v, want 6", kinds)
 	}
 }
 
-// TestARequestThatTheDatabaseRefusesDoesNotTakeTheGroupWithIt: no value that passes the checks is known to be refused;
-// the constraint stands for one.
-func TestARequestThatTheDatabaseRefusesDoesNotTakeTheGroupWithIt(t *testing.T) {
+// The constraint simulates a refusal by the database: no value that passes the service's checks is known to be refused.
+func TestARefusedCreateDoesNotFailItsBatch(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.Slow(`ALTER TABLE tasks ADD CHECK (title <> 'poison')`)
 	ann, bob := f.User(), f.User()
 	got := f.CreateTogether(ctx(), []tasks.CreateRequest{f.request(ann, "first", "k"), f.request(ann, "poison", ""), f.request(bob, "second", "")})
 	if o := got[1]; !pg.IsRefused(o.Err) {
-		t.Errorf("poison: got %v", o.Err)
+		t.Errorf("refused create: got %v, want a refusal by the database", o.Err)
 	}
 	for _, i := range []int{0, 2} {
 		if o := got[i]; o.Err != nil || o.Replayed {
@@ -115,7 +114,7 @@ func TestARequestThatTheDatabaseRefusesDoesNotTakeTheGroupWithIt(t *testing.T) {
 	}
 }
 
-func TestAUserWhoseLockIsHeldHoldsUpNobodyElse(t *testing.T) {
+func TestALockedUserDelaysNoOtherUser(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	ann, bob := f.User(), f.User()
@@ -129,23 +128,23 @@ func TestAUserWhoseLockIsHeldHoldsUpNobodyElse(t *testing.T) {
 			waits <- err
 		}()
 		f.awaitLock()
-		for range 5 { // no place for a batch is taken by the create that waits
-			if _, _, err := f.Create(ctx(), f.request(bob, "goes on", "")); err != nil {
+		for range 5 { // the waiting create does not occupy a batch
+			if _, _, err := f.Create(ctx(), f.request(bob, "proceeds", "")); err != nil {
 				t.Error(err)
 			}
 		}
 		select {
 		case err := <-waits:
-			t.Errorf("the user whose lock is held: got %v before the lock was free", err)
+			t.Errorf("create of the locked user: returned %v before the lock was released", err)
 		default:
 		}
 	})
 	if err := <-waits; err != nil {
-		t.Errorf("after the lock: %v", err)
+		t.Errorf("create of the locked user, after the lock: %v", err)
 	}
 }
 
-// awaitLock returns when a statement of the service waits for a lock.
+// awaitLock waits until a statement of the service waits for a lock.
 func (f *fixture) awaitLock() {
 	f.T.Helper()
 	for n := 0; n == 0; {
@@ -156,18 +155,18 @@ func (f *fixture) awaitLock() {
 	}
 }
 
-func TestABatchPassesOverAUserWhoseLockIsHeld(t *testing.T) {
+func TestABatchSkipsALockedUser(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	ann, bob := f.User(), f.User()
 	done := make(chan []tasks.Created, 1)
 	f.LockUser(ann, func() {
 		go func() {
-			done <- f.CreateTogether(ctx(), []tasks.CreateRequest{f.request(ann, "waits", "k"), f.request(bob, "goes on", "k")})
+			done <- f.CreateTogether(ctx(), []tasks.CreateRequest{f.request(ann, "waits", "k"), f.request(bob, "proceeds", "k")})
 		}()
-		f.awaitLock() // ann's create, alone by now
+		f.awaitLock() // of ann's create, which is now written alone
 		if got := f.Seqs(bob); len(got) != 1 {
-			t.Errorf("the other user: got changes %v, want one", got)
+			t.Errorf("change log of the other user: got %v, want one change", got)
 		}
 	})
 	for i, o := range <-done {
@@ -177,32 +176,31 @@ func TestABatchPassesOverAUserWhoseLockIsHeld(t *testing.T) {
 	}
 }
 
-func TestACreateThatIsGivenUpWhileItsUserIsLockedWritesNothing(t *testing.T) {
+func TestAnAbandonedCreateOfALockedUserWritesNothing(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
 	f.LockUser(user, func() {
 		short, cancel := context.WithTimeout(ctx(), 50*time.Millisecond)
 		defer cancel()
-		if _, _, err := f.Create(short, f.request(user, "given up", "k")); !pg.IsUnavailable(err) {
-			t.Errorf("got %v, want one that is unavailable", err)
+		if _, _, err := f.Create(short, f.request(user, "abandoned", "k")); !pg.IsUnavailable(err) {
+			t.Errorf("Create with a short deadline: got %v, want an unavailable error", err)
 		}
 	})
 	for {
-		task, replayed, err := f.Create(ctx(), f.request(user, "given up", "k"))
-		if errors.Is(err, tasks.ErrKeyRunning) { // until the server has noticed
+		task, replayed, err := f.Create(ctx(), f.request(user, "abandoned", "k"))
+		if errors.Is(err, tasks.ErrKeyRunning) { // until the server has noticed the cancellation
 			continue
 		}
 		if err != nil || replayed || task.Seq != 1 {
-			t.Errorf("again: got seq %d, replayed %v, %v", task.Seq, replayed, err)
+			t.Errorf("repeated create: got seq %d, replayed %v, %v; want 1 and a new task", task.Seq, replayed, err)
 		}
 		return
 	}
 }
 
-// TestWhatBeginsACreateIsPlannedOnce: after five times the server keeps a plan, if it finds that those of its own for each
-// call were no cheaper.
-func TestWhatBeginsACreateIsPlannedOnce(t *testing.T) {
+// After five executions, the server uses a generic plan if the custom plans were not cheaper (PostgreSQL, PREPARE).
+func TestTheFirstStatementOfACreateUsesAGenericPlan(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
@@ -212,6 +210,6 @@ func TestWhatBeginsACreateIsPlannedOnce(t *testing.T) {
 	var kept int
 	err := f.DB.Raw(`SELECT max(generic_plans) FROM pg_prepared_statements WHERE statement LIKE '%WITH asked AS%'`).Scan(&kept).Error
 	if err != nil || kept == 0 {
-		t.Errorf("got %d uses of a kept plan (%v), want some", kept, err)
+		t.Errorf("executions with a generic plan: got %d (%v), want some", kept, err)
 	}
 }

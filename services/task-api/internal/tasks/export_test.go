@@ -6,8 +6,8 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
-// CreateTogether decides requests in one transaction, as a batch of creates does, and then alone those that it missed.
-// Its outcomes are in the order of the requests.
+// CreateTogether writes creates in one transaction, as the batcher does, and then the missed ones alone. The outcomes have
+// the order of list.
 func (s *Service) CreateTogether(ctx context.Context, list []CreateRequest) []Created {
 	batch := make([]*request, len(list))
 	out := make([]Created, len(list))
@@ -25,7 +25,7 @@ func (s *Service) CreateTogether(ctx context.Context, list []CreateRequest) []Cr
 	return out
 }
 
-// Created is what Create returns.
+// Created has the results of Create.
 type Created struct {
 	Task     events.TaskData
 	Replayed bool

@@ -32,7 +32,7 @@ func TestARepeatedRequestGetsTheFirstAnswer(t *testing.T) {
 		t.Errorf("another request: got %v, want ErrKeyReused", err)
 	}
 	if other, replayed, err := f.keyed(f.User(), "k", 2); err != nil || replayed || other.ID == first.ID {
-		t.Errorf("another user: got replayed %v, %v; want a task of its own", replayed, err)
+		t.Errorf("another user: got replayed %v, %v; want a new task", replayed, err)
 	}
 	f.Exec(`UPDATE idempotency_keys SET created_at = created_at - interval '1 day 1 second'`)
 	if late, replayed, err := f.keyed(user, "k", 2); err != nil || replayed || late.ID == first.ID {
@@ -44,11 +44,11 @@ func TestARepeatedRequestGetsTheFirstAnswer(t *testing.T) {
 	}
 	var left int64
 	if err := f.DB.Raw(`SELECT count(*) FROM idempotency_keys`).Scan(&left).Error; err != nil || left != 0 {
-		t.Errorf("after the clean-up: got %d keys %v, want none", left, err)
+		t.Errorf("after Prune: got %d keys %v, want none", left, err)
 	}
 }
 
-func TestTheSameRequestManyTimesAtOnceMakesOneTask(t *testing.T) {
+func TestConcurrentRequestsWithOneKeyMakeOneTask(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
@@ -66,28 +66,28 @@ func TestTheSameRequestManyTimesAtOnceMakesOneTask(t *testing.T) {
 		}
 	})
 	if made.Load() != 1 {
-		t.Errorf("got %d made, %d replayed, %d told that it runs; want 1 made", made.Load(), replayed.Load(), running.Load())
+		t.Errorf("got %d created, %d replayed, %d ErrKeyRunning; want 1 created", made.Load(), replayed.Load(), running.Load())
 	}
 	if got := f.Types(events.TopicTaskEvents); len(got) != 1 {
 		t.Errorf("task-events: got %v, want one", got)
 	}
 }
 
-func TestARunningRequestIsToldAndARefusedOneLeavesNoKey(t *testing.T) {
+func TestARunningKeyIsReportedAndAFailureLeavesNoKey(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
 	key := &tasks.IdempotencyKey{Key: "k"}
 	answer := func([]tasks.OpResult) ([]byte, error) {
 		if _, _, err := f.keyed(user, "k", 0); !errors.Is(err, tasks.ErrKeyRunning) {
-			t.Errorf("while it runs: got %v, want ErrKeyRunning", err)
+			t.Errorf("second request while the first runs: got %v, want ErrKeyRunning", err)
 		}
 		return nil, errors.New("the first request fails")
 	}
 	if _, err := f.Batch(ctx(), tasks.BatchRequest{UserID: user, Ops: []tasks.Op{f.CreateOp(`{"title":"t"}`)}, Key: key, Answer: answer}); err == nil {
-		t.Error("the first request: got no error")
+		t.Error("first request: got no error, want its own")
 	}
 	if _, replayed, err := f.keyed(user, "k", 0); err != nil || replayed {
-		t.Errorf("after it failed: got replayed %v, %v; want a task", replayed, err)
+		t.Errorf("after the first request failed: got replayed %v, %v; want a task", replayed, err)
 	}
 }

@@ -18,7 +18,7 @@ func (f *fixture) successorRequest(done events.TaskData) tasks.SuccessorRequest 
 	return tasks.SuccessorRequest{Completed: done, Next: domain.Next{DueDate: "2030-03-08", RemindAt: &remind}, Actor: "recurring-task", Causation: "cause"}
 }
 
-func TestManyRequestsForASuccessorMakeOne(t *testing.T) {
+func TestConcurrentSuccessorRequestsMakeOneTask(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
@@ -37,7 +37,7 @@ func TestManyRequestsForASuccessorMakeOne(t *testing.T) {
 		ids[i] = task.ID
 	})
 	if made.Load() != 1 || len(slices.Compact(ids)) != 1 {
-		t.Errorf("got %d made with ids %v, want one", made.Load(), ids)
+		t.Errorf("got %d created with ids %v, want one", made.Load(), ids)
 	}
 	next, err := f.Get(ctx(), user, ids[0])
 	if err != nil || next.OccurrenceNo != 2 || next.SeriesID != first.SeriesID || next.DueDate != "2030-03-08" || next.Status != events.StatusPending {
@@ -59,7 +59,7 @@ func TestManyRequestsForASuccessorMakeOne(t *testing.T) {
 	}
 }
 
-func TestASuccessorIsNotMadeWhereTheSeriesEnded(t *testing.T) {
+func TestAnEndedSeriesGetsNoSuccessor(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	user, other := f.User(), f.User()
@@ -86,7 +86,7 @@ func TestASuccessorIsNotMadeWhereTheSeriesEnded(t *testing.T) {
 	}
 }
 
-func TestADeletedSuccessorStaysDeletedWhenItIsAskedForAgain(t *testing.T) {
+func TestADeletedSuccessorStaysDeletedWhenRequestedAgain(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
@@ -98,11 +98,11 @@ func TestADeletedSuccessorStaysDeletedWhenItIsAskedForAgain(t *testing.T) {
 	f.Apply(user, next.ID, domain.Delete)
 	again, isNew, err := f.CreateSuccessor(ctx(), f.successorRequest(done))
 	if err != nil || isNew || again.ID != next.ID || again.DeletedAt == nil {
-		t.Errorf("asked again: got new %v deleted %v %v, want the tombstone", isNew, again.DeletedAt, err)
+		t.Errorf("second request: got new %v deleted %v %v, want the tombstone", isNew, again.DeletedAt, err)
 	}
 }
 
-func TestSkipAndEngineAtOnceMakeOneSuccessor(t *testing.T) {
+func TestConcurrentSkipAndSuccessorRequestsMakeOneTask(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
@@ -122,7 +122,7 @@ func TestSkipAndEngineAtOnceMakeOneSuccessor(t *testing.T) {
 	})
 	page, err := f.Sync(ctx(), user, 0, 100)
 	if err != nil || len(page.Tasks) != 2 {
-		t.Fatalf("Sync: got %d tasks %v, want the first and its one successor", len(page.Tasks), err)
+		t.Fatalf("Sync: got %d tasks %v, want the first task and one successor", len(page.Tasks), err)
 	}
 	seqs := f.Seqs(user)
 	if got := seqs[len(seqs)-1]; got != int64(len(seqs)) || page.Next != got {
@@ -133,7 +133,7 @@ func TestSkipAndEngineAtOnceMakeOneSuccessor(t *testing.T) {
 	}
 }
 
-func TestSkipMovesOnAndEndsWithTheSeries(t *testing.T) {
+func TestSkipMakesTheNextOccurrenceUntilTheSeriesEnds(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
@@ -152,14 +152,14 @@ func TestSkipMovesOnAndEndsWithTheSeries(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := f.occurrence(user, first.SeriesID, 3); !errors.Is(err, domain.ErrNotFound) {
-		t.Errorf("third: got %v, want none: COUNT is 2", err)
+		t.Errorf("third: got %v, want ErrNotFound, because COUNT is 2", err)
 	}
 	if got := f.Types(events.TopicTaskEvents); !slices.Equal(got, []string{"created", "updated", "created", "updated"}) {
 		t.Errorf("task-events: got %v", got)
 	}
 }
 
-// occurrence returns an occurrence of a series by the id that the service gives it.
+// occurrence returns an occurrence of a series, found by its derived id.
 func (f *fixture) occurrence(user, series string, number int) (domain.Task, error) {
 	id, err := domain.SuccessorID(series, number)
 	if err != nil {

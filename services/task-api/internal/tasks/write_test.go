@@ -15,7 +15,7 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/tasktest"
 )
 
-func TestAWriteKeepsTaskChangeAndEventsTogether(t *testing.T) {
+func TestACreateStoresTheTaskItsChangeAndItsEvents(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
@@ -26,11 +26,11 @@ func TestAWriteKeepsTaskChangeAndEventsTogether(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !reflect.DeepEqual(stored.TaskData, made) {
-		t.Errorf("Get: got %+v, want what Create answered: %+v", stored.TaskData, made)
+		t.Errorf("Get: got %+v, want the task that Create returned: %+v", stored.TaskData, made)
 	}
 	page, err := f.Changes(ctx(), user, 0, 10)
 	if err != nil || len(page.Items) != 1 || page.Head != 1 {
-		t.Fatalf("Changes: got %d items, head %d, %v; want the one change", len(page.Items), page.Head, err)
+		t.Fatalf("Changes: got %d items, head %d, %v; want one change", len(page.Items), page.Head, err)
 	}
 	logged, err := events.DecodeTaskUpdateEvent(page.Items[0])
 	if err != nil || !reflect.DeepEqual(logged.TaskData, made) || logged.Seq != 1 || logged.EventType != events.Created {
@@ -60,14 +60,14 @@ func TestAChangeThatChangesNothingWritesNothing(t *testing.T) {
 	task := f.Make(user, `{"title":"t"}`)
 	same := f.Patch(user, task.ID, `{"title":"t","status":"pending"}`)
 	if same.Version != 1 || same.Seq != 1 || !same.UpdatedAt.Equal(task.UpdatedAt) {
-		t.Errorf("patch with the same: got version %d seq %d, want 1 and 1", same.Version, same.Seq)
+		t.Errorf("patch with equal values: got version %d seq %d, want 1 and 1", same.Version, same.Seq)
 	}
 	changed := f.Patch(user, task.ID, `{"title":"u"}`)
 	if changed.Version != 2 || changed.Seq != 2 || !changed.UpdatedAt.After(task.UpdatedAt) {
 		t.Errorf("patch: got version %d seq %d, want 2 and 2", changed.Version, changed.Seq)
 	}
 	if got := f.Seqs(user); !slices.Equal(got, []int64{1, 2}) {
-		t.Errorf("change log: got %v, want 1 and 2: the unchanged one gave its number back", got)
+		t.Errorf("change log: got %v, want 1 and 2: the unchanged patch must return its number", got)
 	}
 	e, err := events.DecodeTaskEvent([]byte(f.Sent(events.TopicTaskEvents)[1].Data))
 	if err != nil || len(e.Changes) != 1 || e.Changes[0].Field != "title" || string(e.Changes[0].To) != `"u"` {
@@ -75,7 +75,7 @@ func TestAChangeThatChangesNothingWritesNothing(t *testing.T) {
 	}
 }
 
-func TestAHundredCompletesAtOnceAreOneEvent(t *testing.T) {
+func TestConcurrentCompletesMakeOneEvent(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
@@ -88,7 +88,7 @@ func TestAHundredCompletesAtOnceAreOneEvent(t *testing.T) {
 		}
 	})
 	if n := wrong.Load(); n != 0 {
-		t.Errorf("complete: %d of 100 did not answer the completed task", n)
+		t.Errorf("complete: %d of 100 calls did not return the completed task", n)
 	}
 	if got := f.Types(events.TopicTaskEvents); !slices.Equal(got, []string{"created", "completed"}) {
 		t.Errorf("task-events: got %v, want created and one completed", got)
@@ -108,7 +108,7 @@ func TestSeqHasNoGapsUnderParallelWriters(t *testing.T) {
 	tasktest.Together(writes, func(i int) {
 		user := users[i%2]
 		switch i % 6 {
-		case 0, 1: // refused after the number was taken: it must come back
+		case 0, 1: // refused after it took a number, which the rollback must return
 			if _, _, err := f.Create(ctx(), tasks.CreateRequest{UserID: user, Fields: f.Fields(`{"title":""}`)}); err == nil {
 				t.Error("Create without a title: got no error")
 			}
@@ -127,7 +127,7 @@ func TestSeqHasNoGapsUnderParallelWriters(t *testing.T) {
 			t.Errorf("change log: got %d changes, want %d", len(got), writes/3)
 		}
 	}
-	// The events of one user are in the outbox in the order of their seq: the relay publishes them in that order.
+	// The outbox must have the events of a user in the order of seq, because the relay publishes them in its order.
 	last := map[string]int64{}
 	for _, row := range f.Sent(events.TopicTaskEvents) {
 		var e events.TaskEvent
@@ -158,7 +158,7 @@ func TestIfMatch(t *testing.T) {
 	}
 }
 
-func TestOfManyWritersWithTheSameVersionOneWins(t *testing.T) {
+func TestOneOfManyWritersWithTheSameVersionWins(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
@@ -177,7 +177,7 @@ func TestOfManyWritersWithTheSameVersionOneWins(t *testing.T) {
 		}
 	})
 	if won.Load() != 1 || stale.Load() != 19 {
-		t.Errorf("got %d winners and %d stale, want 1 and 19", won.Load(), stale.Load())
+		t.Errorf("got %d successes and %d stale, want 1 and 19", won.Load(), stale.Load())
 	}
 }
 
@@ -206,7 +206,7 @@ func TestADeletedTaskIsATombstoneUntilItIsRestored(t *testing.T) {
 	}
 }
 
-func TestAnotherUsersTaskIsNotThere(t *testing.T) {
+func TestAnotherUsersTaskIsNotFound(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	owner, other := f.User(), f.User()
@@ -225,6 +225,6 @@ func TestAnotherUsersTaskIsNotThere(t *testing.T) {
 		t.Errorf("skip: got %v, want ErrNotFound", err)
 	}
 	if got := f.Types(events.TopicTaskEvents); len(got) != 1 {
-		t.Errorf("task-events: got %v, want only the owner's", got)
+		t.Errorf("task-events: got %v, want only the owner's create", got)
 	}
 }

@@ -1,4 +1,4 @@
-// Package tasktest gives tests the use cases of tasks over a real database of their own.
+// Package tasktest provides the use cases of tasks to tests, each with its own Postgres database.
 package tasktest
 
 import (
@@ -23,7 +23,7 @@ import (
 	"gorm.io/gorm"
 )
 
-// Fixture is the use cases and the store over a new database, with a clock of its own. Its helpers fail the test.
+// Fixture is the use cases and the store over a new database, with its own clock. Its methods fail the test on an error.
 type Fixture struct {
 	*tasks.Service
 	Store *postgres.Store
@@ -34,13 +34,13 @@ type Fixture struct {
 	clock clock
 }
 
-// clock advances by a millisecond with each look.
+// clock advances by a millisecond on each call of Now.
 type clock struct {
 	mu sync.Mutex
 	at time.Time
 }
 
-// Now returns the time of the fixture's clock, a millisecond later each time.
+// Now advances the fixture's clock by a millisecond and returns its time.
 func (f *Fixture) Now() time.Time {
 	f.clock.mu.Lock()
 	defer f.clock.mu.Unlock()
@@ -48,20 +48,20 @@ func (f *Fixture) Now() time.Time {
 	return f.clock.at
 }
 
-// Advance moves the clock.
+// Advance advances the clock by d.
 func (f *Fixture) Advance(d time.Duration) {
 	f.clock.mu.Lock()
 	defer f.clock.mu.Unlock()
 	f.clock.at = f.clock.at.Add(d)
 }
 
-// New makes a database with the service's tables.
+// New returns a fixture over a new database with the service's tables.
 func New(t testing.TB) *Fixture {
 	t.Helper()
 	return Over(t, pgtest.New(t, "tasks", pg.Set{Name: "tasks", FS: postgres.Migrations()}, pg.Set{Name: "outbox", FS: outbox.Migrations}))
 }
 
-// Over returns the fixture of a database that the test made.
+// Over returns a fixture over a database that the test created.
 func Over(t testing.TB, db *pgtest.DB) *Fixture {
 	log := slog.New(slog.DiscardHandler)
 	f := &Fixture{T: t, DB: db.Gorm, PG: db, Box: outbox.New(db.Gorm, log), clock: clock{at: time.Now().UTC()}}
@@ -70,7 +70,7 @@ func Over(t testing.TB, db *pgtest.DB) *Fixture {
 	return f
 }
 
-// User makes an account and returns its id.
+// User creates an account and returns its id.
 func (f *Fixture) User() string {
 	f.T.Helper()
 	id := uuid.NewString()
@@ -82,7 +82,7 @@ func (f *Fixture) User() string {
 	return id
 }
 
-// Fields reads the body of a request.
+// Fields parses the JSON body of a request.
 func (f *Fixture) Fields(body string) domain.Fields {
 	f.T.Helper()
 	var members map[string]json.RawMessage
@@ -106,7 +106,7 @@ func (f *Fixture) Make(userID, body string) events.TaskData {
 	return task
 }
 
-// CreateOp is the operation of a batch that creates a task.
+// CreateOp returns an operation that creates a task.
 func (f *Fixture) CreateOp(body string) tasks.Op {
 	fields := f.Fields(body)
 	return tasks.Op{Create: func(id, userID string, d domain.Defaults) (domain.Task, error) {
@@ -114,12 +114,12 @@ func (f *Fixture) CreateOp(body string) tasks.Op {
 	}}
 }
 
-// Lifecycle adapts a lifecycle function of the domain.
+// Lifecycle adapts a lifecycle function of the domain to tasks.Op.
 func Lifecycle(fn func(domain.Task, time.Time) (domain.Task, error)) func(domain.Task, domain.Defaults) (domain.Task, error) {
 	return func(t domain.Task, d domain.Defaults) (domain.Task, error) { return fn(t, d.Now) }
 }
 
-// Apply changes a task, also a deleted one, by a lifecycle function.
+// Apply changes a task, deleted or not, with a lifecycle function.
 func (f *Fixture) Apply(userID, taskID string, fn func(domain.Task, time.Time) (domain.Task, error)) domain.Task {
 	f.T.Helper()
 	task, err := f.Change(context.Background(), tasks.ChangeRequest{UserID: userID, Op: tasks.Op{TaskID: taskID, Apply: Lifecycle(fn), Deleted: true}})
@@ -129,7 +129,7 @@ func (f *Fixture) Apply(userID, taskID string, fn func(domain.Task, time.Time) (
 	return task
 }
 
-// Patch changes a task by a merge patch.
+// Patch changes a task with a merge patch.
 func (f *Fixture) Patch(userID, taskID, body string) domain.Task {
 	f.T.Helper()
 	fields := f.Fields(body)
@@ -145,7 +145,7 @@ func (f *Fixture) Patch(userID, taskID, body string) domain.Task {
 // Sent is an event in the outbox.
 type Sent struct{ Topic, Type, Subject, Data string }
 
-// Sent returns the events of a topic that are in the outbox, in order.
+// Sent returns the events of a topic in the outbox, in the order of their ids.
 func (f *Fixture) Sent(topic string) []Sent {
 	f.T.Helper()
 	var rows []Sent
@@ -189,7 +189,7 @@ func (f *Fixture) Exec(sql string, args ...any) {
 	}
 }
 
-// Slow runs a statement as the superuser, without the time limit of a request.
+// Slow runs a statement as the superuser, without the statement timeout of the service's role.
 func (f *Fixture) Slow(sql string, args ...any) {
 	f.T.Helper()
 	ctx := context.Background()
@@ -203,7 +203,7 @@ func (f *Fixture) Slow(sql string, args ...any) {
 	}
 }
 
-// LockUser holds the lock of a user while fn runs, as a writer does.
+// LockUser holds the lock of a user while fn runs, like a writer.
 func (f *Fixture) LockUser(userID string, fn func()) {
 	f.T.Helper()
 	err := f.DB.Transaction(func(tx *gorm.DB) error {
@@ -218,7 +218,7 @@ func (f *Fixture) LockUser(userID string, fn func()) {
 	}
 }
 
-// Together runs fn n times at the same time and waits.
+// Together starts n calls of fn at the same time and waits for all of them.
 func Together(n int, fn func(i int)) {
 	var ready, done sync.WaitGroup
 	start := make(chan struct{})
