@@ -129,9 +129,9 @@ func TestASmallerBatchWaitsForARunningOne(t *testing.T) {
 		then func(t *testing.T, r *rig)
 		want string
 	}{
-		"until it is as large":     {func(t *testing.T, r *rig) { r.do(t.Context(), "h") }, "[f g h]"},
-		"until the other ends":     {func(_ *testing.T, r *rig) { r.end <- struct{}{} }, "[f g]"},
-		"until patience is over":   {func(_ *testing.T, _ *rig) { time.Sleep(testPatience) }, "[f g]"},
+		"until it is as large":   {func(t *testing.T, r *rig) { r.do(t.Context(), "h") }, "[f g h]"},
+		"until the other ends":   {func(_ *testing.T, r *rig) { r.end <- struct{}{} }, "[f g]"},
+		"until patience is over": {func(_ *testing.T, _ *rig) { time.Sleep(testPatience) }, "[f g]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

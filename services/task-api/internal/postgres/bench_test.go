@@ -13,17 +13,18 @@ import (
 )
 
 const (
-	// fewRows is what the many are compared with.
+	// fewRows is the number of tasks of the user with few tasks.
 	fewRows = 1000
-	// defaultRows keeps make bench short; BENCH_ROWS=1000000 is the figure that is promised.
+	// defaultRows keeps make bench short. The promised figure needs BENCH_ROWS=1000000.
 	defaultRows = 200_000
-	// roundOps is how many operations of one arm come before the other's turn, so that both see the same machine.
+	// roundOps is the number of operations on one database before the other has its turn. It is small, so that changes of
+	// the machine's load affect both databases.
 	roundOps = 10
-	// slowOps is the same for what takes up to a second.
+	// slowOps is roundOps for operations that take up to a second.
 	slowOps = 1
 )
 
-// pair is two users in a database of its own each: one has fewRows tasks, the other BENCH_ROWS.
+// pair is two users, each in a separate database. One has fewRows tasks, and the other has BENCH_ROWS tasks.
 type pair struct {
 	few, many         *fixture
 	fewUser, manyUser string
@@ -36,7 +37,7 @@ func newPair(b *testing.B) pair {
 	if text := os.Getenv("BENCH_ROWS"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < fewRows {
-			b.Fatalf("BENCH_ROWS=%s: want a whole number from %d on", text, fewRows)
+			b.Fatalf("BENCH_ROWS=%s: want a whole number of at least %d", text, fewRows)
 		}
 		p.rows = n
 	}
@@ -44,12 +45,12 @@ func newPair(b *testing.B) pair {
 	p.few.fill(p.fewUser, fewRows)
 	start := time.Now()
 	p.many.fill(p.manyUser, p.rows)
-	fmt.Fprintf(os.Stderr, "%d tasks made in %s\n", p.rows, time.Since(start).Round(time.Second))
+	fmt.Fprintf(os.Stderr, "%d tasks created in %s\n", p.rows, time.Since(start).Round(time.Second))
 	return p
 }
 
-// compare runs op on both arms in rounds, in turn, and reports the median time of each and the median of the rounds'
-// ratios.
+// compare runs op on both databases in alternating rounds. It reports the median time of each and the median of the ratios
+// of the rounds.
 func (p pair) compare(b *testing.B, ops int, op func(f *fixture, user string)) {
 	b.Helper()
 	var few, many, ratios []float64
@@ -60,7 +61,7 @@ func (p pair) compare(b *testing.B, ops int, op func(f *fixture, user string)) {
 		}
 		return float64(time.Since(start).Microseconds()) / float64(ops)
 	}
-	round(p.few, p.fewUser) // connections, caches, plans
+	round(p.few, p.fewUser) // warms up connections, caches and plans
 	round(p.many, p.manyUser)
 	b.ResetTimer()
 	for i := 0; b.Loop(); i++ {
@@ -76,7 +77,7 @@ func (p pair) compare(b *testing.B, ops int, op func(f *fixture, user string)) {
 	b.ReportMetric(median(many), "us/op-at-"+strconv.Itoa(p.rows))
 	b.ReportMetric(median(ratios), "ratio")
 	b.ReportMetric(float64(len(ratios)), "rounds")
-	b.ReportMetric(0, "ns/op") // a round is no operation
+	b.ReportMetric(0, "ns/op") // 0 hides ns/op, which would be per round
 }
 
 func median(list []float64) float64 {
@@ -84,9 +85,9 @@ func median(list []float64) float64 {
 	return list[len(list)/2]
 }
 
-// BenchmarkMillion compares lists and creates of a user with many tasks with those of a user with few, in paired
-// rounds. The promise is a ratio of at most 1.2 at 1,000,000 for the lists and creates that are asked for most; the
-// others must not grow with the tasks, or be bounded.
+// BenchmarkMillion compares lists and creates of a user with many tasks with those of a user with few tasks, in paired
+// rounds. The promise is a ratio of at most 1.2 at 1,000,000 tasks for creates and the most frequent lists. The time of the
+// other lists must not grow with the number of tasks, or must have a bound.
 func BenchmarkMillion(b *testing.B) {
 	p := newPair(b)
 	b.Run("Create", func(b *testing.B) {

@@ -10,9 +10,9 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
 )
 
-// TestListsReadTheSameFromEveryIndex compares every filter with every order, read from a window, from what an index
-// finds and by a walk, with what Go says of all tasks.
-func TestListsReadTheSameFromEveryIndex(t *testing.T) {
+// This test combines every filter with every order. The bounds make List read from a window, from the index of a filter, or
+// from the whole order. The result must be equal to that of the same filter in Go over all tasks.
+func TestListsAreEqualFromEveryIndex(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	user, other := f.User(), f.User()

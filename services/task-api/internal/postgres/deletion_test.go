@@ -20,7 +20,7 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/tasktest"
 )
 
-// leftOf counts the rows that are still of a user, over all tables.
+// leftOf returns the number of a user's rows in all tables.
 func (f *fixture) leftOf(userID string) (n int64) {
 	f.T.Helper()
 	err := f.DB.Raw(`SELECT (SELECT count(*) FROM users WHERE id = @u) + (SELECT count(*) FROM heads WHERE user_id = @u)
@@ -49,7 +49,7 @@ func (f *fixture) finish() {
 	}
 }
 
-func TestADeletedAccountLeavesNothingAndEventsSaySo(t *testing.T) {
+func TestADeletedAccountLeavesNoRowsAndPublishesEvents(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	u, other := f.User(), f.User()
@@ -67,40 +67,40 @@ func TestADeletedAccountLeavesNothingAndEventsSaySo(t *testing.T) {
 	}
 	f.deleteUser(u)
 	if err := f.Store.DeleteUser(ctx(), u, "hash", f.Now()); !errors.Is(err, accounts.ErrWrong) {
-		t.Errorf("once more: got %v, want ErrWrong", err)
+		t.Errorf("second DeleteUser: got %v, want ErrWrong", err)
 	}
 	f.finish()
 	if n := f.leftOf(u); n != 0 {
-		t.Errorf("left of the account: %d rows, want none", n)
+		t.Errorf("rows of the deleted account: got %d, want none", n)
 	}
 	if n := f.leftOf(other); n != kept {
-		t.Errorf("left of the other account: %d rows, want %d", n, kept)
+		t.Errorf("rows of the other account: got %d, want %d", n, kept)
 	}
-	var told []string
+	var sent []string
 	for _, row := range f.Sent(events.TopicTaskEvents) {
 		ev, err := events.DecodeTaskEvent([]byte(row.Data))
 		if err != nil {
 			t.Fatal(err)
 		}
-		told = append(told, fmt.Sprint(ev.EventType, " ", ev.TaskID, " v", ev.TaskVersion, " seq ", ev.Seq, " by ", ev.Actor == u, " changes ", len(ev.Changes)))
+		sent = append(sent, fmt.Sprint(ev.EventType, " ", ev.TaskID, " v", ev.TaskVersion, " seq ", ev.Seq, " by ", ev.Actor == u, " changes ", len(ev.Changes)))
 		if ev.TaskData.DeletedAt == nil || ev.UserID != u {
-			t.Errorf("event of the deletion: got %s", row.Data)
+			t.Errorf("event of the deletion: got %s, want one of the user with deleted_at", row.Data)
 		}
 	}
 	want := []string{fmt.Sprint("deleted ", reminded.ID, " v2 seq 5 by true changes 1"), fmt.Sprint("deleted ", plain.ID, " v2 seq 6 by true changes 1")}
-	if !slices.Equal(told, want) {
-		t.Errorf("TaskEvents: got %q, want %q", told, want)
+	if !slices.Equal(sent, want) {
+		t.Errorf("TaskEvents: got %q, want %q", sent, want)
 	}
 	if got := f.Types(events.TopicTaskUpdates); !slices.Equal(got, []string{"deleted", "deleted"}) {
-		t.Errorf("TaskUpdateEvents: got %v", got)
+		t.Errorf("TaskUpdateEvents: got %v, want two deletions", got)
 	}
 	reminders := f.Sent(events.TopicReminders)
 	if len(reminders) != 1 || reminders[0].Subject != reminded.ID || f.Types(events.TopicReminders)[0] != "cancelled" {
-		t.Errorf("ReminderEvents: got %v, want one that cancels", reminders)
+		t.Errorf("ReminderEvents: got %v, want one cancellation", reminders)
 	}
 }
 
-// oneStep is a store whose process dies after one step of a deletion.
+// oneStep is a store that runs only one step of a deletion, as if its process then died.
 type oneStep struct {
 	*postgres.Store
 	dead bool
@@ -114,14 +114,14 @@ func (s *oneStep) DeletionStep(ctx context.Context, skip []string, deleted func(
 	return s.Store.DeletionStep(ctx, skip, deleted)
 }
 
-func TestADeletionGoesOnAfterACrashBetweenItsBatches(t *testing.T) {
+func TestADeletionContinuesAfterACrashBetweenBatches(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	u := f.User()
 	const n = 2*postgres.DeletionBatch + 7
 	f.fill(u, n)
 	f.deleteUser(u)
-	// Each step is done by a process that then dies, two at a time as two replicas do.
+	// Two replicas at a time run one step each, and then die.
 	for left := 100; f.leftOf(u) > 0; left-- {
 		if left == 0 {
 			t.Fatal("the deletion does not end")
@@ -142,11 +142,11 @@ func TestADeletionGoesOnAfterACrashBetweenItsBatches(t *testing.T) {
 		seen[ev.TaskID] = true
 	}
 	if len(seen) != n {
-		t.Errorf("told of %d tasks, want each of %d once", len(seen), n)
+		t.Errorf("events: got %d tasks, want each of %d once", len(seen), n)
 	}
 }
 
-func TestAStepThatFailsWritesNothingAndOthersDoNotWaitForIt(t *testing.T) {
+func TestAFailedDeletionStepWritesNothingAndBlocksNoOther(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	bad, good := f.User(), f.User()
@@ -155,27 +155,27 @@ func TestAStepThatFailsWritesNothingAndOthersDoNotWaitForIt(t *testing.T) {
 	if err := f.DB.Exec(`DELETE FROM outbox`).Error; err != nil {
 		t.Fatal(err)
 	}
-	if err := f.DB.Exec(`UPDATE tasks SET title = '' WHERE user_id = ?`, bad).Error; err != nil { // no event can tell of it
+	if err := f.DB.Exec(`UPDATE tasks SET title = '' WHERE user_id = ?`, bad).Error; err != nil { // an event with an empty title is invalid
 		t.Fatal(err)
 	}
 	f.deleteUser(bad)
 	f.deleteUser(good)
 	if err := f.FinishDeletions(ctx()); err == nil {
-		t.Error("FinishDeletions: got nil, want the error")
+		t.Error("FinishDeletions: got no error, want the error of the bad account")
 	}
 	if f.leftOf(good) != 0 || f.leftOf(bad) == 0 || len(f.Sent(events.TopicTaskEvents)) != 1 {
-		t.Errorf("left of the good %d and the bad %d, events %v", f.leftOf(good), f.leftOf(bad), f.Sent(events.TopicTaskEvents))
+		t.Errorf("rows of the good account: %d, of the bad account: %d, events: %v; want none, some, one", f.leftOf(good), f.leftOf(bad), f.Sent(events.TopicTaskEvents))
 	}
-	if err := f.DB.Exec(`UPDATE tasks SET title = 'mended' WHERE user_id = ?`, bad).Error; err != nil {
+	if err := f.DB.Exec(`UPDATE tasks SET title = 'repaired' WHERE user_id = ?`, bad).Error; err != nil {
 		t.Fatal(err)
 	}
 	f.finish()
 	if f.leftOf(bad) != 0 {
-		t.Error("after mending: something is left")
+		t.Error("after the repair: rows of the account are left")
 	}
 }
 
-func TestWritersAndADeletionAtOnceLeaveNothing(t *testing.T) {
+func TestConcurrentWritesAndADeletionLeaveNoRows(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	u := f.User()
@@ -196,7 +196,7 @@ func TestWritersAndADeletionAtOnceLeaveNothing(t *testing.T) {
 	})
 	f.finish()
 	if n := f.leftOf(u); n != 0 {
-		t.Errorf("left of the account: %d rows, want none", n)
+		t.Errorf("rows of the deleted account: got %d, want none", n)
 	}
 	created, deleted := 0, 0
 	for _, kind := range f.Types(events.TopicTaskEvents) {
@@ -208,11 +208,11 @@ func TestWritersAndADeletionAtOnceLeaveNothing(t *testing.T) {
 		}
 	}
 	if created != deleted {
-		t.Errorf("events: got %d created and %d deleted", created, deleted)
+		t.Errorf("events: got %d created and %d deleted, want equal numbers", created, deleted)
 	}
 }
 
-func TestNoSuccessorIsMadeOnceTheAccountIsDeleted(t *testing.T) {
+func TestNoSuccessorIsMadeAfterTheAccountIsDeleted(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	u := f.User()
@@ -222,18 +222,18 @@ func TestNoSuccessorIsMadeOnceTheAccountIsDeleted(t *testing.T) {
 	ask := func(when string) {
 		_, made, err := f.CreateSuccessor(ctx(), tasks.SuccessorRequest{Completed: done.TaskData, Next: domain.Next{DueDate: "2030-01-02"}, Actor: "engine"})
 		if made || !errors.Is(err, domain.ErrNotFound) {
-			t.Errorf("%s: got %v %v, want ErrNotFound, which the engine does not repeat", when, made, err)
+			t.Errorf("%s: got %v %v, want ErrNotFound, after which the engine does not retry", when, made, err)
 		}
 	}
-	ask("before its tasks are gone")
+	ask("before the tasks are removed")
 	f.finish()
-	ask("after")
+	ask("after the tasks are removed")
 	if n := f.leftOf(u); n != 0 {
-		t.Errorf("left of the account: %d rows, want none", n)
+		t.Errorf("rows of the deleted account: got %d, want none", n)
 	}
 }
 
-func TestAnIssuersUserComesBackOnlyWithANewerTokenAndGoesOnCounting(t *testing.T) {
+func TestAnOIDCUserReturnsOnlyWithANewerTokenAndContinuesSeq(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	u := accounts.User{ID: uuid.NewString(), Timezone: "Europe/London", Role: "user", CreatedAt: f.Now()}
@@ -244,9 +244,9 @@ func TestAnIssuersUserComesBackOnlyWithANewerTokenAndGoesOnCounting(t *testing.T
 		}
 	})
 	twin := u
-	twin.ID, twin.Email = uuid.NewString(), "" // two without an e-mail, or with the same, are two
+	twin.ID, twin.Email = uuid.NewString(), "" // e-mails need not be present or unique
 	if err := f.Store.Provision(ctx(), twin, f.Now()); err != nil {
-		t.Errorf("Provision of another: %v", err)
+		t.Errorf("Provision of another user with the same e-mail: %v", err)
 	}
 	f.Make(u.ID, `{"title":"t"}`)
 	f.Make(u.ID, `{"title":"second"}`)
@@ -260,41 +260,41 @@ func TestAnIssuersUserComesBackOnlyWithANewerTokenAndGoesOnCounting(t *testing.T
 		t.Fatal(err)
 	}
 	if err := provision(); !errors.Is(err, accounts.ErrNoUser) {
-		t.Errorf("while data is being removed: got %v, want ErrNoUser", err)
+		t.Errorf("Provision while data is being removed: got %v, want ErrNoUser", err)
 	}
 	f.finish()
 	if err := f.Store.Provision(ctx(), u, before); !errors.Is(err, accounts.ErrNoUser) {
-		t.Errorf("with a token from before: got %v, want ErrNoUser", err)
+		t.Errorf("Provision with a token from before the deletion: got %v, want ErrNoUser", err)
 	}
 	if there, err := f.Store.Exists(ctx(), u.ID); there || err != nil {
-		t.Errorf("Exists after a refusal: got %v %v", there, err)
+		t.Errorf("Exists after a refused Provision: got %v %v, want false", there, err)
 	}
 	f.Advance(time.Minute)
 	if err := provision(); err != nil {
-		t.Fatalf("with a newer token: got %v", err)
+		t.Fatalf("Provision with a newer token: got %v", err)
 	}
 	if task := f.Make(u.ID, `{"title":"again"}`); task.Seq != 7 {
 		t.Errorf("the next change: got seq %d, want 7: three tasks were created and deleted", task.Seq)
 	}
 	if _, err := f.Changes(ctx(), u.ID, 1, 10); !errors.Is(err, tasks.ErrTooOld) {
-		t.Errorf("changes since then: got %v, want ErrTooOld", err)
+		t.Errorf("Changes of a client of the deleted account: got %v, want ErrTooOld", err)
 	}
 	if _, err := f.Sync(ctx(), u.ID, 1, 10); !errors.Is(err, tasks.ErrTooOld) {
-		t.Errorf("sync since then: got %v, want ErrTooOld", err)
+		t.Errorf("Sync of a client of the deleted account: got %v, want ErrTooOld", err)
 	}
 	if _, err := f.Sync(ctx(), u.ID, place, 10); !errors.Is(err, tasks.ErrTooOld) {
-		t.Errorf("sync from the middle of a snapshot of then: got %v, want ErrTooOld", err)
+		t.Errorf("Sync from a snapshot of the deleted account: got %v, want ErrTooOld", err)
 	}
 	page, err = f.Sync(ctx(), u.ID, 0, 10)
 	if err != nil || len(page.Tasks) != 1 {
-		t.Errorf("sync from the start: got %+v %v", page, err)
+		t.Errorf("Sync from the start: got %+v %v, want one task", page, err)
 	}
-	if err := f.Store.DeleteUser(ctx(), u.ID, "", f.Now()); err != nil { // and a second time
+	if err := f.Store.DeleteUser(ctx(), u.ID, "", f.Now()); err != nil { // the account can be deleted a second time
 		t.Fatal(err)
 	}
 	f.finish()
 	var seq int64
 	if err := f.DB.Raw(`SELECT seq FROM account_deletions WHERE user_id = ? AND finished_at IS NOT NULL`, u.ID).Scan(&seq).Error; err != nil || seq != 8 {
-		t.Errorf("kept of the account: got seq %d %v, want 8", seq, err)
+		t.Errorf("stored deletion of the account: got seq %d %v, want 8", seq, err)
 	}
 }

@@ -7,11 +7,12 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 )
 
-// fill gives the user n tasks at once, as the API would have made them over n minutes: titles of common and of rare
-// words, every status and priority, a tag that a tenth have and one that a thousandth have, a due date for half.
+// fill inserts n tasks of the user, as if the API had created one each second. The titles have common and rare words. A
+// quarter of the tasks is completed, and all priorities occur. A tenth has the tag home, a thousandth has the tag rare, and
+// half has a due date.
 func (f *fixture) fill(userID string, n int) {
 	f.T.Helper()
-	const batch = 50_000 // a statement's time limit is the server's here, and a batch shows that it goes on
+	const batch = 50_000 // bounds the time and the memory of one statement
 	for from := 1; from <= n; from += batch {
 		f.Slow(`INSERT INTO tasks (id, user_id, title, description, status, priority, tags, due_at, due_instant, timezone, position,
 				version, seq, created_at, updated_at, completed_at)
@@ -29,7 +30,7 @@ func (f *fixture) fill(userID string, n int) {
 	f.Slow(`VACUUM ANALYZE tasks`)
 }
 
-// ids lists all pages of a query.
+// ids returns the ids of all pages of a query, in order.
 func (f *fixture) ids(userID string, q domain.Query) (out []string) {
 	f.T.Helper()
 	for {
@@ -46,7 +47,7 @@ func (f *fixture) ids(userID string, q domain.Query) (out []string) {
 	}
 }
 
-// expected is the ids of what passes the query, in the order of the ids, by reading every task.
+// expected returns the sorted ids of the tasks that the query selects. It reads every task and applies the filters in Go.
 func (f *fixture) expected(userID string, q domain.Query) (out []string) {
 	f.T.Helper()
 	all, _, err := f.pull(userID, 0, 1000)

@@ -12,7 +12,7 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 )
 
-// titles lists all pages of a query.
+// titles returns the titles of all pages of a query, in order.
 func (f *fixture) titles(userID string, q domain.Query) []string {
 	f.T.Helper()
 	if q.Limit == 0 {
@@ -34,7 +34,7 @@ func (f *fixture) titles(userID string, q domain.Query) []string {
 			return out
 		}
 		if len(list) != q.Limit || len(out) > 100 {
-			f.T.Fatalf("List(%+v): got a page of %d with more to come", q, len(list))
+			f.T.Fatalf("List(%+v): got a page of %d and a next page, want full pages", q, len(list))
 		}
 		q.After = end
 	}
@@ -135,14 +135,14 @@ func TestPagesStayStableWhileTasksChange(t *testing.T) {
 		for _, task := range list {
 			got = append(got, task.ID)
 		}
-		f.Patch(user, ids[i], fmt.Sprintf(`{"title":"changed%d"}`, i)) // on a page that was read
-		f.Apply(user, ids[9-i], domain.Delete)                         // on a page to come
+		f.Patch(user, ids[i], fmt.Sprintf(`{"title":"changed%d"}`, i)) // on an earlier page
+		f.Apply(user, ids[9-i], domain.Delete)                         // on a later page
 		if q.After = end; end == nil {
 			break
 		}
 	}
 	if want := ids[:len(got)]; len(got) < 6 || !slices.Equal(got, want) {
-		t.Errorf("got %d tasks %v, want each once and in order: %v", len(got), got, want)
+		t.Errorf("got %d tasks %v, want each task once and in order: %v", len(got), got, want)
 	}
 }
 

@@ -14,12 +14,12 @@ import (
 	"github.com/taskwire/taskwire/testkit/pgtest"
 )
 
-// TestTheSearchMigrationTakesTheTasksThatAreThere also after a try that ended half way, and what the version before
-// writes afterwards.
-func TestTheSearchMigrationTakesTheTasksThatAreThere(t *testing.T) {
+// The migration must also work after an earlier attempt that failed half way. Tasks that the previous version of the service
+// inserts after the migration must get search terms too.
+func TestTheSearchMigrationIndexesExistingTasks(t *testing.T) {
 	t.Parallel()
 	first := fstest.MapFS{}
-	for _, name := range []string{"00001_tasks.sql"} { // the version before
+	for _, name := range []string{"00001_tasks.sql"} { // the schema of the previous version
 		data, err := fs.ReadFile(postgres.Migrations(), name)
 		if err != nil {
 			t.Fatal(err)
@@ -33,7 +33,7 @@ func TestTheSearchMigrationTakesTheTasksThatAreThere(t *testing.T) {
 	const old = `INSERT INTO tasks (id, user_id, title, description, status, priority, tags, timezone, position, version, seq, created_at, updated_at)
 		SELECT gen_random_uuid(), ?, 'old ' || i, '', 'pending', 2, '[]', 'UTC', i, 1, i, now(), now() FROM generate_series(CAST(? AS integer), CAST(? AS integer)) AS i`
 	f.Exec(old, user, 1, 5000)
-	f.Slow(`SET ROLE tasks_owner; ALTER TABLE tasks ADD COLUMN search tsvector`) // half way
+	f.Slow(`SET ROLE tasks_owner; ALTER TABLE tasks ADD COLUMN search tsvector`) // the failed attempt has added the column
 	if err := pg.Migrate(ctx(), db.OwnerURL, log, pg.Set{Name: "tasks", FS: postgres.Migrations()}); err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func TestTheSearchMigrationTakesTheTasksThatAreThere(t *testing.T) {
 	f.DB.Raw(`SELECT count(*) FROM tasks WHERE search IS NULL`).Scan(&missing)
 	f.DB.Raw(`SELECT count(*) FROM pg_index WHERE indrelid = 'tasks'::regclass AND NOT indisvalid`).Scan(&invalid)
 	if missing != 0 || invalid != 0 {
-		t.Errorf("got %d tasks without their terms and %d broken indexes, want none", missing, invalid)
+		t.Errorf("got %d tasks without search terms and %d invalid indexes, want none", missing, invalid)
 	}
 	for _, q := range []string{"old 4321", "old 5002"} {
 		list, _, err := f.List(ctx(), user, domain.Query{Search: q, Sort: domain.SortRelevance, Limit: 5})

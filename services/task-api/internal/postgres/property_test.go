@@ -16,14 +16,14 @@ import (
 	"pgregory.net/rapid"
 )
 
-// history is the writes of one writer, drawn before they run.
+// history is the list of writes of one writer. It is drawn before the writer starts.
 type history []struct{ Op, Task, Value int }
 
 var histories = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) struct{ Op, Task, Value int } {
 	return struct{ Op, Task, Value int }{rapid.IntRange(0, 9).Draw(t, "op"), rapid.IntRange(0, 11).Draw(t, "task"), rapid.IntRange(0, 99).Draw(t, "value")}
 }), 1, 20)
 
-// write runs a history over the given tasks. What a task's state forbids is refused and changes nothing.
+// write runs a history over the given tasks. It ignores writes that the state of the task does not allow.
 func (f *fixture) write(userID string, ids []string, h history) error {
 	for _, w := range h {
 		id := ids[w.Task%len(ids)]
@@ -44,7 +44,7 @@ func (f *fixture) write(userID string, ids []string, h history) error {
 				return domain.Patch(t, fields, d)
 			}}})
 			err = allowed(err)
-		case 9: // the tombstones grow old and are purged
+		case 9: // makes the tombstones old and purges them
 			if err = f.DB.Exec(`UPDATE tasks SET deleted_at = ? WHERE user_id = ? AND deleted_at IS NOT NULL`, f.Now().Add(-tasks.TombstoneRetention-time.Hour), userID).Error; err == nil {
 				err = f.Prune(ctx())
 			}
@@ -68,10 +68,9 @@ func allowed(err error) error {
 	return err
 }
 
-// TestAnyClientThatOnlySyncsEndsEqualToTheList: a client syncs in pages of any size, whenever it likes, while two
-// writers create, change, complete, delete, restore and purge. When it is told that it is too old it starts over. In
-// the end it has what the list has, to the last field.
-func TestAnyClientThatOnlySyncsEndsEqualToTheList(t *testing.T) {
+// A client syncs in pages of any size, with any pauses, while two writers create, change, complete, delete, restore and
+// purge. After ErrTooOld it starts over. In the end its tasks are equal to those of the list, in every field.
+func TestAnySyncingClientEndsWithTheListedTasks(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	var tooOld, snapshots atomic.Int64
@@ -151,19 +150,18 @@ func TestAnyClientThatOnlySyncsEndsEqualToTheList(t *testing.T) {
 			}
 		}
 		if !reflect.DeepEqual(known, want) {
-			rt.Fatalf("the client has %d tasks %v,\nthe list %d %v", len(known), known, len(want), want)
+			rt.Fatalf("the client has %d tasks %v,\nwant the %d tasks of the list %v", len(known), known, len(want), want)
 		}
 	})
-	t.Logf("clients were %d times too old and went on with a snapshot %d times", tooOld.Load(), snapshots.Load())
+	t.Logf("clients got ErrTooOld %d times, and %d pages were inside a snapshot", tooOld.Load(), snapshots.Load())
 	if tooOld.Load() == 0 || snapshots.Load() == 0 {
-		t.Error("the histories never made a client too old, or never purged below a snapshot: they prove less than they say")
+		t.Error("no client got ErrTooOld, or no page was inside a snapshot: the histories do not test these cases")
 	}
 }
 
-// TestAnyWalkSeesEveryTaskThatStaysExactlyOnce: a client walks a list in pages of any size, in every order and by
-// every way of reading it, while two writers make tasks and change, move, delete and purge others. Each task that keeps
-// its place in the order is there exactly once.
-func TestAnyWalkSeesEveryTaskThatStaysExactlyOnce(t *testing.T) {
+// A client reads a list in pages of any size, in every order and from every index. Meanwhile two writers create tasks, and
+// change, move, delete and purge others. The pages contain each task that keeps its place exactly once.
+func TestPagesContainEachUnmovedTaskExactlyOnce(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	rapid.Check(t, func(rt *rapid.T) {
@@ -225,7 +223,7 @@ func TestAnyWalkSeesEveryTaskThatStaysExactlyOnce(t *testing.T) {
 		}
 		for id, n := range stay {
 			if n != 1 {
-				rt.Fatalf("a walk of %+v met task %s %d times", q, id, n)
+				rt.Fatalf("pages of %+v: got task %s %d times, want once", q, id, n)
 			}
 		}
 	})

@@ -9,9 +9,9 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 )
 
-// TestATombstoneThatIsRenewedDuringAPurgeStays: the purge has chosen a tombstone and waits for its user's lock, while the
-// holder of the lock restores the task and deletes it again.
-func TestATombstoneThatIsRenewedDuringAPurgeStays(t *testing.T) {
+// The purge has selected a tombstone and waits for the user's lock. The writer that holds the lock restores the task and
+// deletes it again.
+func TestATombstoneRenewedDuringAPurgeIsKept(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
@@ -52,9 +52,9 @@ func TestATombstoneThatIsRenewedDuringAPurgeStays(t *testing.T) {
 	}
 }
 
-// TestAPurgeInTheMiddleOfASnapshotMakesItStartOver: the snapshot has given a task that is then deleted and purged, so
-// that no later page could take it away again.
-func TestAPurgeInTheMiddleOfASnapshotMakesItStartOver(t *testing.T) {
+// A page of the snapshot contained a task that is then deleted and purged. No later page can contain its tombstone, so the
+// client must start over.
+func TestAPurgeDuringASnapshotMakesTheClientStartOver(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
@@ -82,7 +82,7 @@ func TestAPurgeInTheMiddleOfASnapshotMakesItStartOver(t *testing.T) {
 	}
 }
 
-// purge deletes a task and removes its tombstone, as if it were old.
+// purge deletes a task, makes its tombstone old and purges it.
 func (f *fixture) purge(userID, taskID string) {
 	f.T.Helper()
 	f.Apply(userID, taskID, domain.Delete)

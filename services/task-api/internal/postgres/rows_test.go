@@ -14,7 +14,7 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 )
 
-// arrays are the types of the lists that the statements of a write unnest.
+// arrays has the OID of the array type for each element type that the statements of a write use.
 var arrays = map[string]uint32{
 	"uuid": pgtype.UUIDArrayOID, "text": pgtype.TextArrayOID, "smallint": pgtype.Int2ArrayOID, "integer": pgtype.Int4ArrayOID,
 	"bigint": pgtype.Int8ArrayOID, "jsonb": pgtype.JSONBArrayOID, "date": pgtype.DateArrayOID, "bytea": pgtype.ByteaArrayOID,
@@ -23,8 +23,8 @@ var arrays = map[string]uint32{
 
 var parameter = regexp.MustCompile(`\$(\d+)::(double precision|[a-z]+)(\[\])?`)
 
-// TestRowsTravelAsBytes: a list that the driver cannot encode as bytes is sent as text, after a failed attempt.
-func TestRowsTravelAsBytes(t *testing.T) {
+// When the driver cannot encode a parameter in the binary format, it sends text after the failed attempt, which costs time.
+func TestParametersAreEncodedInBinaryFormat(t *testing.T) {
 	t.Parallel()
 	due, remind := time.Date(2030, 1, 31, 9, 0, 0, 0, time.UTC), time.Date(2030, 1, 30, 8, 0, 0, 0, time.UTC)
 	clock := 9 * time.Hour
@@ -40,7 +40,7 @@ func TestRowsTravelAsBytes(t *testing.T) {
 	ask := tasks.Ask{User: user, Key: &key, Numbers: 1, Tasks: []uuid.UUID{user}, Next: []uuid.UUID{user}}
 
 	var all []statement
-	for _, n := range []int{1, 2} { // each has a text of its own for one row
+	for _, n := range []int{1, 2} { // a statement has another text for one row
 		all = append(all, keyStatements(slices.Repeat([]tasks.KeptKey{{User: user, Key: key, Answer: "{}", Replaces: true}}, n))...)
 		for _, isNew := range []bool{true, false} {
 			all = append(all, changeStatements([]tasks.Change{

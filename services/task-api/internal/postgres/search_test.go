@@ -44,7 +44,7 @@ func TestSearchFindsEveryWordByItsBeginning(t *testing.T) {
 		"ada@example":     "Don't panic: v1.2.3 (C++)",
 		"привет":          "ПРИВЕТ мир",
 		"fullw":           "ПРИВЕТ мир",
-		"pending":         "", // a status is no word
+		"pending":         "", // a status is not a word of the task
 		"':* & ! | (milk": "Buy milk",
 		`\milk'`:          "Buy milk",
 		"...":             "",
@@ -54,7 +54,7 @@ func TestSearchFindsEveryWordByItsBeginning(t *testing.T) {
 		}
 	}
 	if got := f.titles(f.User(), search("milk")); len(got) != 0 {
-		t.Errorf("another user finds %v", got)
+		t.Errorf("search of another user: got %v, want none", got)
 	}
 }
 
@@ -91,7 +91,7 @@ func TestSearchFollowsEveryChange(t *testing.T) {
 	finds := func(q domain.Query, want bool) {
 		t.Helper()
 		if got := len(f.titles(user, q)) > 0; got != want {
-			t.Errorf("%+v: found %v, want %v", q, got, want)
+			t.Errorf("%+v: found the task %v, want %v", q, got, want)
 		}
 	}
 	finds(search("before"), true)
@@ -107,9 +107,8 @@ func TestSearchFollowsEveryChange(t *testing.T) {
 	finds(search("after"), true)
 }
 
-// TestAnySearchIsSafeAndFindsWhatItIsTakenFrom: whatever is typed is no error, and a task is found by the beginnings of
-// its own words.
-func TestAnySearchIsSafeAndFindsWhatItIsTakenFrom(t *testing.T) {
+// No search text causes an error, and the prefixes of a task's words find the task.
+func TestAnySearchIsSafeAndFindsATaskByPrefixes(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
@@ -130,35 +129,35 @@ func TestAnySearchIsSafeAndFindsWhatItIsTakenFrom(t *testing.T) {
 		words := domain.SearchWords(title)
 		var cut []string
 		if err := f.DB.Raw(`SELECT unnest(search_words(?))`, title).Scan(&cut).Error; err != nil || len(cut) != len(words) {
-			rt.Fatalf("%q: the database cuts %q, want %q, %v", title, cut, words, err)
+			rt.Fatalf("search_words(%q): got %q, want %q, %v", title, cut, words, err)
 		}
 		if len(words) == 0 || len(words) > domain.MaxSearchWords {
 			return
 		}
-		for i, w := range cut { // not Go's words: its Unicode may be newer, and have compatibility forms that the database lacks
+		for i, w := range cut { // not the words of Go, whose Unicode version may be newer and have more compatibility forms
 			r := []rune(w)
 			words[i] = string(r[:rapid.IntRange(1, len(r)).Draw(rt, "beginning")])
 		}
 		list, _, err := f.List(ctx(), user, domain.Query{Search: strings.Join(words, " "), Sort: domain.SortCreatedAt, Descending: true, Limit: 200})
 		if err != nil || !slices.ContainsFunc(list, func(t domain.Task) bool { return t.ID == task.ID }) {
-			rt.Fatalf("title %q, q=%q: found %d tasks without it, %v", title, words, len(list), err)
+			rt.Fatalf("title %q, q=%q: got %d other tasks, want the task, %v", title, words, len(list), err)
 		}
 		f.Exec(`DELETE FROM tasks WHERE id = ?`, task.ID)
 	})
 }
 
-// TestBothWritersOfTermsMakeATaskFound: a row that comes without terms, as those of the version before, gets them from
-// the trigger; so does one with a text that the service leaves to it.
-func TestBothWritersOfTermsMakeATaskFound(t *testing.T) {
+// The trigger makes the terms of a row without terms. The previous version of the service inserts such rows, and this
+// version does so for a text that is not ASCII.
+func TestTasksAreFoundByTermsOfTheServiceAndTheTrigger(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	user, before := f.User(), f.User()
 	f.Make(user, `{"title":"garden of ours"}`)
 	f.Make(user, `{"title":"gärtner"}`)
-	f.fill(before, 1) // without the column
+	f.fill(before, 1) // inserts without the column search
 	var missing int64
 	if err := f.DB.Raw(`SELECT count(*) FROM tasks WHERE search IS NULL`).Scan(&missing).Error; err != nil || missing != 0 {
-		t.Errorf("%d tasks without terms, %v", missing, err)
+		t.Errorf("tasks without terms: got %d, want none, %v", missing, err)
 	}
 	for _, tc := range []struct{ user, q, want string }{
 		{user, "GARDEN", "garden of ours"}, {user, "gart", "gärtner"}, {before, "garden", ""}, {before, "buy", "task buy 1"},

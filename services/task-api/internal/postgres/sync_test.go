@@ -12,7 +12,7 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/tasktest"
 )
 
-// pull syncs from since to the end in pages of limit, and returns what the client then knows.
+// pull syncs from since to the end in pages of limit. It returns the tasks that the client then has.
 func (f *fixture) pull(userID string, since int64, limit int) (known map[string]domain.Task, next int64, err error) {
 	known = map[string]domain.Task{}
 	for {
@@ -29,7 +29,7 @@ func (f *fixture) pull(userID string, since int64, limit int) (known map[string]
 	}
 }
 
-func TestSyncGivesEachChangedTaskOnceWithTombstones(t *testing.T) {
+func TestSyncReturnsEachChangedTaskOnceWithTombstones(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	user, other := f.User(), f.User()
@@ -57,13 +57,13 @@ func TestSyncGivesEachChangedTaskOnceWithTombstones(t *testing.T) {
 	}
 	for _, since := range []int64{8, -8} {
 		if _, err := f.Sync(ctx(), user, since, 3); !errors.Is(err, tasks.ErrTooOld) {
-			t.Errorf("since %d, ahead of the head: got %v, want ErrTooOld", since, err)
+			t.Errorf("since %d, after the newest seq: got %v, want ErrTooOld", since, err)
 		}
 	}
 }
 
-// TestAClientThatOnlySyncsEndsEqualToTheTasks lets clients sync while writers write.
-func TestAClientThatOnlySyncsEndsEqualToTheTasks(t *testing.T) {
+// A client syncs while two writers change the tasks.
+func TestASyncingClientEndsWithTheCurrentTasks(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
@@ -122,11 +122,11 @@ func TestAClientThatOnlySyncsEndsEqualToTheTasks(t *testing.T) {
 	}
 	for id, task := range want {
 		if known[id] != task.Seq {
-			t.Errorf("task %s: the client knows seq %d, want %d", id, known[id], task.Seq)
+			t.Errorf("task %s: the client has seq %d, want %d", id, known[id], task.Seq)
 		}
 	}
 	if len(known) != len(want) {
-		t.Errorf("the client knows %d tasks, want %d", len(known), len(want))
+		t.Errorf("the client has %d tasks, want %d", len(known), len(want))
 	}
 	if seqs := f.Seqs(user); int64(len(seqs)) != head {
 		t.Errorf("change log: got %d changes, want %d", len(seqs), head)
@@ -151,7 +151,7 @@ func TestChangesAreContiguousAndPaged(t *testing.T) {
 	}
 	page, err = f.Changes(ctx(), user, 7, 3)
 	if err != nil || len(page.Items) != 0 || page.HasMore {
-		t.Errorf("at the head: got %d items, more %v, %v", len(page.Items), page.HasMore, err)
+		t.Errorf("at the newest seq: got %d items, more %v, %v; want none", len(page.Items), page.HasMore, err)
 	}
 	if _, err := f.Changes(ctx(), "01890a5d-ac96-774b-bcce-b302099a8057", 0, 3); !errors.Is(err, tasks.ErrNoUser) {
 		t.Errorf("no such user: got %v, want ErrNoUser", err)
@@ -161,11 +161,11 @@ func TestChangesAreContiguousAndPaged(t *testing.T) {
 		t.Errorf("Heads: got %v %v, want the two users that exist", heads, err)
 	}
 	if heads, err := f.Heads(ctx(), nil); err != nil || len(heads) != 0 {
-		t.Errorf("Heads of nobody: got %v %v", heads, err)
+		t.Errorf("Heads of no users: got %v %v, want an empty map", heads, err)
 	}
 }
 
-func TestPrunedChangesAreToldAndLeaveNoGap(t *testing.T) {
+func TestPrunedChangesAreReportedAndLeaveNoGap(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
@@ -173,7 +173,7 @@ func TestPrunedChangesAreToldAndLeaveNoGap(t *testing.T) {
 	for i := range 9 {
 		f.Patch(user, task.ID, fmt.Sprintf(`{"title":"t%d"}`, i))
 	}
-	// The clock and the order of commits need not agree: 1, 3 and 4 are old.
+	// The order of created_at may differ from the order of the commits: 1, 3 and 4 are old, and 2 is not.
 	f.Exec(`UPDATE changes SET created_at = ? WHERE seq IN (1, 3, 4)`, f.Now().Add(-tasks.ChangeRetention-1))
 	if err := f.Prune(ctx()); err != nil {
 		t.Fatal(err)
@@ -194,10 +194,10 @@ func TestPrunedChangesAreToldAndLeaveNoGap(t *testing.T) {
 	}
 	page, err = f.Changes(ctx(), user, 10, 100)
 	if err != nil || page.Oldest != 11 || page.Head != 10 {
-		t.Errorf("at the head of an empty log: got oldest %d, head %d, %v; want 11 and 10", page.Oldest, page.Head, err)
+		t.Errorf("at the newest seq of an empty log: got oldest %d, head %d, %v; want 11 and 10", page.Oldest, page.Head, err)
 	}
 	if _, err := f.Changes(ctx(), user, 9, 100); !errors.Is(err, tasks.ErrTooOld) {
-		t.Errorf("before the head of an empty log: got %v, want ErrTooOld", err)
+		t.Errorf("before the newest seq of an empty log: got %v, want ErrTooOld", err)
 	}
 	if got := f.Patch(user, task.ID, `{"title":"after"}`); got.Seq != 11 {
 		t.Errorf("the next change: got seq %d, want 11", got.Seq)
@@ -223,7 +223,7 @@ func TestSyncAfterAPurge(t *testing.T) {
 	}
 	page, err := f.Sync(ctx(), user, 7, 10)
 	if err != nil || len(page.Tasks) != 1 || page.Tasks[0].ID != ids[1] {
-		t.Errorf("a client that knows the purged tombstone: got %v %v, want the other tombstone", page.Tasks, err)
+		t.Errorf("a client that has the purged tombstone: got %v %v, want the other tombstone", page.Tasks, err)
 	}
 	known, next, err := f.pull(user, 0, 2)
 	if err != nil || len(known) != 5 || next != 8 {

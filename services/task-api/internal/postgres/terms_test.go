@@ -12,9 +12,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestTheTermsOfATaskAreThoseThatTheDatabaseMakes: of any text the database's terms are the service's, or the service
-// has none and leaves them to the database.
-func TestTheTermsOfATaskAreThoseThatTheDatabaseMakes(t *testing.T) {
+// For an ASCII text, the service and the database make equal terms. For any other text, the service makes none.
+func TestTheServiceAndTheDatabaseMakeEqualTerms(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t, "tasks", pg.Set{Name: "tasks", FS: Migrations()}, pg.Set{Name: "outbox", FS: outbox.Migrations})
 	user := uuid.NewString()
@@ -48,7 +47,7 @@ func TestTheTermsOfATaskAreThoseThatTheDatabaseMakes(t *testing.T) {
 			Priority: rapid.IntRange(1, 4).Draw(rt, "priority")}
 		whole := r.Title + r.Description + strings.Join(r.Tags, "")
 		if same(rt, r) != isASCII(whole) {
-			rt.Fatalf("%q: terms of its own %v", whole, !isASCII(whole))
+			rt.Fatalf("%q: the service made terms: %v, want %v", whole, !isASCII(whole), isASCII(whole))
 		}
 	})
 	for name, r := range map[string]taskRow{
@@ -59,7 +58,7 @@ func TestTheTermsOfATaskAreThoseThatTheDatabaseMakes(t *testing.T) {
 	} {
 		r.UserID, r.Status, r.Priority = user, "pending", 2
 		if !same(t, r) {
-			t.Errorf("%s: no terms", name)
+			t.Errorf("%s: ownTerms returned no terms", name)
 		}
 	}
 }
