@@ -12,10 +12,10 @@ import (
 )
 
 const (
-	// maxBatch bounds one transaction, so that it stays far below the statement timeout.
+	// maxBatch is the largest number of entries in one transaction, so that it takes far less than the statement timeout.
 	maxBatch = 256
-	// appendTimeout bounds one transaction with its wait for a connection and for the appends of other replicas. It is
-	// below the sidecar's time limit for a delivery, so that a delivery that waits behind it is answered.
+	// appendTimeout bounds one transaction, including its wait for a connection and for the appends of other replicas. It is
+	// below the sidecar's time limit for a delivery, so that the sidecar gets an answer in time.
 	appendTimeout = 8 * time.Second
 )
 
@@ -26,9 +26,9 @@ type Writer interface {
 	Append(ctx context.Context, entries []*Entry) (added int, err error)
 }
 
-// Appender puts concurrent deliveries into the log together: while one transaction commits, the next deliveries wait,
-// and then share one lock, one commit and one flush to disk. Appends are serial by nature (each needs the tree before
-// it), so this lets twelve partitions append at the speed of one.
+// Appender adds concurrent deliveries to the log together. While one transaction commits, the next deliveries wait. Then
+// they share one lock, one commit and one flush to disk. Appends must be serial, because each needs the tree of the
+// previous one. With shared transactions, twelve partitions can append at the same time.
 type Appender struct {
 	writer  Writer
 	batches *batcher.Batcher[*pending]
@@ -38,7 +38,7 @@ type Appender struct {
 	duplicate prometheus.Counter
 }
 
-// pending is an entry that waits for its commit, and the outcome.
+// pending is an entry and the outcome of its transaction.
 type pending struct {
 	entry *Entry
 	err   error
@@ -59,7 +59,7 @@ func NewAppender(w Writer, reg prometheus.Registerer) *Appender {
 	return a
 }
 
-// Append adds the entry and waits for the commit. See the package comment for what its outcomes mean.
+// Append adds the entry and waits for the commit. The package comment describes the outcomes.
 func (a *Appender) Append(ctx context.Context, e *Entry) error {
 	p := &pending{entry: e}
 	if err := a.batches.Do(ctx, p); err != nil {
@@ -71,8 +71,8 @@ func (a *Appender) Append(ctx context.Context, e *Entry) error {
 	return nil
 }
 
-// appendBatch stores a batch. If one of its events can never be stored, each is stored alone, so that it keeps no other
-// out.
+// appendBatch stores a batch. If one of its entries can never be stored, it stores each entry alone, so that only that one
+// fails.
 func (a *Appender) appendBatch(ctx context.Context, batch []*pending) {
 	entries := make([]*Entry, len(batch))
 	for i, p := range batch {

@@ -13,11 +13,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 )
 
-// scripted is a Writer whose transactions the test holds open and ends. What the real one does is tested with Postgres.
+// scripted is a Writer whose transactions the test ends. Package postgres tests the real one.
 type scripted struct {
 	mu      sync.Mutex
 	batches [][]string
-	hold    chan struct{} // one receive per transaction, where not nil
+	hold    chan struct{} // if not nil, each transaction waits for one receive
 	fail    func(entries []*Entry) error
 }
 
@@ -44,7 +44,7 @@ func (s *scripted) Append(ctx context.Context, entries []*Entry) (int, error) {
 	return len(entries), nil
 }
 
-func TestDeliveriesThatComeDuringACommitShareTheNext(t *testing.T) {
+func TestDeliveriesDuringACommitShareTheNextTransaction(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &scripted{hold: make(chan struct{})}
 		a := NewAppender(w, prometheus.NewRegistry())
@@ -95,7 +95,7 @@ func TestNoDeliveryIsAcknowledgedBeforeItsCommit(t *testing.T) {
 	})
 }
 
-func TestAnEventThatCannotBeStoredKeepsNoOtherOut(t *testing.T) {
+func TestAnUnstorableEventDoesNotBlockOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bad := newEntry(t, 3)
 		w := &scripted{hold: make(chan struct{}), fail: func(entries []*Entry) error {
@@ -112,7 +112,7 @@ func TestAnEventThatCannotBeStoredKeepsNoOtherOut(t *testing.T) {
 			go func() {
 				err := a.Append(context.Background(), e)
 				if (e == bad) != errors.Is(err, ErrUnstorable) {
-					t.Errorf("Append of the bad one (%v): got %v", e == bad, err)
+					t.Errorf("Append, unstorable entry: %v: got %v", e == bad, err)
 				}
 				errs <- err
 			}()
@@ -146,7 +146,7 @@ func TestAFailedTransactionFailsEachOfItsDeliveries(t *testing.T) {
 	})
 }
 
-func TestADeliveryDoesNotWaitForATransactionThatHangs(t *testing.T) {
+func TestAHungTransactionEndsAfterItsTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &scripted{hold: make(chan struct{})}
 		a := NewAppender(w, prometheus.NewRegistry())
@@ -158,10 +158,10 @@ func TestADeliveryDoesNotWaitForATransactionThatHangs(t *testing.T) {
 		}
 		for n := range 2 {
 			if err := <-errs; !errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("Append: got %v for an event that was not stored, want that the time is over", err)
+				t.Errorf("Append: got %v for an event that was not stored, want context.DeadlineExceeded", err)
 			}
 			if took, want := time.Since(begin), time.Duration(n+1)*appendTimeout; took != want {
-				t.Errorf("delivery %d: answered after %s, want %s", n, took, want)
+				t.Errorf("delivery %d: Append returned after %s, want %s", n, took, want)
 			}
 		}
 		close(w.hold)
@@ -171,7 +171,7 @@ func TestADeliveryDoesNotWaitForATransactionThatHangs(t *testing.T) {
 	})
 }
 
-func TestADeliveryThatGivesUpHoldsNothingUp(t *testing.T) {
+func TestAnAbandonedDeliveryDoesNotBlockTheNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &scripted{hold: make(chan struct{})}
 		a := NewAppender(w, prometheus.NewRegistry())

@@ -17,13 +17,13 @@ var ErrUnstorable = errors.New("event cannot be stored in the audit log")
 
 // Entry is one event in the log.
 type Entry struct {
-	Position    int64 // 0-based, no gaps; given by the store
+	Position    int64 // 0-based, without gaps; set by the store
 	EventID     string
 	UserID      string
 	TaskID      string
 	EventType   string
-	TaskVersion int64 // 0 where the event's original form has none
-	Seq         int64 // 0 where the event's original form has none
+	TaskVersion int64 // 0 in the original form of the event
+	Seq         int64 // 0 in the original form of the event
 	OccurredAt  time.Time
 	RecordedAt  time.Time // UTC, whole microseconds
 	Actor       string
@@ -50,7 +50,7 @@ func NewEntry(ev events.TaskEvent, raw []byte, now time.Time) (*Entry, error) {
 		*id.to = parsed.String()
 	}
 	if e.Actor == "" {
-		e.Actor = e.UserID // the original form has no actor: only the owner could change a task
+		e.Actor = e.UserID // the original form has no actor, because only the owner could change a task
 	}
 	e.LeafHash = tlog.RecordHash(e.Leaf())
 	return e, nil

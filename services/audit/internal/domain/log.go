@@ -12,11 +12,11 @@ import (
 	"github.com/taskwire/taskwire/services/audit/verify"
 )
 
-// ErrNotFound is wrapped when the log has no such entry, or none that the caller may see.
+// ErrNotFound is wrapped when the log has no such entry, or when the entry belongs to another user.
 var ErrNotFound = errors.New("no such audit entry")
 
-// SizeError reports a proof for a tree that the log does not have (yet). Field is the wrong parameter, and Reason is a
-// text for the caller.
+// SizeError reports a request for a proof of a tree that the log does not have, or not yet. Field is the wrong parameter,
+// and Reason is a text for the caller.
 type SizeError struct{ Field, Reason string }
 
 func (e *SizeError) Error() string { return e.Field + ": " + e.Reason }
@@ -92,8 +92,8 @@ type EntryRef struct {
 	Position int64
 }
 
-// ProveInclusion proves that an entry is in the tree with size entries; 0 is the current tree. userID "" is any user. For
-// an entry of another user it returns ErrNotFound, so that proofs do not reveal which users have entries.
+// ProveInclusion proves that an entry is in the tree with size entries. Size 0 means the current tree, and userID "" means
+// any user. For an entry of another user it returns ErrNotFound, so that proofs do not reveal which users have entries.
 func (l *Log) ProveInclusion(ctx context.Context, userID string, which EntryRef, size int64) (Inclusion, error) {
 	var e Entry
 	var err error

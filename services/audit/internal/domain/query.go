@@ -48,10 +48,10 @@ type Reader interface {
 	List(ctx context.Context, f Filter, limit int) ([]Entry, error)
 	// History returns up to limit+1 entries of a task, by HistoryKey.
 	History(ctx context.Context, f HistoryFilter, limit int) ([]Entry, error)
-	// ByPosition and ByEventID return ErrNotFound where the log has no such entry.
+	// ByPosition and ByEventID return ErrNotFound when the log has no such entry.
 	ByPosition(ctx context.Context, position int64) (Entry, error)
 	ByEventID(ctx context.Context, eventID string) (Entry, error)
-	// Size is the number of entries.
+	// Size returns the number of entries.
 	Size(ctx context.Context) (int64, error)
 	// ReadHashes returns the stored hashes of the tree at indexes, in their order.
 	ReadHashes(ctx context.Context, indexes []int64) ([]tlog.Hash, error)
@@ -63,8 +63,8 @@ func (l *Log) List(ctx context.Context, f Filter) (Page, error) {
 	return pageOf(found, f.Limit), err
 }
 
-// History returns a page of one task's entries, by version and then by position. A task that the log does not know, and
-// one of another user, is empty.
+// History returns a page of one task's entries, by version and then by position. The page is empty for
+// an unknown task and for a task of another user.
 func (l *Log) History(ctx context.Context, f HistoryFilter) (Page, error) {
 	found, err := l.reader.History(ctx, f, f.Limit+1)
 	return pageOf(found, f.Limit), err

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// memory is a tree in memory, built one leaf at a time by tlog itself.
+// memory has the stored hashes of a tree that tlog builds in memory, one leaf at a time.
 type memory []tlog.Hash
 
 func (m memory) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
@@ -52,7 +52,7 @@ func TestBatchesOfAnySizeBuildTheSameTree(t *testing.T) {
 			size := int64(at)
 			frontier := map[int64]tlog.Hash{}
 			for _, index := range Frontier(size) {
-				frontier[index] = got[index] // only what Frontier names: Extend must need no more
+				frontier[index] = got[index] // only the hashes that Frontier names, because Extend must need no others
 			}
 			part := entries[at:min(at+batch, total)]
 			hashes, err := Extend(size, frontier, part)
@@ -70,7 +70,7 @@ func TestBatchesOfAnySizeBuildTheSameTree(t *testing.T) {
 			}
 		}
 		if fmt.Sprint(got) != fmt.Sprint(want) {
-			t.Errorf("batches of %d: the tree is not that of one leaf at a time", batch)
+			t.Errorf("batches of %d: the tree differs from the one that is built one leaf at a time", batch)
 		}
 	}
 }
@@ -96,10 +96,10 @@ func TestNewEntry(t *testing.T) {
 		t.Errorf("times: got %v, %v, want %v", e.RecordedAt, e.OccurredAt, want)
 	}
 	if e.LeafHash != tlog.RecordHash(e.Leaf()) {
-		t.Error("leaf hash is not that of the leaf")
+		t.Error("leaf_hash is not the hash of the leaf")
 	}
 	ev.TaskID = "not an id"
 	if _, err := NewEntry(ev, raw, at); err == nil {
-		t.Error("task_id that is no UUID: got nil, want ErrUnstorable")
+		t.Error("task_id that is not a UUID: got nil, want ErrUnstorable")
 	}
 }

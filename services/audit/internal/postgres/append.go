@@ -17,7 +17,7 @@ import (
 // appendLock is the advisory lock that makes appends serial across replicas ("audit" in ASCII).
 const appendLock int64 = 0x6175646974
 
-// Store is the log in Postgres. Safe for concurrent use.
+// Store accesses the log in Postgres. It is safe for concurrent use.
 type Store struct{ db *gorm.DB }
 
 // New makes a store on the database audit, opened as the service's role.
@@ -30,7 +30,8 @@ var (
 
 // Append implements domain.Writer. It gives the entries that it adds their positions.
 func (s *Store) Append(ctx context.Context, entries []*domain.Entry) (added int, err error) {
-	// database/sql below gorm: arrays as parameters keep one prepared statement for every batch size.
+	// database/sql passes an array as one parameter, so that a statement has the same text for every batch size. gorm would
+	// expand it.
 	pool, err := s.db.DB()
 	if err != nil {
 		return 0, fmt.Errorf("append entries: %w", err)

@@ -10,7 +10,7 @@ import (
 //go:embed migrations/*.sql
 var files embed.FS
 
-// Migrations returns the goose set of the database audit. It runs as the owner role; the service has another role.
+// Migrations returns the goose set of the database audit. The owner role runs it. Requests use the service's role.
 func Migrations() postgres.Set {
 	sub, err := fs.Sub(files, "migrations")
 	if err != nil {

@@ -53,7 +53,7 @@ func TestListFiltersAndPages(t *testing.T) {
 	}
 }
 
-func TestHistoryIsByVersionInAnyOrderOfArrival(t *testing.T) {
+func TestHistoryIsOrderedByVersionInAnyOrderOfArrival(t *testing.T) {
 	t.Parallel()
 	s, _ := open(t)
 	user, task := uuid.NewString(), uuid.NewString()
@@ -96,7 +96,7 @@ func TestReadHashesRefusesMissingHashes(t *testing.T) {
 	}
 }
 
-// Checks checkpoints, entries and proofs, as an auditor does.
+// Verifies checkpoints and proofs with package verify, as an auditor does.
 func TestProofsOfTheStoredTreeVerify(t *testing.T) {
 	t.Parallel()
 	s, _ := open(t)

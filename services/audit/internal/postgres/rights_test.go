@@ -9,8 +9,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Tries, with the service's role, what an intruder in the service would try.
-func TestTheServiceCannotRewriteTheLog(t *testing.T) {
+// Runs the statements that would rewrite the log, with the service's database role.
+func TestTheServicesDatabaseRoleCannotRewriteTheLog(t *testing.T) {
 	t.Parallel()
 	s, db := open(t)
 	add(t, s, changes(t, 3)...)
@@ -19,7 +19,7 @@ func TestTheServiceCannotRewriteTheLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	if want := []string{"entries", "hashes"}; !slices.Equal(sorted(tables), want) {
-		t.Fatalf("tables: got %v, want %v: a new table needs its own look at its rights", tables, want)
+		t.Fatalf("tables: got %v, want %v: add the statements for the rights of a new table to this test", tables, want)
 	}
 	for _, statement := range []string{
 		`UPDATE entries SET actor = 'nobody'`,

@@ -140,8 +140,8 @@ func TestAppendAddsAnEventOnce(t *testing.T) {
 	checkTree(t, s, 4)
 }
 
-// Several stores append at once, and two of them append each event.
-func TestAppendsOfReplicasAreSerial(t *testing.T) {
+// Six stores append at the same time. Two of them append each event.
+func TestConcurrentAppendsOfReplicasMakeOneLog(t *testing.T) {
 	t.Parallel()
 	s, db := open(t)
 	entries := changes(t, 240)
@@ -153,7 +153,7 @@ func TestAppendsOfReplicasAreSerial(t *testing.T) {
 			for at := replica % 3 * 80; at < replica%3*80+80; {
 				n := min(1+r.IntN(9), replica%3*80+80-at)
 				batch := make([]*domain.Entry, n)
-				for i := range batch { // an entry of its own: positions are written into it
+				for i := range batch { // a copy, because Append writes the position into the entry
 					e := *entries[at+i]
 					batch[i] = &e
 				}

@@ -82,7 +82,7 @@ func TestAHeldReminderIsNotLateAtTheEndOfTheQuietHours(t *testing.T) {
 	d := due()
 	d.DeliverAt = noon.Add(9 * time.Hour)
 	if got := domain.Decide(d, domain.DefaultPreferences(), d.DeliverAt); got.Notification.Late {
-		t.Error("late, although it comes when the user asked for")
+		t.Error("got a late notification, want one in time: it was delivered at the end of the quiet hours")
 	}
 }
 

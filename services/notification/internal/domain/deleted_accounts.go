@@ -1,5 +1,7 @@
 package domain
 
+// This file decides when the data of a deleted account is removed.
+
 import (
 	"context"
 	"log/slog"
@@ -41,7 +43,7 @@ type Janitor struct {
 	missing  map[string]int // rounds in a row
 }
 
-// NewJanitor makes a janitor whose rounds begin every so often, at most once a second.
+// NewJanitor returns a janitor that starts a round every interval every, but at most once a second.
 func NewJanitor(data UserData, accounts Accounts, every time.Duration, log *slog.Logger) *Janitor {
 	return &Janitor{data: data, accounts: accounts, every: max(every, time.Second), log: log, missing: map[string]int{}}
 }
@@ -57,7 +59,7 @@ func (j *Janitor) Run(ctx context.Context) error {
 		case <-tick.C:
 		}
 		if err := j.Round(ctx); err != nil && ctx.Err() == nil {
-			j.log.WarnContext(ctx, "deleted accounts cannot be looked up; the next round tries again", "error", err.Error())
+			j.log.WarnContext(ctx, "cannot look for deleted accounts; the next round tries again", "error", err.Error())
 		}
 	}
 }
@@ -90,7 +92,7 @@ func (j *Janitor) Round(ctx context.Context) error {
 				return err
 			}
 			delete(missing, id)
-			j.log.InfoContext(ctx, "account is gone; its data was removed", "user_id", id)
+			j.log.InfoContext(ctx, "removed the data of a deleted account", "user_id", id)
 		}
 	}
 }

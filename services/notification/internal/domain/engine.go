@@ -1,5 +1,7 @@
 package domain
 
+// This file decides when the engine looks for due reminders, and how long it waits after a failure.
+
 import (
 	"context"
 	"log/slog"
@@ -10,11 +12,11 @@ import (
 )
 
 const (
-	// batchSize bounds one transaction of the engine. It takes far less than the statement timeout, and a backlog of
-	// thousands takes seconds.
+	// batchSize is the largest number of reminders, and of snoozes, in one transaction of the engine. Such a transaction
+	// takes far less than the statement timeout, and a backlog of thousands takes seconds.
 	batchSize = 200
-	// pollInterval bounds the sleep of the engine. The poll finds reminders that another replica claimed before it died.
-	// It costs one index read.
+	// pollInterval is the longest sleep of the engine. The poll finds reminders that another replica claimed before it died.
+	// A poll costs one index read.
 	pollInterval = time.Second
 	// minWait keeps the engine from spinning while another replica has locked the due rows.
 	minWait = 50 * time.Millisecond
@@ -29,7 +31,7 @@ const (
 // Settled counts the results of one transaction of the engine.
 type Settled struct {
 	Notified int // new notifications
-	Known    int // due, but notified before
+	Known    int // due, but their notification existed already
 	Held     int // deferred to the end of the user's quiet hours
 	Late     int // of Notified
 }
@@ -41,7 +43,7 @@ type DueStore interface {
 	// Settle claims up to limit reminders and up to limit snoozes that are due at now and that no other replica has
 	// claimed. It writes the decision for each, all in one transaction.
 	Settle(ctx context.Context, now time.Time, limit int, decide func(Due, Preferences) Decision) (Settled, error)
-	// NextDue returns when the next one is due, or false when none is waiting.
+	// NextDue returns the time at which the next reminder or snooze is due, or false when none is waiting.
 	NextDue(ctx context.Context) (time.Time, bool, error)
 }
 
@@ -59,7 +61,7 @@ type Engine struct {
 	delay    prometheus.Histogram
 }
 
-// NewEngine makes an engine; Run does its work.
+// NewEngine returns an engine. It does nothing until Run is called.
 func NewEngine(store DueStore, now func() time.Time, log *slog.Logger, reg prometheus.Registerer) *Engine {
 	e := &Engine{
 		store: store, now: now, log: log, wake: make(chan struct{}, 1),

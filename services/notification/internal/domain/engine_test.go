@@ -16,7 +16,7 @@ import (
 	"github.com/taskwire/taskwire/services/notification/internal/domain"
 )
 
-// waiting holds the due rows in memory and records when the engine delivers them.
+// waiting is a DueStore in memory. It records when the engine delivers each reminder.
 type waiting struct {
 	mu   sync.Mutex
 	due  []domain.Due
@@ -112,7 +112,7 @@ func TestAWakeUpDeliversDueRemindersAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &waiting{}
 		e := run(t, w, slog.New(slog.DiscardHandler))
-		time.Sleep(100 * time.Millisecond) // the engine sleeps until its next look
+		time.Sleep(100 * time.Millisecond) // the engine sleeps until its next poll
 		w.add(time.Now())
 		for range 5 { // more wake-ups than it can hold
 			e.Wake()
@@ -138,7 +138,7 @@ func TestThePollFindsRemindersOfADeadReplica(t *testing.T) {
 	})
 }
 
-func TestABacklogIsDeliveredInOneGo(t *testing.T) {
+func TestABacklogIsDeliveredInOneRound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &waiting{}
 		for range 1_050 { // several batches, and not a multiple of one

@@ -63,7 +63,7 @@ func TestTheLagIsTheWaitOfTheOldestDueReminder(t *testing.T) {
 		time.Sleep(35 * time.Second)
 		synctest.Wait()
 		if got := lag(); got < 29 || got > 30 {
-			t.Errorf("30 s after the first was due: lag %v, want 30 less the time since the last look", got)
+			t.Errorf("30 s after the first was due: lag %v, want 30 minus the time since the last poll", got)
 		}
 		rows.held.Store(false)
 		time.Sleep(time.Second)

@@ -1,5 +1,7 @@
 package domain
 
+// This file has what a user can do with notifications and preferences, with the limits of each operation.
+
 import (
 	"context"
 	"fmt"
@@ -41,17 +43,18 @@ type MailboxStore interface {
 	List(ctx context.Context, f Filter, limit int) ([]Notification, error)
 	// MarkRead sets ReadAt unless it is set.
 	MarkRead(ctx context.Context, userID, id string, at time.Time) (Notification, error)
-	// Snooze marks it as read and delivers it again at until, unless the task's reminder is cancelled (ErrTaskDone).
+	// Snooze marks the notification as read and delivers it again at until. It returns ErrTaskDone when the task's reminder
+	// is cancelled.
 	Snooze(ctx context.Context, userID, id string, until, at time.Time) (Notification, error)
 	// Deliveries returns the deliveries of a notification, by channel.
 	Deliveries(ctx context.Context, userID, id string) ([]Delivery, error)
 	// Preferences returns DefaultPreferences for a user who has set none.
 	Preferences(ctx context.Context, userID string) (Preferences, error)
-	// SavePreferences also releases reminders that the old quiet hours held back: they are decided again.
+	// SavePreferences also makes reminders due that the old quiet hours deferred, so that the engine decides them again.
 	SavePreferences(ctx context.Context, userID string, p Preferences, at time.Time) error
 }
 
-// Mailbox holds what a user can do with its own notifications.
+// Mailbox implements what users can do with their own notifications.
 type Mailbox struct {
 	store MailboxStore
 	now   func() time.Time
@@ -75,7 +78,7 @@ func (m *Mailbox) List(ctx context.Context, f Filter) (Page, error) {
 	return Page{Items: items}, nil
 }
 
-// Read marks a notification as read. It may be repeated.
+// Read marks a notification as read. A repeated call changes nothing.
 func (m *Mailbox) Read(ctx context.Context, userID, id string) (Notification, error) {
 	return m.store.MarkRead(ctx, userID, id, truncate(m.now()))
 }
@@ -88,8 +91,8 @@ func (m *Mailbox) SnoozeFor(ctx context.Context, userID, id string, minutes int6
 	return m.snooze(ctx, userID, id, m.now().Add(time.Duration(minutes)*time.Minute))
 }
 
-// SnoozeUntil delivers a notification again at until, as a new one with its own id. The same until again changes
-// nothing, and another one replaces the first.
+// SnoozeUntil delivers a notification again at until, as a new one with its own id. A repeated call with
+// the same until changes nothing. A call with another until replaces the first one.
 func (m *Mailbox) SnoozeUntil(ctx context.Context, userID, id string, until time.Time) (Notification, error) {
 	now := m.now()
 	if !until.After(now) {
@@ -119,8 +122,8 @@ func (m *Mailbox) Preferences(ctx context.Context, userID string) (Preferences, 
 	return m.store.Preferences(ctx, userID)
 }
 
-// SavePreferences replaces the user's preferences. They apply to all later deliveries, including reminders that the old
-// ones held back.
+// SavePreferences replaces the user's preferences. They apply to all later deliveries, including reminders that the
+// old quiet hours deferred.
 func (m *Mailbox) SavePreferences(ctx context.Context, userID string, p Preferences) error {
 	if err := m.store.SavePreferences(ctx, userID, p, truncate(m.now())); err != nil {
 		return err

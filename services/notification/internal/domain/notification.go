@@ -1,5 +1,7 @@
 package domain
 
+// This file decides what a due reminder becomes: a notification, an event, or a later delivery after quiet hours.
+
 import (
 	"errors"
 	"fmt"
@@ -11,7 +13,7 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
-// ErrNotFound is wrapped when the caller has no such notification.
+// ErrNotFound is wrapped when the user has no such notification.
 var ErrNotFound = errors.New("no such notification")
 
 // ErrTaskDone is wrapped when a notification cannot be snoozed because its task has no reminder any more.
@@ -26,7 +28,7 @@ const ChannelInApp = "in_app"
 
 // The states of a delivery.
 const (
-	DeliveryDelivered = "delivered" // the channel has it
+	DeliveryDelivered = "delivered" // the channel accepted the notification
 	DeliveryFailed    = "failed"    // the channel can never deliver it; LastError is the reason
 )
 
@@ -53,7 +55,7 @@ type Delivery struct {
 // notification.
 var idSpace = uuid.MustParse("8f0c5f4e-6d0c-5c0e-9a53-2f6f4f0f6b1d")
 
-// Due is a reminder, or a snoozed notification, whose time has come.
+// Due is a reminder or a snoozed notification that is due.
 type Due struct {
 	SnoozedID      string // the notification that was snoozed; empty for a reminder
 	TaskID, UserID string

@@ -6,7 +6,7 @@ type Preferences struct {
 	Quiet *QuietHours // nil: none
 }
 
-// DefaultPreferences are those of a user who has set none.
+// DefaultPreferences returns the preferences of a user who has not set any.
 func DefaultPreferences() Preferences { return Preferences{InApp: true} }
 
 // Channels returns the names of the channels that are on.

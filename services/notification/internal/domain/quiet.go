@@ -1,5 +1,7 @@
 package domain
 
+// This file decides when quiet hours begin and end, also on days on which the clocks change.
+
 import (
 	"errors"
 	"fmt"
@@ -8,7 +10,7 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
-// QuietHours are a time of each day, by the wall clock of a zone, in which no reminder is delivered.
+// QuietHours are a period of each day, on the wall clock of a zone, in which no reminder is delivered.
 type QuietHours struct {
 	Start, End time.Duration // since midnight, whole minutes; from Start to before End; End before Start is on the next day
 	Zone       *time.Location

@@ -6,7 +6,7 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
-// Reminder is the one reminder of a task, as the newest event of the task has it.
+// Reminder is the only reminder of a task, with the content of the task's newest event.
 type Reminder struct {
 	TaskID, UserID string
 	Title          string
@@ -34,9 +34,9 @@ type Outcome int
 // The outcomes of applying an event.
 const (
 	Stale     Outcome = iota // a newer event is known: nothing changed
-	Scheduled                // it will be delivered
-	Delivered                // it was delivered before for the same instant, and is not delivered again
-	Cancelled                // it will not be delivered
+	Scheduled                // the reminder will be delivered
+	Delivered                // the reminder was delivered before for the same instant, and is not delivered again
+	Cancelled                // the reminder will not be delivered
 )
 
 func (o Outcome) String() string {

@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// nextUsers reads the users one after the other from the indexes; the number of rows of a user does not matter.
+// nextUsers reads each user with one step in the indexes. So its cost depends on the number of users, not of their rows.
 const nextUsers = `
 WITH RECURSIVE u (id) AS (
     SELECT $1::uuid

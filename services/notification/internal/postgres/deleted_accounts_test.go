@@ -17,8 +17,8 @@ import (
 type accounts struct {
 	gone  map[string]bool
 	err   error
-	asked int // users
-	most  int // at once
+	asked int // the number of users
+	most  int // in one request
 }
 
 func (a *accounts) Existing(_ context.Context, ids []string) (map[string]bool, error) {
@@ -83,11 +83,11 @@ func TestDataOfADeletedAccountIsRemovedInTheSecondRound(t *testing.T) {
 	w.round(j)
 	w.wantRows(one)
 	if len(w.list(ada)) != 0 || len(w.list(bob)) != 1 {
-		t.Errorf("notifications: got %d and %d, want none of the account that is gone and the other's", len(w.list(ada)), len(w.list(bob)))
+		t.Errorf("notifications: got %d of the deleted account and %d of the other, want 0 and 1", len(w.list(ada)), len(w.list(bob)))
 	}
 	w.round(j)
 	w.wantRows(one)
-	// What arrives late is found too.
+	// A late reminder is removed too.
 	late := reminder(99, 1, 60)
 	w.apply(late, domain.Scheduled)
 	w.round(j)
@@ -103,7 +103,7 @@ func TestAnAccountMissingInOneRoundKeepsItsData(t *testing.T) {
 	a := &accounts{gone: map[string]bool{ada: true}}
 	j := w.janitor(a)
 	w.round(j)
-	a.gone[ada] = false // a database that was being restored
+	a.gone[ada] = false // the task API's database has been restored
 	w.round(j)
 	a.gone[ada] = true
 	w.round(j)
@@ -114,7 +114,7 @@ func TestNoDataIsRemovedWhileTheTaskAPIIsUnavailable(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.fill(ada, 1)
-	a := &accounts{gone: map[string]bool{ada: true}, err: errors.New("away")}
+	a := &accounts{gone: map[string]bool{ada: true}, err: errors.New("unavailable")}
 	j := w.janitor(a)
 	for range 3 {
 		if err := j.Round(t.Context()); !errors.Is(err, a.err) {
@@ -140,12 +140,12 @@ func TestEveryUserIsAskedAboutOnceInBoundedParts(t *testing.T) {
 		SELECT gen_random_uuid(), ?, gen_random_uuid(), 'reminder', 't', 'b', false, now() FROM generate_series(1, ?)`
 	exec(insert, ada, rows)
 	exec(insert, bob, 1)
-	exec(`INSERT INTO preferences (user_id, in_app, updated_at) VALUES (?, true, now())`, bob) // who is in two tables
+	exec(`INSERT INTO preferences (user_id, in_app, updated_at) VALUES (?, true, now())`, bob) // bob has rows in two tables
 	a := &accounts{gone: map[string]bool{ada: true}}
 	j := w.janitor(a)
 	w.round(j)
 	if a.asked != users || a.most != 1000 {
-		t.Errorf("asked about %d users, %d at once, want each of %d once, and 1000", a.asked, a.most, users)
+		t.Errorf("asked about %d users, at most %d in one request; want %d, and 1000", a.asked, a.most, users)
 	}
 	w.round(j)
 	w.wantRows(map[string]int{"notifications": 1, "preferences": users - 1})

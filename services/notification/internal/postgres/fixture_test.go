@@ -47,7 +47,7 @@ func (w *world) engine() *domain.Engine {
 	return domain.NewEngine(newStore(w.db.Gorm), func() time.Time { return w.now }, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 }
 
-// look runs one round of an engine at the time now and returns the number of new notifications.
+// look runs one round of an engine at w.now and returns the number of new notifications.
 func (w *world) look() int {
 	w.t.Helper()
 	n, err := w.engine().RunOnce(w.t.Context())

@@ -86,7 +86,7 @@ func TestASnoozedNotificationIsDeliveredAgainOnce(t *testing.T) {
 	w := notified(t, 1)
 	first := w.list(ada)[0]
 	until := w.now.Add(10 * time.Minute)
-	for range 2 { // repeated, it is the same snooze
+	for range 2 { // the repeated call must change nothing
 		n, err := w.store.Snooze(t.Context(), ada, first.ID, until, w.now)
 		if err != nil || n.ReadAt == nil || !n.SnoozedUntil.Equal(until) {
 			t.Fatalf("Snooze: %+v, %v", n, err)
@@ -99,10 +99,10 @@ func TestASnoozedNotificationIsDeliveredAgainOnce(t *testing.T) {
 	w.wantCounts(2)
 	all := w.list(ada)
 	if all[0].ID == first.ID || all[0].ReadAt != nil || all[0].Title != first.Title || all[0].Late {
-		t.Errorf("came again as %+v", all[0])
+		t.Errorf("second delivery: got %+v, want a new, unread notification in time", all[0])
 	}
 	if all[1].SnoozedUntil != nil {
-		t.Errorf("the first one is still snoozed: %+v", all[1])
+		t.Errorf("first notification: got %+v, want no snooze", all[1])
 	}
 	if _, err := w.store.Snooze(t.Context(), ada, all[0].ID, until.Add(time.Minute), w.now); err != nil {
 		t.Fatalf("Snooze of the second: %v", err)
@@ -135,10 +135,10 @@ func TestASnoozeEndsWithItsReminder(t *testing.T) {
 			w.deliver(c.wantAgain)
 			_, err := w.store.Snooze(t.Context(), ada, first.ID, noon.Add(20*time.Minute), w.now)
 			if !errors.Is(err, c.wantAnswer) {
-				t.Errorf("Snooze after it: %v, want %v", err, c.wantAnswer)
+				t.Errorf("Snooze after the event: %v, want %v", err, c.wantAnswer)
 			}
 			if c.wantAgain == 1 && w.list(ada)[0].Title != "task 0 version 2" {
-				t.Errorf("came again as %q, want its new title", w.list(ada)[0].Title)
+				t.Errorf("second delivery: got title %q, want the new title", w.list(ada)[0].Title)
 			}
 		})
 	}
@@ -158,14 +158,14 @@ func TestAnotherUsersNotificationIsNotFound(t *testing.T) {
 		}
 	}
 	if n := w.list(ada)[0]; n.ReadAt != nil || n.SnoozedUntil != nil {
-		t.Errorf("it was changed: %+v", n)
+		t.Errorf("the notification was changed: %+v", n)
 	}
 	if got := w.list(bob); len(got) != 0 {
 		t.Errorf("another user's list has %d", len(got))
 	}
 }
 
-func TestDeliveriesSayHowItFared(t *testing.T) {
+func TestDeliveriesReturnTheStateOfEachChannel(t *testing.T) {
 	t.Parallel()
 	w := notified(t, 1)
 	got, err := w.store.Deliveries(t.Context(), ada, w.list(ada)[0].ID)

@@ -21,8 +21,8 @@ func scanPreferences(rows *sql.Rows, r *preferencesRow) error {
 	if err := rows.Scan(&r.userID, &r.preferences.InApp, &start, &end, &zone); err != nil {
 		return err
 	}
-	// Parsing fails only for a zone that was removed from the time zone database after it was stored. That must not stop
-	// the reminders of all users, so this user has no quiet hours then.
+	// This fails only when a stored zone was later removed from the time zone database. The reminders of the other users
+	// must still be delivered, so the user then has no quiet hours.
 	r.preferences.Quiet, _ = domain.NewQuietHours(start, end, zone)
 	return nil
 }
@@ -45,8 +45,9 @@ INSERT INTO preferences (user_id, in_app, quiet_start, quiet_end, quiet_timezone
 ON CONFLICT (user_id) DO UPDATE SET in_app = excluded.in_app, quiet_start = excluded.quiet_start, quiet_end = excluded.quiet_end,
     quiet_timezone = excluded.quiet_timezone, updated_at = excluded.updated_at`
 
-	// releaseHeld makes held reminders due now, so that the engine decides again. It writes every waiting row, held or
-	// not: so it waits for a row that the engine is just holding by the old preferences, and then releases it.
+	// releaseHeld makes deferred reminders due now, so that the engine decides them again. It writes every waiting row, also
+	// those that are not deferred. So it waits for an engine that is deferring a row by the old preferences, and then
+	// releases that row too.
 	releaseHeld = `
 UPDATE reminders SET deliver_at = CASE WHEN deliver_at > remind_at THEN greatest(remind_at, least(deliver_at, $2)) ELSE deliver_at END
 WHERE user_id = $1 AND state = 'scheduled'`

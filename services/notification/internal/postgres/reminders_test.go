@@ -75,7 +75,7 @@ func TestAReminderFollowsItsTask(t *testing.T) {
 }
 
 // Applies the events of one task in every order: the newest version decides.
-func TestAnyOrderOfArrivalEndsAlike(t *testing.T) {
+func TestAnyOrderOfArrivalEndsInTheSameState(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for task, order := range permutations(4) {
@@ -140,7 +140,7 @@ func TestAfterADowntimeRemindersAreDeliveredOnceAndLate(t *testing.T) {
 	w.deliver(0)
 	w.wantCounts(9)
 	for _, n := range w.list(ada) {
-		wantLate := n.TaskID != taskID(9) // that one is half a minute behind
+		wantLate := n.TaskID != taskID(9) // half a minute behind, below the threshold
 		if n.Late != wantLate {
 			t.Errorf("%s: late %t, want %t", n.Title, n.Late, wantLate)
 		}

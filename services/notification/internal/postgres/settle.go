@@ -1,5 +1,7 @@
 package postgres
 
+// This file writes the decisions of the engine: it claims due rows, asks for the decisions and writes all in one transaction.
+
 import (
 	"context"
 	"database/sql"
@@ -12,7 +14,7 @@ import (
 	"github.com/taskwire/taskwire/services/notification/internal/domain"
 )
 
-// The claims lock the rows that they return until the transaction ends, and skip rows that another replica has locked.
+// The claims lock the rows that they return until the transaction ends. They skip rows that another replica has locked.
 const (
 	claimReminders = `
 SELECT '', task_id, user_id, title, due_at, remind_at, deliver_at, task_version FROM reminders

@@ -25,7 +25,7 @@ func TestTwoEnginesDeliverAThousandRemindersOnceEach(t *testing.T) {
 	group, ctx := errgroup.WithContext(t.Context())
 	for i := range counts {
 		e := w.engine()
-		group.Go(func() error { // until none waits: an engine passes over what the other holds
+		group.Go(func() error { // until none waits, because an engine skips rows that the other has claimed
 			for {
 				n, err := e.RunOnce(ctx)
 				if err != nil {
@@ -49,7 +49,7 @@ func TestTwoEnginesDeliverAThousandRemindersOnceEach(t *testing.T) {
 		t.Errorf("%d reminders are not marked as sent", waiting)
 	}
 	if n := w.count("(SELECT DISTINCT task_id FROM notifications) d"); n != due {
-		t.Errorf("%d tasks were notified of, want %d", n, due)
+		t.Errorf("tasks with a notification: got %d, want %d", n, due)
 	}
 }
 
@@ -76,11 +76,11 @@ func TestACrashAtAnyStepOfADeliveryLeavesNothing(t *testing.T) {
 			}
 			disarm := w.dieAt(step.table, step.event)
 			if n, err := w.engine().RunOnce(t.Context()); err == nil {
-				t.Fatalf("RunOnce: %d and no error, want it to die", n)
+				t.Fatalf("RunOnce: %d and no error, want the error of the ended session", n)
 			}
 			w.wantCounts(0)
 			if waiting := w.count("reminders WHERE state = 'scheduled'"); waiting != 3 {
-				t.Errorf("%d reminders wait after the death, want 3", waiting)
+				t.Errorf("waiting reminders after the crash: got %d, want 3", waiting)
 			}
 			disarm()
 			w.deliver(3)
@@ -90,7 +90,7 @@ func TestACrashAtAnyStepOfADeliveryLeavesNothing(t *testing.T) {
 	}
 }
 
-// dieAt makes the server end the session that writes to the table, as when the process dies at that point.
+// dieAt makes the server end a session that writes to the table, as if the service's process died at that point.
 func (w *world) dieAt(table, event string) (disarm func()) {
 	w.t.Helper()
 	kind, when := "TRIGGER", event
@@ -118,7 +118,7 @@ func (w *world) asOwner(statements ...string) {
 	}
 }
 
-// The same for the transaction that applies an event.
+// The transaction that applies an event fails at its write.
 func TestACrashWhileAnEventIsAppliedLeavesNothing(t *testing.T) {
 	t.Parallel()
 	for _, event := range []string{"BEFORE INSERT", "AFTER INSERT"} {
@@ -128,7 +128,7 @@ func TestACrashWhileAnEventIsAppliedLeavesNothing(t *testing.T) {
 		}
 		disarm := w.dieAt("reminders", event)
 		if err := take(); err == nil {
-			t.Fatalf("%s: no error, want it to die", event)
+			t.Fatalf("%s: no error, want the error of the ended session", event)
 		}
 		if w.count("inbox")+w.count("reminders") != 0 {
 			t.Errorf("%s: left %d ids and %d reminders", event, w.count("inbox"), w.count("reminders"))
@@ -156,7 +156,7 @@ func TestAnExistingNotificationIsNotMadeAgain(t *testing.T) {
 	w.deliver(0)
 	w.wantCounts(1)
 	if waiting := w.count("reminders WHERE state = 'scheduled'"); waiting != 0 {
-		t.Error("the reminder still waits: the engine would look at it for ever")
+		t.Error("the reminder still waits, so the engine would claim it forever")
 	}
 }
 
@@ -185,7 +185,7 @@ func TestEachUsersPreferencesDecide(t *testing.T) {
 	w.now = noon.Add(time.Hour)
 	w.deliver(1)
 	if n := w.list(ada)[0]; n.Late {
-		t.Errorf("held for quiet hours and called late: %+v", n)
+		t.Errorf("deferred by quiet hours: got %+v, want one that is not late", n)
 	}
 }
 
@@ -212,15 +212,15 @@ func TestNewPreferencesApplyToHeldReminders(t *testing.T) {
 	w.save(ada, domain.DefaultPreferences())
 	w.deliver(1)
 	if n := w.list(ada)[0]; n.Late {
-		t.Errorf("the user put it off, and it is called late: %+v", n)
+		t.Errorf("deferred by quiet hours: got %+v, want one that is not late", n)
 	}
 	w.now = noon.Add(90 * time.Minute)
 	w.deliver(1)
 	w.wantCounts(2)
 }
 
-// Saves new preferences while an engine holds the reminder by the old ones. The later transaction sees the earlier one, so
-// the reminder does not wait for quiet hours that were removed.
+// Saves new preferences while an engine defers the reminder by the old ones. The later transaction sees the earlier one, so
+// the reminder does not wait for the end of removed quiet hours.
 func TestPreferencesSavedDuringADeliveryAreNotMissed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

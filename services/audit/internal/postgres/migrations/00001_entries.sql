@@ -1,12 +1,14 @@
 -- +goose Up
 -- +goose StatementBegin
--- The service's role reads and adds, and nothing else: an audit log that its own service cannot rewrite. The default
--- covers tables of later migrations too. There is no sequence: positions must have no gaps.
+-- The service's database role may only read and add rows, so this role cannot rewrite the log. This does not protect the
+-- log from the service's process, which also has the owner's credentials, for migrations, and the signing key. An auditor
+-- detects a rewrite with an earlier checkpoint (package verify). The default privileges cover the tables of later
+-- migrations too. There is no sequence, because positions must have no gaps.
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT ON TABLES TO audit_app;
 
 CREATE TABLE entries (
     position     bigint      PRIMARY KEY CHECK (position >= 0), -- the leaf's index in the tree
-    event_id     uuid        NOT NULL UNIQUE,                   -- makes a second delivery harmless
+    event_id     uuid        NOT NULL UNIQUE,                   -- a second delivery adds nothing
     user_id      uuid        NOT NULL,
     task_id      uuid        NOT NULL,
     event_type   text        NOT NULL,
@@ -18,7 +20,7 @@ CREATE TABLE entries (
     event        jsonb       NOT NULL, -- for queries; jsonb does not keep the bytes
     leaf         bytea       NOT NULL, -- the exact bytes hashed: a header with recorded_at, then the event as received
     leaf_hash    bytea       NOT NULL,
-    -- RFC 6962, 2.1: the hash of a leaf. A row whose hash is not that of its bytes cannot come in.
+    -- The hash of a leaf (RFC 6962, 2.1). The database refuses a row whose leaf_hash is not the hash of its leaf.
     CONSTRAINT leaf_hash_is_of_leaf CHECK (leaf_hash = sha256('\x00'::bytea || leaf))
 );
 CREATE INDEX entries_by_user ON entries (user_id, position);
@@ -30,4 +32,4 @@ CREATE TABLE hashes (
     hash  bytea  NOT NULL CHECK (length(hash) = 32)
 );
 -- +goose StatementEnd
--- There is no Down: taking the log away is not something a migration does.
+-- There is no Down: a migration must not remove the log.

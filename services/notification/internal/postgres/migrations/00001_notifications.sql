@@ -1,10 +1,11 @@
 -- +goose Up
 -- +goose StatementBegin
--- The runtime role works on rows and makes no tables. The default covers later tables and the sets that follow.
+-- The runtime role may change rows, but not tables. The default privileges cover later tables and the sets that run next.
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO notifications_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO notifications_app;
 
--- One row for each task that ever had a reminder. A cancelled one stays: it fences events that arrive late.
+-- One row for each task that ever had a reminder. A cancelled row stays, so that an older event that arrives late does not
+-- schedule the reminder again.
 CREATE TABLE reminders (
     task_id      uuid        PRIMARY KEY,
     user_id      uuid        NOT NULL,
@@ -12,7 +13,7 @@ CREATE TABLE reminders (
     due_at       timestamptz,
     remind_at    timestamptz,
     deliver_at   timestamptz,                                 -- remind_at, or the end of the quiet hours it fell into
-    task_version bigint      NOT NULL CHECK (task_version >= 0), -- the highest seen; 0 while only original-form events were
+    task_version bigint      NOT NULL CHECK (task_version >= 0), -- the highest one so far; 0 if all events had the original form
     event_at     timestamptz NOT NULL,                        -- of the newest event; orders events without a version
     state        text        NOT NULL CHECK (state IN ('scheduled', 'cancelled', 'sent')),
     sent_for     timestamptz,                                 -- the remind_at that was delivered last
@@ -22,7 +23,7 @@ CREATE INDEX reminders_due ON reminders (deliver_at) WHERE state = 'scheduled';
 CREATE INDEX reminders_waiting_by_user ON reminders (user_id) WHERE state = 'scheduled';
 
 CREATE TABLE notifications (
-    id            uuid        PRIMARY KEY, -- UUIDv5 of task, remind_at and version: a second delivery meets the first
+    id            uuid        PRIMARY KEY, -- UUIDv5 of task, remind_at and version: a second delivery has the same id
     user_id       uuid        NOT NULL,
     task_id       uuid        NOT NULL,
     kind          text        NOT NULL,
@@ -32,7 +33,7 @@ CREATE TABLE notifications (
     late          boolean     NOT NULL,
     created_at    timestamptz NOT NULL,
     read_at       timestamptz,
-    snoozed_until timestamptz              -- when it comes again; cleared when it has, or when its task is done
+    snoozed_until timestamptz              -- the time of the next delivery; null after it, or when the task is done
 );
 CREATE INDEX notifications_by_user ON notifications (user_id, created_at DESC, id DESC);
 CREATE INDEX notifications_unread_by_user ON notifications (user_id, created_at DESC, id DESC) WHERE read_at IS NULL;

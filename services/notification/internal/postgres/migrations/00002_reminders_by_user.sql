@@ -1,5 +1,5 @@
 -- +goose Up
--- The look for accounts that are gone goes from user to user, and then removes all that a user has.
+-- The search for deleted accounts reads one user after the other, and then removes all rows of a deleted user.
 CREATE INDEX reminders_by_user ON reminders (user_id);
 
 -- +goose Down
