@@ -1,5 +1,7 @@
 package domain
 
+// This file decides which deliveries share a transaction.
+
 import (
 	"context"
 	"errors"

@@ -1,5 +1,7 @@
 package domain
 
+// This file decides what an entry contains.
+
 import (
 	"errors"
 	"fmt"

@@ -1,5 +1,7 @@
 package domain
 
+// This file makes checkpoints and proofs.
+
 import (
 	"context"
 	"errors"
@@ -153,7 +155,7 @@ func (l *Log) ProveConsistency(ctx context.Context, from, to int64) (Consistency
 	return p, nil
 }
 
-// treeSize returns the size of the tree of a proof: asked, or the current size for 0.
+// treeSize returns the tree size for a proof: asked, or the current size if asked is 0. It checks that the log has that size.
 func (l *Log) treeSize(ctx context.Context, field string, asked int64) (int64, error) {
 	size, err := l.reader.Size(ctx)
 	if err != nil {

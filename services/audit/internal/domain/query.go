@@ -1,5 +1,7 @@
 package domain
 
+// This file has the queries of the log: their filters, their order and their pages.
+
 import (
 	"context"
 	"time"

@@ -1,5 +1,7 @@
 package domain
 
+// This file decides how entries extend the Merkle tree.
+
 import (
 	"fmt"
 
@@ -18,8 +20,8 @@ func Frontier(size int64) []int64 {
 	return indexes
 }
 
-// Extend gives entries the positions from size on and returns the hashes that they add to the tree, which are stored at
-// the indexes from tlog.StoredHashCount(size) on. frontier holds the hashes that Frontier(size) names.
+// Extend sets the positions of entries, beginning with size. It returns the hashes that they add to the tree, to be stored at
+// the indexes from tlog.StoredHashCount(size) on. frontier must have the hashes that Frontier(size) names.
 func Extend(size int64, frontier map[int64]tlog.Hash, entries []*Entry) ([]tlog.Hash, error) {
 	first := tlog.StoredHashCount(size)
 	var added []tlog.Hash

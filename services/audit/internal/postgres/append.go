@@ -1,5 +1,7 @@
 package postgres
 
+// This file appends entries: one transaction that adds entries and hashes, serial across replicas.
+
 import (
 	"context"
 	"database/sql"
@@ -28,7 +30,7 @@ var (
 	_ domain.Reader = (*Store)(nil)
 )
 
-// Append implements domain.Writer. It gives the entries that it adds their positions.
+// Append implements domain.Writer. It sets the positions of the entries that it adds.
 func (s *Store) Append(ctx context.Context, entries []*domain.Entry) (added int, err error) {
 	// database/sql passes an array as one parameter, so that a statement has the same text for every batch size. gorm would
 	// expand it.

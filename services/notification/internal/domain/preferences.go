@@ -1,6 +1,6 @@
 package domain
 
-// Preferences are how a user wants to be notified.
+// Preferences are the settings of a user for notifications.
 type Preferences struct {
 	InApp bool        // push to open browsers; the notification is listed in any case
 	Quiet *QuietHours // nil: none

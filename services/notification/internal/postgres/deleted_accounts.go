@@ -26,7 +26,7 @@ func (s *Store) Users(ctx context.Context, after string, limit int) ([]string, e
 // removeBatch bounds the rows of one statement, which then takes far less than the statement timeout.
 const removeBatch = 1000
 
-// RemoveUser implements domain.UserData. It removes the rows of each table in bounded steps, each a transaction of its own.
+// RemoveUser implements domain.UserData. It removes the rows of each table in bounded steps, each in its own transaction.
 // After a failure, the next call removes the rest. Deliveries are removed with their notifications.
 func (s *Store) RemoveUser(ctx context.Context, userID string) error {
 	db := conn(s.db.WithContext(ctx))

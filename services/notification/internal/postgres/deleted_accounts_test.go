@@ -44,7 +44,7 @@ func (w *world) round(j *domain.Janitor) {
 	}
 }
 
-// fill gives a user a waiting, a delivered and a cancelled reminder, and preferences.
+// fill stores a waiting, a delivered and a cancelled reminder of a user, and preferences.
 func (w *world) fill(user string, first int) {
 	w.t.Helper()
 	for n, r := range []domain.Reminder{reminder(first, 1, 60), reminder(first+1, 1, 0), reminder(first+2, 1, 60), cancelled(first+2, 2)} {

@@ -1,5 +1,7 @@
 package postgres
 
+// This file decides in SQL which event of a task is the newest, and stores the reminder.
+
 import (
 	"context"
 	"database/sql"

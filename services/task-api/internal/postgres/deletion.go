@@ -1,6 +1,6 @@
 package postgres
 
-// This file deletes an account at once, and its data later in bounded steps.
+// This file deletes an account in one transaction, and its data later in bounded steps.
 
 import (
 	"context"

@@ -1,7 +1,6 @@
 package postgres
 
-// This file has the accounts of users who log in with an OIDC issuer. Such an account is created when its first token
-// arrives.
+// This file creates the accounts of users who log in with an OIDC issuer, when the first token of a user arrives.
 
 import (
 	"context"

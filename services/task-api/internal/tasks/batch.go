@@ -9,7 +9,7 @@ import (
 // transaction holds the user's lock for some tens of milliseconds.
 const MaxBatch = 500
 
-// BatchRequest asks for several operations in one transaction.
+// BatchRequest is a request for several operations in one transaction.
 type BatchRequest struct {
 	UserID string
 	Ops    []Op

@@ -105,7 +105,7 @@ func (s *Service) createTogether(ctx context.Context, batch []*request) {
 	refused := errors.Is(err, ErrRefused) || errors.Is(err, ErrKeyTaken)
 	for _, r := range batch {
 		switch {
-		case r.err != nil || r.replayed || r.missed: // the request has an outcome of its own
+		case r.err != nil || r.replayed || r.missed: // the request already has its outcome
 		case refused:
 			r.missed = true
 		default:

@@ -1,6 +1,7 @@
 package tasks
 
-// This file removes the data of deleted accounts. An account is deleted at once, and its data later in bounded steps.
+// This file removes the data of deleted accounts. An account is deleted in one transaction, and its
+// data later in bounded steps.
 
 import (
 	"context"

@@ -13,5 +13,5 @@
 //   - The writes of one user are serial, under the user's lock. Each change takes the user's next seq. A rollback returns
 //     its numbers, so seq has no gaps, and a client that has read up to seq N has every change before it.
 //   - Every read and write names the user. A task of another user is not found.
-//   - A change that leaves the task equal writes nothing: the task keeps its version, and there is no event.
+//   - A change without an effect writes nothing: the task keeps its version, and there is no event.
 package tasks

@@ -31,7 +31,7 @@ const (
 	MaxKeptAnswer = 4 << 20
 )
 
-// IdempotencyKey is the Idempotency-Key of a request and the hash of what the request asks for.
+// IdempotencyKey is the Idempotency-Key of a request and the hash of the request.
 type IdempotencyKey struct {
 	Key  string
 	Hash [sha256.Size]byte
