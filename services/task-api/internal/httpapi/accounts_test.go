@@ -1,12 +1,22 @@
 package httpapi
 
 import (
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
 
+	"github.com/taskwire/taskwire/pkg/platform/auth"
 	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
 )
+
+// registered makes an account over HTTP; its password is "correct horse".
+func (r *rig) registered(email string) (*client, accounts.Session) {
+	r.t.Helper()
+	var s accounts.Session
+	(&client{rig: r}).want(http.StatusCreated, &s, "POST", "/api/v1/auth/register", `{"email":"`+email+`","password":"correct horse"}`)
+	return &client{r, s.AccessToken, s.User.ID}, s
+}
 
 func TestAccountsOverHTTP(t *testing.T) {
 	t.Parallel()
@@ -74,4 +84,50 @@ func TestGuessingIsSlowedDownByAccountAndAddress(t *testing.T) {
 	if a := login("bob@example.com", "192.0.2.1"); a.status != http.StatusUnauthorized {
 		t.Errorf("another account: got %d, want 401", a.status)
 	}
+}
+
+func TestRegisteringAnEMailThatExistsIsAnsweredAsAWrongLogin(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.registered("a@example.com")
+	nobody := &client{rig: r}
+	trace := func(a answer) string { before, _, _ := strings.Cut(a.body, `"trace_id"`); return before }
+	const body = `{"email":"%","password":"wrong horse"}`
+	var want answer
+	for i, c := range [][2]string{{"login", "a@example.com"}, {"login", "x@example.com"}, {"register", "a@example.com"}} {
+		a := nobody.wantProblem(http.StatusUnauthorized, "", "POST", "/api/v1/auth/"+c[0], strings.ReplaceAll(body, "%", c[1]))
+		if i == 0 {
+			want = a
+		}
+		if trace(a) != trace(want) || len(a.header) != len(want.header) {
+			t.Errorf("%s %s: got %v %s, want as a wrong password: %v %s", c[0], c[1], a.header, a.body, want.header, want.body)
+		}
+	}
+}
+
+func TestARoleIsInTheNextAccessToken(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	_, s := r.registered("a@example.com")
+	role := func(token string) string {
+		t.Helper()
+		id, err := auth.NewVerifier(r.signer.Keys, slog.New(slog.DiscardHandler)).Verify(t.Context(), token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return id.Role
+	}
+	if got := role(s.AccessToken); got != auth.RoleUser || s.User.Role != auth.RoleUser {
+		t.Errorf("registered: got %s, want user", got)
+	}
+	for _, want := range []string{"auditor", "user"} {
+		if err := r.db.Gorm.Exec(`UPDATE users SET role = ?`, want).Error; err != nil { // as taskwire user role does
+			t.Fatal(err)
+		}
+		(&client{rig: r}).want(http.StatusOK, &s, "POST", "/api/v1/auth/refresh", `{"refresh_token":"`+s.RefreshToken+`"}`)
+		if got := role(s.AccessToken); got != want || s.User.Role != want {
+			t.Errorf("refreshed: got %s and %+v, want %s", got, s.User, want)
+		}
+	}
+	(&client{r, s.AccessToken, s.User.ID}).wantProblem(http.StatusBadRequest, "role", "PATCH", "/api/v1/me", `{"role":"auditor"}`)
 }
