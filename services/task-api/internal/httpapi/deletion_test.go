@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestATokenOfADeletedAccountIsRefusedOnEveryRoute goes over the table, before and after the data is removed.
+// Calls every route with the token of a deleted account, before and after the deletion of its data.
 func TestATokenOfADeletedAccountIsRefusedOnEveryRoute(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -37,15 +37,15 @@ func TestATokenOfADeletedAccountIsRefusedOnEveryRoute(t *testing.T) {
 			}
 		}
 	}
-	check("while its data is there")
+	check("before FinishDeletions")
 	if err := r.uses.FinishDeletions(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	check("afterwards")
+	check("after FinishDeletions")
 	nobody := &client{rig: r}
 	nobody.wantProblem(http.StatusUnauthorized, "", "POST", "/api/v1/auth/refresh", `{"refresh_token":"`+s.RefreshToken+`"}`)
 	nobody.wantProblem(http.StatusUnauthorized, "", "POST", "/api/v1/auth/login", `{"email":"a@example.com","password":"correct horse"}`)
 	if n := r.count(`SELECT (SELECT count(*) FROM users) + (SELECT count(*) FROM tasks) + (SELECT count(*) FROM changes) + (SELECT count(*) FROM heads)`); n != 0 {
-		t.Errorf("left in the database: %d rows, want none", n)
+		t.Errorf("rows of the deleted account: got %d, want none", n)
 	}
 }
