@@ -11,8 +11,8 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
 )
 
-// This file decides in which order the public account routes check a request: the rate limit of the address, the body, the rate limit
-// of the account, and last the password, because a hash is expensive.
+// This file decides in which order the public account routes check a request: the rate limit of the address, the body, the
+// rate limit of the account, and last the password, because a hash is expensive.
 
 // required returns an error for the first member that is absent, null or empty. pairs are names and values in turn.
 func required(pairs ...string) error {

@@ -22,7 +22,7 @@ func (c *client) serve(method, path, key, body string) *httptest.ResponseRecorde
 }
 
 // BenchmarkCreate creates tasks of 32 users concurrently: validation, idempotency key, task, change log and two events. make
-// bench-smoke compares this with the same statements sent to Postgres directly.
+// bench-smoke measures the share of what Postgres can do.
 func BenchmarkCreate(b *testing.B) {
 	r := newRig(b)
 	const users = 32

@@ -51,7 +51,7 @@ func (h *handlers) openAPI(c *gin.Context) error {
 
 // jwks handles GET /.well-known/jwks.json (RFC 7517): the public keys of access tokens.
 func (h *handlers) jwks(c *gin.Context) error {
-	c.Header("Cache-Control", "public, max-age=300") // a verifier that finds an unknown key fetches the set again without waiting for this time
+	c.Header("Cache-Control", "public, max-age=300") // a verifier that finds an unknown key fetches the set at once
 	c.Data(http.StatusOK, "application/jwk-set+json", h.JWKS())
 	return nil
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // Sends requests that are refused after the limiter counted them and before a password is hashed. So the test
-// uses up a limit fast, and regains few requests meanwhile.
+// uses up a limit fast, and the limiter gives back few requests.
 func TestEachRateLimitAllowsItsBurstAndNoMore(t *testing.T) {
 	t.Parallel()
 	const short = `{"email":"%s","password":"x"}`
