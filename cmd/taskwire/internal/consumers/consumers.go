@@ -93,19 +93,17 @@ func (c *Client) WaitProcessed(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var behind []string
 	for {
-		var behind []string
-		for _, consumer := range All() {
-			lag, err := c.lag(ctx, consumer, ends)
-			if err != nil {
-				return err
-			}
-			if lag > 0 {
-				behind = append(behind, fmt.Sprintf("%s has not processed %d events of %s", consumer.Group, lag, consumer.Topic))
-			}
-		}
-		if len(behind) == 0 {
+		now, err := c.behind(ctx, ends)
+		switch {
+		case err != nil && ctx.Err() != nil && len(behind) > 0: // the time ended within a question: the last answer counts
+		case err != nil:
+			return err
+		case len(now) == 0:
 			return nil
+		default:
+			behind = now
 		}
 		select {
 		case <-ctx.Done():
@@ -113,6 +111,20 @@ func (c *Client) WaitProcessed(ctx context.Context) error {
 		case <-time.After(pollInterval):
 		}
 	}
+}
+
+// behind describes each consumer that has not acknowledged everything up to ends.
+func (c *Client) behind(ctx context.Context, ends kadm.ListedOffsets) (all []string, err error) {
+	for _, consumer := range All() {
+		lag, err := c.lag(ctx, consumer, ends)
+		if err != nil {
+			return nil, err
+		}
+		if lag > 0 {
+			all = append(all, fmt.Sprintf("%s has not processed %d events of %s", consumer.Group, lag, consumer.Topic))
+		}
+	}
+	return all, nil
 }
 
 // ends returns the end of each partition of the topics that are consumed.

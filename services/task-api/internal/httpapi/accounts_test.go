@@ -9,6 +9,7 @@ import (
 )
 
 func TestAccountsOverHTTP(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	nobody := &client{rig: r}
 	const who = `{"email":"Ada@Example.com","password":"correct horse","name":"Ada","timezone":"Europe/London"}`
@@ -53,6 +54,7 @@ func TestAccountsOverHTTP(t *testing.T) {
 }
 
 func TestGuessingIsSlowedDownByAccountAndAddress(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	nobody := &client{rig: r}
 	login := func(account, address string) answer {

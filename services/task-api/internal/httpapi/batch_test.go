@@ -24,6 +24,7 @@ func statuses(r batchResults) (out []int) {
 }
 
 func TestABatchDoesItsOperationsInOrderAndTellsOfEach(t *testing.T) {
+	t.Parallel()
 	c := newRig(t).user()
 	a, b := c.create(`{"title":"a"}`), c.create(`{"title":"b","due_date":"2030-01-01","recurrence":{"rrule":"FREQ=DAILY"}}`)
 	var got batchResults
@@ -61,6 +62,7 @@ func TestABatchDoesItsOperationsInOrderAndTellsOfEach(t *testing.T) {
 }
 
 func TestAnAtomicBatchIsDoneWholeOrNotAtAll(t *testing.T) {
+	t.Parallel()
 	c := newRig(t).user()
 	a := c.create(`{"title":"a"}`)
 	body := fmt.Sprintf(`{"atomic":true,"operations":[{"op":"create","task":{"title":"new"}},{"op":"complete","id":%q,"if_match":9},{"op":"create","task":{"title":"x"}}]}`, a.ID)
@@ -81,6 +83,7 @@ func TestAnAtomicBatchIsDoneWholeOrNotAtAll(t *testing.T) {
 }
 
 func TestABatchWithAKeyIsDoneOnce(t *testing.T) {
+	t.Parallel()
 	c := newRig(t).user()
 	body := `{"operations":[{"op":"create","task":{"title":"a"}},{"op":"create","task":{"title":""}}]}`
 	first := c.want(http.StatusOK, nil, "POST", batchPath, body, "Idempotency-Key", "k")
@@ -97,6 +100,7 @@ func TestABatchWithAKeyIsDoneOnce(t *testing.T) {
 
 // TestTheAnswerThatIsKeptOfABatchIsBounded completes tasks with long descriptions, each of which is answered with 60 kB.
 func TestTheAnswerThatIsKeptOfABatchIsBounded(t *testing.T) {
+	t.Parallel()
 	c := newRig(t).user()
 	const fit, tooMany = 65, 75
 	create := `{"op":"create","task":{"title":"t","description":"` + strings.Repeat("<", 10_000) + `"}}` // six characters each in an answer
@@ -129,6 +133,7 @@ func TestTheAnswerThatIsKeptOfABatchIsBounded(t *testing.T) {
 }
 
 func TestABatchIsRefusedAsAWholeByItsShape(t *testing.T) {
+	t.Parallel()
 	c := newRig(t).user()
 	one := `{"op":"create","task":{"title":"t"}}`
 	many := func(n int) string {
@@ -151,6 +156,7 @@ func TestABatchIsRefusedAsAWholeByItsShape(t *testing.T) {
 }
 
 func TestABatchDoesNotReachAnotherUsersTasks(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	owner, other := r.user(), r.user()
 	id := owner.create(`{"title":"mine","due_date":"2030-01-01","recurrence":{"rrule":"FREQ=DAILY"}}`).ID

@@ -20,6 +20,7 @@ func (r *rig) registered(email string) (*client, accounts.Session) {
 }
 
 func TestChangingThePasswordOverHTTP(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	nobody := &client{rig: r}
 	c, old := r.registered("a@example.com")
@@ -37,6 +38,7 @@ func TestChangingThePasswordOverHTTP(t *testing.T) {
 
 // TestATokenOfADeletedAccountIsRefusedOnEveryRoute goes over the table, before and after the data is removed.
 func TestATokenOfADeletedAccountIsRefusedOnEveryRoute(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	c, s := r.registered("a@example.com")
 	task := c.create(`{"title":"t","due_date":"2030-01-01","recurrence":{"rrule":"FREQ=DAILY"}}`)
@@ -78,6 +80,7 @@ func TestATokenOfADeletedAccountIsRefusedOnEveryRoute(t *testing.T) {
 }
 
 func TestRegisteringAnEMailThatExistsIsAnsweredAsAWrongLogin(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.registered("a@example.com")
 	nobody := &client{rig: r}
@@ -96,6 +99,7 @@ func TestRegisteringAnEMailThatExistsIsAnsweredAsAWrongLogin(t *testing.T) {
 }
 
 func TestARoleIsInTheNextAccessToken(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	_, s := r.registered("a@example.com")
 	role := func(token string) string {

@@ -54,6 +54,7 @@ type fuzzer struct {
 }
 
 func TestTheServerKeepsToItsDocument(t *testing.T) {
+	t.Parallel()
 	duration, seed := fuzzTime, rand.Uint64()
 	if text := os.Getenv("TASKWIRE_FUZZ_TIME"); text != "" {
 		var err error

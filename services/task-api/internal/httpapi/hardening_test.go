@@ -23,6 +23,7 @@ func longest() string {
 }
 
 func TestLimitsOfFieldsHoldOnBothSidesOverHTTP(t *testing.T) {
+	t.Parallel()
 	c := newRig(t).user()
 	task := c.create(longest())
 	c.want(http.StatusOK, nil, "PUT", "/api/v1/tasks/"+task.ID, longest())
@@ -69,6 +70,7 @@ func TestLimitsOfFieldsHoldOnBothSidesOverHTTP(t *testing.T) {
 }
 
 func TestARefusedRuleIsToldClearly(t *testing.T) {
+	t.Parallel()
 	c := newRig(t).user()
 	for rule, say := range map[string]string{
 		"FREQ=MINUTELY;INTERVAL=60;BYMINUTE=1":    "FREQ",
@@ -115,6 +117,7 @@ func (c *client) send(body []byte, chunked bool, headers ...string) answer {
 }
 
 func TestLimitsOfABodyHoldOnBothSidesOverHTTP(t *testing.T) {
+	t.Parallel()
 	c := newRig(t).user()
 	sized := func(n int) []byte { return append([]byte(`{"title":"t"}`), bytes.Repeat([]byte(" "), n-13)...) }
 	var packed bytes.Buffer
@@ -165,6 +168,7 @@ func TestLimitsOfABodyHoldOnBothSidesOverHTTP(t *testing.T) {
 }
 
 func TestNumbersOutOfRangeAreRefusedEverywhere(t *testing.T) {
+	t.Parallel()
 	c := newRig(t).user()
 	id := c.create(`{"title":"t"}`).ID
 	long := strings.Repeat("9", 400)

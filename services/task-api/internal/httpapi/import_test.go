@@ -114,6 +114,7 @@ func comparables(t *testing.T, body string, lossy func(*events.TaskData)) []even
 }
 
 func TestOurOwnFormatGoesThereAndBackWithEveryField(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	a, b, third := r.user(), r.user(), r.user()
 	a.fill()
@@ -152,6 +153,7 @@ func comparablesFirstID(t *testing.T, body string) string {
 
 // TestTheOtherFormatsKeepWhatTheySayTheyKeep holds each against what the document says it loses.
 func TestTheOtherFormatsKeepWhatTheySayTheyKeep(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	a := r.user()
 	a.fill()
@@ -191,6 +193,7 @@ func TestTheOtherFormatsKeepWhatTheySayTheyKeep(t *testing.T) {
 }
 
 func TestAnImportSaysWhatItCouldNotTakeLineByLine(t *testing.T) {
+	t.Parallel()
 	c := newRig(t).user()
 	good := `{"title":"good"}`
 	got := c.wantImport("jsonl", strings.Join([]string{
@@ -213,6 +216,7 @@ func TestAnImportSaysWhatItCouldNotTakeLineByLine(t *testing.T) {
 }
 
 func TestAnImportThatDiedInTheMiddleGoesOnWhereItStopped(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	c := r.user()
 	const n = 1000
@@ -255,6 +259,7 @@ func TestAnImportThatDiedInTheMiddleGoesOnWhereItStopped(t *testing.T) {
 }
 
 func TestAnImportOfAnotherKindOfFileIsRefused(t *testing.T) {
+	t.Parallel()
 	c := newRig(t).user()
 	for _, path := range []string{"", "?format=xml", "?format=csv&format=ics", "?format=csv&dry=1"} {
 		c.wantProblem(http.StatusBadRequest, "", "POST", importPath+path, "x")

@@ -43,6 +43,7 @@ func (c *client) openImport() (end func()) {
 }
 
 func TestAUserHasSoManyImportsAtATimeAndNoMore(t *testing.T) {
+	t.Parallel()
 	c := newRig(t).user()
 	var ends []func()
 	for range maxImportsOfUser {
@@ -59,6 +60,7 @@ func TestAUserHasSoManyImportsAtATimeAndNoMore(t *testing.T) {
 }
 
 func TestAProcessHasSoManyImportsAtATimeAndNoMore(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	var ends []func()
 	for range maxImports {
@@ -79,6 +81,7 @@ func TestAProcessHasSoManyImportsAtATimeAndNoMore(t *testing.T) {
 
 // TestAnImportThatFailsGivesItsPlaceBack in whichever way it fails.
 func TestAnImportThatFailsGivesItsPlaceBack(t *testing.T) {
+	t.Parallel()
 	c := newRig(t).user()
 	for range maxImports + 1 {
 		c.wantProblem(http.StatusBadRequest, "format", "POST", importPath+"?format=xml", "x")

@@ -13,6 +13,7 @@ import (
 // TestEveryLimitOfARouteHasTwoSides sends what is refused for its form, after it was counted and before any password is
 // hashed: so it is as fast as can be.
 func TestEveryLimitOfARouteHasTwoSides(t *testing.T) {
+	t.Parallel()
 	const short = `{"email":"%s","password":"x"}`
 	for name, c := range map[string]struct {
 		rate         accounts.Rate
@@ -70,6 +71,7 @@ func TestEveryLimitOfARouteHasTwoSides(t *testing.T) {
 }
 
 func TestAStolenTokenCannotGuessThePassword(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	c := r.user() // its hash is none, so that a guess that is let through is an error of ours: 500
 	for i := range accounts.PerAccount.Burst {

@@ -36,6 +36,7 @@ func (c *client) all(query string) []string {
 }
 
 func TestCursorsGoOnWithTheSameListOnly(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	c, other := r.user(), r.user()
 	for i := range 7 {
@@ -68,6 +69,7 @@ func TestCursorsGoOnWithTheSameListOnly(t *testing.T) {
 }
 
 func TestFiltersComeFromTheQuery(t *testing.T) {
+	t.Parallel()
 	c := newRig(t).user()
 	c.create(`{"title":"a","due_date":"2030-01-10","tags":["x","y"]}`)
 	c.create(`{"title":"b","due_at":"2020-01-01T00:00:00Z","tags":["x"],"description":"needle"}`)
@@ -90,6 +92,7 @@ func TestFiltersComeFromTheQuery(t *testing.T) {
 }
 
 func TestSearchOverHTTP(t *testing.T) {
+	t.Parallel()
 	c := newRig(t).user()
 	c.create(`{"title":"plans","description":"for the garden"}`)
 	c.create(`{"title":"garden"}`)
@@ -117,6 +120,7 @@ func TestSearchOverHTTP(t *testing.T) {
 
 // TestACursorOfAnotherListIsRefused: another user's, another query's, one cut short, and one with any bit changed.
 func TestACursorOfAnotherListIsRefused(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	c, other := r.user(), r.user()
 	for _, who := range []*client{c, other} {
@@ -150,6 +154,7 @@ func TestACursorOfAnotherListIsRefused(t *testing.T) {
 }
 
 func TestSyncOverHTTP(t *testing.T) {
+	t.Parallel()
 	c := newRig(t).user()
 	first, second := c.create(`{"title":"a"}`), c.create(`{"title":"b"}`)
 	c.want(http.StatusNoContent, nil, "DELETE", "/api/v1/tasks/"+first.ID, "")
@@ -186,6 +191,7 @@ func TestSyncOverHTTP(t *testing.T) {
 // TestSyncStartsOverWhereTombstonesAreGone: 410 with the address to start at, and a snapshot in pages that goes on
 // although it is below the purge.
 func TestSyncStartsOverWhereTombstonesAreGone(t *testing.T) {
+	t.Parallel()
 	c := newRig(t).user()
 	gone := c.create(`{"title":"gone"}`)
 	for i := range 4 {

@@ -84,6 +84,7 @@ func open(t *testing.T, cfg pg.Config) *gorm.DB {
 }
 
 func TestAStoppedDatabaseIs503OnEveryRouteThatNeedsIt(t *testing.T) {
+	t.Parallel()
 	r := newRigOn(t, database(t), open(t, pg.Config{URL: "postgres://tasks_app:x@127.0.0.1:1/tasks?sslmode=disable"}), 0)
 	token, _, err := r.signer.Sign(uuid.NewString(), "user", time.Now())
 	if err != nil {
@@ -134,6 +135,7 @@ func (r *rig) snapshot() string {
 }
 
 func TestALockThatIsHeldIs503InTimeAndLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
 	db := database(t)
 	const limit = 2 * time.Second // a busy machine must be able to do a statement in it
 	r := newRigOn(t, db, open(t, pg.Config{URL: db.AppURL, StatementTimeout: limit}), time.Hour)
@@ -182,6 +184,7 @@ func (c *client) succeed(requests []func(do func(method, path, body string))) {
 }
 
 func TestAFullDatabaseIs503AndLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
 	db := database(t)
 	r := newRigOn(t, db, db.Gorm, 0)
 	c := r.user()
@@ -216,6 +219,7 @@ func TestAFullDatabaseIs503AndLeavesNothingBehind(t *testing.T) {
 
 // TestRequestsThatFindNoConnectionAreToldInTime holds every connection of the pool.
 func TestRequestsThatFindNoConnectionAreToldInTime(t *testing.T) {
+	t.Parallel()
 	db := database(t)
 	const conns, limit = 2, 2 * time.Second // a busy machine must be able to create a task in it
 	handle := open(t, pg.Config{URL: db.AppURL, MaxConns: conns})
@@ -246,6 +250,7 @@ func TestRequestsThatFindNoConnectionAreToldInTime(t *testing.T) {
 // TestADatabaseThatSwallowsEverythingIs503InTime: the connection stands, and no answer ever comes. No time limit of the
 // server's can help then.
 func TestADatabaseThatSwallowsEverythingIs503InTime(t *testing.T) {
+	t.Parallel()
 	hole, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

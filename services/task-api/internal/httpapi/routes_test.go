@@ -20,6 +20,7 @@ func address(path string) string { return strings.ReplaceAll(path, `\:`, ":") }
 
 // TestTheDocumentHasTheRoutesAndNoOthers holds the API document against the routes, both ways.
 func TestTheDocumentHasTheRoutesAndNoOthers(t *testing.T) {
+	t.Parallel()
 	raw, err := api.JSON()
 	if err != nil {
 		t.Fatal(err)
@@ -79,6 +80,7 @@ func TestTheDocumentHasTheRoutesAndNoOthers(t *testing.T) {
 
 // TestTheTourHasEveryRoute: docs/api.md, which CI runs word for word, names each route of this service.
 func TestTheTourHasEveryRoute(t *testing.T) {
+	t.Parallel()
 	tour, err := os.ReadFile("../../../../docs/api.md")
 	if err != nil {
 		t.Fatal(err)
@@ -92,6 +94,7 @@ func TestTheTourHasEveryRoute(t *testing.T) {
 
 // TestEveryReferenceInTheDocumentLeadsSomewhere also finds schemas that nothing uses.
 func TestEveryReferenceInTheDocumentLeadsSomewhere(t *testing.T) {
+	t.Parallel()
 	raw, err := api.JSON()
 	if err != nil {
 		t.Fatal(err)
@@ -125,6 +128,7 @@ func TestEveryReferenceInTheDocumentLeadsSomewhere(t *testing.T) {
 }
 
 func TestEveryRouteThatIsNotPublicWantsAToken(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	id := r.user().create(`{"title":"t"}`).ID
 	expired, _, err := r.signer.Sign(id, "user", time.Now().Add(-time.Hour))
@@ -145,6 +149,7 @@ func TestEveryRouteThatIsNotPublicWantsAToken(t *testing.T) {
 
 // TestAnotherUsersTaskIsNotFoundOnEveryRoute goes over the table: a route with an id that is added later is in it.
 func TestAnotherUsersTaskIsNotFoundOnEveryRoute(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	owner, other := r.user(), r.user()
 	task := owner.create(`{"title":"t","due_date":"2030-01-01","recurrence":{"rrule":"FREQ=DAILY"}}`)
@@ -177,6 +182,7 @@ func TestAnotherUsersTaskIsNotFoundOnEveryRoute(t *testing.T) {
 }
 
 func TestAnAccountThatIsGoneIsToldSo(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	c := r.user()
 	if err := r.db.Gorm.Exec(`DELETE FROM users WHERE id = ?`, c.id).Error; err != nil {
@@ -188,6 +194,7 @@ func TestAnAccountThatIsGoneIsToldSo(t *testing.T) {
 }
 
 func TestThePagesNeedNothingFromElsewhere(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	nobody := &client{rig: r}
 	elsewhere := regexp.MustCompile(`(?i)(src|href)="(https?:)?//|@import|url\(`)
@@ -222,6 +229,7 @@ func TestThePagesNeedNothingFromElsewhere(t *testing.T) {
 }
 
 func TestDaprsRoutesAreUnknownOnThePublicSide(t *testing.T) {
+	t.Parallel()
 	c := newRig(t).user()
 	for _, path := range []string{"/internal/successors", "/internal/changes", "/internal/heads", "/internal/jwks", "/events/task-events"} {
 		for _, method := range []string{"GET", "POST"} {

@@ -11,6 +11,7 @@ import (
 )
 
 func TestATaskIsCreatedReadChangedAndDeleted(t *testing.T) {
+	t.Parallel()
 	c := newRig(t).user()
 	var made, got events.TaskData
 	a := c.want(http.StatusCreated, &made, "POST", "/api/v1/tasks", `{"title":" Write ","tags":["work"],"due_at":"2030-01-31T10:00:00+01:00"}`)
@@ -65,6 +66,7 @@ func TestATaskIsCreatedReadChangedAndDeleted(t *testing.T) {
 }
 
 func TestLifecycleOverHTTP(t *testing.T) {
+	t.Parallel()
 	c := newRig(t).user()
 	task := c.create(`{"title":"t","due_date":"2030-03-01","remind_at":"2030-02-28T09:00:00Z","recurrence":{"rrule":"FREQ=WEEKLY"}}`)
 	path := "/api/v1/tasks/" + task.ID
@@ -92,6 +94,7 @@ func TestLifecycleOverHTTP(t *testing.T) {
 }
 
 func TestRequestsAreRefusedByName(t *testing.T) {
+	t.Parallel()
 	c := newRig(t).user()
 	id := c.create(`{"title":"t"}`).ID
 	for _, tc := range []struct {
@@ -154,6 +157,7 @@ func TestRequestsAreRefusedByName(t *testing.T) {
 }
 
 func TestIdempotencyKeyOverHTTP(t *testing.T) {
+	t.Parallel()
 	c := newRig(t).user()
 	var first, again events.TaskData
 	a := c.want(http.StatusCreated, &first, "POST", "/api/v1/tasks", `{"title":"t","priority":"low"}`, "Idempotency-Key", "k1")
@@ -172,6 +176,7 @@ func TestIdempotencyKeyOverHTTP(t *testing.T) {
 }
 
 func TestAHundredParallelCompletesAreOneEvent(t *testing.T) {
+	t.Parallel()
 	c := newRig(t).user()
 	task := c.create(`{"title":"t"}`)
 	var wg sync.WaitGroup

@@ -46,6 +46,7 @@ func members(t reflect.Type, path string) []string {
 // TestHandWrittenTypesAreThoseOfTheDocument: where a handler answers with a type of the domain, it has the members of the
 // generated one, of the same kinds and no others.
 func TestHandWrittenTypesAreThoseOfTheDocument(t *testing.T) {
+	t.Parallel()
 	for _, pair := range []struct{ hand, generated any }{
 		{events.TaskData{}, api.Task{}},
 		{taskList{}, api.TaskList{}},
@@ -64,6 +65,7 @@ func TestHandWrittenTypesAreThoseOfTheDocument(t *testing.T) {
 // TestABodyHasTheMembersOfTheDocument: each member of the generated bodies is known to the reader of a task's body, and
 // what else it knows is read-only.
 func TestABodyHasTheMembersOfTheDocument(t *testing.T) {
+	t.Parallel()
 	names := func(v any) []string {
 		var out []string
 		for _, f := range reflect.VisibleFields(reflect.TypeOf(v)) {

@@ -13,6 +13,7 @@ import (
 // TestListsReadTheSameFromEveryIndex compares every filter with every order, read from a window, from what an index
 // finds and by a walk, with what Go says of all tasks.
 func TestListsReadTheSameFromEveryIndex(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	user, other := f.User(), f.User()
 	f.fill(user, 400)

@@ -50,6 +50,7 @@ func (f *fixture) finish() {
 }
 
 func TestADeletedAccountLeavesNothingAndEventsSaySo(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	u, other := f.User(), f.User()
 	f.Make(other, `{"title":"other's"}`)
@@ -114,6 +115,7 @@ func (s *oneStep) DeletionStep(ctx context.Context, skip []string, deleted func(
 }
 
 func TestADeletionGoesOnAfterACrashBetweenItsBatches(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	u := f.User()
 	const n = 2*postgres.DeletionBatch + 7
@@ -145,6 +147,7 @@ func TestADeletionGoesOnAfterACrashBetweenItsBatches(t *testing.T) {
 }
 
 func TestAStepThatFailsWritesNothingAndOthersDoNotWaitForIt(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	bad, good := f.User(), f.User()
 	f.Make(bad, `{"title":"t"}`)
@@ -173,6 +176,7 @@ func TestAStepThatFailsWritesNothingAndOthersDoNotWaitForIt(t *testing.T) {
 }
 
 func TestWritersAndADeletionAtOnceLeaveNothing(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	u := f.User()
 	tasktest.Together(9, func(i int) {
@@ -209,6 +213,7 @@ func TestWritersAndADeletionAtOnceLeaveNothing(t *testing.T) {
 }
 
 func TestNoSuccessorIsMadeOnceTheAccountIsDeleted(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	u := f.User()
 	task := f.Make(u, `{"title":"t","due_date":"2030-01-01","recurrence":{"rrule":"FREQ=DAILY"}}`)
@@ -229,6 +234,7 @@ func TestNoSuccessorIsMadeOnceTheAccountIsDeleted(t *testing.T) {
 }
 
 func TestAnIssuersUserComesBackOnlyWithANewerTokenAndGoesOnCounting(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	u := accounts.User{ID: uuid.NewString(), Timezone: "Europe/London", Role: "user", CreatedAt: f.Now()}
 	provision := func() error { return f.Store.Provision(ctx(), u, f.Now()) }

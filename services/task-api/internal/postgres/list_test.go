@@ -58,6 +58,7 @@ func (f *fixture) listed() (user string) {
 }
 
 func TestListSortsInPages(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	user := f.listed()
 	for _, tc := range []struct {
@@ -84,6 +85,7 @@ func TestListSortsInPages(t *testing.T) {
 }
 
 func TestListFilters(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	user := f.listed()
 	at := func(s string) *time.Time { t, _ := time.Parse(time.RFC3339, s); return &t }
@@ -116,6 +118,7 @@ func TestListFilters(t *testing.T) {
 }
 
 func TestPagesStayStableWhileTasksChange(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
 	var ids []string
@@ -144,6 +147,7 @@ func TestPagesStayStableWhileTasksChange(t *testing.T) {
 }
 
 func TestTagsAndStatsCount(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	user := f.listed()
 	tags, err := f.Tags(ctx(), user)

@@ -17,6 +17,7 @@ import (
 // TestTheSearchMigrationTakesTheTasksThatAreThere also after a try that ended half way, and what the version before
 // writes afterwards.
 func TestTheSearchMigrationTakesTheTasksThatAreThere(t *testing.T) {
+	t.Parallel()
 	first := fstest.MapFS{}
 	for _, name := range []string{"00001_tasks.sql"} { // the version before
 		data, err := fs.ReadFile(postgres.Migrations(), name)

@@ -72,6 +72,7 @@ func allowed(err error) error {
 // writers create, change, complete, delete, restore and purge. When it is told that it is too old it starts over. In
 // the end it has what the list has, to the last field.
 func TestAnyClientThatOnlySyncsEndsEqualToTheList(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	var tooOld, snapshots atomic.Int64
 	rapid.Check(t, func(rt *rapid.T) {
@@ -163,6 +164,7 @@ func TestAnyClientThatOnlySyncsEndsEqualToTheList(t *testing.T) {
 // every way of reading it, while two writers make tasks and change, move, delete and purge others. Each task that keeps
 // its place in the order is there exactly once.
 func TestAnyWalkSeesEveryTaskThatStaysExactlyOnce(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		user := f.User()

@@ -12,6 +12,7 @@ import (
 // TestATombstoneThatIsRenewedDuringAPurgeStays: the purge has chosen a tombstone and waits for its user's lock, while the
 // holder of the lock restores the task and deletes it again.
 func TestATombstoneThatIsRenewedDuringAPurgeStays(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
 	task := f.Make(user, `{"title":"t"}`)
@@ -54,6 +55,7 @@ func TestATombstoneThatIsRenewedDuringAPurgeStays(t *testing.T) {
 // TestAPurgeInTheMiddleOfASnapshotMakesItStartOver: the snapshot has given a task that is then deleted and purged, so
 // that no later page could take it away again.
 func TestAPurgeInTheMiddleOfASnapshotMakesItStartOver(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
 	var ids []string

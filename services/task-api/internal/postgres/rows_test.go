@@ -25,6 +25,7 @@ var parameter = regexp.MustCompile(`\$(\d+)::(double precision|[a-z]+)(\[\])?`)
 
 // TestRowsTravelAsBytes: a list that the driver cannot encode as bytes is sent as text, after a failed attempt.
 func TestRowsTravelAsBytes(t *testing.T) {
+	t.Parallel()
 	due, remind := time.Date(2030, 1, 31, 9, 0, 0, 0, time.UTC), time.Date(2030, 1, 30, 8, 0, 0, 0, time.UTC)
 	clock := 9 * time.Hour
 	full := domain.Task{TaskData: events.TaskData{

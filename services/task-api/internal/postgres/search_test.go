@@ -13,6 +13,7 @@ import (
 func search(q string) domain.Query { return domain.Query{Search: q, Sort: domain.SortRelevance} }
 
 func TestSearchFindsEveryWordByItsBeginning(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
 	for _, body := range []string{
@@ -58,6 +59,7 @@ func TestSearchFindsEveryWordByItsBeginning(t *testing.T) {
 }
 
 func TestSearchRanksTitlesOverTagsOverDescriptions(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
 	f.Make(user, `{"title":"in the text","description":"about the garden"}`)
@@ -82,6 +84,7 @@ func TestSearchRanksTitlesOverTagsOverDescriptions(t *testing.T) {
 }
 
 func TestSearchFollowsEveryChange(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
 	task := f.Make(user, `{"title":"before","tags":["old"]}`)
@@ -107,6 +110,7 @@ func TestSearchFollowsEveryChange(t *testing.T) {
 // TestAnySearchIsSafeAndFindsWhatItIsTakenFrom: whatever is typed is no error, and a task is found by the beginnings of
 // its own words.
 func TestAnySearchIsSafeAndFindsWhatItIsTakenFrom(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
 	text := rapid.OneOf(rapid.StringN(1, 60, 200), rapid.StringMatching(`[ -~éÀßıİǅ買い한글กำไม่ﬁ①½ªµ½'\\:*&|!()<>"]{1,40}`))
@@ -146,6 +150,7 @@ func TestAnySearchIsSafeAndFindsWhatItIsTakenFrom(t *testing.T) {
 // TestBothWritersOfTermsMakeATaskFound: a row that comes without terms, as those of the version before, gets them from
 // the trigger; so does one with a text that the service leaves to it.
 func TestBothWritersOfTermsMakeATaskFound(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	user, before := f.User(), f.User()
 	f.Make(user, `{"title":"garden of ours"}`)

@@ -30,6 +30,7 @@ func (f *fixture) pull(userID string, since int64, limit int) (known map[string]
 }
 
 func TestSyncGivesEachChangedTaskOnceWithTombstones(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	user, other := f.User(), f.User()
 	var ids []string
@@ -63,6 +64,7 @@ func TestSyncGivesEachChangedTaskOnceWithTombstones(t *testing.T) {
 
 // TestAClientThatOnlySyncsEndsEqualToTheTasks lets clients sync while writers write.
 func TestAClientThatOnlySyncsEndsEqualToTheTasks(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
 	var ids []string
@@ -132,6 +134,7 @@ func TestAClientThatOnlySyncsEndsEqualToTheTasks(t *testing.T) {
 }
 
 func TestChangesAreContiguousAndPaged(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
 	task := f.Make(user, `{"title":"t"}`)
@@ -163,6 +166,7 @@ func TestChangesAreContiguousAndPaged(t *testing.T) {
 }
 
 func TestPrunedChangesAreToldAndLeaveNoGap(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
 	task := f.Make(user, `{"title":"t"}`)
@@ -201,6 +205,7 @@ func TestPrunedChangesAreToldAndLeaveNoGap(t *testing.T) {
 }
 
 func TestSyncAfterAPurge(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
 	var ids []string

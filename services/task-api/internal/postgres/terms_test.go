@@ -15,6 +15,7 @@ import (
 // TestTheTermsOfATaskAreThoseThatTheDatabaseMakes: of any text the database's terms are the service's, or the service
 // has none and leaves them to the database.
 func TestTheTermsOfATaskAreThoseThatTheDatabaseMakes(t *testing.T) {
+	t.Parallel()
 	db := pgtest.New(t, "tasks", pg.Set{Name: "tasks", FS: Migrations()}, pg.Set{Name: "outbox", FS: outbox.Migrations})
 	user := uuid.NewString()
 	same := func(rt interface{ Fatalf(string, ...any) }, r taskRow) bool {

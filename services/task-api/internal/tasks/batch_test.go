@@ -23,6 +23,7 @@ func (f *fixture) batch(r tasks.BatchRequest) []tasks.OpResult {
 }
 
 func TestABatchIsOneTransactionWithSeqsInARowAndOneWake(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
 	first := f.Make(user, `{"title":"first","due_date":"2030-01-01","remind_at":"2029-12-31T09:00:00Z"}`)
@@ -74,6 +75,7 @@ func TestABatchIsOneTransactionWithSeqsInARowAndOneWake(t *testing.T) {
 }
 
 func TestABatchThatChangesNothingTakesNoSeq(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
 	task := f.Make(user, `{"title":"t"}`)
@@ -91,6 +93,7 @@ func TestABatchThatChangesNothingTakesNoSeq(t *testing.T) {
 }
 
 func TestARowThatTheDatabaseRefusesIsLostAlone(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
 	owner, err := pg.Open(ctx(), pg.Config{URL: f.PG.OwnerURL})
@@ -122,6 +125,7 @@ func TestARowThatTheDatabaseRefusesIsLostAlone(t *testing.T) {
 }
 
 func TestASkipInABatchMakesOneSuccessor(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
 	task := f.Make(user, `{"title":"t","due_date":"2030-01-01","recurrence":{"rrule":"FREQ=DAILY"}}`)
@@ -137,6 +141,7 @@ func TestASkipInABatchMakesOneSuccessor(t *testing.T) {
 }
 
 func TestACreateWithAnIDIsMadeOnce(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
 	op := f.CreateOp(`{"title":"t"}`)

@@ -32,6 +32,7 @@ func (f *fixture) transactions() (n int) {
 }
 
 func TestTheRequestsOfAGroupHaveEachItsOwnOutcome(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	ann, bob, eve := f.User(), f.User(), uuid.NewString()
 	before, _, err := f.Create(ctx(), f.request(bob, "before", "old"))
@@ -96,6 +97,7 @@ func TestTheRequestsOfAGroupHaveEachItsOwnOutcome(t *testing.T) {
 // TestARequestThatTheDatabaseRefusesDoesNotTakeTheGroupWithIt: no value that passes the checks is known to be refused;
 // the constraint stands for one.
 func TestARequestThatTheDatabaseRefusesDoesNotTakeTheGroupWithIt(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	f.Slow(`ALTER TABLE tasks ADD CHECK (title <> 'poison')`)
 	ann, bob := f.User(), f.User()
@@ -114,6 +116,7 @@ func TestARequestThatTheDatabaseRefusesDoesNotTakeTheGroupWithIt(t *testing.T) {
 }
 
 func TestAUserWhoseLockIsHeldHoldsUpNobodyElse(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	ann, bob := f.User(), f.User()
 	waits := make(chan error, 1)
@@ -154,6 +157,7 @@ func (f *fixture) awaitLock() {
 }
 
 func TestABatchPassesOverAUserWhoseLockIsHeld(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	ann, bob := f.User(), f.User()
 	done := make(chan []tasks.Created, 1)
@@ -174,6 +178,7 @@ func TestABatchPassesOverAUserWhoseLockIsHeld(t *testing.T) {
 }
 
 func TestACreateThatIsGivenUpWhileItsUserIsLockedWritesNothing(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
 	f.LockUser(user, func() {
@@ -198,6 +203,7 @@ func TestACreateThatIsGivenUpWhileItsUserIsLockedWritesNothing(t *testing.T) {
 // TestWhatBeginsACreateIsPlannedOnce: after five times the server keeps a plan, if it finds that those of its own for each
 // call were no cheaper.
 func TestWhatBeginsACreateIsPlannedOnce(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
 	for range 10 {

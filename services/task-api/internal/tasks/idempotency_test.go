@@ -16,6 +16,7 @@ func (f *fixture) keyed(userID, key string, hash byte) (events.TaskData, bool, e
 }
 
 func TestARepeatedRequestGetsTheFirstAnswer(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
 	first, replayed, err := f.keyed(user, "k", 1)
@@ -48,6 +49,7 @@ func TestARepeatedRequestGetsTheFirstAnswer(t *testing.T) {
 }
 
 func TestTheSameRequestManyTimesAtOnceMakesOneTask(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
 	var made, replayed, running atomic.Int64
@@ -72,6 +74,7 @@ func TestTheSameRequestManyTimesAtOnceMakesOneTask(t *testing.T) {
 }
 
 func TestARunningRequestIsToldAndARefusedOneLeavesNoKey(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
 	key := &tasks.IdempotencyKey{Key: "k"}

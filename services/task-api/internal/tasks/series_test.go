@@ -19,6 +19,7 @@ func (f *fixture) successorRequest(done events.TaskData) tasks.SuccessorRequest 
 }
 
 func TestManyRequestsForASuccessorMakeOne(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
 	first := f.Make(user, recurring1)
@@ -59,6 +60,7 @@ func TestManyRequestsForASuccessorMakeOne(t *testing.T) {
 }
 
 func TestASuccessorIsNotMadeWhereTheSeriesEnded(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	user, other := f.User(), f.User()
 	first := f.Make(user, recurring1)
@@ -85,6 +87,7 @@ func TestASuccessorIsNotMadeWhereTheSeriesEnded(t *testing.T) {
 }
 
 func TestADeletedSuccessorStaysDeletedWhenItIsAskedForAgain(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
 	done := f.Apply(user, f.Make(user, recurring1).ID, domain.Complete).TaskData
@@ -100,6 +103,7 @@ func TestADeletedSuccessorStaysDeletedWhenItIsAskedForAgain(t *testing.T) {
 }
 
 func TestSkipAndEngineAtOnceMakeOneSuccessor(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
 	first := f.Make(user, recurring1)
@@ -130,6 +134,7 @@ func TestSkipAndEngineAtOnceMakeOneSuccessor(t *testing.T) {
 }
 
 func TestSkipMovesOnAndEndsWithTheSeries(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
 	first := f.Make(user, `{"title":"t","due_at":"2030-03-01T09:00:00Z","recurrence":{"rrule":"FREQ=DAILY;COUNT=2"}}`)

@@ -16,6 +16,7 @@ import (
 )
 
 func TestAWriteKeepsTaskChangeAndEventsTogether(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
 	made := f.Make(user, `{"title":"Wäter","description":"a\nb","priority":"urgent","due_at":"2030-03-01T10:00:00Z","remind_at":"2030-02-28T09:00:00Z",
@@ -53,6 +54,7 @@ func TestAWriteKeepsTaskChangeAndEventsTogether(t *testing.T) {
 }
 
 func TestAChangeThatChangesNothingWritesNothing(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
 	task := f.Make(user, `{"title":"t"}`)
@@ -74,6 +76,7 @@ func TestAChangeThatChangesNothingWritesNothing(t *testing.T) {
 }
 
 func TestAHundredCompletesAtOnceAreOneEvent(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
 	task := f.Make(user, recurring1)
@@ -98,6 +101,7 @@ func TestAHundredCompletesAtOnceAreOneEvent(t *testing.T) {
 const recurring1 = `{"title":"Water","due_date":"2030-03-01","remind_at":"2030-02-28T09:00:00Z","recurrence":{"rrule":"FREQ=WEEKLY"}}`
 
 func TestSeqHasNoGapsUnderParallelWriters(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	users := []string{f.User(), f.User()}
 	const writes = 120
@@ -138,6 +142,7 @@ func TestSeqHasNoGapsUnderParallelWriters(t *testing.T) {
 }
 
 func TestIfMatch(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
 	task := f.Make(user, `{"title":"t"}`)
@@ -154,6 +159,7 @@ func TestIfMatch(t *testing.T) {
 }
 
 func TestOfManyWritersWithTheSameVersionOneWins(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
 	task := f.Make(user, `{"title":"t"}`)
@@ -176,6 +182,7 @@ func TestOfManyWritersWithTheSameVersionOneWins(t *testing.T) {
 }
 
 func TestADeletedTaskIsATombstoneUntilItIsRestored(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	user := f.User()
 	task := f.Make(user, recurring1)
@@ -200,6 +207,7 @@ func TestADeletedTaskIsATombstoneUntilItIsRestored(t *testing.T) {
 }
 
 func TestAnotherUsersTaskIsNotThere(t *testing.T) {
+	t.Parallel()
 	f := newFixture(t)
 	owner, other := f.User(), f.User()
 	task := f.Make(owner, recurring1)
