@@ -73,7 +73,7 @@ func (b *Batcher[T]) Do(ctx context.Context, item T) error {
 	own := b.start(c)
 	b.mu.Unlock()
 	if own != nil { // nobody else waits for it, so it needs no goroutine and two hand-overs less
-		own.ctx, own.cancel = context.WithTimeout(ctx, b.cfg.Timeout)
+		own.ctx, own.cancel = context.WithTimeout(ctx, b.cfg.Timeout) //nolint:gosec // run calls cancel
 		b.run(own)
 		return own.err
 	}
@@ -119,7 +119,7 @@ func (b *Batcher[T]) start(caller *call[T]) (own *batch[T]) {
 			own = next
 			continue
 		}
-		next.ctx, next.cancel = context.WithTimeout(context.WithoutCancel(calls[0].ctx), b.cfg.Timeout)
+		next.ctx, next.cancel = context.WithTimeout(context.WithoutCancel(calls[0].ctx), b.cfg.Timeout) //nolint:gosec // run calls cancel
 		if b.cfg.Parallel > 1 && len(calls) > 1 {
 			next.late = time.AfterFunc(b.cfg.Patience, b.retry) // created after started, so that patience is over when it fires
 		}
