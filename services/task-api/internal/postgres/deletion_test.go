@@ -228,7 +228,7 @@ func TestNoSuccessorIsMadeOnceTheAccountIsDeleted(t *testing.T) {
 	}
 }
 
-func TestAnIssuersUserComesBackOnlyWithANewerTokenAndGoesOnCounting(t *testing.T) {
+func TestAnIssuersUserReturnsOnlyWithANewerTokenAndKeepsItsSeq(t *testing.T) {
 	f := newFixture(t)
 	u := accounts.User{ID: uuid.NewString(), Timezone: "Europe/London", Role: "user", CreatedAt: f.Now()}
 	provision := func() error { return f.Store.Provision(ctx(), u, f.Now()) }
