@@ -43,7 +43,7 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 
 	tokens := base.Tokens(base.TaskAPIKeys)
 	public := base.PublicEngine(service.PublicConfig{Ready: map[string]func(context.Context) error{"keys": tokens.Ready}})
-	httpapi.Routes(public, httpapi.Config{
+	httpapi.Register(public, httpapi.Config{
 		Hub: users, Pool: pool, Verifier: tokens, Origins: origins, AuthWait: connections.AuthWait, Log: base.Log,
 	})
 	deliveries := base.DaprSide()

@@ -1,11 +1,14 @@
 // Package pgtest gives each test its own real Postgres database.
 //
 // It uses the server at TEST_DATABASE_URL (a superuser's address) when that is set. Otherwise the first test of a
-// process starts a private server that does not outlive the process, however that ends; Main is not needed for it.
+// process starts a private server. That server ends with the process, also when the process crashes and without Main.
 //
-// The databases of one role and set of migrations are copies of one migrated template, which costs milliseconds.
-// The roles of a service (tasks_owner, tasks_app and so on) are made when absent. A server at TEST_DATABASE_URL should be
-// one for tests: roles of these names that cannot log in with this package's passwords get them.
+// The databases of one role and set of migrations are copies of one migrated template, so a copy takes milliseconds.
+// The roles of a service (tasks_owner, tasks_app and so on) are created when they are missing. A server at
+// TEST_DATABASE_URL should be for tests only: a role of such a name that cannot log in with this package's password gets
+// that password.
+//
+// Tests that use New may call t.Parallel: no two of them share a database.
 package pgtest
 
 import (
@@ -31,11 +34,11 @@ import (
 )
 
 const (
-	// setupTimeout bounds the making of a database, the server's start and the template included, on a busy machine.
+	// setupTimeout bounds the creation of a database, with the server's start and the template, on a busy machine.
 	setupTimeout = 3 * time.Minute
-	// maxConns is enough for the races of a test; 20 parallel tests stay below max_connections.
+	// maxConns is enough for a test's concurrent writers. With it 20 parallel tests stay below max_connections.
 	maxConns = 8
-	// staleAfter: a database that a killed test process left on a shared server is dropped after this time.
+	// staleAfter is the age after which a database of a killed test process on a shared server is dropped.
 	staleAfter = time.Hour
 
 	databasePrefix = "pgtest_"
@@ -53,8 +56,8 @@ type DB struct {
 
 var databases atomic.Int64
 
-// New makes a fresh, migrated database of the named service ("tasks", "audit", "notifications"), dropped after the test.
-// The sets are migrated in the given order by the service's owner role.
+// New creates a migrated database of the named service ("tasks", "audit", "notifications"). It is dropped after the test.
+// The service's owner role migrates the sets in the given order.
 func New(t testing.TB, role string, sets ...postgres.Set) *DB {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), setupTimeout)
@@ -75,7 +78,7 @@ func New(t testing.TB, role string, sets ...postgres.Set) *DB {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), setupTimeout)
 		defer cancel()
-		// FORCE: the test may still hold connections of its own.
+		// FORCE: the test may still hold connections.
 		if err := exec(ctx, admin, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)"); err != nil && !postgres.IsUnavailable(err) {
 			t.Errorf("pgtest: %v", err)
 		}
@@ -92,7 +95,7 @@ func New(t testing.TB, role string, sets ...postgres.Set) *DB {
 	return db
 }
 
-// ServerURL is the superuser's address of the server that the tests of this process use.
+// ServerURL returns the superuser's address of the server that the tests of this process use.
 func ServerURL(t testing.TB) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), setupTimeout)
@@ -104,10 +107,10 @@ func ServerURL(t testing.TB) string {
 	return admin
 }
 
-// address is that of a database, as role or, when that is empty, as the superuser.
+// address returns the address of a database for role, or for the superuser when role is empty.
 func address(admin, database, role string) string {
 	u, err := url.Parse(admin)
-	if err != nil { // server has parsed it before
+	if err != nil { // server has validated it
 		panic(err)
 	}
 	u.Path = "/" + database
@@ -117,7 +120,7 @@ func address(admin, database, role string) string {
 	return u.String()
 }
 
-// password is the same for all processes that use the server, and nobody's guess.
+// password is the same in all processes that use the server, and cannot be guessed.
 func password(admin, role string) string {
 	sum := sha256.Sum256([]byte(admin + " " + role))
 	return hex.EncodeToString(sum[:])
@@ -128,7 +131,7 @@ var templates = struct {
 	ready map[string]bool
 }{ready: map[string]bool{}}
 
-// template answers the name of a database with the sets migrated, made once for a server.
+// template returns the name of a database with the migrated sets. It is created once for a server.
 func template(ctx context.Context, admin, role string, sets []postgres.Set) (string, error) {
 	sum, err := fingerprint(role, sets)
 	if err != nil {
@@ -145,7 +148,7 @@ func template(ctx context.Context, admin, role string, sets []postgres.Set) (str
 		return "", err
 	}
 	defer func() { _ = conn.Close(ctx) }()
-	// Another package's tests may be making the same one on a shared server. The lock ends with the connection.
+	// On a shared server the tests of another package may create the same template. The lock ends with the connection.
 	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock(hashtext('taskwire pgtest'))"); err != nil {
 		return "", err
 	}
@@ -171,7 +174,7 @@ func template(ctx context.Context, admin, role string, sets []postgres.Set) (str
 
 func makeTemplate(ctx context.Context, conn *pgx.Conn, admin, name, role string, sets []postgres.Set) error {
 	for _, sql := range []string{
-		"DROP DATABASE IF EXISTS " + name + " WITH (FORCE)", // half made by a killed process
+		"DROP DATABASE IF EXISTS " + name + " WITH (FORCE)", // incomplete, of a killed process
 		fmt.Sprintf("CREATE DATABASE %s OWNER %s_owner", name, role),
 	} {
 		if _, err := conn.Exec(ctx, sql); err != nil {
@@ -186,7 +189,7 @@ func makeTemplate(ctx context.Context, conn *pgx.Conn, admin, name, role string,
 	return err
 }
 
-// ensureRoles makes the owner and the runtime role of a service, or sees to it that they can log in.
+// ensureRoles creates the owner and the runtime role of a service. An existing role that cannot log in gets its password.
 func ensureRoles(ctx context.Context, conn *pgx.Conn, admin, service string) error {
 	for _, role := range []string{service + "_owner", service + "_app"} {
 		var there bool
@@ -210,7 +213,7 @@ func ensureRoles(ctx context.Context, conn *pgx.Conn, admin, service string) err
 	return nil
 }
 
-// dropStale removes test databases of processes that could not do it themselves. Their names carry their time.
+// dropStale drops old test databases of killed processes. A database's name holds its creation time.
 func dropStale(ctx context.Context, conn *pgx.Conn) error {
 	rows, err := conn.Query(ctx, "SELECT datname FROM pg_database WHERE starts_with(datname, $1)", databasePrefix)
 	if err != nil {
@@ -233,7 +236,7 @@ func dropStale(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// fingerprint changes with every byte of every migration.
+// fingerprint returns a hash of role and all migrations.
 func fingerprint(role string, sets []postgres.Set) (string, error) {
 	h := sha256.New()
 	_, _ = fmt.Fprintf(h, "%s\n", role)

@@ -20,7 +20,7 @@ import (
 
 func TestMain(m *testing.M) {
 	if os.Getenv("PGTEST_CHILD") != "" {
-		m.Run() // without Main: the way most packages use it
+		m.Run() // without Main, as most packages
 		return
 	}
 	pgtest.Main(m)
@@ -51,7 +51,7 @@ func TestTheDatabaseIsDroppedAfterTheTest(t *testing.T) {
 	t.Run("inner", func(t *testing.T) {
 		db := pgtest.New(t, "tasks", notes)
 		name = db.Name
-		// A connection that the test forgot.
+		// A connection that the test does not close.
 		if _, err := pgx.Connect(t.Context(), db.OwnerURL); err != nil {
 			t.Fatal(err)
 		}
@@ -110,10 +110,10 @@ var notes2 = postgres.Set{Name: "notes", FS: fstest.MapFS{
 	"00001_notes.sql": {Data: []byte("-- +goose Up\nCREATE TABLE note (); GRANT SELECT ON note TO audit_app;\n")},
 }}
 
-// TestChild is the process that TestNoServerOutlivesItsProcess kills.
+// TestChild runs in the process that TestNoServerOutlivesItsProcess starts.
 func TestChild(t *testing.T) {
 	if os.Getenv("PGTEST_CHILD") == "" {
-		return // it is not that process
+		return // in the parent process
 	}
 	db := pgtest.New(t, "tasks", notes)
 	var pid, dir string
@@ -130,7 +130,7 @@ func TestChild(t *testing.T) {
 	case "hang":
 		<-t.Context().Done()
 	case "panic":
-		panic("as a test does")
+		panic("as a failing test does")
 	}
 }
 
@@ -159,7 +159,7 @@ func TestNoServerOutlivesItsProcess(t *testing.T) {
 			}
 			_ = cmd.Wait()
 			if pid == "" {
-				t.Fatal("the child said no pid")
+				t.Fatal("the child printed no pid")
 			}
 			for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 				left, err := os.ReadDir(temp)

@@ -18,7 +18,7 @@ import (
 // envServer names a server to use instead of starting one.
 const envServer = "TEST_DATABASE_URL"
 
-// stopTimeout bounds the stop of a server that has nothing to save.
+// stopTimeout bounds the stop of the server. It has no data to save.
 const stopTimeout = 10 * time.Second
 
 var shared struct {
@@ -27,7 +27,7 @@ var shared struct {
 	stop func()
 }
 
-// server answers the superuser's address of the server of this process's tests.
+// server returns the superuser's address of the server of this process's tests. It starts the server when necessary.
 func server(ctx context.Context) (string, error) {
 	shared.Lock()
 	defer shared.Unlock()
@@ -73,8 +73,8 @@ func stopNow(s *localpg.Server) {
 	_ = s.Stop(ctx)
 }
 
-// reaper starts a shell that waits for this process to end, in whatever way: then its end of the pipe closes. The shell
-// ends the server at once and removes its folder. now does the same without waiting.
+// reaper starts a shell that ends the server and removes its folder when this process ends. However the process ends, its
+// side of the shell's pipe closes, and the shell waits for that. now does the same at once.
 func reaper(pid int, dir string) (now func(), err error) {
 	const script = `cat >/dev/null
 kill -QUIT "$1" 2>/dev/null
@@ -83,7 +83,7 @@ kill -KILL "$1" 2>/dev/null
 rm -rf "$2" || { sleep 1; rm -rf "$2"; }`
 	cmd := osexec.Command("/bin/sh", "-c", script, "sh", strconv.Itoa(pid), dir) //nolint:noctx // outlives this process
 	cmd.Dir = "/"
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C ends the test, and thereby calls the shell
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C must end only the test, whose end starts the shell's work
 	alive, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
@@ -97,8 +97,8 @@ rm -rf "$2" || { sleep 1; rm -rf "$2"; }`
 	}, nil
 }
 
-// Main runs the tests of a package and stops the server they shared before the process ends. A package without it
-// leaves that to a helper process, a moment later.
+// Main runs the tests of a package and stops their server before the process ends. Without Main a helper process stops
+// the server a moment later.
 func Main(m *testing.M) {
 	code := m.Run()
 	shared.Lock()

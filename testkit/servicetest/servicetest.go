@@ -59,7 +59,7 @@ func Base(t testing.TB, appID string, secrets map[string]string, sidecarPort int
 	return config.Base{
 		HTTPAddr: "127.0.0.1:0", AppAddr: "127.0.0.1:0", DaprHTTPPort: sidecarPort, DaprGRPCPort: porttest.Closed(t),
 		DaprPubSub: "kafka-pubsub", DaprStateStore: "statestore", AppAPIToken: AppToken,
-		SecretStore: "kubernetes-secrets", SecretsFile: file, LogLevel: "debug", ShutdownTimeout: shutdownTimeout,
+		SecretsFile: file, LogLevel: "debug", ShutdownTimeout: shutdownTimeout,
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
-// Kafka runs an in-process Kafka-protocol broker with the topics, of that many partitions each, until the test ends.
+// Kafka runs an in-process broker with Kafka's protocol until the test ends. Each topic has the number of partitions.
 func Kafka(t testing.TB, partitions int, topics ...string) (cluster *kfake.Cluster, broker string) {
 	t.Helper()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(int32(partitions), topics...))
@@ -20,7 +20,7 @@ func Kafka(t testing.TB, partitions int, topics ...string) (cluster *kfake.Clust
 	return cluster, cluster.ListenAddrs()[0]
 }
 
-// PubSub is the component kafka-pubsub on broker; extra adds metadata.
+// PubSub returns the component kafka-pubsub on broker. extra adds metadata.
 func PubSub(broker string, extra map[string]string) string {
 	md := map[string]string{
 		"brokers": broker, "authType": "none", "initialOffset": "oldest", "version": "3.6.0", "disableTls": "true",
@@ -32,7 +32,7 @@ func PubSub(broker string, extra map[string]string) string {
 	return component("kafka-pubsub", "pubsub.kafka", "v1", md)
 }
 
-// Secrets is the component kubernetes-secrets on a file that holds secrets by name and key.
+// Secrets returns the component kubernetes-secrets, with a file that holds the secrets by name and key.
 func Secrets(t testing.TB, secrets map[string]map[string]string) string {
 	t.Helper()
 	b, err := json.Marshal(secrets)
@@ -44,12 +44,12 @@ func Secrets(t testing.TB, secrets map[string]map[string]string) string {
 	return component("kubernetes-secrets", "secretstores.local.file", "v1", map[string]string{"secretsFile": file, "multiValued": "true"})
 }
 
-// State is the component statestore on a Postgres database.
+// State returns the component statestore on a Postgres database.
 func State(url string) string {
 	return component("statestore", "state.postgresql", "v2", map[string]string{"connectionString": url})
 }
 
-// Subscription sends topic's deliveries to POST path.
+// Subscription returns a subscription that sends the topic's deliveries to POST path.
 func Subscription(topic, path string) string {
 	return fmt.Sprintf(`apiVersion: dapr.io/v2alpha1
 kind: Subscription
@@ -61,7 +61,7 @@ spec:
 `, topic, topic, path)
 }
 
-// Names is a Configuration whose apps find each other through the SQLite file, which they share.
+// Names returns a Configuration whose apps find each other through a shared SQLite file.
 func Names(file string) string {
 	return fmt.Sprintf(`apiVersion: dapr.io/v1alpha1
 kind: Configuration

@@ -22,6 +22,8 @@ import (
 	"errors"
 	"log/slog"
 	"time"
+
+	"github.com/taskwire/taskwire/pkg/platform/role"
 )
 
 const (
@@ -34,10 +36,10 @@ const (
 	leeway = 30 * time.Second
 )
 
-// The roles of users.
+// The roles that a token can name; see package role.
 const (
-	RoleUser    = "user"    // sees its own data
-	RoleAuditor = "auditor" // also reads the audit entries of all users
+	RoleUser    = role.User
+	RoleAuditor = role.Auditor
 )
 
 // ErrInvalid is wrapped by the error of a token that must not be trusted.

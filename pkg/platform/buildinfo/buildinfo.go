@@ -1,7 +1,7 @@
-// Package buildinfo says which build of Taskwire a process is.
+// Package buildinfo returns which build of Taskwire a process runs.
 //
-// A release is stamped by the linker (scripts/image-build.sh); any other build says "dev" and, where Go noted it, the
-// commit it was built from.
+// The linker sets the version of a release (scripts/image-build.sh). Any other build has the version "dev" and the
+// commit that Go recorded in the binary, if there is one.
 package buildinfo
 
 import (
@@ -16,7 +16,7 @@ var (
 	commit  string
 )
 
-// unknownCommit stands where a build was neither stamped nor made in a checkout.
+// unknownCommit is the commit of a build that the linker did not set and that was not made in a checkout.
 const unknownCommit = "unknown"
 
 // Info is one build.
@@ -30,13 +30,13 @@ type Info struct {
 func Read() Info {
 	info := Info{Version: version, Commit: commit, Go: runtime.Version()}
 	if info.Commit == "" {
-		info.Commit = noted()
+		info.Commit = recorded()
 	}
 	return info
 }
 
-// noted is the commit that Go wrote into the binary.
-func noted() string {
+// recorded returns the commit that Go wrote into the binary.
+func recorded() string {
 	if build, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range build.Settings {
 			if s.Key == "vcs.revision" {
@@ -47,5 +47,5 @@ func noted() string {
 	return unknownCommit
 }
 
-// String is the line of --version, after the program's name.
+// String returns the line of --version, without the name of the program.
 func (i Info) String() string { return fmt.Sprintf("%s (commit %s, %s)", i.Version, i.Commit, i.Go) }

@@ -1,8 +1,9 @@
 // Package config reads a service's settings from the environment, once, at the start.
 //
-// Promises: a setting is a field with an `env` tag and nothing else; a bad or missing value never reaches the
-// service; Load's one error names every variable that is wrong, so that an operator mends them in one go; a value is
-// never part of an error, because some values are secrets.
+// Promises:
+//   - A setting is a field with an `env` tag, and nothing else is read.
+//   - Load returns one error that names every variable that is wrong, so that an operator can correct all at once.
+//   - A value is never part of an error, because some values are secrets.
 package config
 
 import (
@@ -19,31 +20,31 @@ import (
 	"github.com/caarlos0/env/v11"
 )
 
-// Base is what every service is told. A service embeds it in its own settings struct.
+// Base holds the settings that every service has. A service embeds it in its own settings struct.
 type Base struct {
 	HTTPAddr        string        `env:"HTTP_ADDR" envDefault:":8080"`         // the public side
 	AppAddr         string        `env:"APP_ADDR" envDefault:"127.0.0.1:8081"` // the Dapr side: subscriptions, bindings, invocation
 	DaprHTTPPort    int           `env:"DAPR_HTTP_PORT" envDefault:"3500"`     // the sidecar's HTTP API
 	DaprGRPCPort    int           `env:"DAPR_GRPC_PORT" envDefault:"50001"`    // the sidecar's gRPC API
 	DaprPubSub      string        `env:"DAPR_PUBSUB_NAME,notEmpty" envDefault:"kafka-pubsub"`
-	DaprAPIToken    string        `env:"DAPR_API_TOKEN"`                  // what the sidecar asks of the service
-	AppAPIToken     string        `env:"APP_API_TOKEN,required,notEmpty"` // what the service asks of the sidecar
+	DaprAPIToken    string        `env:"DAPR_API_TOKEN"`                  // the sidecar requires it of the service
+	AppAPIToken     string        `env:"APP_API_TOKEN,required,notEmpty"` // the service requires it of the sidecar
 	DaprStateStore  string        `env:"DAPR_STATE_STORE,notEmpty" envDefault:"statestore"`
 	SecretStore     string        `env:"SECRET_STORE,notEmpty" envDefault:"kubernetes-secrets"`
-	SecretsFile     string        `env:"SECRETS_FILE"` // the mounted copy, for when there is no sidecar
+	SecretsFile     string        `env:"SECRETS_FILE"` // the mounted copy, used without a sidecar
 	LogLevel        string        `env:"LOG_LEVEL" envDefault:"info"`
 	OTLPEndpoint    string        `env:"OTEL_EXPORTER_OTLP_ENDPOINT"`
 	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"15s"`
 	PodName         string        `env:"POD_NAME"`
 
-	// An OIDC issuer whose access tokens are accepted instead of our own, the audience they must name, and the claim
-	// (a string or a list of them) that makes an auditor of who has "auditor" in it; without one nobody is.
+	// An OIDC issuer whose access tokens are accepted instead of our own, the audience that they must name, and the claim
+	// (a string or a list of strings) that holds the role. Users with "auditor" in it are auditors.
 	AuthIssuer    string `env:"AUTH_ISSUER"`
 	AuthAudience  string `env:"AUTH_AUDIENCE"`
 	AuthRoleClaim string `env:"AUTH_ROLE_CLAIM"`
 }
 
-// Validate says what is wrong with values that are well-formed. It is called by Load.
+// Validate returns the errors of well-formed values. Load calls it.
 func (b Base) Validate() error {
 	var errs []error
 	bad := func(name, why string) { errs = append(errs, fmt.Errorf("%s %s", name, why)) }
@@ -69,15 +70,15 @@ func (b Base) Validate() error {
 			bad("AUTH_ISSUER", "is not an https address without query and fragment (http is for this machine only)")
 		}
 		if b.AuthAudience == "" {
-			bad("AUTH_AUDIENCE", "is not set, so that tokens for others could not be told from ours")
+			bad("AUTH_AUDIENCE", "is not set: tokens for other services would be accepted")
 		}
 	} else if b.AuthAudience != "" || b.AuthRoleClaim != "" {
-		bad("AUTH_ISSUER", "is not set, but what goes with it is")
+		bad("AUTH_ISSUER", "is not set, but AUTH_AUDIENCE or AUTH_ROLE_CLAIM is")
 	}
 	return errors.Join(errs...)
 }
 
-// issuer tells whether s can be an issuer's address (OpenID Connect Discovery 1.0, section 3).
+// issuer reports whether s can be the URL of an issuer (OpenID Connect Discovery 1.0, section 3).
 func issuer(s string) bool {
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
@@ -87,8 +88,8 @@ func issuer(s string) bool {
 	return u.Scheme == "https" || u.Scheme == "http" && (u.Hostname() == "localhost" || ip.IsLoopback())
 }
 
-// Load reads T from the environment and calls its Validate method, where it has one, and that of each embedded
-// struct. The error lists every bad variable by name.
+// Load reads T from the environment and calls the Validate methods of T and of the structs embedded in it. The error
+// names every variable that is wrong.
 func Load[T any]() (T, error) {
 	t, err := env.ParseAs[T]()
 	problems := parseProblems(err, reflect.TypeFor[T]())
@@ -133,7 +134,7 @@ func parseProblems(err error, t reflect.Type) []string {
 	return out
 }
 
-// variable finds the name of the variable of a field, in t or in a struct within it.
+// variable returns the environment variable of a field of t or of a struct embedded in it.
 func variable(t reflect.Type, field string) string {
 	for _, f := range reflect.VisibleFields(t) {
 		if f.Name == field {
@@ -160,8 +161,8 @@ func kind(t reflect.Type) string {
 	}
 }
 
-// validate calls Validate on v and on each struct embedded in it. An embedded struct's method that v takes over runs
-// twice; Load shows what it says once.
+// validate calls Validate on v and on each struct embedded in it. A method that v inherits runs twice; Load removes the
+// duplicate errors.
 func validate(v reflect.Value) []string {
 	if v.Kind() != reflect.Struct {
 		return nil
@@ -174,7 +175,7 @@ func validate(v reflect.Value) []string {
 	}
 	if validator, ok := v.Addr().Interface().(interface{ Validate() error }); ok {
 		if err := validator.Validate(); err != nil {
-			out = append(out, strings.Split(err.Error(), "\n")...) // errors.Join puts each on a line
+			out = append(out, strings.Split(err.Error(), "\n")...) // errors.Join writes each on a line
 		}
 	}
 	return out

@@ -164,7 +164,9 @@ func TestAMissingSidecarFailsTheCallUntilItIsBack(t *testing.T) {
 	if err := s.Run(); err != nil {
 		t.Fatal(err)
 	}
-	for ctx := t.Context(); ; {
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	defer cancel()
+	for {
 		if err = c.PublishEvent(ctx, testTopic, message(1, "u")); err == nil {
 			break
 		}

@@ -1,11 +1,12 @@
-// Package httpx is the public side of a service: engine, strict JSON, problem documents, health, servers.
+// Package httpx is the public side of a service: the engine, strict readers of JSON and queries, problem documents,
+// health and servers.
 //
-// It promises:
-//   - Every error a client sees is an RFC 9457 problem document, and what it tells is an Error's message: the cause goes
-//     to the log, once, and never to the client. A panic is a 500 and one log line.
-//   - A database that is away is 503 with Retry-After, never 500.
-//   - Nothing in a JSON body is silently ignored: unknown and doubled fields, another case of a field's name, trailing
-//     data, invalid UTF-8, NUL, deep nesting and numbers out of range are 400 and name the field.
+// Promises:
+//   - Every error is answered with an RFC 9457 problem document that contains the message of an Error. The cause is
+//     logged once and never sent to the client. A panic is answered with 500 and logged once.
+//   - A database that is unavailable is answered with 503 and Retry-After, never 500.
+//   - Nothing in a query or a JSON body is ignored silently. Unknown and duplicate names, names in another case, trailing
+//     data, invalid UTF-8, NUL, deep nesting and numbers out of range are answered with 400 and the name of the field.
 //   - Bodies, headers and times are bounded by named limits.
-//   - Metrics carry the route's pattern, never a path, so that their number is bounded.
+//   - The labels of metrics are route patterns, never paths, so the number of series is bounded.
 package httpx

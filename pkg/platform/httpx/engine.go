@@ -16,23 +16,23 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// defaultBodyLimit is far above one task with its longest description, and a batch of 500 usual ones.
+// defaultBodyLimit is larger than one task with its longest description and than a batch of 500 usual tasks.
 const defaultBodyLimit = 1 << 20
 
-// Config is what an engine needs.
+// Config configures an engine.
 type Config struct {
 	Service    string
 	Log        *slog.Logger
 	Registerer prometheus.Registerer
 	BodyLimit  int64 // bytes; default 1 MiB
-	// BodyLimits are those of single routes, by their path in the engine.
+	// BodyLimits holds the limits of single routes, by their path in the engine.
 	BodyLimits map[string]int64
-	// TrustedProxies are the addresses or networks whose X-Forwarded-For is believed; default none.
+	// TrustedProxies are the addresses or networks whose X-Forwarded-For is trusted; default none.
 	TrustedProxies []string
 }
 
-// NewEngine makes the public engine: Middleware before every handler, and problem documents for unknown routes and
-// methods. It panics on a bad configuration, which only a programmer makes.
+// NewEngine makes the public engine. It has Middleware before every handler, and problem documents for unknown routes
+// and methods. It panics on TrustedProxies that are not valid.
 func NewEngine(cfg Config) *gin.Engine {
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
@@ -45,13 +45,13 @@ func NewEngine(cfg Config) *gin.Engine {
 	engine.Use(Middleware(cfg)...)
 	engine.NoRoute(Wrap(func(*gin.Context) error { return NotFound("There is nothing at this address.") }))
 	engine.NoMethod(Wrap(func(c *gin.Context) error {
-		return &Error{Code: CodeMethodNotAllowed, Message: c.Request.Method + " is not a method of this address."}
+		return &Error{Code: CodeMethodNotAllowed, Message: c.Request.Method + " is not a method of this route."}
 	}))
 	return engine
 }
 
-// Middleware is what stands before every handler: trace, metrics, access log at debug, recovery, headers and the body
-// limit. Without a logger it logs nothing.
+// Middleware returns the handlers that run before every other: trace, metrics, access log at debug level, recovery,
+// headers and the body limit. Without a logger they log nothing.
 func Middleware(cfg Config) []gin.HandlerFunc {
 	if cfg.BodyLimit <= 0 {
 		cfg.BodyLimit = defaultBodyLimit
@@ -62,7 +62,7 @@ func Middleware(cfg Config) []gin.HandlerFunc {
 	return []gin.HandlerFunc{observe(cfg), recovery, protect(cfg)}
 }
 
-// observe gives a request its trace and counts it.
+// observe starts the trace of a request and counts the request.
 func observe(cfg Config) gin.HandlerFunc {
 	m := newMetrics(cfg.Registerer)
 	tracer := otel.Tracer("github.com/taskwire/taskwire/pkg/platform/httpx")
@@ -94,7 +94,7 @@ func observe(cfg Config) gin.HandlerFunc {
 	}
 }
 
-// knownMethod keeps the methods that clients make up out of the metrics.
+// knownMethod keeps invented methods out of the metrics.
 func knownMethod(m string) string {
 	switch m {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
@@ -103,8 +103,8 @@ func knownMethod(m string) string {
 	return "other"
 }
 
-// newTrace begins a trace for a request that came without one, so that its log lines and its problem document can be
-// found by one id also where no traces are collected.
+// newTrace begins a trace for a request without one. Its id connects the log lines and the problem document of the
+// request, even when no traces are collected.
 func newTrace() trace.SpanContext {
 	var tid trace.TraceID
 	var sid trace.SpanID
@@ -113,7 +113,7 @@ func newTrace() trace.SpanContext {
 	return trace.NewSpanContext(trace.SpanContextConfig{TraceID: tid, SpanID: sid})
 }
 
-// recovery answers a panic with 500 and logs it with its stack. http.ErrAbortHandler stays what it is.
+// recovery answers a panic with 500 and logs it with its stack. It passes http.ErrAbortHandler on.
 func recovery(c *gin.Context) {
 	defer func() {
 		switch p := recover(); p {
@@ -127,7 +127,8 @@ func recovery(c *gin.Context) {
 	c.Next()
 }
 
-// protect bounds the body and sets the headers that keep a browser from guessing, framing and caching answers.
+// protect bounds the body and sets the headers that forbid browsers to guess the type of answers, to frame or to cache
+// them.
 func protect(cfg Config) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		limit := cfg.BodyLimit
@@ -140,7 +141,7 @@ func protect(cfg Config) gin.HandlerFunc {
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cache-Control", "no-store")
 		if c.Request.ContentLength > limit {
-			WriteError(c, &Error{Code: CodeTooLarge, Message: "The body is larger than this service takes."})
+			WriteError(c, &Error{Code: CodeTooLarge, Message: "The body is larger than this service accepts."})
 			return
 		}
 		if c.Request.Body != nil {

@@ -37,7 +37,7 @@ func TestAnAbortedAnswerStaysAborted(t *testing.T) {
 	do(t, e, "GET", "/x", nil)
 }
 
-func TestAClientThatLeftIsNeitherAnErrorNorAnswered(t *testing.T) {
+func TestAClosedConnectionIsNeitherAnErrorNorAnswered(t *testing.T) {
 	var log bytes.Buffer
 	reg := prometheus.NewRegistry()
 	e := NewEngine(Config{Log: slog.New(slog.NewJSONHandler(&log, nil)), Registerer: reg})
@@ -55,7 +55,7 @@ func TestAClientThatLeftIsNeitherAnErrorNorAnswered(t *testing.T) {
 	}
 }
 
-func TestUnknownRoutesAndMethodsAreProblemsAndNothingRedirects(t *testing.T) {
+func TestUnknownRoutesAndMethodsAreProblemsNotRedirects(t *testing.T) {
 	e := NewEngine(Config{})
 	e.GET("/x", func(c *gin.Context) { c.Status(204) })
 	for target, want := range map[string]int{"GET /x": 204, "GET /x/": 404, "GET /X": 404, "GET //x": 404, "POST /x": 405, "BREW /x": 405, "GET /y": 404} {
@@ -73,7 +73,7 @@ func TestUnknownRoutesAndMethodsAreProblemsAndNothingRedirects(t *testing.T) {
 	}
 }
 
-func TestTheCallersTraceIsContinuedAndItsClaimsAreNotTrusted(t *testing.T) {
+func TestTheCallersTraceIsContinued(t *testing.T) {
 	e := NewEngine(Config{})
 	var ip string
 	e.GET("/x", Wrap(func(c *gin.Context) error { ip = c.ClientIP(); return NotFound("") }))
@@ -120,7 +120,7 @@ func TestMetricsCarryTheRouteAndTwoEnginesShareARegistry(t *testing.T) {
 	}
 }
 
-func TestSecurityHeadersAreOnEveryAnswerAndAHandlerMaySetItsOwnCaching(t *testing.T) {
+func TestEveryAnswerHasSecurityHeaders(t *testing.T) {
 	e := NewEngine(Config{})
 	e.GET("/page", func(c *gin.Context) { c.Header("Cache-Control", "public"); _, _ = io.WriteString(c.Writer, "x") })
 	for path, cache := range map[string]string{"/page": "public", "/none": "no-store"} {

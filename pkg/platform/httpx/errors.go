@@ -30,8 +30,7 @@ const (
 	CodeUnavailable                    // 503
 )
 
-// kinds is the one map from a kind of error to what the client sees of it: status, slug of the problem type (after
-// "urn:taskwire:problem:") and title.
+// kinds maps each kind of error to its status, the end of its problem type ("urn:taskwire:problem:…") and its title.
 var kinds = map[Code]struct {
 	status      int
 	slug, title string
@@ -53,8 +52,8 @@ var kinds = map[Code]struct {
 	CodeUnavailable:        {http.StatusServiceUnavailable, "unavailable", "Unavailable"},
 }
 
-// retryUnavailable is what a client is told to wait for a database or sidecar that is away, and for a 429 or 503 that
-// names no time: a restart takes some seconds, and clients that all come back at once within them would be turned away again.
+// retryUnavailable is the Retry-After for a database or sidecar that is unavailable, and for a 429 or 503 without a time
+// of its own. A restart takes some seconds, and clients that come back earlier would fail again.
 const retryUnavailable = 2 * time.Second
 
 // FieldError names one field and what is wrong with it.
@@ -72,7 +71,7 @@ type Error struct {
 	RetryAfter time.Duration
 }
 
-// Error is for the log: message and cause.
+// Error returns the message and the cause, for the log.
 func (e *Error) Error() string {
 	switch {
 	case e.Err == nil:
@@ -83,13 +82,13 @@ func (e *Error) Error() string {
 	return e.Message + ": " + e.Err.Error()
 }
 
-// Unwrap is the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Status is the HTTP status of the error.
+// Status returns the HTTP status of the error.
 func (e *Error) Status() int { return kinds[e.Code].status }
 
-// field makes an error of one field; without a name msg stands alone.
+// field makes an error that names one field. Without a name the message is msg alone.
 func field(code Code, name, msg string) *Error {
 	if name == "" {
 		return &Error{Code: code, Message: msg}
@@ -97,10 +96,10 @@ func field(code Code, name, msg string) *Error {
 	return &Error{Code: code, Message: name + " " + msg, Fields: []FieldError{{name, msg}}}
 }
 
-// Invalid is a 400 that names a field; msg goes on from its name ("is missing").
+// Invalid is a 400 that names a field. msg continues a sentence that begins with the name ("is missing").
 func Invalid(name, msg string) *Error { return field(CodeInvalid, name, msg) }
 
-// Unprocessable is a 422 that names a field; msg goes on from its name ("must not be empty").
+// Unprocessable is a 422 that names a field. msg continues a sentence that begins with the name ("must not be empty").
 func Unprocessable(name, msg string) *Error { return field(CodeUnprocessable, name, msg) }
 
 // Unauthorized is a 401.
@@ -131,7 +130,7 @@ func Unavailable(msg string, retryAfter time.Duration, err error) *Error {
 	return &Error{Code: CodeUnavailable, Message: msg, RetryAfter: retryAfter, Err: err}
 }
 
-// internalDetail is all that a client learns of a 500.
+// internalDetail is the only text that a client gets with a 500.
 const internalDetail = "Something went wrong on our side."
 
 // Internal is a 500; err is logged and never reaches the client.
@@ -148,7 +147,7 @@ func classify(err error) *Error {
 	case errors.As(err, &known):
 		return known
 	case errors.As(err, &tooLarge):
-		return &Error{Code: CodeTooLarge, Message: "The body is larger than this service takes.", Err: err}
+		return &Error{Code: CodeTooLarge, Message: "The body is larger than this service accepts.", Err: err}
 	case transient.Is(err):
 		return Unavailable("The service cannot do this at the moment. Try again.", retryUnavailable, err)
 	}

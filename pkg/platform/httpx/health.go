@@ -15,12 +15,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// readyTimeout bounds all checks of one /readyz together; a probe usually waits for a second or two.
+// readyTimeout bounds all checks of one /readyz together. Probes usually wait for one or two seconds.
 const readyTimeout = 2 * time.Second
 
-// Health adds /healthz (the process runs), /readyz (200 when every part in ready answers nil, else 503; which part is
-// in the document) and, with a gatherer, /metrics. It is told the parts by name; their errors are in the log, once for
-// each time that a part goes away, and are not shown.
+// Health adds /healthz (200 while the process runs), /readyz and, with a gatherer, /metrics. /readyz is 200 when every
+// function in ready returns nil, and 503 otherwise; its document names the state of each part. The error of a part is
+// logged once, when the part becomes unavailable, and is not part of the document.
 func Health(engine *gin.Engine, ready map[string]func(ctx context.Context) error, reg prometheus.Gatherer) {
 	parts := make([]*part, 0, len(ready))
 	for name, ok := range ready {
@@ -73,10 +73,10 @@ func check(c *gin.Context, parts []*part) map[string]string {
 	return states
 }
 
-// check asks the part and logs when its state has changed.
+// check runs the check of the part and logs a change of its state.
 func (p *part) check(ctx context.Context, log *slog.Logger) string {
 	err := func() (err error) {
-		defer func() { // in a goroutine of its own, where a panic would end the process
+		defer func() { // a panic in this goroutine would end the process
 			if v := recover(); v != nil {
 				err = fmt.Errorf("panic: %v", v)
 			}
@@ -85,11 +85,11 @@ func (p *part) check(ctx context.Context, log *slog.Logger) string {
 	}()
 	if err == nil {
 		if p.away.Swap(false) {
-			log.InfoContext(ctx, "a part is there again", "part", p.name)
+			log.InfoContext(ctx, "a part is available again", "part", p.name)
 		}
 		return partOK
 	}
-	if !errors.Is(ctx.Err(), context.Canceled) && !p.away.Swap(true) { // else the prober left, and nothing is known
+	if !errors.Is(ctx.Err(), context.Canceled) && !p.away.Swap(true) { // a probe that was cancelled says nothing about the part
 		log.WarnContext(ctx, "a part is not available", "part", p.name, "error", err.Error())
 	}
 	return partAway

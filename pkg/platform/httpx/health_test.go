@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-func TestReadinessNamesThePartThatIsAwayAndTheLogSaysWhyOnce(t *testing.T) {
+func TestReadinessNamesTheMissingPartAndLogsItOnce(t *testing.T) {
 	var log bytes.Buffer
 	e := NewEngine(Config{Log: slog.New(slog.NewJSONHandler(&log, nil))})
 	var failing error
@@ -30,7 +30,7 @@ func TestReadinessNamesThePartThatIsAwayAndTheLogSaysWhyOnce(t *testing.T) {
 			t.Errorf("step %d: got %d %s, want 503 %s", n, w.Code, w.Body, want)
 		}
 	}
-	if strings.Count(log.String(), "10.0.0.7") != 1 || strings.Count(log.String(), secret) != 1 || strings.Count(log.String(), "there again") != 1 {
+	if strings.Count(log.String(), "10.0.0.7") != 1 || strings.Count(log.String(), secret) != 1 || strings.Count(log.String(), "available again") != 1 {
 		t.Errorf("want each reason in the log once, and the return: %s", log.String())
 	}
 	if w := do(t, e, "GET", "/healthz", nil); w.Code != 200 {
@@ -41,7 +41,7 @@ func TestReadinessNamesThePartThatIsAwayAndTheLogSaysWhyOnce(t *testing.T) {
 	}
 }
 
-func TestReadinessAnswersInTimeWhateverAPartDoes(t *testing.T) {
+func TestReadinessAnswersInTimeWhenAPartHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := NewEngine(Config{})
 		hangs := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }

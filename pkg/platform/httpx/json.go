@@ -16,11 +16,15 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// DecodeJSON decodes the body into dst, a pointer, strictly: what it does not understand it refuses, with the name of
-// the field. Refused are an empty body, a type other than JSON (415), a body above the engine's limit (413), one that
-// does not arrive in the server's time (408), broken UTF-8 and lone surrogates, a compressed body (415), NUL in any text,
-// unknown fields (in the exact case of their name), doubled keys, values of another type, nesting deeper than maxDepth,
-// and anything after the value. null leaves a field as it is, as in encoding/json; to tell null from absent use Optional.
+// DecodeJSON decodes the body strictly into dst, a pointer. It refuses, with 400 and the name of the field where there
+// is one:
+//   - an empty body, data after the value, and nesting deeper than maxDepth;
+//   - invalid UTF-8, half of a surrogate pair, and NUL in a text;
+//   - unknown fields, names in another case, duplicate names, and values of another type.
+//
+// A content type other than JSON and a compressed body are 415, a body above the engine's limit is 413, and one that
+// does not arrive in the server's time is 408. null leaves a field unchanged, as in encoding/json. Use
+// optional.Field to distinguish null from absent.
 func DecodeJSON(c *gin.Context, dst any) error {
 	if ct := c.GetHeader("Content-Type"); ct != "" {
 		media, _, err := mime.ParseMediaType(ct)
@@ -49,7 +53,7 @@ func DecodeJSON(c *gin.Context, dst any) error {
 	return UnmarshalStrict(body, dst)
 }
 
-// UnmarshalStrict is DecodeJSON for a body that is in memory already.
+// UnmarshalStrict decodes a body that is in memory, as strictly as DecodeJSON.
 func UnmarshalStrict(body []byte, dst any) error {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return Invalid("", "The request has no body.")
@@ -68,7 +72,7 @@ func UnmarshalStrict(body []byte, dst any) error {
 		if errors.As(err, &typeErr) {
 			return wrongType(typeErr.Field, typeErr.Type)
 		}
-		return &Error{Code: CodeInvalid, Message: "The body is not valid.", Err: err} // the walk has named what it could
+		return &Error{Code: CodeInvalid, Message: "The body is not valid.", Err: err} // the walk finds most errors before, with the name of the field
 	}
 	return nil
 }
@@ -81,7 +85,7 @@ func wrongType(field string, t reflect.Type) *Error {
 	return Invalid(field, want)
 }
 
-// typeName says what a client must send for a Go type.
+// typeName names what a client must send for a Go type.
 func typeName(t reflect.Type) string {
 	for t != nil && t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -109,8 +113,8 @@ func typeName(t reflect.Type) string {
 	}
 }
 
-// loneSurrogate finds the escape of half a surrogate pair (RFC 8259, section 8.2), which encoding/json would replace
-// without a word. It returns -1 when there is none. Only texts have a backslash in JSON.
+// loneSurrogate returns the offset of the escape of half a surrogate pair (RFC 8259, section 8.2), or -1. encoding/json
+// would replace it silently. In JSON only texts contain backslashes.
 func loneSurrogate(body []byte) int {
 	for i := 0; i < len(body); i++ {
 		if body[i] != '\\' {
@@ -133,7 +137,7 @@ func loneSurrogate(body []byte) int {
 	return -1
 }
 
-// escapedUnit is the UTF-16 unit that body[i:] escapes as \uXXXX, or -1.
+// escapedUnit returns the UTF-16 unit of the escape \uXXXX at body[i:], or -1.
 func escapedUnit(body []byte, i int) int64 {
 	if i+6 > len(body) || body[i] != '\\' || body[i+1] != 'u' {
 		return -1
@@ -144,23 +148,3 @@ func escapedUnit(body []byte, i int) int64 {
 	}
 	return int64(r) // 16 bits
 }
-
-// Optional tells an absent field from null and from a value, for PATCH. The zero value is absent.
-type Optional[T any] struct {
-	Set   bool // the field was there
-	Null  bool // it was null
-	Value T
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (o *Optional[T]) UnmarshalJSON(b []byte) error {
-	o.Set = true
-	if string(b) == "null" {
-		o.Null = true
-		return nil
-	}
-	return json.Unmarshal(b, &o.Value)
-}
-
-// jsonType lets the strict walk look inside.
-func (Optional[T]) jsonType() reflect.Type { return reflect.TypeFor[T]() }

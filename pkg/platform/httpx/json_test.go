@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/taskwire/taskwire/pkg/platform/optional"
 )
 
 type rule struct {
@@ -24,25 +26,25 @@ type base struct {
 
 type request struct {
 	base
-	Title      string               `json:"title"`
-	Count      int                  `json:"count"`
-	Size       uint8                `json:"size"`
-	Rate       float64              `json:"rate"`
-	On         *bool                `json:"on"`
-	Tags       []string             `json:"tags"`
-	Rule       *rule                `json:"recurrence"`
-	Rules      []rule               `json:"rules"`
-	At         *time.Time           `json:"at"`
-	Labels     map[string]rule      `json:"labels"`
-	Free       any                  `json:"free"`
-	Raw        json.RawMessage      `json:"raw"`
-	Patch      Optional[rule]       `json:"patch"`
-	PatchAt    Optional[*time.Time] `json:"patch_at"`
-	Ignored    string               `json:"-"`
-	unexported string               //nolint:unused // must not be reachable
+	Title      string                     `json:"title"`
+	Count      int                        `json:"count"`
+	Size       uint8                      `json:"size"`
+	Rate       float64                    `json:"rate"`
+	On         *bool                      `json:"on"`
+	Tags       []string                   `json:"tags"`
+	Rule       *rule                      `json:"recurrence"`
+	Rules      []rule                     `json:"rules"`
+	At         *time.Time                 `json:"at"`
+	Labels     map[string]rule            `json:"labels"`
+	Free       any                        `json:"free"`
+	Raw        json.RawMessage            `json:"raw"`
+	Patch      optional.Field[rule]       `json:"patch"`
+	PatchAt    optional.Field[*time.Time] `json:"patch_at"`
+	Ignored    string                     `json:"-"`
+	unexported string                     //nolint:unused // must not be reachable
 }
 
-func TestStrictJSONTakesWhatItUnderstands(t *testing.T) {
+func TestStrictJSONAcceptsValidDocuments(t *testing.T) {
 	var got request
 	body := `{"note":"n","title":"Grüße \ud83d\ude00","count":-3,"size":200,"rate":1.5,"on":true,"tags":["a","b"],
 		"recurrence":{"rrule":"FREQ=DAILY"},"rules":[{"rrule":"x","anchor":"y"}],"at":"2026-03-01T09:00:00Z",
@@ -57,7 +59,7 @@ func TestStrictJSONTakesWhatItUnderstands(t *testing.T) {
 		base: base{"n"}, Title: "Grüße 😀", Count: -3, Size: 200, Rate: 1.5, On: &on, Tags: []string{"a", "b"},
 		Rule: &rule{RRule: "FREQ=DAILY"}, Rules: []rule{{"x", "y"}}, At: &at, Labels: map[string]rule{"l": {RRule: "z"}},
 		Free: map[string]any{"any": []any{map[string]any{"thing": 1.0}}}, Raw: json.RawMessage(`{"k":9007199254740993}`),
-		Patch: Optional[rule]{Set: true, Value: rule{RRule: "p"}}, PatchAt: Optional[*time.Time]{Set: true, Null: true},
+		Patch: optional.Field[rule]{Set: true, Value: rule{RRule: "p"}}, PatchAt: optional.Field[*time.Time]{Set: true, Null: true},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -139,7 +141,7 @@ func TestNestingHasALimitOnBothSides(t *testing.T) {
 		return []byte(`{"free":` + strings.Repeat("[", n-1) + strings.Repeat("]", n-1) + `}`)
 	}
 	if err := UnmarshalStrict(nested(maxDepth+1), &request{}); err != nil { // the body itself is no nesting
-		t.Errorf("%d deep: got %v, want it taken", maxDepth, err)
+		t.Errorf("%d deep: got %v, want it accepted", maxDepth, err)
 	}
 	var e *Error
 	if err := UnmarshalStrict(nested(maxDepth+2), &request{}); !errors.As(err, &e) || e.Code != CodeInvalid {

@@ -1,11 +1,12 @@
 package httpx
 
 import (
-	"errors"
 	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	sharedmetrics "github.com/taskwire/taskwire/pkg/platform/metrics"
 )
 
 type metrics struct {
@@ -16,14 +17,14 @@ type metrics struct {
 
 func newMetrics(r prometheus.Registerer) *metrics {
 	return &metrics{
-		requests: register(r, prometheus.NewCounterVec(prometheus.CounterOpts{
+		requests: sharedmetrics.Register(r, prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "http_requests_total", Help: "Requests answered, by route pattern.",
 		}, []string{"method", "route", "status"})),
-		duration: register(r, prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		duration: sharedmetrics.Register(r, prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "http_request_duration_seconds", Help: "Time from the headers of a request to the end of its handler.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"method", "route"})),
-		inFlight: register(r, prometheus.NewGauge(prometheus.GaugeOpts{
+		inFlight: sharedmetrics.Register(r, prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "http_requests_in_flight", Help: "Requests that are being handled.",
 		})),
 	}
@@ -32,22 +33,4 @@ func newMetrics(r prometheus.Registerer) *metrics {
 func (m *metrics) observe(method, route string, status int, took time.Duration) {
 	m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Inc()
 	m.duration.WithLabelValues(method, route).Observe(took.Seconds())
-}
-
-// register registers c, or returns the one that an engine of the same process has registered before.
-func register[T prometheus.Collector](r prometheus.Registerer, c T) T {
-	if r == nil {
-		return c
-	}
-	err := r.Register(c)
-	var already prometheus.AlreadyRegisteredError
-	if errors.As(err, &already) {
-		if same, ok := already.ExistingCollector.(T); ok {
-			return same
-		}
-	}
-	if err != nil {
-		panic(err) // two different metrics of one name: a mistake in the program
-	}
-	return c
 }

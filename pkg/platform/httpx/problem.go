@@ -13,7 +13,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Problem is the document of RFC 9457 that every error is answered with.
+// Problem is the problem document (RFC 9457) of an error.
 type Problem struct {
 	Type    string       `json:"type"`
 	Title   string       `json:"title"`
@@ -23,20 +23,20 @@ type Problem struct {
 	TraceID string       `json:"trace_id,omitempty"`
 }
 
-// logKey is where the engine leaves its logger for WriteError.
+// logKey is the context key of the engine's logger.
 const logKey = "taskwire.log"
 
-// Wrap turns a handler that returns an error into a gin handler. A handler that has answered returns nil.
+// Wrap makes a gin handler of a handler that returns an error. A handler that has written its answer returns nil.
 func Wrap(h func(*gin.Context) error) gin.HandlerFunc {
 	return func(c *gin.Context) { WriteError(c, h(c)) }
 }
 
-// statusClientGone is what a request counts as whose client left before its answer; nobody reads it (nginx's number).
+// statusClientGone is the status in metrics and logs of a request whose client closed the connection, as in nginx.
 const statusClientGone = 499
 
-// WriteError answers with the problem document of err and ends the chain; nil does nothing. What is the service's own
-// fault is logged here, once. A client that has gone gets nothing, and is no error of ours. When a part of the answer is
-// sent already the connection is cut, because a body that ended in the usual way would look whole.
+// WriteError answers with the problem document of err, logs it, and ends the chain of handlers. It does nothing for nil.
+// A request whose client closed the connection is not an error. When a part of the answer was sent already, WriteError
+// closes the connection: otherwise the answer would look complete.
 func WriteError(c *gin.Context, err error) {
 	if err == nil {
 		return
@@ -44,7 +44,7 @@ func WriteError(c *gin.Context, err error) {
 	ctx := c.Request.Context()
 	c.Abort()
 	if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
-		err = ctx.Err() // its transaction was rolled back for that, before the commit could say so itself
+		err = ctx.Err() // the end of ctx rolled the transaction back, so the commit reports ErrTxDone
 	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		c.Status(statusClientGone)
@@ -59,7 +59,7 @@ func WriteError(c *gin.Context, err error) {
 	detail, wait := e.Message, e.RetryAfter
 	switch e.Code {
 	case CodeInternal:
-		detail = internalDetail // also where a program made an Error of it with a text of its own
+		detail = internalDetail // even when the Error has another message
 	case CodeUnauthorized:
 		c.Header("WWW-Authenticate", "Bearer")
 	case CodeUnavailable, CodeTooManyRequests:
@@ -78,7 +78,7 @@ func WriteError(c *gin.Context, err error) {
 	})
 }
 
-// ProblemOf is the document that WriteError answers err with, for an answer that has several.
+// ProblemOf returns the document that WriteError would answer with, for an answer that contains several.
 func ProblemOf(ctx context.Context, err error) Problem {
 	e := classify(err)
 	kind, detail := kinds[e.Code], e.Message
@@ -102,7 +102,7 @@ func logError(c *gin.Context, e *Error, status int) {
 	logOf(c).Log(c.Request.Context(), level, "request failed", "method", c.Request.Method, "route", c.FullPath(), "status", status, "error", e.Error())
 }
 
-// logOf is the engine's logger, or the process's on a route without Middleware.
+// logOf returns the engine's logger, or the process's on a route without Middleware.
 func logOf(c *gin.Context) *slog.Logger {
 	if log, ok := c.Value(logKey).(*slog.Logger); ok {
 		return log

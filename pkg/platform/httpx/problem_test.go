@@ -23,7 +23,7 @@ import (
 	"github.com/taskwire/taskwire/testkit/logtest"
 )
 
-// secret stands in for what must reach the log and never a client.
+// secret must be logged and never sent to a client.
 const secret = "hunter2"
 
 type passing bool
@@ -53,7 +53,7 @@ func TestOneMapFromErrorToStatus(t *testing.T) {
 		{"gone", Gone("Too old."), 410, "gone", "Too old.", ""},
 		{"precondition", PreconditionFailed("Stale."), 412, "precondition-failed", "Stale.", ""},
 		{"too large", &Error{Code: CodeTooLarge, Err: cause}, 413, "too-large", "", ""},
-		{"the body's limit", fmt.Errorf("read: %w", &http.MaxBytesError{Limit: 1}), 413, "too-large", "The body is larger than this service takes.", ""},
+		{"the body's limit", fmt.Errorf("read: %w", &http.MaxBytesError{Limit: 1}), 413, "too-large", "The body is larger than this service accepts.", ""},
 		{"media type", &Error{Code: CodeUnsupportedMedia}, 415, "unsupported-media-type", "", ""},
 		{"too many", TooManyRequests("Slow down.", 1500*time.Millisecond), 429, "too-many-requests", "Slow down.", "2"},
 		{"too many without a time", TooManyRequests("Slow down.", 0), 429, "too-many-requests", "Slow down.", "2"},
@@ -138,7 +138,7 @@ func TestAPanicIsA500AndALogLineWithItsStack(t *testing.T) {
 	}
 }
 
-// TestAnErrorInTheMiddleOfAnAnswerCutsIt would see a body that looks whole if the handler's end were the body's.
+// Without the cut, the body would look complete.
 func TestAnErrorInTheMiddleOfAnAnswerCutsIt(t *testing.T) {
 	for name, h := range map[string]func(*gin.Context) error{
 		"error": func(*gin.Context) error { return errors.New(secret) },
@@ -185,9 +185,8 @@ func problemOf(t *testing.T, w *httptest.ResponseRecorder) Problem {
 	return p
 }
 
-// TestATransactionThatEndedWithItsRequestIsNoFaultOfOurs: database/sql rolls it back when the context ends, and then the
-// commit says no more than that it is over.
-func TestATransactionThatEndedWithItsRequestIsNoFaultOfOurs(t *testing.T) {
+// database/sql rolls a transaction back when its context ends. The commit then returns only ErrTxDone.
+func TestATransactionThatEndsWithItsRequestIsNoError(t *testing.T) {
 	gone, leave := context.WithCancel(t.Context())
 	leave()
 	late, cancel := context.WithDeadline(t.Context(), time.Now())

@@ -76,6 +76,9 @@ func (q *Query) Err() error {
 	return q.err
 }
 
+// IgnoreUnknown makes Err accept parameters that were not read: for callers that may be of a newer version.
+func (q *Query) IgnoreUnknown() { q.values = nil }
+
 // Texts returns all values of a parameter that may be given up to most times.
 func (q *Query) Texts(name string, most int) []string {
 	values := q.values[name]

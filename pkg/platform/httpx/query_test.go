@@ -140,6 +140,15 @@ func TestOnlyTheFirstProblemIsReported(t *testing.T) {
 	}
 }
 
+func TestUnknownParametersCanBeIgnored(t *testing.T) {
+	q := queryOf("limit=2&unknown=1")
+	limit := q.Limit(50, 200)
+	q.IgnoreUnknown()
+	if err := q.Err(); err != nil || limit != 2 {
+		t.Errorf("got %d, %v, want 2 and no error", limit, err)
+	}
+}
+
 // FuzzQuery checks that no query string makes the reader panic or pass values that it promises to refuse.
 func FuzzQuery(f *testing.F) {
 	f.Add("limit=1&color=red,blue&at=2030-01-31T15:04:05Z&uuid=01890a5d-ac96-774b-bcce-b302099a8057")

@@ -11,21 +11,22 @@ import (
 )
 
 const (
-	// readHeaderTimeout frees a connection from a client that sends its headers byte by byte.
+	// readHeaderTimeout closes the connection of a client that sends its headers byte by byte.
 	readHeaderTimeout = 5 * time.Second
-	// readTimeout is for the whole request: 1 MiB from a slow phone.
+	// readTimeout bounds the whole request. A slow phone can send 1 MiB within it.
 	readTimeout = 30 * time.Second
-	// writeTimeout is for the whole answer. A handler that streams for longer moves it with http.ResponseController.
+	// writeTimeout bounds the whole answer. A handler that streams for longer extends it with http.ResponseController.
 	writeTimeout = 60 * time.Second
-	// idleTimeout is above that of the usual load balancers (60 s), so that they close first and never meet a closed one.
+	// idleTimeout is longer than that of the usual load balancers (60 s), so that they never use a connection that the
+	// server has just closed.
 	idleTimeout = 120 * time.Second
-	// maxHeaderBytes holds a token, a traceparent and a browser's usual headers several times over.
+	// maxHeaderBytes is several times the size of a token, a traceparent and a browser's usual headers.
 	maxHeaderBytes = 32 << 10
 )
 
-// Serve listens on addr and serves until ctx ends. Then it takes no new connection and waits for the running requests,
-// shutdownTimeout at most; requests that run longer are cut, which is an error. Hijacked connections (WebSockets) are
-// their owner's to close.
+// Serve listens on addr and serves until ctx ends. Then it accepts no new connections and waits for the running
+// requests. It returns an error when it has to cut requests after shutdownTimeout. The owner of a hijacked connection
+// (WebSocket) must close it.
 func Serve(ctx context.Context, addr string, h http.Handler, log *slog.Logger, shutdownTimeout time.Duration) error {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
@@ -34,10 +35,10 @@ func Serve(ctx context.Context, addr string, h http.Handler, log *slog.Logger, s
 	return ServeListener(ctx, l, h, log, shutdownTimeout)
 }
 
-// patience is how long a server waits for a client.
+// patience holds the times that a server waits for a client.
 type patience struct{ readHeader, read, write, idle time.Duration }
 
-// ServeListener is Serve on a listener that is open already. It closes it.
+// ServeListener serves on an open listener, like Serve, and closes it.
 func ServeListener(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger, shutdownTimeout time.Duration) error {
 	return serve(ctx, l, h, log, shutdownTimeout, patience{readHeaderTimeout, readTimeout, writeTimeout, idleTimeout})
 }
@@ -50,7 +51,7 @@ func serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger
 		WriteTimeout:      p.write,
 		IdleTimeout:       p.idle,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // what clients do wrong with their connections
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // mistakes of clients with their connections
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Serve(l) }()

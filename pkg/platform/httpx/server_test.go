@@ -13,7 +13,7 @@ import (
 
 var discard = slog.New(slog.DiscardHandler)
 
-func TestOnShutdownRunningRequestsAreAnsweredAndNewOnesAreNotTaken(t *testing.T) {
+func TestShutdownAnswersRunningRequestsAndRefusesNewOnes(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -60,7 +60,7 @@ func TestOnShutdownRunningRequestsAreAnsweredAndNewOnesAreNotTaken(t *testing.T)
 	}
 }
 
-func TestRequestsThatOutlastTheShutdownAreCutAndThatIsAnError(t *testing.T) {
+func TestCuttingRequestsAtShutdownIsAnError(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -13,10 +13,10 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// quick is a server's patience, cut short so that a test need not wait for it.
+// quick holds short timeouts, so that the tests are fast.
 var quick = patience{readHeader: 150 * time.Millisecond, read: 300 * time.Millisecond, write: 400 * time.Millisecond, idle: 200 * time.Millisecond}
 
-// impatient serves an engine with quick patience and returns its address.
+// impatient serves an engine with the timeouts of quick and returns its address.
 func impatient(t *testing.T, engine http.Handler) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -48,8 +48,8 @@ func echo() http.Handler {
 	return engine
 }
 
-// trickle sends the texts one by one, slowly, and returns what the server answered until it closed the connection, and
-// after how long. It gives up after ten seconds.
+// trickle sends the texts slowly, one by one. It returns the server's answer until the connection was closed, and how long
+// that took. It gives up after ten seconds.
 func trickle(t *testing.T, addr, start, drop string, every time.Duration) (string, time.Duration) {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)
@@ -82,7 +82,7 @@ func trickle(t *testing.T, addr, start, drop string, every time.Duration) (strin
 	return string(said), time.Since(begin)
 }
 
-func TestClientsThatSendSlowlyAreLetGo(t *testing.T) {
+func TestClientsThatSendSlowlyAreDisconnected(t *testing.T) {
 	addr := impatient(t, echo())
 	for _, tc := range []struct {
 		name, start, drop, want string
@@ -107,7 +107,7 @@ func TestClientsThatSendSlowlyAreLetGo(t *testing.T) {
 	}
 }
 
-func TestAClientThatDoesNotReadItsAnswerIsLetGo(t *testing.T) {
+func TestAClientThatDoesNotReadIsDisconnected(t *testing.T) {
 	ended := make(chan error, 1)
 	addr := impatient(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		var err error
@@ -131,7 +131,6 @@ func TestAClientThatDoesNotReadItsAnswerIsLetGo(t *testing.T) {
 	}
 }
 
-// TestASlowClientThatIsFastEnoughIsServed is the other side of the limits.
 func TestASlowClientThatIsFastEnoughIsServed(t *testing.T) {
 	addr := impatient(t, echo())
 	conn, err := net.Dial("tcp", addr)

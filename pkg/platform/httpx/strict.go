@@ -13,11 +13,11 @@ import (
 	"time"
 )
 
-// maxDepth is more than any of our documents has, and far less than what costs anything.
+// maxDepth bounds the nesting of a document. Ours are nested far less, and 32 levels cost little.
 const maxDepth = 32
 
-// walker reads a document token by token beside the type that it is for. encoding/json alone takes doubled keys,
-// names in any case, and reports an unknown field without its path.
+// walker reads a document token by token and compares it with the type that it is decoded into. encoding/json accepts
+// duplicate keys and names in any case, and reports an unknown field without its path.
 type walker struct {
 	body []byte
 	dec  *json.Decoder
@@ -39,7 +39,7 @@ func walk(body []byte, dst reflect.Type) error {
 	return nil
 }
 
-// value reads one value. t is nil where the type says nothing about what is inside.
+// value reads one value. t is nil when the type accepts any value.
 func (w *walker) value(t reflect.Type, path string, depth int) error {
 	if depth > maxDepth {
 		return Invalid(path, fmt.Sprintf("is nested more than %d deep.", maxDepth))
@@ -79,7 +79,7 @@ func (w *walker) object(t reflect.Type, path string, depth int) error {
 			fields = fieldsOf(t)
 		case reflect.Map:
 			elem = shape(t.Elem())
-		default: // json.Unmarshal says that it is of the wrong type
+		default: // json.Unmarshal reports the wrong type
 		}
 	}
 	seen := map[string]bool{}
@@ -94,7 +94,7 @@ func (w *walker) object(t reflect.Type, path string, depth int) error {
 			return Invalid(path, "has a name with a NUL character.")
 		}
 		if seen[key] {
-			return Invalid(at, "is there twice.")
+			return Invalid(at, "is given twice.")
 		}
 		seen[key] = true
 		child := elem
@@ -135,7 +135,7 @@ func (w *walker) syntax(err error) error {
 	return &Error{Code: CodeInvalid, Message: fmt.Sprintf("The body is not valid JSON, at byte %d.", w.dec.InputOffset()), Err: err}
 }
 
-// try decodes the value of a type that decodes itself, only to find out here, where the path is known, whether it can.
+// try decodes the value of a type that decodes itself, to report an error with its path.
 func (w *walker) try(t reflect.Type, path string, raw []byte) error {
 	raw = bytes.TrimLeft(raw, " \t\r\n:,")
 	err := json.Unmarshal(raw, reflect.New(t).Interface())
@@ -156,15 +156,15 @@ func (w *walker) try(t reflect.Type, path string, raw []byte) error {
 	}
 }
 
-// shape is t without pointers and Optional.
+// shape returns t without pointers and optional.Field.
 func shape(t reflect.Type) reflect.Type {
 	for t != nil {
 		if t.Kind() == reflect.Pointer {
 			t = t.Elem()
 			continue
 		}
-		if o, ok := reflect.Zero(t).Interface().(interface{ jsonType() reflect.Type }); ok {
-			t = o.jsonType()
+		if o, ok := reflect.Zero(t).Interface().(interface{ ValueType() reflect.Type }); ok {
+			t = o.ValueType()
 			continue
 		}
 		break
@@ -177,7 +177,7 @@ var (
 	textUnmarshaler = reflect.TypeFor[interface{ UnmarshalText([]byte) error }]()
 )
 
-// decodesItself tells whether t has its own way with its JSON.
+// decodesItself reports whether t implements json.Unmarshaler or encoding.TextUnmarshaler.
 func decodesItself(t reflect.Type) bool {
 	p := reflect.PointerTo(t)
 	return t.Kind() != reflect.Interface && t != reflect.TypeFor[json.RawMessage]() && (p.Implements(unmarshaler) || p.Implements(textUnmarshaler))
@@ -185,7 +185,7 @@ func decodesItself(t reflect.Type) bool {
 
 var fieldCache sync.Map // reflect.Type → map[string]reflect.Type
 
-// fieldsOf is what a struct takes, by the exact name in JSON.
+// fieldsOf returns the fields of a struct by their exact names in JSON.
 func fieldsOf(t reflect.Type) map[string]reflect.Type {
 	if m, ok := fieldCache.Load(t); ok {
 		return m.(map[string]reflect.Type) // only this function stores

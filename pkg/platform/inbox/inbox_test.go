@@ -28,7 +28,7 @@ func newDB(t *testing.T) *gorm.DB {
 	}
 	defer func() { _ = postgres.Close(owner) }()
 	for _, sql := range []string{
-		"CREATE TABLE effect (event_id uuid)", // no key: a second effect would show
+		"CREATE TABLE effect (event_id uuid)", // without a key, so that a second effect shows
 		"GRANT SELECT, INSERT ON effect TO notifications_app",
 	} {
 		if err := owner.Exec(sql).Error; err != nil {
@@ -38,7 +38,7 @@ func newDB(t *testing.T) *gorm.DB {
 	return db.Gorm
 }
 
-// effect is what a consumer does with an event.
+// effect returns the effect of an event: a row.
 func effect(id string) func(tx *gorm.DB) error {
 	return func(tx *gorm.DB) error { return tx.Exec("INSERT INTO effect VALUES (?)", id).Error }
 }
@@ -103,7 +103,7 @@ func TestConcurrentDuplicatesHaveOneEffect(t *testing.T) {
 	}
 }
 
-// TestADuplicateWaitsForTheFirst: whether the first one commits decides what the second one is.
+// TestADuplicateWaitsForTheFirst: the second delivery is a duplicate when the first commits, and does the work otherwise.
 func TestADuplicateWaitsForTheFirst(t *testing.T) {
 	t.Parallel()
 	failed := errors.New("the first one fails")
@@ -163,7 +163,7 @@ func waitForLock(t *testing.T, db *gorm.DB) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatal("nobody waits for a lock")
+			t.Fatal("no session waits for a lock")
 		}
 	}
 }
@@ -203,7 +203,7 @@ func TestAPanicLeavesTheEventUnhandled(t *testing.T) {
 	}
 }
 
-// TestACrashBeforeTheCommitLeavesItUnhandled: the server ends the session, as it does when the process dies.
+// TestACrashBeforeTheCommitLeavesItUnhandled lets the server end the session, as when the process dies.
 func TestACrashBeforeTheCommitLeavesItUnhandled(t *testing.T) {
 	t.Parallel()
 	db := newDB(t)

@@ -18,7 +18,7 @@ func TestOnlyIDsOfEndedWritersAreDecided(t *testing.T) {
 		want    int64
 	}
 	for name, observations := range map[string][]observation{
-		"nobody writes":               {{10, set(), 10}, {25, set(), 25}},
+		"no writers":                  {{10, set(), 10}, {25, set(), 25}},
 		"one ends, another begins":    {{10, set("a"), 0}, {20, set("b"), 10}, {30, set("c"), 20}},
 		"one stays":                   {{10, set("a"), 0}, {20, set("a", "b"), 0}, {90, set("a", "c"), 0}, {95, set("d"), 10}, {99, set("e"), 95}},
 		"one stays, then none":        {{10, set("a"), 0}, {20, set("a"), 0}, {30, set(), 30}},

@@ -47,8 +47,15 @@ type Secrets map[string]string
 // Load reads the secret appID from the store base.SecretStore. It tries for at most five seconds, then reads
 // base.SecretsFile and logs one warning. That file is JSON of the form {"APP":{"key":"value"}}, or a folder with a file
 // for each key of the app's secret, as Kubernetes mounts it. When both fail, the error gives both reasons. A secret
-// without keys is valid.
+// without keys is valid. When base.SecretStore is empty, Load reads only the file: tests have no store to wait for.
 func Load(ctx context.Context, store Getter, base config.Base, appID string, log *slog.Logger) (Secrets, error) {
+	if base.SecretStore == "" {
+		secret, err := fromCopy(base.SecretsFile, appID)
+		if err != nil {
+			return nil, fmt.Errorf("secrets of %s: the file %s gives none: %w", appID, base.SecretsFile, err)
+		}
+		return secret, nil
+	}
 	secret, storeErr := fromStore(ctx, store, base.SecretStore, appID)
 	if storeErr == nil {
 		return secret, nil

@@ -24,7 +24,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// hidden stands in every value, and must stand nowhere else.
+// hidden is part of every value and must not appear in errors and logs.
 const hidden = "hunter2"
 
 type getter func(ctx context.Context, store, name string) (map[string]string, error)
@@ -50,7 +50,7 @@ func base(file string) config.Base {
 	return config.Base{SecretStore: "kubernetes-secrets", SecretsFile: file}
 }
 
-func TestTheStoreIsAskedFirstForTheAppsOwnSecret(t *testing.T) {
+func TestTheStoreIsReadFirst(t *testing.T) {
 	want := map[string]string{"database-url": hidden}
 	var log bytes.Buffer
 	got, err := Load(t.Context(), getter(func(_ context.Context, store, name string) (map[string]string, error) {
@@ -79,7 +79,7 @@ func TestASecretWithoutKeysIsASecret(t *testing.T) {
 	})
 }
 
-func TestTheCopyIsTakenWithOneWarningAfterFiveSecondsWithoutTheStore(t *testing.T) {
+func TestAfterFiveSecondsTheCopyIsUsedWithOneWarning(t *testing.T) {
 	for name, store := range map[string]getter{
 		"refused": fails,
 		"hangs": func(ctx context.Context, _, _ string) (map[string]string, error) {
@@ -107,6 +107,21 @@ func TestTheCopyIsTakenWithOneWarningAfterFiveSecondsWithoutTheStore(t *testing.
 	}
 }
 
+func TestWithoutAStoreOnlyTheFileIsRead(t *testing.T) {
+	store := getter(func(context.Context, string, string) (map[string]string, error) {
+		t.Error("the store was read")
+		return nil, nil
+	})
+	without := func(file string) config.Base { return config.Base{SecretsFile: file} }
+	got, err := Load(t.Context(), store, without(writeFile(t, `{"audit":{"database-url":"`+hidden+`"}}`)), "audit", nil)
+	if err != nil || !maps.Equal(got, Secrets{"database-url": hidden}) {
+		t.Errorf("got %v, %v, want the secret of the file", got, err)
+	}
+	if _, err := Load(t.Context(), store, without("/nowhere"), "audit", nil); err == nil || !strings.Contains(err.Error(), "/nowhere") {
+		t.Errorf("got %v, want an error that names the file", err)
+	}
+}
+
 // mounted is a folder as Kubernetes mounts a Secret: links to a hidden folder, which is a link itself.
 func mounted(t *testing.T, values map[string]string) string {
 	t.Helper()
@@ -123,7 +138,7 @@ func mounted(t *testing.T, values map[string]string) string {
 	return dir
 }
 
-func TestTheCopyMayBeASecretThatKubernetesMounted(t *testing.T) {
+func TestTheCopyMayBeAMountedKubernetesSecret(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		want := map[string]string{"database-url": hidden, "cursor-key": strings.Repeat("k", maxFileBytes)}
 		got, err := Load(t.Context(), getter(fails), base(mounted(t, want)), "audit", nil)
@@ -140,7 +155,7 @@ func TestTheCopyMayBeASecretThatKubernetesMounted(t *testing.T) {
 	})
 }
 
-func TestASidecarThatComesLateIsWaitedFor(t *testing.T) {
+func TestLoadWaitsForALateSidecar(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
 		late := getter(func(context.Context, string, string) (map[string]string, error) {
@@ -195,7 +210,7 @@ func TestAnErrorNamesTheStoreAndTheFileAndNoValue(t *testing.T) {
 	}
 }
 
-func TestAServiceThatIsToldToStopDoesNotGoOnWithTheCopy(t *testing.T) {
+func TestAStoppedServiceDoesNotReadTheCopy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
@@ -235,7 +250,7 @@ func TestSecretsPrintAsTheirKeys(t *testing.T) {
 	}
 }
 
-func TestSecretsFromARealSidecarAndFromTheCopyWhenThereIsNone(t *testing.T) {
+func TestSecretsComeFromARealSidecarOrFromTheCopy(t *testing.T) {
 	want := map[string]string{"database-url": "postgres://u:p@h/audit", "checkpoint-signing-key": "PRIVATE+KEY+x"}
 	s := sidecar.Start(t, sidecar.Config{AppID: "audit", Resources: map[string]string{
 		"secrets": sidecar.Secrets(t, map[string]map[string]string{"audit": want, "websocket": {}}),

@@ -114,7 +114,7 @@ func TestWaitingForASidecarEndsWithTheService(t *testing.T) {
 	})
 }
 
-// ask runs a service with arguments, and returns its exit status and output.
+// ask runs a service with arguments and returns its exit status and output.
 func ask(t *testing.T, env []string, args ...string) (int, string) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], args...)

@@ -1,10 +1,11 @@
 package subscribe
 
 import (
-	"errors"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	sharedmetrics "github.com/taskwire/taskwire/pkg/platform/metrics"
 )
 
 // outcome is how a delivery ended. It is a metric's label and a log attribute.
@@ -28,18 +29,18 @@ type metrics struct {
 
 func newMetrics(r prometheus.Registerer) *metrics {
 	return &metrics{
-		deliveries: register(r, prometheus.NewCounterVec(prometheus.CounterOpts{
+		deliveries: sharedmetrics.Register(r, prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "subscribe_deliveries_total", Help: "Deliveries by topic, or input binding, and how they ended.",
 		}, []string{"topic", "outcome"})),
-		duration: register(r, prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		duration: sharedmetrics.Register(r, prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "subscribe_delivery_duration_seconds", Help: "Time from a delivery to its answer.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 15},
 		}, []string{"topic"})),
-		age: register(r, prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		age: sharedmetrics.Register(r, prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "subscribe_event_age_seconds", Help: "Age of an event at the end of its successful delivery.",
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200},
 		}, []string{"topic"})),
-		unauthorized: register(r, prometheus.NewCounter(prometheus.CounterOpts{
+		unauthorized: sharedmetrics.Register(r, prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "subscribe_unauthorized_total", Help: "Requests without the app API token.",
 		})),
 	}
@@ -62,22 +63,4 @@ func (m *metrics) observeAge(topic string, made, taken time.Time) {
 func (m *metrics) observe(topic string, o outcome, took time.Duration) {
 	m.deliveries.WithLabelValues(topic, string(o)).Inc()
 	m.duration.WithLabelValues(topic).Observe(took.Seconds())
-}
-
-// register registers c, or returns the collector that another server of the process has registered under its name.
-func register[T prometheus.Collector](r prometheus.Registerer, c T) T {
-	if r == nil {
-		return c
-	}
-	err := r.Register(c)
-	var already prometheus.AlreadyRegisteredError
-	if errors.As(err, &already) {
-		if same, ok := already.ExistingCollector.(T); ok {
-			return same
-		}
-	}
-	if err != nil {
-		panic(err) // two different metrics have one name: a mistake in the program
-	}
-	return c
 }

@@ -2,14 +2,13 @@
 //
 // Promises:
 //
-//   - A log line is one JSON object with time, level, msg and service, and with trace_id and span_id where the context
-//     that it is logged with has a trace. Logs, metrics and traces share these keys: event_id, task_id, user_id,
-//     trace_id.
-//   - The registry holds the Go, process and build-info collectors and taskwire_build_info, whose labels say which build
-//     runs, and belongs to this service alone: nothing is registered with the process-wide default.
+//   - A log line is one JSON object with time, level, msg and service. It has trace_id and span_id when its context has a
+//     trace. Logs, metrics and traces share the keys event_id, task_id, user_id and trace_id.
+//   - The registry belongs to this service: nothing is registered with the default of the process. It holds the Go,
+//     process and build-info collectors and taskwire_build_info, whose labels name the build.
 //   - W3C trace context (traceparent) is always read and passed on. Spans are recorded and sent only when an OTLP
-//     endpoint is set; a collector that is away costs nothing but its spans.
-//   - Shutdown sends what is buffered and leaves no goroutine behind.
+//     endpoint is set. When the collector is unavailable, only its spans are lost.
+//   - Shutdown sends what is buffered and ends all goroutines.
 package telemetry
 
 import (
@@ -34,10 +33,10 @@ import (
 	"github.com/taskwire/taskwire/pkg/platform/buildinfo"
 )
 
-// exportTimeout bounds one export, so that a collector that hangs cannot hold back the shutdown.
+// exportTimeout bounds one export, so that a collector that hangs cannot delay the shutdown.
 const exportTimeout = 5 * time.Second
 
-// Telemetry is what Start made.
+// Telemetry is the result of Start.
 type Telemetry struct {
 	Log      *slog.Logger
 	Registry *prometheus.Registry
@@ -45,9 +44,9 @@ type Telemetry struct {
 	provider *trace.TracerProvider // nil without an OTLP endpoint
 }
 
-// Start makes the logger, which writes to w from level (debug, info, warn, error) on, the registry, and, where otlp is
-// the URL of a collector (OTLP over HTTP, such as http://localhost:4318), the trace exporter. It sets OpenTelemetry's
-// process-wide propagator and provider, so it is called once, in main.
+// Start makes the logger and the registry. The logger writes lines of level (debug, info, warn, error) and above to w.
+// When otlp is the URL of a collector (OTLP over HTTP, such as http://localhost:4318), traces are exported to it. Start
+// sets OpenTelemetry's propagator and provider of the process, so it is called once.
 func Start(ctx context.Context, service, level, otlp string, w io.Writer) (*Telemetry, error) {
 	var min slog.Level
 	if err := min.UnmarshalText([]byte(level)); err != nil {
@@ -80,14 +79,14 @@ func Start(ctx context.Context, service, level, otlp string, w io.Writer) (*Tele
 		return nil, fmt.Errorf("telemetry: trace exporter: %w", err)
 	}
 	t.provider = trace.NewTracerProvider(
-		trace.WithBatcher(exporter, trace.WithExportTimeout(exportTimeout)), // drops spans when its queue is full; never blocks
+		trace.WithBatcher(exporter, trace.WithExportTimeout(exportTimeout)), // drops spans when its queue is full, and never blocks
 		trace.WithResource(resource.NewSchemaless(attribute.String("service.name", service))),
 	)
 	otel.SetTracerProvider(t.provider)
 	return t, nil
 }
 
-// buildInfo is always 1; its labels are the news.
+// buildInfo is always 1. Its labels name the build.
 func buildInfo(service string) prometheus.Collector {
 	build := buildinfo.Read()
 	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
@@ -96,8 +95,8 @@ func buildInfo(service string) prometheus.Collector {
 	}, func() float64 { return 1 })
 }
 
-// tracesURL is the address that traces go to: OTEL_EXPORTER_OTLP_ENDPOINT names a base, to which the signal's path is
-// added (OpenTelemetry, OTLP exporter specification).
+// tracesURL returns the URL for traces: OTEL_EXPORTER_OTLP_ENDPOINT is a base to which the path of the signal is added
+// (OpenTelemetry, OTLP exporter specification).
 func tracesURL(base string) (string, error) {
 	u, err := url.Parse(base)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {

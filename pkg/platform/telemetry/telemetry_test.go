@@ -53,7 +53,7 @@ func TestALineHasServiceAndTheTraceOfItsContext(t *testing.T) {
 	}
 }
 
-func TestTheLevelIsKeptAndAWrongOneIsRefused(t *testing.T) {
+func TestTheLevelAppliesAndAWrongOneIsRefused(t *testing.T) {
 	tel, b := start(t, "warn", "")
 	tel.Log.Info("quiet")
 	tel.Log.Warn("loud")
@@ -110,7 +110,7 @@ func TestSpansReachTheCollectorAtShutdown(t *testing.T) {
 	}
 }
 
-func TestACollectorThatIsAwayNeitherStopsTheStartNorHoldsBackTheEnd(t *testing.T) {
+func TestAnUnavailableCollectorDelaysNeitherStartNorShutdown(t *testing.T) {
 	tel, b := start(t, "info", "http://127.0.0.1:1")
 	_, span := otel.Tracer("test").Start(t.Context(), "lost")
 	span.End()

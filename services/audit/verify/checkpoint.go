@@ -15,14 +15,14 @@ import (
 // ErrCheckpoint is wrapped when a note is not a checkpoint of this log.
 var ErrCheckpoint = errors.New("not a checkpoint")
 
-// Checkpoint is the head of the tree: what the log commits to.
+// Checkpoint is the head of the tree, to which the log commits.
 type Checkpoint struct {
 	Origin string
 	Size   int64
 	Root   tlog.Hash
 }
 
-// Text is the checkpoint's three lines, which the log signs.
+// Text returns the checkpoint's three lines, which the log signs.
 func (c Checkpoint) Text() string {
 	return c.Origin + "\n" + strconv.FormatInt(c.Size, 10) + "\n" + c.Root.String() + "\n"
 }
@@ -36,7 +36,8 @@ func (c Checkpoint) Sign(signer note.Signer) ([]byte, error) {
 	return signed, nil
 }
 
-// OpenCheckpoint reads a signed checkpoint and checks that the key vkey (note format) signed it, for its own origin.
+// OpenCheckpoint parses a signed checkpoint. It checks that the key vkey (note format) signed it and that the origin is
+// the name of the key.
 func OpenCheckpoint(signed []byte, vkey string) (Checkpoint, error) {
 	verifier, err := note.NewVerifier(vkey)
 	if err != nil {
@@ -72,8 +73,8 @@ func parseCheckpoint(text string) (Checkpoint, error) {
 	return Checkpoint{Origin: lines[0], Size: size, Root: root}, nil
 }
 
-// VerifierKey derives the public key (note format) from a signer key of note.GenerateKey, so that the log can publish
-// it without a second setting that could disagree.
+// VerifierKey derives the public key (note format) from a signer key of note.GenerateKey, so that the log needs no second
+// setting, which could be wrong.
 func VerifierKey(skey string) (string, error) {
 	const ed25519Key = 1 // the algorithm byte of the note format
 	parts := strings.Split(skey, "+")

@@ -1,5 +1,5 @@
-// Package verify checks the audit log from the outside, with nothing but a public key: it is the home of the log's
-// public formats, so that what writes them and what verifies them cannot drift apart.
+// Package verify checks the audit log from the outside, with only a public key. It defines the log's public formats, for
+// the code that writes them and the code that verifies them.
 //
 // # Leaf
 //
@@ -10,9 +10,9 @@
 //	LF
 //	<the event's JSON, byte for byte as the audit service received it>
 //
-// Everything else that the API says of an entry (event_id, user_id, task_id, event_type, task_version, seq, actor,
-// occurred_at) is read from that JSON; the position is the leaf's index in the tree. The leaf hash is RFC 6962's:
-// SHA-256(0x00 || leaf); an inner node is SHA-256(0x01 || left || right).
+// The other fields of an entry in the API (event_id, user_id, task_id, event_type, task_version, seq, actor, occurred_at)
+// are read from that JSON. The position is the leaf's index in the tree. The leaf hash is that of RFC 6962:
+// SHA-256(0x00 || leaf). An inner node is SHA-256(0x01 || left || right).
 //
 // # Checkpoint
 //
@@ -21,7 +21,7 @@
 //
 // # Promises
 //
-// A checkpoint that OpenCheckpoint accepts was signed by the log's key. Where Inclusion returns nil, the leaf is at that
-// position of the log that the checkpoint signs. Where Consistency returns nil, the newer checkpoint's log begins with
-// the older one's, entry for entry: nothing was changed, removed or put in between.
+// A checkpoint that OpenCheckpoint accepts was signed by the log's key. When Inclusion returns nil, the leaf is at that
+// position of the log that the checkpoint signs. When Consistency returns nil, the newer checkpoint's log begins with all
+// entries of the older one's: none was changed, removed or inserted.
 package verify

@@ -12,7 +12,7 @@ import (
 const (
 	leafHeader     = "taskwire-audit-entry/v1\n"
 	leafRecordedAt = "recorded_at "
-	// leafTime keeps microseconds, which is what Postgres keeps: a leaf made again from the row is the same leaf.
+	// leafTime has microseconds, the precision of Postgres: a leaf that is made from the stored row is the same leaf.
 	leafTime = "2006-01-02T15:04:05.000000Z"
 )
 
@@ -25,7 +25,7 @@ type Leaf struct {
 	Event      []byte    // the event's JSON as received
 }
 
-// Bytes are the canonical bytes of the leaf.
+// Bytes returns the canonical bytes of the leaf.
 func (l Leaf) Bytes() []byte {
 	b := make([]byte, 0, len(leafHeader)+len(leafRecordedAt)+len(leafTime)+2+len(l.Event))
 	b = append(b, leafHeader...)
@@ -35,10 +35,10 @@ func (l Leaf) Bytes() []byte {
 	return append(b, l.Event...)
 }
 
-// Hash is the leaf's hash in the tree.
+// Hash returns the leaf's hash in the tree.
 func (l Leaf) Hash() tlog.Hash { return tlog.RecordHash(l.Bytes()) }
 
-// ParseLeaf reads a leaf. It accepts only canonical bytes: ParseLeaf(b) and then Bytes gives b again.
+// ParseLeaf parses a leaf. It accepts only canonical bytes: Bytes of the result returns b.
 func ParseLeaf(b []byte) (Leaf, error) {
 	rest, ok := bytes.CutPrefix(b, []byte(leafHeader+leafRecordedAt))
 	if !ok {

@@ -30,7 +30,7 @@ func TestLeafIsCanonical(t *testing.T) {
 	}
 }
 
-func TestParseLeafRefusesWhatIsNotCanonical(t *testing.T) {
+func TestParseLeafRefusesOtherForms(t *testing.T) {
 	for name, in := range map[string]string{
 		"empty":            "",
 		"other version":    "taskwire-audit-entry/v2\nrecorded_at 2026-11-24T08:00:00.120000Z\n\n{}",
@@ -190,7 +190,7 @@ func TestOpenCheckpointRefusesBadText(t *testing.T) {
 	}
 }
 
-func TestVerifierKeyRefusesWhatIsNoSignerKey(t *testing.T) {
+func TestVerifierKeyRefusesOtherKeys(t *testing.T) {
 	for _, skey := range []string{"", "PRIVATE+KEY+log+00000000", "PRIVATE+KEY+log+00000000+AAAA", strings.Repeat("+", 9)} {
 		if got, err := VerifierKey(skey); err == nil {
 			t.Errorf("VerifierKey(%q): got %q, want an error", skey, got)

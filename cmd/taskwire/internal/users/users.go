@@ -15,10 +15,12 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/taskwire/taskwire/pkg/platform/role"
 )
 
 // Roles are those that an account can have.
-var Roles = []string{"user", "auditor"}
+var Roles = role.All()
 
 const (
 	// timeout bounds a command, so that it does not hang on a database that is away.

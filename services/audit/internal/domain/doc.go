@@ -2,14 +2,14 @@
 //
 // # Promises
 //
-//   - Append returns nil only when the event is in the log for good: committed with its place in the tree. It is
-//     idempotent by event_id: the same event again returns nil and adds nothing. Where it returns an error the event may
-//     or may not be in the log; delivering it again is always right.
+//   - Append returns nil only after the event was committed with its place in the tree. It is idempotent by event_id: the
+//     same event again returns nil and adds nothing. After an error the event may or may not be in the log, and it is
+//     always correct to deliver it again.
 //   - Positions are 0-based and have no gaps; a position is the leaf's index in the tree (RFC 6962 hashing through
 //     golang.org/x/mod/sumdb/tlog). An entry and the hashes it adds commit together.
-//   - Nothing is ever updated or deleted. Every checkpoint is consistent with every later one.
-//   - The log keeps the order of arrival. A task's history is ordered by task_version, so an event that arrives late is
-//     still shown where it belongs.
+//   - Nothing is updated or deleted. Every checkpoint is consistent with every later one.
+//   - The log keeps the order of arrival. A task's history is ordered by task_version, so an event that arrives late has
+//     its correct place there.
 //
-// The leaf and the checkpoint are defined in package verify, which an auditor runs without this service.
+// Package verify defines the leaf and the checkpoint. An auditor runs it without this service.
 package domain

@@ -12,7 +12,7 @@ import (
 	"github.com/taskwire/taskwire/services/audit/verify"
 )
 
-// ErrUnstorable is wrapped when an event can never be an entry, however often it comes again.
+// ErrUnstorable is wrapped when an event can never be an entry, so that another delivery cannot help.
 var ErrUnstorable = errors.New("event cannot be stored in the audit log")
 
 // Entry is one event in the log.
@@ -31,8 +31,8 @@ type Entry struct {
 	LeafHash    tlog.Hash
 }
 
-// NewEntry makes the entry of an event that was received as raw at the given time. The ids take their one canonical
-// form, so that two spellings of an id are the same event, user or task.
+// NewEntry makes the entry of an event that was received as raw at the given time. Ids are stored in their canonical
+// form, so that two spellings of an id are equal.
 func NewEntry(ev events.TaskEvent, raw []byte, now time.Time) (*Entry, error) {
 	e := &Entry{
 		EventType: string(ev.EventType), TaskVersion: ev.TaskVersion, Seq: ev.Seq, Actor: ev.Actor,
@@ -50,13 +50,13 @@ func NewEntry(ev events.TaskEvent, raw []byte, now time.Time) (*Entry, error) {
 		*id.to = parsed.String()
 	}
 	if e.Actor == "" {
-		e.Actor = e.UserID // the original form has no actor: only the owner could change a task then
+		e.Actor = e.UserID // the original form has no actor: only the owner could change a task
 	}
 	e.LeafHash = tlog.RecordHash(e.Leaf())
 	return e, nil
 }
 
-// Leaf is the exact bytes that the tree hashes.
+// Leaf returns the exact bytes that the tree hashes.
 func (e *Entry) Leaf() []byte {
 	return verify.Leaf{RecordedAt: e.RecordedAt, Event: e.Event}.Bytes()
 }

@@ -12,16 +12,16 @@ import (
 	"github.com/taskwire/taskwire/services/audit/verify"
 )
 
-// ErrNotFound says that the log has no such entry, or none that the caller may see.
+// ErrNotFound is wrapped when the log has no such entry, or none that the caller may see.
 var ErrNotFound = errors.New("no such audit entry")
 
-// SizeError says that a proof was asked for a tree that the log does not have (yet). Field is the parameter that is
-// wrong; Reason is meant for the caller.
+// SizeError reports a proof for a tree that the log does not have (yet). Field is the wrong parameter, and Reason is a
+// text for the caller.
 type SizeError struct{ Field, Reason string }
 
 func (e *SizeError) Error() string { return e.Field + ": " + e.Reason }
 
-// Log is the read side: lists, checkpoints and proofs.
+// Log reads the audit log: lists, checkpoints and proofs.
 type Log struct {
 	reader Reader
 	signer note.Signer
@@ -34,7 +34,7 @@ type Log struct {
 	}
 }
 
-// NewLog makes the read side. skey is the checkpoint key in the signer form of x/mod/sumdb/note; its name is the origin.
+// NewLog makes a Log. skey is the checkpoint key in the signer form of x/mod/sumdb/note; its name is the origin.
 func NewLog(r Reader, skey string) (*Log, error) {
 	signer, err := note.NewSigner(skey)
 	if err != nil {
@@ -47,10 +47,10 @@ func NewLog(r Reader, skey string) (*Log, error) {
 	return &Log{reader: r, signer: signer, vkey: vkey}, nil
 }
 
-// VerifierKey is the public key that checkpoints are verified with, in note format.
+// VerifierKey returns the public key that verifies checkpoints, in note format.
 func (l *Log) VerifierKey() string { return l.vkey }
 
-// Checkpoint signs the log as it is now.
+// Checkpoint returns the signed head of the current tree.
 func (l *Log) Checkpoint(ctx context.Context) ([]byte, error) {
 	size, err := l.reader.Size(ctx)
 	if err != nil {
@@ -78,7 +78,7 @@ func (l *Log) Checkpoint(ctx context.Context) ([]byte, error) {
 	return signed, nil
 }
 
-// Inclusion is the proof that an entry is in the tree of a size.
+// Inclusion is the proof that an entry is in the tree with Size entries.
 type Inclusion struct {
 	Entry  Entry
 	Size   int64
@@ -86,15 +86,15 @@ type Inclusion struct {
 	Hashes tlog.RecordProof
 }
 
-// Which names an entry: by EventID, or by Position where EventID is empty.
-type Which struct {
+// EntryRef names an entry: by EventID, or by Position where EventID is empty.
+type EntryRef struct {
 	EventID  string
 	Position int64
 }
 
-// ProveInclusion proves that an entry is in the tree of size (0: as it is now). An entry of another user than userID
-// ("" is everybody's) is ErrNotFound, so that a proof does not tell who has entries.
-func (l *Log) ProveInclusion(ctx context.Context, userID string, which Which, size int64) (Inclusion, error) {
+// ProveInclusion proves that an entry is in the tree with size entries; 0 is the current tree. userID "" is any user. For
+// an entry of another user it returns ErrNotFound, so that proofs do not reveal which users have entries.
+func (l *Log) ProveInclusion(ctx context.Context, userID string, which EntryRef, size int64) (Inclusion, error) {
 	var e Entry
 	var err error
 	if which.EventID != "" {
@@ -124,14 +124,14 @@ func (l *Log) ProveInclusion(ctx context.Context, userID string, which Which, si
 	return p, nil
 }
 
-// Consistency is the proof that the tree of From is the beginning of the tree of To.
+// Consistency is the proof that the tree with From entries is the beginning of the tree with To entries.
 type Consistency struct {
 	From, To         int64
 	FromRoot, ToRoot tlog.Hash
 	Hashes           tlog.TreeProof
 }
 
-// ProveConsistency proves that the log only grew between two sizes, from ≥ 1; to 0 is the log as it is now.
+// ProveConsistency proves that the log only grew between two sizes. from is at least 1; to 0 is the current size.
 func (l *Log) ProveConsistency(ctx context.Context, from, to int64) (Consistency, error) {
 	to, err := l.treeSize(ctx, "to", to)
 	if err != nil {
@@ -153,7 +153,7 @@ func (l *Log) ProveConsistency(ctx context.Context, from, to int64) (Consistency
 	return p, nil
 }
 
-// treeSize is the size that a proof is for: the one asked for, or the log's where none was.
+// treeSize returns the size of the tree of a proof: asked, or the current size for 0.
 func (l *Log) treeSize(ctx context.Context, field string, asked int64) (int64, error) {
 	size, err := l.reader.Size(ctx)
 	if err != nil {
@@ -168,7 +168,7 @@ func (l *Log) treeSize(ctx context.Context, field string, asked int64) (int64, e
 	return asked, nil
 }
 
-// hashes reads the tree's stored hashes. They never change once they are there, so reads of one tree need no snapshot.
+// hashes reads the stored hashes of the tree. A stored hash never changes, so the reads for one tree need no snapshot.
 func (l *Log) hashes(ctx context.Context) tlog.HashReader {
 	return tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
 		found, err := l.reader.ReadHashes(ctx, indexes)

@@ -8,14 +8,14 @@ import (
 )
 
 const (
-	// DefaultLimit and MaxLimit bound a page, as everywhere in the API.
+	// DefaultLimit and MaxLimit bound a page, as in all lists of the API.
 	DefaultLimit = 50
 	MaxLimit     = 200
 )
 
-// Filter chooses entries. A zero field does not filter.
+// Filter selects entries. A zero field does not filter.
 type Filter struct {
-	UserID     string // whose entries; "" is every user's, for an auditor
+	UserID     string // the owner of the entries; "" for all users
 	TaskID     string
 	EventTypes []string
 	Since      time.Time // occurred at or after
@@ -25,19 +25,18 @@ type Filter struct {
 	Limit      int       // 1 to MaxLimit
 }
 
-// HistoryFilter chooses the history of one task.
+// HistoryFilter selects the history of one task.
 type HistoryFilter struct {
-	UserID string // whose entries; "" is every user's, for an auditor
+	UserID string // the owner of the entries; "" for all users
 	TaskID string
 	After  *HistoryKey // the last entry of the page before
 	Limit  int         // 1 to MaxLimit
 }
 
-// HistoryKey orders a task's history: by version, then by arrival, which is how events of the original form (version
-// 0) are told apart.
+// HistoryKey orders a task's history by version, then by arrival. Events of the original form all have version 0.
 type HistoryKey struct{ TaskVersion, Position int64 }
 
-// Page is a part of a list; More says that another page follows.
+// Page is a part of a list. More reports whether another page follows.
 type Page struct {
 	Entries []Entry
 	More    bool

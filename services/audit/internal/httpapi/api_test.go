@@ -39,6 +39,7 @@ func TestMain(m *testing.M) { pgtest.Main(m) }
 const document = "../../../task-api/api/openapi.yaml"
 
 func TestTheDocumentHasTheRoutesAndNoOthers(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	var routes []string
 	for _, route := range r.engine.Routes() {
@@ -51,7 +52,7 @@ func TestTheDocumentHasTheRoutesAndNoOthers(t *testing.T) {
 type rig struct {
 	t        *testing.T
 	engine   *gin.Engine
-	document apitest.Document // every answer is held against it
+	document apitest.Document // every answer is checked against it
 	store    *postgres.Store
 	signer   *auth.Signer
 	ann, bob string // users
@@ -91,7 +92,7 @@ func (r *rig) add(user, task string, version int64, kind events.Type) string {
 	return ev.EventID
 }
 
-// get asks as user, in role; without a token where user is "".
+// get sends a GET request as a user with a role, or without a token when user is "".
 func (r *rig) get(user, role, path string) (int, http.Header, []byte) {
 	r.t.Helper()
 	req := httptest.NewRequest(http.MethodGet, path, nil)
@@ -144,8 +145,9 @@ func (p page) positions() []int64 {
 	return out
 }
 
-// TestWhoSeesWhat holds every route to its rule: no token 401, another user's entries never, an auditor all.
-func TestWhoSeesWhat(t *testing.T) {
+// Every route: 401 without a token, a user's own entries only, and all entries for an auditor.
+func TestUsersSeeOnlyTheirOwnEntries(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	annTask, bobTask := uuid.NewString(), uuid.NewString()
 	annEvent := r.add(r.ann, annTask, 1, events.Created) // position 0
@@ -191,6 +193,7 @@ func TestWhoSeesWhat(t *testing.T) {
 }
 
 func TestWrongParametersAreNamed(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	task := uuid.NewString()
 	r.add(r.ann, task, 1, events.Created)
@@ -241,7 +244,8 @@ func TestWrongParametersAreNamed(t *testing.T) {
 	}
 }
 
-func TestCursorsGoOnWhileTheLogGrows(t *testing.T) {
+func TestCursorsContinueWhileTheLogGrows(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	task := uuid.NewString()
 	for version := range int64(7) {
@@ -271,8 +275,9 @@ func TestCursorsGoOnWhileTheLogGrows(t *testing.T) {
 	}
 }
 
-// TestAnAuditorVerifiesTheLogOverHTTP does what an auditor does, with nothing but the answers and the public key.
+// The auditor uses only the answers and the public key.
 func TestAnAuditorVerifiesTheLogOverHTTP(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	task := uuid.NewString()
 	for version := range int64(5) {
@@ -327,6 +332,7 @@ func TestAnAuditorVerifiesTheLogOverHTTP(t *testing.T) {
 }
 
 func TestAnEmptyLogAnswers(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	if status, _, body := r.get(r.ann, auth.RoleUser, "/api/v1/audit"); status != 200 || !strings.Contains(string(body), `"items":[]`) {
 		t.Errorf("list: got %d %s, want an empty list", status, body)

@@ -50,7 +50,7 @@ type inclusionProof struct {
 func (h handlers) inclusion(c *gin.Context) error {
 	q := httpx.NewQuery(c)
 	position, byPosition := q.Integer("position", 0, math.MaxInt64)
-	which := domain.Which{EventID: q.UUID("event_id"), Position: position}
+	which := domain.EntryRef{EventID: q.UUID("event_id"), Position: position}
 	size, _ := q.Integer("size", 1, math.MaxInt64)
 	if byPosition == (which.EventID != "") {
 		q.Refuse("position", "or event_id must be given, but not both")

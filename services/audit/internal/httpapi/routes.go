@@ -17,7 +17,7 @@ type Log interface {
 	History(ctx context.Context, f domain.HistoryFilter) (domain.Page, error)
 	Checkpoint(ctx context.Context) ([]byte, error)
 	VerifierKey() string
-	ProveInclusion(ctx context.Context, userID string, which domain.Which, size int64) (domain.Inclusion, error)
+	ProveInclusion(ctx context.Context, userID string, which domain.EntryRef, size int64) (domain.Inclusion, error)
 	ProveConsistency(ctx context.Context, from, to int64) (domain.Consistency, error)
 }
 

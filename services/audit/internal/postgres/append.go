@@ -80,7 +80,7 @@ func appendIn(ctx context.Context, tx *sql.Tx, entries []*domain.Entry) (int, er
 	return len(fresh), nil
 }
 
-// withoutKnown leaves out the events that are in the log already, and those that are in entries twice.
+// withoutKnown removes the events that are in the log already, and duplicates in entries.
 func withoutKnown(ctx context.Context, tx *sql.Tx, entries []*domain.Entry) ([]*domain.Entry, error) {
 	ids := make([]string, len(entries))
 	for i, e := range entries {
@@ -90,7 +90,7 @@ func withoutKnown(ctx context.Context, tx *sql.Tx, entries []*domain.Entry) ([]*
 	if err != nil {
 		return nil, fmt.Errorf("append entries: look for duplicates: %w", err)
 	}
-	defer func() { _ = rows.Close() }() // rows.Err says what went wrong
+	defer func() { _ = rows.Close() }() // rows.Err returns the error
 	known := map[string]bool{}
 	for rows.Next() {
 		var id string
@@ -142,8 +142,8 @@ func insertHashes(ctx context.Context, tx *sql.Tx, first int64, hashes []tlog.Ha
 	return err
 }
 
-// unstorable marks a data exception (SQLSTATE class 22, for example a NUL in a text, which JSON can hold and Postgres
-// cannot): the event would fail in the same way every time.
+// unstorable marks a data exception (SQLSTATE class 22) as ErrUnstorable: the event would fail every time. An example is
+// a NUL in a text, which JSON can contain and Postgres cannot.
 func unstorable(err error) error {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) && len(pg.Code) == 5 && pg.Code[:2] == "22" {

@@ -1,6 +1,8 @@
-// Package postgres keeps the audit log in Postgres: the table entries, and the tree's stored hashes in the table hashes.
+// Package postgres stores the audit log in Postgres: the table entries, and the tree's stored hashes in the table hashes.
 //
-// Promises: an append is one transaction that only inserts, and appends of all replicas are serial (an advisory
-// transaction lock), so positions have no gaps and follow commit order; an entry is never there without its hashes. The
-// service's role has no other right than SELECT and INSERT.
+// Promises:
+//   - An append is one transaction that only inserts. Appends of all replicas are serial (an advisory transaction lock),
+//     so positions have no gaps and follow commit order.
+//   - An entry is never stored without its hashes.
+//   - The service's role has only the rights SELECT and INSERT.
 package postgres

@@ -10,11 +10,11 @@ import (
 //go:embed migrations/*.sql
 var files embed.FS
 
-// Migrations is the goose set of the database audit. It runs as the owner role; the service itself does not.
+// Migrations returns the goose set of the database audit. It runs as the owner role; the service has another role.
 func Migrations() postgres.Set {
 	sub, err := fs.Sub(files, "migrations")
 	if err != nil {
-		panic(err) // the folder is embedded above: it cannot be missing
+		panic(err) // the folder is embedded above, so it exists
 	}
 	return postgres.Set{Name: "audit", FS: sub}
 }

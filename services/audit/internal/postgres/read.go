@@ -16,7 +16,7 @@ import (
 
 const sizeQuery = `SELECT coalesce(max(position) + 1, 0) FROM entries`
 
-// row is a row of entries without the columns that the leaf holds too.
+// row is a row of entries without the columns that the leaf contains.
 type row struct {
 	Position    int64
 	EventID     string
@@ -159,7 +159,7 @@ type queryer interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-// readHashes reads stored hashes; one that is missing is an error, because the tree cannot be read without it.
+// readHashes reads stored hashes. A missing hash is an error, because the tree cannot be read without it.
 func readHashes(ctx context.Context, q queryer, indexes []int64) (map[int64]tlog.Hash, error) {
 	found := make(map[int64]tlog.Hash, len(indexes))
 	if len(indexes) == 0 {
@@ -169,7 +169,7 @@ func readHashes(ctx context.Context, q queryer, indexes []int64) (map[int64]tlog
 	if err != nil {
 		return nil, fmt.Errorf("read stored hashes: %w", err)
 	}
-	defer func() { _ = rows.Close() }() // rows.Err says what went wrong
+	defer func() { _ = rows.Close() }() // rows.Err returns the error
 	for rows.Next() {
 		var index int64
 		var hash []byte

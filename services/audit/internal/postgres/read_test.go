@@ -14,6 +14,7 @@ import (
 )
 
 func TestListFiltersAndPages(t *testing.T) {
+	t.Parallel()
 	s, _ := open(t)
 	ann, bob, task := uuid.NewString(), uuid.NewString(), uuid.NewString()
 	var entries []*domain.Entry
@@ -52,7 +53,8 @@ func TestListFiltersAndPages(t *testing.T) {
 	}
 }
 
-func TestHistoryIsByVersionWhateverTheOrderOfArrival(t *testing.T) {
+func TestHistoryIsByVersionInAnyOrderOfArrival(t *testing.T) {
+	t.Parallel()
 	s, _ := open(t)
 	user, task := uuid.NewString(), uuid.NewString()
 	for i, version := range []int64{2, 4, 1, 0, 3, 0} { // 0: the original form has no version
@@ -80,7 +82,8 @@ func positions(entries []domain.Entry) []int64 {
 	return out
 }
 
-func TestReadHashesRefusesATreeThatIsNotThere(t *testing.T) {
+func TestReadHashesRefusesMissingHashes(t *testing.T) {
+	t.Parallel()
 	s, _ := open(t)
 	if got, err := s.ReadHashes(context.Background(), []int64{0}); err == nil {
 		t.Errorf("ReadHashes of an empty tree: got %v, want an error", got)
@@ -93,8 +96,9 @@ func TestReadHashesRefusesATreeThatIsNotThere(t *testing.T) {
 	}
 }
 
-// TestProofsOfTheStoredTreeVerify goes the whole way of an auditor: checkpoint, entry, proofs.
+// Checks checkpoints, entries and proofs, as an auditor does.
 func TestProofsOfTheStoredTreeVerify(t *testing.T) {
+	t.Parallel()
 	s, _ := open(t)
 	log, err := domain.NewLog(s, signerKey(t))
 	if err != nil {
@@ -124,7 +128,7 @@ func TestProofsOfTheStoredTreeVerify(t *testing.T) {
 			t.Error(err)
 		}
 		for position := range head.Size {
-			p, err := log.ProveInclusion(ctx, "", domain.Which{Position: position}, head.Size)
+			p, err := log.ProveInclusion(ctx, "", domain.EntryRef{Position: position}, head.Size)
 			if err != nil {
 				t.Fatal(err)
 			}

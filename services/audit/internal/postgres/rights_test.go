@@ -9,8 +9,9 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// TestTheServiceCannotRewriteTheLog tries as the service's role what an intruder in the service would.
+// Tries, with the service's role, what an intruder in the service would try.
 func TestTheServiceCannotRewriteTheLog(t *testing.T) {
+	t.Parallel()
 	s, db := open(t)
 	add(t, s, changes(t, 3)...)
 	var tables []string

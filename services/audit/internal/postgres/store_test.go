@@ -29,7 +29,7 @@ func open(t testing.TB) (*postgres.Store, *pgtest.DB) {
 	return postgres.New(db.Gorm), db
 }
 
-// change is one event of a task; n makes its time and content its own.
+// change returns the entry of one event of a task; n makes its time and content unique.
 func change(t testing.TB, user, task string, version int64, n int) *domain.Entry {
 	t.Helper()
 	ev := events.TaskEvent{
@@ -60,7 +60,7 @@ func add(t testing.TB, s *postgres.Store, entries ...*domain.Entry) {
 	}
 }
 
-// checkTree reads the whole log and checks positions, leaves, bytes and the root against a tree built anew.
+// checkTree reads the whole log and checks positions, leaves, bytes and the root against a newly built tree.
 func checkTree(t testing.TB, s *postgres.Store, want int) []domain.Entry {
 	t.Helper()
 	ctx := context.Background()
@@ -105,6 +105,7 @@ func checkTree(t testing.TB, s *postgres.Store, want int) []domain.Entry {
 }
 
 func TestAppendKeepsTheExactBytes(t *testing.T) {
+	t.Parallel()
 	s, _ := open(t)
 	want := change(t, uuid.NewString(), uuid.NewString(), 3, 7)
 	add(t, s, want)
@@ -118,6 +119,7 @@ func TestAppendKeepsTheExactBytes(t *testing.T) {
 }
 
 func TestAppendAddsAnEventOnce(t *testing.T) {
+	t.Parallel()
 	s, _ := open(t)
 	entries := changes(t, 3)
 	for _, c := range []struct {
@@ -138,8 +140,9 @@ func TestAppendAddsAnEventOnce(t *testing.T) {
 	checkTree(t, s, 4)
 }
 
-// TestAppendsOfReplicasAreSerial appends from several stores at once, each event by two of them.
+// Several stores append at once, and two of them append each event.
 func TestAppendsOfReplicasAreSerial(t *testing.T) {
+	t.Parallel()
 	s, db := open(t)
 	entries := changes(t, 240)
 	var running sync.WaitGroup
@@ -166,6 +169,7 @@ func TestAppendsOfReplicasAreSerial(t *testing.T) {
 }
 
 func TestAFailedAppendLeavesNothing(t *testing.T) {
+	t.Parallel()
 	s, _ := open(t)
 	add(t, s, changes(t, 5)...)
 	bad := change(t, uuid.NewString(), uuid.NewString(), 1, 1)
@@ -180,7 +184,8 @@ func TestAFailedAppendLeavesNothing(t *testing.T) {
 	checkTree(t, s, 7)
 }
 
-func TestAHashThatIsNotOfItsLeafCannotComeIn(t *testing.T) {
+func TestTheDatabaseRefusesAWrongLeafHash(t *testing.T) {
+	t.Parallel()
 	s, _ := open(t)
 	e := change(t, uuid.NewString(), uuid.NewString(), 1, 1)
 	e.LeafHash[0] ^= 1

@@ -1,8 +1,10 @@
-// Package subscriber takes the deliveries of the audit service.
+// Package subscriber handles the deliveries of the audit service.
 //
-// Promises: a delivery is acknowledged only when its event is in the log; the same event again is acknowledged and adds
-// nothing. An event whose type this version does not know is recorded like any other: a log keeps what it does not
-// understand. An event that the log can never hold is dead-lettered; for any other failure it is delivered again.
+// Promises:
+//   - A delivery is acknowledged only after its event was committed to the log. The same event again is acknowledged and
+//     adds nothing.
+//   - An event with an unknown type is recorded like any other: the log must be complete.
+//   - An event that can never be stored is dead-lettered. Any other failure causes another delivery.
 package subscriber
 
 import (
@@ -18,7 +20,7 @@ import (
 	"github.com/taskwire/taskwire/services/audit/internal/domain"
 )
 
-// Appender is the part of the domain that takes events.
+// Appender is the part of the domain that records events.
 type Appender interface {
 	Append(ctx context.Context, e *domain.Entry) error
 }
@@ -40,7 +42,7 @@ func (s *Subscriber) Subscribe(server *subscribe.Server) {
 	subscribe.Handle(server, events.TopicTaskEvents, decode, s.onTaskEvent)
 }
 
-// decode reads an event, of a type that is known or not.
+// decode reads an event, even one of an unknown type.
 func decode(raw []byte) (events.TaskEvent, error) {
 	ev, err := events.DecodeTaskEvent(raw)
 	if !errors.Is(err, events.ErrUnknownType) {
@@ -51,13 +53,13 @@ func decode(raw []byte) (events.TaskEvent, error) {
 		Seq         int64  `json:"seq"`
 		Actor       string `json:"actor"`
 	}
-	if json.Unmarshal(raw, &more) == nil { // where a later version has other types for them, they stay unknown
+	if json.Unmarshal(raw, &more) == nil { // fields with other types, from a later version, stay empty
 		ev.TaskVersion, ev.Seq, ev.Actor = more.TaskVersion, more.Seq, more.Actor
 	}
 	return ev, nil
 }
 
-// onTaskEvent puts one event into the log, as the bytes that came.
+// onTaskEvent appends one event to the log, byte for byte as it was received.
 func (s *Subscriber) onTaskEvent(ctx context.Context, ev events.TaskEvent, d subscribe.Delivery) error {
 	e, err := domain.NewEntry(ev, d.Raw, s.now())
 	if err == nil {

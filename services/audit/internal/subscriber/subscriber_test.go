@@ -32,7 +32,7 @@ func TestMain(m *testing.M) { pgtest.Main(m) }
 
 const appToken = "token of the sidecar"
 
-// letters is where dead letters go.
+// letters collects the dead letters.
 type letters struct {
 	mu  sync.Mutex
 	got []dapr.Event
@@ -125,6 +125,7 @@ func event(t testing.TB, version int64, title string) (events.TaskEvent, []byte)
 }
 
 func TestTheSameEventThreeTimesIsOneEntry(t *testing.T) {
+	t.Parallel()
 	r := onPostgres(t)
 	ev, raw := event(t, 2, "<b> & é")
 	for n := range 3 {
@@ -142,9 +143,9 @@ func TestTheSameEventThreeTimesIsOneEntry(t *testing.T) {
 	}
 }
 
-// TestADeathBetweenCommitAndAnswer is the redelivery after the service died when its commit was done and its answer was
-// not sent.
-func TestADeathBetweenCommitAndAnswer(t *testing.T) {
+// The service dies after its commit and before its answer, so the sidecar delivers the event again.
+func TestACrashBetweenCommitAndAnswerAddsNothing(t *testing.T) {
+	t.Parallel()
 	r := onPostgres(t)
 	ev, raw := event(t, 1, "x")
 	e, err := domain.NewEntry(ev, raw, time.Now())
@@ -164,6 +165,7 @@ func TestADeathBetweenCommitAndAnswer(t *testing.T) {
 }
 
 func TestPartitionsAppendTogether(t *testing.T) {
+	t.Parallel()
 	r := onPostgres(t)
 	const partitions, each = 12, 25
 	var running sync.WaitGroup
@@ -194,6 +196,7 @@ func TestPartitionsAppendTogether(t *testing.T) {
 }
 
 func TestTheOriginalFormIsRecorded(t *testing.T) {
+	t.Parallel()
 	documents, err := filepath.Glob("../../../../pkg/events/testdata/original/task-event.*.json")
 	if err != nil || len(documents) == 0 {
 		t.Fatalf("golden documents: found %v (%v)", documents, err)
@@ -216,7 +219,8 @@ func TestTheOriginalFormIsRecorded(t *testing.T) {
 	}
 }
 
-func TestAnEventTypeOfTheFutureIsRecorded(t *testing.T) {
+func TestAnUnknownEventTypeIsRecorded(t *testing.T) {
+	t.Parallel()
 	r := onPostgres(t)
 	_, raw := event(t, 5, "x")
 	raw = bytes.Replace(raw, []byte(`"event_type":"updated"`), []byte(`"event_type":"shared"`), 1)
@@ -228,7 +232,8 @@ func TestAnEventTypeOfTheFutureIsRecorded(t *testing.T) {
 	}
 }
 
-func TestAnEventThatCannotBeRecordedIsDeadLetteredAndTheNextOneIsNot(t *testing.T) {
+func TestOnlyAnEventThatCannotBeStoredIsDeadLettered(t *testing.T) {
+	t.Parallel()
 	r := onPostgres(t)
 	_, good := event(t, 1, "x")
 	bad := bytes.Replace(good, []byte(`{"event_id"`), []byte(`{"unknown":"a\u0000b","event_id"`), 1)
@@ -248,6 +253,7 @@ func TestAnEventThatCannotBeRecordedIsDeadLetteredAndTheNextOneIsNot(t *testing.
 }
 
 func TestADatabaseThatIsDownAsksForRedelivery(t *testing.T) {
+	t.Parallel()
 	db, err := pg.Open(context.Background(), pg.Config{URL: "postgres://nobody@127.0.0.1:1/audit?sslmode=disable&connect_timeout=1"})
 	if err != nil {
 		t.Fatal(err)
@@ -263,6 +269,6 @@ func TestADatabaseThatIsDownAsksForRedelivery(t *testing.T) {
 		t.Errorf("dead letters: got %d, want none", len(r.letters.got))
 	}
 	if err := pg.Ping(context.Background(), db); err == nil || errors.Is(err, context.Canceled) {
-		t.Errorf("Ping: got %v, want that nobody is there", err)
+		t.Errorf("Ping: got %v, want an error", err)
 	}
 }

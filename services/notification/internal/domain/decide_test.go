@@ -55,7 +55,7 @@ func TestTheSameReminderMakesTheSameNotification(t *testing.T) {
 	}
 }
 
-// TestNotificationIDsNeverChange pins the derivation: a change of it would deliver reminders of a running system twice.
+// A changed derivation would deliver reminders of a running system twice.
 func TestNotificationIDsNeverChange(t *testing.T) {
 	const want = "a0bab2e4-71e7-50d5-a87c-311d3ce4469b"
 	if got := domain.Decide(due(), domain.DefaultPreferences(), noon).Notification.ID; got != want {
@@ -63,7 +63,7 @@ func TestNotificationIDsNeverChange(t *testing.T) {
 	}
 }
 
-func TestAReminderIsLateFromItsThresholdOn(t *testing.T) {
+func TestAReminderIsLateAfterTheThreshold(t *testing.T) {
 	for _, c := range []struct {
 		behind time.Duration
 		late   bool
@@ -113,14 +113,14 @@ func TestQuietHoursHoldAReminderButNotASnooze(t *testing.T) {
 	}
 }
 
-func TestWithoutTheChannelANotificationIsListedAndNotPushed(t *testing.T) {
+func TestWithoutTheChannelANotificationIsOnlyListed(t *testing.T) {
 	got := domain.Decide(due(), domain.Preferences{}, noon)
 	if got.Notification.ID == "" || got.Event != nil || got.Delivery != nil {
 		t.Errorf("channel off: %+v, want a notification and nothing else", got)
 	}
 }
 
-func TestWhatCannotBeAnEventIsListedAndItsDeliveryFailed(t *testing.T) {
+func TestAReminderThatCannotBeAnEventIsOnlyListed(t *testing.T) {
 	d := due()
 	d.Title = strings.Repeat("x", events.MaxTitle+1)
 	got := domain.Decide(d, domain.DefaultPreferences(), noon)

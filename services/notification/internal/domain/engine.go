@@ -5,40 +5,43 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
 const (
-	// batchSize bounds one transaction of the engine: far below the statement timeout, and large enough that a backlog
-	// of thousands is a matter of seconds.
+	// batchSize bounds one transaction of the engine. It takes far less than the statement timeout, and a backlog of
+	// thousands takes seconds.
 	batchSize = 200
-	// pollInterval bounds the sleep of the engine. A reminder that another replica took and left behind, because it
-	// died, is found by this poll; it costs one look at an index.
+	// pollInterval bounds the sleep of the engine. The poll finds reminders that another replica claimed before it died.
+	// It costs one index read.
 	pollInterval = time.Second
-	// minWait keeps the engine from spinning while another replica holds the rows that are due.
+	// minWait keeps the engine from spinning while another replica has locked the due rows.
 	minWait = 50 * time.Millisecond
-	// maxBackoff bounds the wait while the database is away: it is back for seconds at most before the engine notices.
+	// maxBackoff bounds the wait between two attempts while the database is unavailable.
 	maxBackoff = 5 * time.Second
 	// minBackoff is the wait after the first failure.
 	minBackoff = 250 * time.Millisecond
+	// backoffJitter spreads the attempts of the replicas.
+	backoffJitter = 0.2
 )
 
-// Settled counts what one transaction of the engine did.
+// Settled counts the results of one transaction of the engine.
 type Settled struct {
 	Notified int // new notifications
 	Known    int // due, but notified before
-	Held     int // put off to the end of the user's quiet hours
+	Held     int // deferred to the end of the user's quiet hours
 	Late     int // of Notified
 }
 
 func (s Settled) total() int { return s.Notified + s.Known + s.Held }
 
-// DueStore is the engine's part of the database.
+// DueStore is the part of the database that the engine uses.
 type DueStore interface {
-	// Settle claims up to limit reminders and as many snoozes that are due at now and not claimed by another replica, and
-	// writes what decide says of each, all in one transaction.
+	// Settle claims up to limit reminders and up to limit snoozes that are due at now and that no other replica has
+	// claimed. It writes the decision for each, all in one transaction.
 	Settle(ctx context.Context, now time.Time, limit int, decide func(Due, Preferences) Decision) (Settled, error)
-	// NextDue is when the next one is due; false when none is waiting.
+	// NextDue returns when the next one is due, or false when none is waiting.
 	NextDue(ctx context.Context) (time.Time, bool, error)
 }
 
@@ -47,7 +50,7 @@ type Engine struct {
 	store DueStore
 	now   func() time.Time
 	log   *slog.Logger
-	wake  chan struct{} // holds one: waking an engine that is awake makes it look once more
+	wake  chan struct{} // buffers one: waking a running engine causes one more round
 
 	notified *prometheus.CounterVec
 	held     prometheus.Counter
@@ -63,12 +66,12 @@ func NewEngine(store DueStore, now func() time.Time, log *slog.Logger, reg prome
 		notified: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "notification_reminders_delivered_total", Help: "Reminders that became notifications, by whether they were late."}, []string{"late"}),
 		held: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "notification_reminders_held_total", Help: "Reminders put off to the end of quiet hours."}),
+			Name: "notification_reminders_held_total", Help: "Reminders deferred to the end of quiet hours."}),
 		failures: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "notification_engine_failures_total", Help: "Rounds of the engine that failed and were repeated."}),
 	}
 	e.lag = prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "notification_reminder_lag_seconds", Help: "How long the reminder that is due longest has been waiting; 0 when none is."})
+		Name: "notification_reminder_lag_seconds", Help: "How long the oldest due reminder has been waiting; 0 when none is due."})
 	e.delay = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "notification_reminder_delay_seconds", Help: "From the instant a reminder was due to its notification.",
 		Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 86400}})
@@ -79,7 +82,7 @@ func NewEngine(store DueStore, now func() time.Time, log *slog.Logger, reg prome
 	return e
 }
 
-// Wake makes the engine look for due reminders now. It never blocks.
+// Wake starts a round of the engine now. It never blocks.
 func (e *Engine) Wake() {
 	select {
 	case e.wake <- struct{}{}:
@@ -87,24 +90,26 @@ func (e *Engine) Wake() {
 	}
 }
 
-// Run delivers until ctx is done. It outlasts any failure of the database and logs once when one begins and ends.
+// Run delivers reminders until ctx ends. It continues after any failure of the database, and logs once when a failure
+// begins and when it ends.
 func (e *Engine) Run(ctx context.Context) error {
-	backoff := time.Duration(0)
+	failing := false
+	retry := &backoff.ExponentialBackOff{InitialInterval: minBackoff, MaxInterval: maxBackoff, Multiplier: 2, RandomizationFactor: backoffJitter}
 	for {
 		wait, err := e.round(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return nil //nolint:nilerr // it was told to stop
+			return nil //nolint:nilerr // the service was stopped
 		case err != nil:
 			e.failures.Inc()
-			if backoff == 0 {
-				e.log.ErrorContext(ctx, "reminders cannot be delivered, trying again until they can", "error", err.Error())
+			if !failing {
+				e.log.ErrorContext(ctx, "reminders cannot be delivered; trying until they can", "error", err.Error())
 			}
-			backoff = min(max(2*backoff, minBackoff), maxBackoff)
-			wait = backoff
-		case backoff > 0:
+			failing, wait = true, retry.NextBackOff()
+		case failing:
 			e.log.InfoContext(ctx, "reminders are delivered again")
-			backoff = 0
+			failing = false
+			retry.Reset()
 		}
 		timer := time.NewTimer(wait)
 		select {
@@ -118,7 +123,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 }
 
-// round delivers all that is due and says how long to sleep.
+// round delivers all due reminders and returns how long to sleep.
 func (e *Engine) round(ctx context.Context) (time.Duration, error) {
 	if _, err := e.RunOnce(ctx); err != nil {
 		return 0, err
@@ -135,7 +140,7 @@ func (e *Engine) round(ctx context.Context) (time.Duration, error) {
 	return min(max(next.Sub(e.now()), minWait), pollInterval), nil
 }
 
-// RunOnce delivers all that is due now and returns how many notifications it made.
+// RunOnce delivers all reminders that are due now and returns the number of new notifications.
 func (e *Engine) RunOnce(ctx context.Context) (notified int, err error) {
 	for {
 		now := e.now()
@@ -173,7 +178,7 @@ func (e *Engine) decide(ctx context.Context, d Due, p Preferences, now time.Time
 	case !decision.HoldUntil.IsZero():
 		e.log.DebugContext(ctx, "reminder is due in quiet hours", append(line, "until", decision.HoldUntil)...)
 	case decision.Delivery != nil && decision.Delivery.State == DeliveryFailed:
-		e.log.ErrorContext(ctx, "reminder cannot be sent as an event, it is only listed", append(line, "error", decision.Delivery.LastError)...)
+		e.log.ErrorContext(ctx, "reminder cannot be sent as an event; it is only listed", append(line, "error", decision.Delivery.LastError)...)
 	case decision.Event != nil:
 		e.log.DebugContext(ctx, "reminder is due", append(line, "event_id", decision.Event.EventID)...)
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/taskwire/taskwire/services/notification/internal/domain"
 )
 
-// waiting is the due rows of a database, in memory: it lets a test watch when the engine looks.
+// waiting holds the due rows in memory and records when the engine delivers them.
 type waiting struct {
 	mu   sync.Mutex
 	due  []domain.Due
@@ -75,7 +75,7 @@ func (w *waiting) NextDue(context.Context) (time.Time, bool, error) {
 	return next, !next.IsZero(), w.err
 }
 
-// run starts an engine in the bubble and returns it; it ends with the test.
+// run starts an engine that runs until the test ends.
 func run(t *testing.T, w *waiting, log *slog.Logger) *domain.Engine {
 	e := domain.NewEngine(w, time.Now, log, prometheus.NewRegistry())
 	ctx, cancel := context.WithCancel(t.Context())
@@ -91,7 +91,7 @@ func run(t *testing.T, w *waiting, log *slog.Logger) *domain.Engine {
 	return e
 }
 
-func TestTheEngineDeliversAtTheInstantWithoutAnyWakeUp(t *testing.T) {
+func TestTheEngineDeliversOnTimeWithoutWakeUps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &waiting{}
 		at := []time.Time{time.Now().Add(1234 * time.Millisecond), time.Now().Add(72 * time.Hour)}
@@ -108,7 +108,7 @@ func TestTheEngineDeliversAtTheInstantWithoutAnyWakeUp(t *testing.T) {
 	})
 }
 
-func TestAWakeUpDeliversAtOnceWhatIsDue(t *testing.T) {
+func TestAWakeUpDeliversDueRemindersAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &waiting{}
 		e := run(t, w, slog.New(slog.DiscardHandler))
@@ -124,7 +124,7 @@ func TestAWakeUpDeliversAtOnceWhatIsDue(t *testing.T) {
 	})
 }
 
-func TestAReminderOfAReplicaThatDiedIsFoundByThePoll(t *testing.T) {
+func TestThePollFindsRemindersOfADeadReplica(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &waiting{}
 		run(t, w, slog.New(slog.DiscardHandler))
@@ -151,7 +151,7 @@ func TestABacklogIsDeliveredInOneGo(t *testing.T) {
 	})
 }
 
-func TestTheEngineOutlastsTheDatabaseAndSaysSoOnce(t *testing.T) {
+func TestTheEngineSurvivesADatabaseOutageAndLogsItOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var lines strings.Builder
 		w := &waiting{err: errors.New("connection refused")}
@@ -160,7 +160,7 @@ func TestTheEngineOutlastsTheDatabaseAndSaysSoOnce(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
 		w.fail(nil)
-		time.Sleep(6 * time.Second)
+		time.Sleep(10 * time.Second) // above the longest backoff
 		synctest.Wait()
 		if got := w.notified(); len(got) != 1 {
 			t.Errorf("delivered %d after the database came back, want 1", len(got))

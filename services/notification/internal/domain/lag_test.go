@@ -14,7 +14,7 @@ import (
 	"github.com/taskwire/taskwire/services/notification/internal/domain"
 )
 
-// locked is a database whose due rows another replica holds for a while.
+// locked is a database whose due rows another replica has locked for a while.
 type locked struct {
 	waiting
 	held atomic.Bool
@@ -42,9 +42,8 @@ func metric(t *testing.T, reg *prometheus.Registry, name string) *dto.Metric {
 	return nil
 }
 
-// TestTheLagIsWhatTheLongestWaitingReminderWaits: it grows while a due reminder is held up, is gone when it is delivered,
-// and the delay that its user had is counted.
-func TestTheLagIsWhatTheLongestWaitingReminderWaits(t *testing.T) {
+// The lag grows while a due reminder is blocked and is 0 after the delivery, and the delay of the delivery is counted.
+func TestTheLagIsTheWaitOfTheOldestDueReminder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		reg, rows := prometheus.NewRegistry(), &locked{}
 		rows.held.Store(true)

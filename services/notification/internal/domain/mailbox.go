@@ -7,14 +7,14 @@ import (
 )
 
 const (
-	// DefaultLimit and MaxLimit bound a page, as everywhere in the API.
+	// DefaultLimit and MaxLimit bound a page, as in all lists of the API.
 	DefaultLimit = 50
 	MaxLimit     = 200
-	// MaxSnooze bounds a snooze: beyond a year it is a new reminder that is meant.
+	// MaxSnooze bounds a snooze. After more than a year, a new reminder is more useful.
 	MaxSnooze = 366 * 24 * time.Hour
 )
 
-// Filter chooses notifications of one user, newest first.
+// Filter selects notifications of one user, newest first.
 type Filter struct {
 	UserID string
 	Unread *bool // true: only unread, false: only read
@@ -28,36 +28,37 @@ type Key struct {
 	ID        string
 }
 
-// Page is a part of a list; More says that another page follows.
+// Page is a part of a list. More reports whether another page follows.
 type Page struct {
 	Items []Notification
 	More  bool
 }
 
-// MailboxStore is the mailbox's part of the database. Where a notification is not the user's it answers ErrNotFound.
+// MailboxStore is the part of the database that the mailbox uses. For another user's notification it returns
+// ErrNotFound.
 type MailboxStore interface {
 	// List returns up to limit notifications.
 	List(ctx context.Context, f Filter, limit int) ([]Notification, error)
 	// MarkRead sets ReadAt unless it is set.
 	MarkRead(ctx context.Context, userID, id string, at time.Time) (Notification, error)
-	// Snooze marks as read and lets it come again at until, unless the task's reminder is cancelled (ErrTaskDone).
+	// Snooze marks it as read and delivers it again at until, unless the task's reminder is cancelled (ErrTaskDone).
 	Snooze(ctx context.Context, userID, id string, until, at time.Time) (Notification, error)
-	// Deliveries returns how a notification fared, by channel.
+	// Deliveries returns the deliveries of a notification, by channel.
 	Deliveries(ctx context.Context, userID, id string) ([]Delivery, error)
 	// Preferences returns DefaultPreferences for a user who has set none.
 	Preferences(ctx context.Context, userID string) (Preferences, error)
-	// SavePreferences also releases what the old quiet hours held back, to be decided again.
+	// SavePreferences also releases reminders that the old quiet hours held back: they are decided again.
 	SavePreferences(ctx context.Context, userID string, p Preferences, at time.Time) error
 }
 
-// Mailbox is what a user does with its own notifications.
+// Mailbox holds what a user can do with its own notifications.
 type Mailbox struct {
 	store MailboxStore
 	now   func() time.Time
 	wake  func()
 }
 
-// NewMailbox makes a mailbox. It calls wake after a change that the engine should look at; wake must not block.
+// NewMailbox makes a mailbox. It calls wake after a change that concerns the engine; wake must not block.
 func NewMailbox(store MailboxStore, now func() time.Time, wake func()) *Mailbox {
 	return &Mailbox{store: store, now: now, wake: wake}
 }
@@ -74,12 +75,12 @@ func (m *Mailbox) List(ctx context.Context, f Filter) (Page, error) {
 	return Page{Items: items}, nil
 }
 
-// Read marks a notification as read. Again, it changes nothing.
+// Read marks a notification as read. It may be repeated.
 func (m *Mailbox) Read(ctx context.Context, userID, id string) (Notification, error) {
-	return m.store.MarkRead(ctx, userID, id, micro(m.now()))
+	return m.store.MarkRead(ctx, userID, id, truncate(m.now()))
 }
 
-// SnoozeFor lets a notification come again in so many minutes.
+// SnoozeFor delivers a notification again after some minutes.
 func (m *Mailbox) SnoozeFor(ctx context.Context, userID, id string, minutes int64) (Notification, error) {
 	if most := int64(MaxSnooze.Minutes()); minutes < 1 || minutes > most {
 		return Notification{}, &FieldError{"minutes", fmt.Sprintf("must be from 1 to %d", most)}
@@ -87,8 +88,8 @@ func (m *Mailbox) SnoozeFor(ctx context.Context, userID, id string, minutes int6
 	return m.snooze(ctx, userID, id, m.now().Add(time.Duration(minutes)*time.Minute))
 }
 
-// SnoozeUntil lets a notification come again at until: as a new one, which has its own id. The same until again
-// changes nothing, and another one takes the place of the first.
+// SnoozeUntil delivers a notification again at until, as a new one with its own id. The same until again changes
+// nothing, and another one replaces the first.
 func (m *Mailbox) SnoozeUntil(ctx context.Context, userID, id string, until time.Time) (Notification, error) {
 	now := m.now()
 	if !until.After(now) {
@@ -101,14 +102,14 @@ func (m *Mailbox) SnoozeUntil(ctx context.Context, userID, id string, until time
 }
 
 func (m *Mailbox) snooze(ctx context.Context, userID, id string, until time.Time) (Notification, error) {
-	n, err := m.store.Snooze(ctx, userID, id, micro(until), micro(m.now()))
+	n, err := m.store.Snooze(ctx, userID, id, truncate(until), truncate(m.now()))
 	if err == nil {
 		m.wake()
 	}
 	return n, err
 }
 
-// Deliveries returns how a notification fared on each channel.
+// Deliveries returns the delivery of a notification on each channel.
 func (m *Mailbox) Deliveries(ctx context.Context, userID, id string) ([]Delivery, error) {
 	return m.store.Deliveries(ctx, userID, id)
 }
@@ -118,10 +119,10 @@ func (m *Mailbox) Preferences(ctx context.Context, userID string) (Preferences, 
 	return m.store.Preferences(ctx, userID)
 }
 
-// SavePreferences replaces the user's preferences. They hold for what is delivered from now on, including reminders
-// that the old ones held back.
+// SavePreferences replaces the user's preferences. They apply to all later deliveries, including reminders that the old
+// ones held back.
 func (m *Mailbox) SavePreferences(ctx context.Context, userID string, p Preferences) error {
-	if err := m.store.SavePreferences(ctx, userID, p, micro(m.now())); err != nil {
+	if err := m.store.SavePreferences(ctx, userID, p, truncate(m.now())); err != nil {
 		return err
 	}
 	m.wake()

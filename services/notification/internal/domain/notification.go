@@ -11,26 +11,26 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
-// ErrNotFound says that the caller has no such notification.
+// ErrNotFound is wrapped when the caller has no such notification.
 var ErrNotFound = errors.New("no such notification")
 
-// ErrTaskDone says that a notification cannot come again because its task needs no reminder any more.
+// ErrTaskDone is wrapped when a notification cannot be snoozed because its task has no reminder any more.
 var ErrTaskDone = errors.New("the task has no reminder any more")
 
-// lateAfter is how far behind its time a reminder may be without being called late. Reminders are set to the minute,
-// so within one nobody can tell; restarts and rebalances of a healthy system end well within it.
+// lateAfter is the delay after which a reminder is marked late. Users set reminders to the minute, so they do not notice
+// a shorter delay. Restarts and rebalances of a healthy system take less.
 const lateAfter = time.Minute
 
-// ChannelInApp is the one channel there is: the user's list of notifications, and every open browser.
+// ChannelInApp is the only channel: the user's list of notifications and every open browser.
 const ChannelInApp = "in_app"
 
 // The states of a delivery.
 const (
 	DeliveryDelivered = "delivered" // the channel has it
-	DeliveryFailed    = "failed"    // the channel can never take it; LastError says why
+	DeliveryFailed    = "failed"    // the channel can never deliver it; LastError is the reason
 )
 
-// Notification is what a user sees.
+// Notification is one notification of a user.
 type Notification struct {
 	ID, UserID, TaskID string
 	Kind, Title, Body  string
@@ -38,10 +38,10 @@ type Notification struct {
 	Late               bool
 	CreatedAt          time.Time
 	ReadAt             *time.Time
-	SnoozedUntil       *time.Time // when it comes again, until it has
+	SnoozedUntil       *time.Time // when it is delivered again; nil after that
 }
 
-// Delivery is how a notification fared on one channel.
+// Delivery is the delivery of a notification on one channel.
 type Delivery struct {
 	Channel, State string
 	Attempts       int
@@ -49,8 +49,8 @@ type Delivery struct {
 	At             time.Time
 }
 
-// idSpace is the namespace of notification ids (UUIDv5). It must never change: a redelivery would not meet the
-// notification it made before.
+// idSpace is the namespace of notification ids (UUIDv5). It must never change: a redelivery would create a second
+// notification.
 var idSpace = uuid.MustParse("8f0c5f4e-6d0c-5c0e-9a53-2f6f4f0f6b1d")
 
 // Due is a reminder, or a snoozed notification, whose time has come.
@@ -59,12 +59,12 @@ type Due struct {
 	TaskID, UserID string
 	Title          string
 	DueAt          *time.Time
-	RemindAt       time.Time // what the user asked for: remind_at, or the end of the snooze
+	RemindAt       time.Time // the time that the user set: remind_at, or the end of the snooze
 	DeliverAt      time.Time // RemindAt, or the end of the quiet hours that it fell into
 	TaskVersion    int64
 }
 
-// notificationID is the same whenever and wherever the same reminder is delivered.
+// notificationID returns the same id for the same reminder, at any time and on any replica.
 func (d Due) notificationID() string {
 	at := strconv.FormatInt(d.RemindAt.UnixMicro(), 10)
 	if d.SnoozedID != "" {
@@ -73,7 +73,7 @@ func (d Due) notificationID() string {
 	return uuid.NewSHA1(idSpace, []byte(d.TaskID+"/"+at+"/"+strconv.FormatInt(d.TaskVersion, 10))).String()
 }
 
-// Decision is what becomes of one due reminder: it is held until HoldUntil, or else it becomes Notification.
+// Decision is the decision about one due reminder: it is held until HoldUntil, or it becomes Notification.
 type Decision struct {
 	HoldUntil    time.Time // zero: deliver now
 	Notification Notification
@@ -82,16 +82,16 @@ type Decision struct {
 	EventJSON    []byte                    // Event, encoded
 }
 
-// Decide says what becomes of a due reminder at now. It depends on its arguments alone, except for the event's id.
+// Decide decides about a due reminder at now. The result depends only on the arguments, except for the event's id.
 func Decide(d Due, p Preferences, now time.Time) Decision {
-	if p.Quiet != nil && d.SnoozedID == "" { // a snooze names its time later than the quiet hours were set: it wins
+	if p.Quiet != nil && d.SnoozedID == "" { // a snooze is newer than the quiet hours, so its time wins
 		if end, quiet := p.Quiet.EndAt(now); quiet {
-			return Decision{HoldUntil: micro(end)}
+			return Decision{HoldUntil: truncate(end)}
 		}
 	}
 	n := Notification{
 		ID: d.notificationID(), UserID: d.UserID, TaskID: d.TaskID, Kind: events.KindReminder, Title: d.Title,
-		DueAt: d.DueAt, Late: now.Sub(d.DeliverAt) > lateAfter, CreatedAt: micro(now),
+		DueAt: d.DueAt, Late: now.Sub(d.DeliverAt) > lateAfter, CreatedAt: truncate(now),
 	}
 	n.Body = body(d, n.Late)
 	decision := Decision{Notification: n}
@@ -105,7 +105,7 @@ func Decide(d Due, p Preferences, now time.Time) Decision {
 		UserID: n.UserID, Kind: n.Kind, Title: n.Title, Body: n.Body, DueAt: n.DueAt, Late: n.Late, Timestamp: n.CreatedAt,
 	}
 	data, err := ev.Encode()
-	if err != nil { // one reminder that cannot be an event must not hold back the others: it stays in the list
+	if err != nil { // this reminder must not block the others: it is only listed
 		delivery.State, delivery.LastError = DeliveryFailed, err.Error()
 		return decision
 	}
@@ -113,7 +113,7 @@ func Decide(d Due, p Preferences, now time.Time) Decision {
 	return decision
 }
 
-// clock is how a body shows an instant. Clients that know the kind show due_at in the user's own zone instead.
+// clock is the format of an instant in a body. Clients that know the kind show due_at in the user's time zone instead.
 const clock = "2 January 2006, 15:04 MST"
 
 func body(d Due, late bool) string {

@@ -8,21 +8,20 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
-// QuietHours are a time of each day, on the wall clock of a zone, in which no reminder is delivered.
+// QuietHours are a time of each day, by the wall clock of a zone, in which no reminder is delivered.
 type QuietHours struct {
-	Start, End time.Duration // since midnight, whole minutes; Start is quiet, End is not; End before Start is the next day's
+	Start, End time.Duration // since midnight, whole minutes; from Start to before End; End before Start is on the next day
 	Zone       *time.Location
 }
 
-// FieldError says which field of the quiet hours is wrong, for the user to read.
+// FieldError names a wrong field of a request, with a reason for the user.
 type FieldError struct{ Field, Reason string }
 
 func (e *FieldError) Error() string { return e.Field + " " + e.Reason }
 
 const clockLayout = "15:04"
 
-// NewQuietHours reads quiet hours as a user writes them: start and end as HH:MM, zone as an IANA name. The error is a
-// *FieldError.
+// NewQuietHours parses quiet hours: start and end as HH:MM, zone as an IANA name. The error is a *FieldError.
 func NewQuietHours(start, end, zone string) (*QuietHours, error) {
 	q := &QuietHours{}
 	var err error
@@ -33,7 +32,7 @@ func NewQuietHours(start, end, zone string) (*QuietHours, error) {
 		return nil, &FieldError{"quiet_hours.end", err.Error()}
 	}
 	if q.Start == q.End {
-		return nil, &FieldError{"quiet_hours.end", "must not be the start: that would never be quiet, or always"}
+		return nil, &FieldError{"quiet_hours.end", "must differ from the start"}
 	}
 	if q.Zone, err = events.LoadZone(zone); err != nil {
 		return nil, &FieldError{"quiet_hours.timezone", "must be an IANA time zone, for example Europe/London"}
@@ -51,18 +50,18 @@ func parseClock(s string) (time.Duration, error) {
 	return time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute, nil
 }
 
-// StartClock and EndClock are the hours as a user writes them.
+// StartClock returns the start as HH:MM.
 func (q *QuietHours) StartClock() string { return formatClock(q.Start) }
 
-// EndClock is the end as HH:MM.
+// EndClock returns the end as HH:MM.
 func (q *QuietHours) EndClock() string { return formatClock(q.End) }
 
 func formatClock(d time.Duration) string {
 	return fmt.Sprintf("%02d:%02d", int(d.Hours()), int(d.Minutes())%60)
 }
 
-// EndAt reports whether it is quiet at t and, if so, when that ends; the end is after t. On a day on which the clocks
-// change, quiet hours begin and end when the clocks first show their times.
+// EndAt reports whether t is in the quiet hours and, if so, returns their end, which is after t. On a day on which the
+// clocks change, quiet hours begin and end when the clocks first show their times.
 func (q *QuietHours) EndAt(t time.Time) (end time.Time, quiet bool) {
 	local := t.In(q.Zone)
 	clock := time.Duration(local.Hour())*time.Hour + time.Duration(local.Minute())*time.Minute
@@ -78,12 +77,12 @@ func (q *QuietHours) EndAt(t time.Time) (end time.Time, quiet bool) {
 		return time.Time{}, false
 	}
 	end = place(time.Date(local.Year(), local.Month(), day, 0, 0, 0, 0, time.UTC).Add(q.End), q.Zone)
-	// Where the clocks are put back the end may have passed already, at the first of two times that look the same.
+	// When the clocks are set back, the end may have passed at the first of two equal wall-clock times.
 	return end, end.After(t)
 }
 
-// place returns the instant at which the clocks of zone first show wall, a wall-clock time kept as UTC. A time that they
-// skip moves later by the gap. time.Date does not say which of two instants it picks.
+// place returns the first instant at which the clocks of zone show wall, a wall-clock time stored as UTC. A skipped time
+// moves later by the gap. time.Date does not define which of two instants it returns.
 func place(wall time.Time, zone *time.Location) time.Time {
 	// No zone changes its offset twice within these two days.
 	_, before := wall.Add(-24 * time.Hour).In(zone).Zone()

@@ -43,7 +43,7 @@ func TestQuietHoursEnd(t *testing.T) {
 	}
 }
 
-// TestQuietHoursAlwaysEndLater walks a year in zones whose clocks change in unusual ways.
+// Covers a year in zones whose clocks change in unusual ways.
 func TestQuietHoursAlwaysEndLater(t *testing.T) {
 	for _, zone := range []string{"UTC", "Europe/London", "America/New_York", "Australia/Lord_Howe", "America/Havana", "Africa/Casablanca", "Asia/Kathmandu"} {
 		for _, hours := range [][2]string{{"22:00", "07:00"}, {"00:00", "00:01"}, {"01:30", "02:30"}, {"23:59", "00:00"}, {"12:00", "11:59"}} {

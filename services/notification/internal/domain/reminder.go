@@ -6,7 +6,7 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
-// Reminder is what the newest event of a task says about its one reminder.
+// Reminder is the one reminder of a task, as the newest event of the task has it.
 type Reminder struct {
 	TaskID, UserID string
 	Title          string
@@ -17,25 +17,25 @@ type Reminder struct {
 	Cancelled      bool
 }
 
-// ReminderOf reads an event that was decoded, and so is valid. Times are cut to microseconds, which is what the
-// database keeps: the instant that is stored is the instant that is compared.
+// ReminderOf returns the reminder of a decoded, valid event. Times are truncated to microseconds, the precision of the
+// database, so that stored and new instants compare equal.
 func ReminderOf(ev events.ReminderEvent) Reminder {
 	return Reminder{
-		TaskID: ev.TaskID, UserID: ev.UserID, Title: ev.Title, DueAt: micro(ev.DueAt), RemindAt: micro(ev.RemindAt),
-		TaskVersion: ev.TaskVersion, EventAt: micro(ev.Timestamp), Cancelled: ev.EventType == events.Cancelled,
+		TaskID: ev.TaskID, UserID: ev.UserID, Title: ev.Title, DueAt: truncate(ev.DueAt), RemindAt: truncate(ev.RemindAt),
+		TaskVersion: ev.TaskVersion, EventAt: truncate(ev.Timestamp), Cancelled: ev.EventType == events.Cancelled,
 	}
 }
 
-func micro(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+func truncate(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
-// Outcome is what an event did to the reminder of its task.
+// Outcome is the effect of an event on the reminder of its task.
 type Outcome int
 
 // The outcomes of applying an event.
 const (
-	Stale     Outcome = iota // something newer is known: nothing changed
+	Stale     Outcome = iota // a newer event is known: nothing changed
 	Scheduled                // it will be delivered
-	Delivered                // it was delivered before, for the same instant, and is not again
+	Delivered                // it was delivered before for the same instant, and is not delivered again
 	Cancelled                // it will not be delivered
 )
 

@@ -11,9 +11,10 @@ import (
 	"github.com/google/uuid"
 )
 
-// TestEveryRouteKeepsUsersApart walks the route table: without a token 401, another user's id 404, and nothing of one
-// user in another's answers. A route that is added without a line here fails the test.
+// Checks every route of the engine: 401 without a token, 404 for another user's id, and no data of one user in another's
+// answers. A new route without a line here fails the test.
 func TestEveryRouteKeepsUsersApart(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	id := r.notify(ada, 1)
 	bodies := map[string]string{
@@ -56,7 +57,8 @@ func TestEveryRouteKeepsUsersApart(t *testing.T) {
 	}
 }
 
-func TestTheListGoesOnPageByPage(t *testing.T) {
+func TestTheListContinuesPageByPage(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	for n := range 5 {
 		r.notify(ada, n)
@@ -82,6 +84,7 @@ func TestTheListGoesOnPageByPage(t *testing.T) {
 }
 
 func TestReadIsRepeatableAndFiltersTheList(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.notify(ada, 1)
 	id := r.notify(ada, 2)
@@ -99,6 +102,7 @@ func TestReadIsRepeatableAndFiltersTheList(t *testing.T) {
 }
 
 func TestSnooze(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	id := r.notify(ada, 1)
 	path := list + "/" + id + "/snooze"
@@ -123,6 +127,7 @@ func TestSnooze(t *testing.T) {
 }
 
 func TestDeliveriesAreListed(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	var got struct {
 		Items []struct {
@@ -138,6 +143,7 @@ func TestDeliveriesAreListed(t *testing.T) {
 }
 
 func TestPreferencesAreReplacedWhole(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	const path = "/api/v1/preferences"
 	type answer struct {
@@ -160,7 +166,8 @@ func TestPreferencesAreReplacedWhole(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotUnderstoodIsRefusedByName(t *testing.T) {
+func TestInvalidInputIsRefusedByName(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	snooze := list + "/" + r.notify(ada, 1) + "/snooze"
 	const bad, unprocessable, prefs = http.StatusBadRequest, http.StatusUnprocessableEntity, "/api/v1/preferences"

@@ -36,6 +36,7 @@ const (
 const document = "../../../task-api/api/openapi.yaml"
 
 func TestTheDocumentHasTheRoutesAndNoOthers(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	var routes []string
 	for _, route := range r.engine.Routes() {
@@ -52,7 +53,7 @@ type rig struct {
 	engine *gin.Engine
 	signer *auth.Signer
 	woken  int
-	// every answer is held against it
+	// every answer is checked against it
 	document apitest.Document
 }
 
@@ -67,7 +68,7 @@ func newRig(t *testing.T) *rig {
 	return r
 }
 
-// notify delivers a reminder of the user's n-th task, and returns the notification's id.
+// notify delivers a reminder of the user's task number n and returns the id of the notification.
 func (r *rig) notify(user string, n int) string {
 	r.t.Helper()
 	now := time.Now().UTC()
@@ -92,7 +93,8 @@ func (r *rig) notify(user string, n int) string {
 	return id
 }
 
-// do sends a request as user (without a token when empty) and decodes the answer into out, unless that is nil.
+// do sends a request as user, or without a token for "". It checks the status and decodes the answer into out if that
+// is not nil.
 func (r *rig) do(user, method, path, body string, wantStatus int, out any) {
 	r.t.Helper()
 	req := httptest.NewRequest(method, path, strings.NewReader(body))
@@ -142,7 +144,7 @@ type problem struct {
 
 const list = "/api/v1/notifications"
 
-// wantRefused is a refusal that names the field.
+// wantRefused sends a request and checks that it is refused with the status and the name of the field.
 func (r *rig) wantRefused(method, path, body string, status int, field string) {
 	r.t.Helper()
 	var p problem

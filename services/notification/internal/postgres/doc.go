@@ -1,8 +1,9 @@
-// Package postgres keeps reminders, notifications, their deliveries and the users' preferences in the database
+// Package postgres stores reminders, notifications, their deliveries and the users' preferences in the database
 // notifications.
 //
-// Promises: every write that belongs together is one transaction, with the events it makes in the outbox. A task's
-// reminder is fenced on task_version: an older event never overwrites a newer one. Due rows are claimed with
-// FOR UPDATE SKIP LOCKED, so replicas share the work and never wait for one another. Every read and write of a user's
-// data names the user.
+// Promises:
+//   - Writes that belong together are one transaction, with their events in the outbox.
+//   - A task's reminder is fenced on task_version: an older event never overwrites a newer one.
+//   - Due rows are claimed with FOR UPDATE SKIP LOCKED, so replicas share the work and never wait for one another.
+//   - Every read and write of a user's data names the user.
 package postgres

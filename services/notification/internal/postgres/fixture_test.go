@@ -42,12 +42,12 @@ func newStore(db *gorm.DB) *postgres.Store {
 	return postgres.New(db, outbox.New(db, slog.New(slog.DiscardHandler)))
 }
 
-// engine is one more replica's engine.
+// engine returns the engine of another replica.
 func (w *world) engine() *domain.Engine {
 	return domain.NewEngine(newStore(w.db.Gorm), func() time.Time { return w.now }, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 }
 
-// look lets an engine look once at the time that is now, and returns how many notifications it made.
+// look runs one round of an engine at the time now and returns the number of new notifications.
 func (w *world) look() int {
 	w.t.Helper()
 	n, err := w.engine().RunOnce(w.t.Context())
@@ -66,7 +66,7 @@ func (w *world) deliver(want int) {
 
 func taskID(n int) string { return fmt.Sprintf("0190a000-0000-7000-8000-%012d", n) }
 
-// reminder is the word of a task's version: remind at so many minutes after noon.
+// reminder returns the reminder of a version of a task, some minutes after noon.
 func reminder(task int, version int64, minutes int) domain.Reminder {
 	at := noon.Add(time.Duration(minutes) * time.Minute)
 	return domain.Reminder{
@@ -81,7 +81,7 @@ func cancelled(task int, version int64) domain.Reminder {
 	return r
 }
 
-// legacy is r in the original form: without a version, so many seconds after noon.
+// legacy returns r in the original form: without a version, sent some seconds after noon.
 func legacy(r domain.Reminder, seconds int) domain.Reminder {
 	r.TaskVersion, r.EventAt = 0, noon.Add(time.Duration(seconds)*time.Second)
 	return r
@@ -102,7 +102,7 @@ func (w *world) apply(r domain.Reminder, want domain.Outcome) {
 	}
 }
 
-// list is the user's notifications, newest first.
+// list returns the user's notifications, newest first.
 func (w *world) list(user string) []domain.Notification {
 	w.t.Helper()
 	items, err := w.store.List(w.t.Context(), domain.Filter{UserID: user}, domain.MaxLimit)
@@ -121,7 +121,7 @@ func (w *world) count(table string) int {
 	return n
 }
 
-// wantCounts is one event, one delivery and one notification each.
+// wantCounts checks the number of events, deliveries and notifications, which must be equal.
 func (w *world) wantCounts(want int) {
 	w.t.Helper()
 	for _, table := range []string{"notifications", "deliveries", "outbox"} {

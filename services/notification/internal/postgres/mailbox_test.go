@@ -21,7 +21,7 @@ func (w *world) applyIn(r domain.Reminder) func(tx *gorm.DB) error {
 	}
 }
 
-// notified is a world with so many delivered notifications, a minute apart.
+// notified returns a world with n delivered notifications, one minute apart.
 func notified(t *testing.T, n int) *world {
 	w := newWorld(t)
 	for task := range n {
@@ -32,7 +32,8 @@ func notified(t *testing.T, n int) *world {
 	return w
 }
 
-func TestPagesGoOnBehindTheLastOneWhileNewOnesComeIn(t *testing.T) {
+func TestPagesContinueWhileNewNotificationsArrive(t *testing.T) {
+	t.Parallel()
 	w := notified(t, 7)
 	f := domain.Filter{UserID: ada, Limit: 3}
 	box := domain.NewMailbox(w.store, func() time.Time { return w.now }, func() {})
@@ -61,6 +62,7 @@ func TestPagesGoOnBehindTheLastOneWhileNewOnesComeIn(t *testing.T) {
 }
 
 func TestReadIsKeptAndFiltered(t *testing.T) {
+	t.Parallel()
 	w := notified(t, 3)
 	all := w.list(ada)
 	first, err := w.store.MarkRead(t.Context(), ada, all[1].ID, w.now)
@@ -79,7 +81,8 @@ func TestReadIsKeptAndFiltered(t *testing.T) {
 	}
 }
 
-func TestASnoozedNotificationComesAgainOnce(t *testing.T) {
+func TestASnoozedNotificationIsDeliveredAgainOnce(t *testing.T) {
+	t.Parallel()
 	w := notified(t, 1)
 	first := w.list(ada)[0]
 	until := w.now.Add(10 * time.Minute)
@@ -109,6 +112,7 @@ func TestASnoozedNotificationComesAgainOnce(t *testing.T) {
 }
 
 func TestASnoozeEndsWithItsReminder(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		event      domain.Reminder
 		outcome    domain.Outcome
@@ -120,6 +124,7 @@ func TestASnoozeEndsWithItsReminder(t *testing.T) {
 		"renamed":              {reminder(0, 2, 0), domain.Delivered, 1, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := notified(t, 1)
 			first := w.list(ada)[0]
 			if _, err := w.store.Snooze(t.Context(), ada, first.ID, noon.Add(10*time.Minute), w.now); err != nil {
@@ -140,6 +145,7 @@ func TestASnoozeEndsWithItsReminder(t *testing.T) {
 }
 
 func TestAnotherUsersNotificationIsNotFound(t *testing.T) {
+	t.Parallel()
 	w := notified(t, 1)
 	id := w.list(ada)[0].ID
 	for name, call := range map[string]func() error{
@@ -160,6 +166,7 @@ func TestAnotherUsersNotificationIsNotFound(t *testing.T) {
 }
 
 func TestDeliveriesSayHowItFared(t *testing.T) {
+	t.Parallel()
 	w := notified(t, 1)
 	got, err := w.store.Deliveries(t.Context(), ada, w.list(ada)[0].ID)
 	want := domain.Delivery{Channel: domain.ChannelInApp, State: domain.DeliveryDelivered, Attempts: 1, At: w.now}
@@ -169,6 +176,7 @@ func TestDeliveriesSayHowItFared(t *testing.T) {
 }
 
 func TestPreferencesAreKept(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	if p, err := w.store.Preferences(t.Context(), ada); err != nil || !p.InApp || p.Quiet != nil {
 		t.Errorf("before any are set: %+v, %v, want the defaults", p, err)

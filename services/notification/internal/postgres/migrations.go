@@ -12,12 +12,12 @@ import (
 //go:embed migrations/*.sql
 var files embed.FS
 
-// Migrations are the goose sets of the database notifications, in the order in which they run: the service's own one
-// grants the runtime role its rights on the tables of those that follow.
+// Migrations returns the goose sets of the database notifications, in the order in which they run. The service's own set
+// comes first: it grants the runtime role its rights on the tables of the others.
 func Migrations() []postgres.Set {
 	own, err := fs.Sub(files, "migrations")
 	if err != nil {
-		panic(err) // the folder is embedded above: it cannot be missing
+		panic(err) // the folder is embedded above, so it exists
 	}
 	return []postgres.Set{
 		{Name: "notifications", FS: own},

@@ -47,8 +47,8 @@ func (s *Store) MarkRead(ctx context.Context, userID, id string, at time.Time) (
 		UPDATE notifications SET read_at = coalesce(read_at, $3) WHERE id = $1 AND user_id = $2 RETURNING `+columns, id, userID, at)
 }
 
-// Snooze implements domain.MailboxStore. It holds the task's reminder while it looks and writes, so that a cancellation
-// comes before, and is seen, or after, and ends the snooze.
+// Snooze implements domain.MailboxStore. It locks the task's reminder while it reads and writes. So a cancellation commits
+// before and is seen, or it commits after and ends the snooze.
 func (s *Store) Snooze(ctx context.Context, userID, id string, until, at time.Time) (domain.Notification, error) {
 	var n domain.Notification
 	err := s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {

@@ -21,8 +21,8 @@ func scanPreferences(rows *sql.Rows, r *preferencesRow) error {
 	if err := rows.Scan(&r.userID, &r.preferences.InApp, &start, &end, &zone); err != nil {
 		return err
 	}
-	// Only a zone that was taken out of the time zone database since it was stored cannot be read. One user's zone must
-	// not stop everybody's reminders: this user's come at their own time.
+	// Parsing fails only for a zone that was removed from the time zone database after it was stored. That must not stop
+	// the reminders of all users, so this user has no quiet hours then.
 	r.preferences.Quiet, _ = domain.NewQuietHours(start, end, zone)
 	return nil
 }
@@ -45,8 +45,8 @@ INSERT INTO preferences (user_id, in_app, quiet_start, quiet_end, quiet_timezone
 ON CONFLICT (user_id) DO UPDATE SET in_app = excluded.in_app, quiet_start = excluded.quiet_start, quiet_end = excluded.quiet_end,
     quiet_timezone = excluded.quiet_timezone, updated_at = excluded.updated_at`
 
-	// releaseHeld makes what is held due now, for the engine to decide again. It writes every waiting row, held or not:
-	// one that the engine is just holding by the old preferences is waited for, and found held.
+	// releaseHeld makes held reminders due now, so that the engine decides again. It writes every waiting row, held or
+	// not: so it waits for a row that the engine is just holding by the old preferences, and then releases it.
 	releaseHeld = `
 UPDATE reminders SET deliver_at = CASE WHEN deliver_at > remind_at THEN greatest(remind_at, least(deliver_at, $2)) ELSE deliver_at END
 WHERE user_id = $1 AND state = 'scheduled'`

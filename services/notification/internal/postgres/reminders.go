@@ -12,9 +12,9 @@ import (
 	"github.com/taskwire/taskwire/services/notification/internal/domain"
 )
 
-// upsert makes the event's word the task's reminder if it is newer than what is known. Two events with versions are
-// ordered by them; where one is in the original form, without a version, their timestamps are all there is. An instant
-// that was delivered already is not scheduled again: a new title, or the task reopened, is no new reminder.
+// upsert stores the reminder of an event if the event is newer than the newest known one. Two events with versions are
+// ordered by version. When one has the original form, without a version, their timestamps decide. An instant that was
+// delivered already is not scheduled again: a new title or a reopened task causes no second reminder.
 const upsert = `
 INSERT INTO reminders AS r (task_id, user_id, title, due_at, remind_at, deliver_at, task_version, event_at, state)
 VALUES ($1, $2, $3, $4, $5, $5, $6, $7, $8)
@@ -32,8 +32,8 @@ WHERE CASE WHEN r.task_version > 0 AND excluded.task_version > 0
            ELSE excluded.event_at > r.event_at END
 RETURNING state`
 
-// forgetSnoozes ends the snoozes of a task whose reminder was cancelled or moved: nobody wants the old one again.
-const forgetSnoozes = `UPDATE notifications SET snoozed_until = NULL WHERE task_id = $1 AND snoozed_until IS NOT NULL`
+// endSnoozes ends the snoozes of a task whose reminder was cancelled or moved.
+const endSnoozes = `UPDATE notifications SET snoozed_until = NULL WHERE task_id = $1 AND snoozed_until IS NOT NULL`
 
 var outcomes = map[string]domain.Outcome{
 	"scheduled": domain.Scheduled,
@@ -41,7 +41,7 @@ var outcomes = map[string]domain.Outcome{
 	"cancelled": domain.Cancelled,
 }
 
-// Apply makes r the reminder of its task in the transaction tx, unless something newer is known.
+// Apply stores r as the reminder of its task in the transaction tx, unless a newer event is known.
 func (s *Store) Apply(ctx context.Context, tx *gorm.DB, r domain.Reminder) (domain.Outcome, error) {
 	state := "scheduled"
 	if r.Cancelled {
@@ -59,7 +59,7 @@ func (s *Store) Apply(ctx context.Context, tx *gorm.DB, r domain.Reminder) (doma
 	if outcome == domain.Delivered {
 		return outcome, nil
 	}
-	if _, err := conn(tx).ExecContext(ctx, forgetSnoozes, r.TaskID); err != nil {
+	if _, err := conn(tx).ExecContext(ctx, endSnoozes, r.TaskID); err != nil {
 		return 0, fmt.Errorf("end the snoozes of task %s: %w", r.TaskID, err)
 	}
 	return outcome, nil

@@ -9,6 +9,7 @@ import (
 )
 
 func TestAReminderIsDeliveredOnceAtItsTime(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.apply(reminder(1, 1, 5), domain.Scheduled)
 	w.deliver(0)
@@ -25,6 +26,7 @@ func TestAReminderIsDeliveredOnceAtItsTime(t *testing.T) {
 }
 
 func TestAReminderFollowsItsTask(t *testing.T) {
+	t.Parallel()
 	type step struct {
 		r    domain.Reminder
 		want domain.Outcome
@@ -53,6 +55,7 @@ func TestAReminderFollowsItsTask(t *testing.T) {
 		{"an older version after both", []step{{move, domain.Scheduled}, {legacy(reminder(1, 0, 40), 60), domain.Scheduled}, {schedule, domain.Stale}}, []int{40}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			for _, s := range c.steps {
 				w.apply(s.r, s.want)
@@ -71,8 +74,9 @@ func TestAReminderFollowsItsTask(t *testing.T) {
 	}
 }
 
-// TestAnyOrderOfArrivalEndsAlike applies the events of one task in every order: the newest version decides.
+// Applies the events of one task in every order: the newest version decides.
 func TestAnyOrderOfArrivalEndsAlike(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for task, order := range permutations(4) {
 		versions := []domain.Reminder{reminder(task, 1, 5), cancelled(task, 2), reminder(task, 3, 10), reminder(task, 4, 20)}
@@ -107,7 +111,8 @@ func permutations(n int) [][]int {
 	return all
 }
 
-func TestWhatWasDeliveredIsNotDeliveredAgainForTheSameInstant(t *testing.T) {
+func TestADeliveredInstantIsNotDeliveredAgain(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.apply(reminder(1, 1, 5), domain.Scheduled)
 	w.now = noon.Add(6 * time.Minute)
@@ -123,7 +128,8 @@ func TestWhatWasDeliveredIsNotDeliveredAgainForTheSameInstant(t *testing.T) {
 	w.wantCounts(2)
 }
 
-func TestWhileTheServiceWasDownRemindersComeOnceAndLate(t *testing.T) {
+func TestAfterADowntimeRemindersAreDeliveredOnceAndLate(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for task := range 10 {
 		w.apply(reminder(task, 1, task*6), domain.Scheduled)
@@ -142,6 +148,7 @@ func TestWhileTheServiceWasDownRemindersComeOnceAndLate(t *testing.T) {
 }
 
 func TestNextDueIsTheEarliestThatWaits(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	want := func(minutes int, ok bool) {
 		t.Helper()
@@ -166,6 +173,7 @@ func TestNextDueIsTheEarliestThatWaits(t *testing.T) {
 }
 
 func TestTheDatabaseRefusesAScheduledReminderWithoutItsTimes(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	err := w.db.Gorm.Exec(`INSERT INTO reminders (task_id, user_id, title, task_version, event_at, state) VALUES (?, ?, 'x', 1, now(), 'scheduled')`, taskID(1), ada).Error
 	if err == nil {

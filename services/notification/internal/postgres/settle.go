@@ -12,20 +12,20 @@ import (
 	"github.com/taskwire/taskwire/services/notification/internal/domain"
 )
 
-// The claims lock what they return until the transaction ends; what another replica has locked they pass over.
+// The claims lock the rows that they return until the transaction ends, and skip rows that another replica has locked.
 const (
 	claimReminders = `
 SELECT '', task_id, user_id, title, due_at, remind_at, deliver_at, task_version FROM reminders
 WHERE state = 'scheduled' AND deliver_at <= $1 ORDER BY deliver_at LIMIT $2 FOR UPDATE SKIP LOCKED`
 
-	// A snoozed notification comes again as its task is called now.
+	// A snoozed notification is delivered again with the current title of its task.
 	claimSnoozes = `
 SELECT n.id, n.task_id, n.user_id, coalesce(r.title, n.title), coalesce(r.due_at, n.due_at), n.snoozed_until, n.snoozed_until, 0
 FROM notifications n LEFT JOIN reminders r ON r.task_id = n.task_id
 WHERE n.snoozed_until <= $1 ORDER BY n.snoozed_until LIMIT $2 FOR UPDATE OF n SKIP LOCKED`
 
-	// The preferences are read after the claim, in a statement of their own: SavePreferences writes them first and then
-	// touches the user's waiting reminders, so whichever of the two comes second sees the other.
+	// The preferences are read after the claim, in a separate statement. SavePreferences writes them first and then
+	// touches the user's waiting reminders, so the later of the two transactions sees the earlier one.
 	claimedPreferences = `
 SELECT user_id, in_app, coalesce(quiet_start, ''), coalesce(quiet_end, ''), coalesce(quiet_timezone, '')
 FROM preferences WHERE user_id = ANY($1::text[]::uuid[])`
@@ -111,11 +111,11 @@ func preferencesOf(ctx context.Context, tx *gorm.DB, due []domain.Due) (byUser, 
 	return out, nil
 }
 
-// batch is what one transaction writes.
+// batch collects what one transaction writes.
 type batch struct {
 	decisions []domain.Decision
 	reminders []string // task ids that are delivered
-	snoozes   []string // ids of notifications that came again
+	snoozes   []string // ids of notifications that are delivered again
 	held      []string // task ids
 	heldUntil []time.Time
 }
@@ -149,7 +149,7 @@ func (b *batch) settled(fresh map[string]bool) domain.Settled {
 	return s
 }
 
-// write returns the ids of the notifications that were not there before.
+// write writes the batch and returns the ids of the new notifications.
 func (b *batch) write(ctx context.Context, tx *gorm.DB) (map[string]bool, error) {
 	fresh, err := b.insertNotifications(ctx, tx)
 	if err != nil {
@@ -214,7 +214,7 @@ func (b *batch) insertDeliveries(ctx context.Context, tx *gorm.DB, fresh map[str
 	for _, d := range b.decisions {
 		if v := d.Delivery; v != nil && fresh[d.Notification.ID] {
 			ids, channels, states, lastErrors = append(ids, d.Notification.ID), append(channels, v.Channel), append(states, v.State), append(lastErrors, v.LastError)
-			attempts, at = append(attempts, int32(v.Attempts)), append(at, v.At) // one attempt
+			attempts, at = append(attempts, int32(v.Attempts)), append(at, v.At) // always 1
 		}
 	}
 	if len(ids) == 0 {

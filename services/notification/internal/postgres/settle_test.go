@@ -14,6 +14,7 @@ import (
 )
 
 func TestTwoEnginesDeliverAThousandRemindersOnceEach(t *testing.T) {
+	t.Parallel()
 	const due = 1_000
 	w := newWorld(t)
 	for task := range due {
@@ -52,9 +53,10 @@ func TestTwoEnginesDeliverAThousandRemindersOnceEach(t *testing.T) {
 	}
 }
 
-// TestADeathAtAnyStepOfADeliveryLeavesNothingBehind lets the transaction die at each of its writes, and at its commit.
+// The transaction fails at each of its writes and at its commit.
 // The next round delivers everything once.
-func TestADeathAtAnyStepOfADeliveryLeavesNothingBehind(t *testing.T) {
+func TestACrashAtAnyStepOfADeliveryLeavesNothing(t *testing.T) {
+	t.Parallel()
 	for _, step := range []struct{ name, table, event string }{
 		{"before the notification", "notifications", "BEFORE INSERT"},
 		{"after the notification", "notifications", "AFTER INSERT"},
@@ -67,6 +69,7 @@ func TestADeathAtAnyStepOfADeliveryLeavesNothingBehind(t *testing.T) {
 		{"at the commit", "outbox", "CONSTRAINT"},
 	} {
 		t.Run(step.name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			for task := range 3 {
 				w.apply(reminder(task, 1, 0), domain.Scheduled)
@@ -87,7 +90,7 @@ func TestADeathAtAnyStepOfADeliveryLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-// dieAt makes the server end the session that writes to the table, as when the process or its connection dies there.
+// dieAt makes the server end the session that writes to the table, as when the process dies at that point.
 func (w *world) dieAt(table, event string) (disarm func()) {
 	w.t.Helper()
 	kind, when := "TRIGGER", event
@@ -115,8 +118,9 @@ func (w *world) asOwner(statements ...string) {
 	}
 }
 
-// TestADeathWhileAnEventIsTakenLeavesNothingBehind is the same for the other transaction of the service.
-func TestADeathWhileAnEventIsTakenLeavesNothingBehind(t *testing.T) {
+// The same for the transaction that applies an event.
+func TestACrashWhileAnEventIsAppliedLeavesNothing(t *testing.T) {
+	t.Parallel()
 	for _, event := range []string{"BEFORE INSERT", "AFTER INSERT"} {
 		w := newWorld(t)
 		take := func() error {
@@ -140,8 +144,9 @@ func TestADeathWhileAnEventIsTakenLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-// TestANotificationThatIsThereIsNotMadeAgain puts a reminder back as no code path does: the id alone prevents a second.
-func TestANotificationThatIsThereIsNotMadeAgain(t *testing.T) {
+// Schedules a delivered reminder again, which no code does: its id alone prevents a second notification.
+func TestAnExistingNotificationIsNotMadeAgain(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.apply(reminder(1, 1, 0), domain.Scheduled)
 	w.deliver(1)
@@ -156,6 +161,7 @@ func TestANotificationThatIsThereIsNotMadeAgain(t *testing.T) {
 }
 
 func TestEachUsersPreferencesDecide(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	quiet, err := domain.NewQuietHours("11:00", "13:00", "UTC")
 	if err != nil {
@@ -190,7 +196,8 @@ func (w *world) save(user string, p domain.Preferences) {
 	}
 }
 
-func TestNewPreferencesHoldForWhatTheOldOnesHeldBack(t *testing.T) {
+func TestNewPreferencesApplyToHeldReminders(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	quiet, err := domain.NewQuietHours("11:00", "18:00", "UTC")
 	if err != nil {
@@ -212,9 +219,10 @@ func TestNewPreferencesHoldForWhatTheOldOnesHeldBack(t *testing.T) {
 	w.wantCounts(2)
 }
 
-// TestPreferencesSavedDuringADeliveryAreNotMissed saves new preferences while an engine holds the reminder by the old
-// ones: whichever comes second sees the other, so the reminder does not wait for quiet hours that are no more.
+// Saves new preferences while an engine holds the reminder by the old ones. The later transaction sees the earlier one, so
+// the reminder does not wait for quiet hours that were removed.
 func TestPreferencesSavedDuringADeliveryAreNotMissed(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	quiet, err := domain.NewQuietHours("11:00", "18:00", "UTC")
 	if err != nil {
@@ -246,5 +254,5 @@ func (w *world) waitForLock() {
 			return
 		}
 	}
-	w.t.Error("nobody waits for the claimed row")
+	w.t.Error("no transaction waits for the claimed row")
 }

@@ -11,23 +11,23 @@ import (
 	"github.com/taskwire/taskwire/services/notification/internal/domain"
 )
 
-// Store is the database notifications. Safe for concurrent use.
+// Store accesses the database notifications. It is safe for concurrent use.
 type Store struct {
 	db     *gorm.DB
 	outbox *outbox.Outbox
 }
 
-// New makes a store on the database, opened as the service's role; events go into out.
+// New makes a store on a database that was opened as the service's role. Events are added to out.
 func New(db *gorm.DB, out *outbox.Outbox) *Store { return &Store{db: db, outbox: out} }
 
 var (
 	_ domain.DueStore     = (*Store)(nil)
 	_ domain.MailboxStore = (*Store)(nil)
-	_ domain.KeptUsers    = (*Store)(nil)
+	_ domain.UserData     = (*Store)(nil)
 )
 
-// conn is database/sql below gorm, within tx's transaction where it has one: there an array is one parameter, so that
-// a statement is the same text for every batch size, and gorm would expand it.
+// conn returns the database/sql connection of tx, within its transaction if it has one. database/sql passes an array as
+// one parameter, so that a statement has the same text for every batch size; gorm would expand it.
 func conn(tx *gorm.DB) gorm.ConnPool { return tx.Statement.ConnPool }
 
 // collect reads all rows of a query.

@@ -1,9 +1,9 @@
-// Package subscriber takes the deliveries of the notification service: reminder events, and the wake-ups of the cron
+// Package subscriber handles the deliveries of the notification service: reminder events, and the wake-ups of the cron
 // binding.
 //
-// Promises: an event is acknowledged only when its effect is committed, in one transaction with its id; the same event
-// again is acknowledged and changes nothing, and so does one that is older than what is known of its task. Any failure
-// asks for the event again.
+// Promises: an event is acknowledged only after its effect was committed, in one transaction with its id. The same event
+// again, and an event older than the newest of its task, are acknowledged and change nothing. Any failure causes another
+// delivery.
 package subscriber
 
 import (
@@ -22,7 +22,7 @@ type Inbox interface {
 	Once(ctx context.Context, eventID string, fn func(tx *gorm.DB) error) error
 }
 
-// Reminders stores what an event says, in the transaction tx.
+// Reminders stores the reminder of an event in the transaction tx.
 type Reminders interface {
 	Apply(ctx context.Context, tx *gorm.DB, r domain.Reminder) (domain.Outcome, error)
 }
@@ -35,12 +35,12 @@ type Subscriber struct {
 	log       *slog.Logger
 }
 
-// New makes a subscriber. It calls wake when the engine has something to look at; wake must not block.
+// New makes a subscriber. It calls wake when there may be a due reminder; wake must not block.
 func New(inbox Inbox, reminders Reminders, wake func(), log *slog.Logger) *Subscriber {
 	return &Subscriber{inbox: inbox, reminders: reminders, wake: wake, log: log}
 }
 
-// bindingCron is the input binding's component name, and so its route.
+// bindingCron is the name of the input binding's component, which is also its route.
 const bindingCron = "reminder-cron"
 
 // Subscribe registers the service's deliveries.
@@ -61,18 +61,18 @@ func (s *Subscriber) onReminder(ctx context.Context, ev events.ReminderEvent, _ 
 		return err
 	}
 	if known {
-		s.log.DebugContext(ctx, "reminder event known already", "event_id", ev.EventID, "task_id", ev.TaskID, "user_id", ev.UserID)
+		s.log.DebugContext(ctx, "reminder event processed before", "event_id", ev.EventID, "task_id", ev.TaskID, "user_id", ev.UserID)
 		return nil
 	}
 	if outcome == domain.Scheduled {
-		s.wake() // it may be due before the engine would look by itself
+		s.wake() // it may be due before the engine's next round
 	}
-	s.log.DebugContext(ctx, "reminder event taken", "event_id", ev.EventID, "task_id", ev.TaskID, "user_id", ev.UserID, "outcome", outcome.String())
+	s.log.DebugContext(ctx, "reminder event applied", "event_id", ev.EventID, "task_id", ev.TaskID, "user_id", ev.UserID, "outcome", outcome.String())
 	return nil
 }
 
-// onCron only wakes the engine: the binding fires on every replica, never catches up and swallows errors, so nothing
-// may depend on it.
+// onCron only wakes the engine. The binding fires on every replica, never repeats a missed time and ignores errors, so
+// nothing may depend on it.
 func (s *Subscriber) onCron(context.Context) error {
 	s.wake()
 	return nil

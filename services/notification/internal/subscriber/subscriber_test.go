@@ -39,7 +39,7 @@ const (
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// letters is where dead letters go.
+// letters collects the dead letters.
 type letters struct {
 	mu  sync.Mutex
 	got []events.DeadLetter
@@ -56,7 +56,7 @@ func (l *letters) PublishEvent(_ context.Context, topic string, e dapr.Event) er
 	return nil
 }
 
-// rig is the Dapr side on real Postgres, with an engine that looks when it is told to.
+// rig is the Dapr side on real Postgres, with an engine that runs when the test calls look.
 type rig struct {
 	t       *testing.T
 	db      *gorm.DB
@@ -92,7 +92,7 @@ func (r *rig) post(path string, body []byte) *httptest.ResponseRecorder {
 	return rec
 }
 
-// deliver makes the sidecar's request and holds its outcome, SUCCESS or RETRY, against want.
+// deliver sends the sidecar's request and checks the outcome, SUCCESS or RETRY.
 func (r *rig) deliver(data []byte, want string) {
 	r.t.Helper()
 	var head struct {
@@ -108,7 +108,7 @@ func (r *rig) deliver(data []byte, want string) {
 	}
 }
 
-// look lets the engine look at the time that is now, and returns how many notifications it made.
+// look runs one round of the engine at the time now and returns the number of new notifications.
 func (r *rig) look() int {
 	r.t.Helper()
 	n, err := domain.NewEngine(r.store, func() time.Time { return r.now }, quiet, prometheus.NewRegistry()).RunOnce(r.t.Context())
@@ -130,7 +130,7 @@ type task struct{ id, user string }
 
 func newTask() task { return task{uuid.NewString(), uuid.NewString()} }
 
-// event is an event of the task's version: remind so long after the rig's start.
+// event returns an event of a version of the task, with a reminder some time after the start of the rig.
 func (r *rig) event(tk task, kind events.Type, version int64, after time.Duration) []byte {
 	r.t.Helper()
 	ev := events.ReminderEvent{
@@ -148,6 +148,7 @@ func (r *rig) event(tk task, kind events.Type, version int64, after time.Duratio
 }
 
 func TestTheSameEventThreeTimesIsOneNotification(t *testing.T) {
+	t.Parallel()
 	r := onPostgres(t)
 	ev := r.event(newTask(), events.Scheduled, 1, 0)
 	for range 3 {
@@ -163,6 +164,7 @@ func TestTheSameEventThreeTimesIsOneNotification(t *testing.T) {
 }
 
 func TestTheSameEventTenTimesAtOnceIsOneNotification(t *testing.T) {
+	t.Parallel()
 	r := onPostgres(t)
 	ev := r.event(newTask(), events.Scheduled, 1, 0)
 	var group sync.WaitGroup
@@ -176,6 +178,7 @@ func TestTheSameEventTenTimesAtOnceIsOneNotification(t *testing.T) {
 }
 
 func TestMovedAndCancelledRemindersFollowTheirTask(t *testing.T) {
+	t.Parallel()
 	r := onPostgres(t)
 	moved, gone, late := newTask(), newTask(), newTask()
 	r.deliver(r.event(moved, events.Scheduled, 1, 0), "SUCCESS")
@@ -194,8 +197,9 @@ func TestMovedAndCancelledRemindersFollowTheirTask(t *testing.T) {
 	}
 }
 
-// TestTheOriginalFormIsTakenAsItWas delivers the golden documents of the first version of this system.
-func TestTheOriginalFormIsTakenAsItWas(t *testing.T) {
+// Delivers the golden documents of the first version of this system.
+func TestTheOriginalFormIsAccepted(t *testing.T) {
+	t.Parallel()
 	files, err := filepath.Glob("../../../../pkg/events/testdata/original/reminder*.json")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("golden documents: %v, %v", files, err)
@@ -220,7 +224,8 @@ func TestTheOriginalFormIsTakenAsItWas(t *testing.T) {
 	}
 }
 
-func TestAPoisonEventIsDeadLetteredAndTheNextOneIsTaken(t *testing.T) {
+func TestAPoisonEventIsDeadLetteredAndTheNextOneIsApplied(t *testing.T) {
+	t.Parallel()
 	r := onPostgres(t)
 	tk := newTask()
 	poison := fmt.Appendf(nil, `{"event_id":%q,"schema_version":2,"event_type":"scheduled","task_id":%q,"user_id":%q,"title":"x","task_version":1,"timestamp":"2030-01-01T00:00:00Z"}`,
@@ -236,6 +241,7 @@ func TestAPoisonEventIsDeadLetteredAndTheNextOneIsTaken(t *testing.T) {
 }
 
 func TestAnUnknownTypeIsSkipped(t *testing.T) {
+	t.Parallel()
 	r := onPostgres(t)
 	tk := newTask()
 	raw := bytes.Replace(r.event(tk, events.Scheduled, 1, 0), []byte(`"scheduled"`), []byte(`"paused"`), 1)
@@ -245,7 +251,8 @@ func TestAnUnknownTypeIsSkipped(t *testing.T) {
 	}
 }
 
-func TestWithoutItsDatabaseEveryDeliveryComesAgain(t *testing.T) {
+func TestWithoutItsDatabaseEveryDeliveryIsRetried(t *testing.T) {
+	t.Parallel()
 	db, err := pg.Open(t.Context(), pg.Config{URL: "postgres://nobody@127.0.0.1:1/none?sslmode=disable"})
 	if err != nil {
 		t.Fatal(err)
@@ -262,6 +269,7 @@ func TestWithoutItsDatabaseEveryDeliveryComesAgain(t *testing.T) {
 }
 
 func TestTheCronBindingOnlyWakesTheEngine(t *testing.T) {
+	t.Parallel()
 	r := onPostgres(t)
 	if rec := r.post("/reminder-cron", nil); rec.Code != http.StatusOK || r.woken != 1 {
 		t.Errorf("POST /reminder-cron: %d, woken %d times, want 200 and once", rec.Code, r.woken)

@@ -1,6 +1,6 @@
-// Package taskapi asks the task API which accounts there are, by Dapr service invocation.
+// Package taskapi asks the task API which accounts exist, by Dapr service invocation.
 //
-// Promises: only an answer of the task API says that an account is gone; whatever else happens is an error.
+// Promise: only an answer of the task API reports that an account is gone. Everything else is an error.
 package taskapi
 
 import (
@@ -26,7 +26,7 @@ type Client struct{ invoker Invoker }
 // New makes a client.
 func New(i Invoker) *Client { return &Client{invoker: i} }
 
-// Existing implements domain.Accounts: every account has a newest change number, and nobody else.
+// Existing implements domain.Accounts. Every account has a newest change number, and only accounts have one.
 func (c *Client) Existing(ctx context.Context, userIDs []string) (map[string]bool, error) {
 	_, raw, err := c.invoker.Invoke(ctx, appID, http.MethodPost, "internal/heads", map[string]any{"user_ids": userIDs})
 	if err != nil {
@@ -39,7 +39,7 @@ func (c *Client) Existing(ctx context.Context, userIDs []string) (map[string]boo
 		return nil, fmt.Errorf("decode the answer about accounts: %w", err)
 	}
 	if answer.Heads == nil {
-		return nil, errors.New("the answer about accounts has none")
+		return nil, errors.New("the answer about accounts has no heads")
 	}
 	existing := make(map[string]bool, len(answer.Heads))
 	for id := range answer.Heads {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// answer is a task API that gives one answer and keeps the call. The way through two sidecars is a whole-stack test.
+// answer is a task API that returns one answer and records the call. A whole-stack test covers the sidecars.
 type answer struct {
 	body string
 	err  error
@@ -35,13 +35,13 @@ func TestWhoHasAHeadHasAnAccount(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoAnswerSaysNothingOfAnAccount(t *testing.T) {
+func TestOnlyAnAnswerReportsThatAnAccountIsGone(t *testing.T) {
 	for _, a := range []*answer{{body: `<html>`}, {body: `{}`}, {body: `{"heads":null}`}, {body: `[]`}, {err: errors.New("away"), body: `{"heads":{}}`}} {
 		if got, err := New(a).Existing(t.Context(), []string{"u"}); err == nil {
 			t.Errorf("answer %+v: got %v, want an error: everybody would be forgotten", a, got)
 		}
 	}
 	if got, err := New(&answer{body: `{"heads":{}}`}).Existing(t.Context(), []string{"u"}); err != nil || len(got) != 0 {
-		t.Errorf("Existing: got %v (%v), want nobody", got, err)
+		t.Errorf("Existing: got %v (%v), want no account", got, err)
 	}
 }

@@ -1,17 +1,16 @@
-// Package domain is the recurrence engine: a completed occurrence of a recurring task gets its one successor.
+// Package domain is the recurrence engine: it creates one successor for each completed occurrence of a recurring task.
 //
 // # Promises
 //
-//   - One successor per occurrence. Its place (series and number) names it, and the task API makes it once however often
-//     it is asked, so the same event again, the task completed a second time, events out of order and two replicas at once
-//     all end in that one task.
-//   - None is lost. Handle returns nil only when the successor is there, or will never be; otherwise the event must come
-//     again. Whatever process dies in between, the redelivered event finds the work done or does it.
-//   - The ids of processed events are a short cut, not a safeguard: while their store is away, work goes on without it.
-//   - When the successor is due follows from the event alone (package recurrence), not from the clock of this process.
+//   - One successor per occurrence. Its series and number identify it, and the task API creates it once. So repeated
+//     events, a second completion, events out of order and two replicas all lead to that one task.
+//   - None is lost. Handle returns nil only when the successor exists or never will. Otherwise the event must be delivered
+//     again. When a process dies at any point, the redelivered event finds the work done or does it.
+//   - The ids of processed events only save work. While their store is unavailable, the engine works without it.
+//   - The due date of the successor depends only on the event (package recurrence), not on the clock of this process.
 //
-// A skipped occurrence is none of this engine's business: the task API makes its successor in the transaction of the
-// skip, because there the user waits for the answer.
+// The engine ignores skipped occurrences: the task API creates their successors in the transaction of the skip, because
+// the user waits for the answer.
 package domain
 
 import (
@@ -29,24 +28,25 @@ import (
 // ErrUnreadable is wrapped when an event's rule or zone cannot be read, and never will be.
 var ErrUnreadable = errors.New("recurrence cannot be read")
 
-// lookupTimeout leaves most of a delivery's ten seconds to the work itself when the state store hangs.
+// lookupTimeout bounds one call of the state store, so that most of a delivery's ten seconds are left for the work when
+// the store hangs.
 const lookupTimeout = 2 * time.Second
 
 // Tasks is the task API.
 type Tasks interface {
-	// CreateSuccessor makes the task that follows, or finds it made. It must be idempotent. An error means that it is not
-	// known whether the task is there: ask again.
+	// CreateSuccessor creates the task that follows, or finds the existing one. It must be idempotent. After an error it is
+	// unknown whether the task exists, and the caller must try again.
 	CreateSuccessor(ctx context.Context, s Successor) (Answer, error)
 }
 
-// Answer is the task API's last word on a successor.
+// Answer is the task API's final answer about a successor.
 type Answer struct {
 	TaskID  string // of the successor; empty when it was refused
-	Made    bool   // by this request; false when it was there already
-	Refused string // why there will be none: the series has ended, or the task is gone
+	Made    bool   // by this request; false when it existed already
+	Refused string // the reason why there will be none: the series has ended, or the task is gone
 }
 
-// Processed remembers the events whose work is done.
+// Processed stores which events were processed.
 type Processed interface {
 	Has(ctx context.Context, eventID string) (bool, error)
 	Add(ctx context.Context, eventID string) error
@@ -63,13 +63,13 @@ type Engine struct {
 // NewEngine makes an engine.
 func NewEngine(tasks Tasks, processed Processed, log *slog.Logger, reg prometheus.Registerer) *Engine {
 	e := &Engine{tasks: tasks, processed: processed, log: log, outcomes: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "recurring_task_completions_total", Help: "Completions of recurring tasks, by what came of them.",
+		Name: "recurring_task_completions_total", Help: "Completions of recurring tasks, by outcome.",
 	}, []string{"outcome"})}
 	reg.MustRegister(e.outcomes)
 	return e
 }
 
-// Handle gives a completed recurring task its successor. Every other event is none of its business: nil.
+// Handle creates the successor of a completed recurring task. For every other event it returns nil.
 func (e *Engine) Handle(ctx context.Context, ev events.TaskEvent) error {
 	if ev.EventType != events.Completed || ev.TaskData.Recurrence == nil {
 		return nil
@@ -110,7 +110,7 @@ func (e *Engine) advance(ctx context.Context, ev events.TaskEvent, log *slog.Log
 		log.InfoContext(ctx, "successor made", "successor_id", answer.TaskID)
 		return "made", nil
 	}
-	log.InfoContext(ctx, "successor was there", "successor_id", answer.TaskID)
+	log.InfoContext(ctx, "successor existed already", "successor_id", answer.TaskID)
 	return "there", nil
 }
 
@@ -119,16 +119,16 @@ func (e *Engine) known(ctx context.Context, eventID string, log *slog.Logger) bo
 	defer cancel()
 	known, err := e.processed.Has(ctx, eventID)
 	if err != nil {
-		log.WarnContext(ctx, "processed events cannot be looked up, going on without", "error", err.Error())
+		log.WarnContext(ctx, "processed events cannot be looked up; working without them", "error", err.Error())
 	}
 	return known
 }
 
-// remember is after the work: an id that is saved first and a process that dies then would lose the successor.
+// remember runs after the work: if it ran before and the process then died, the successor would be lost.
 func (e *Engine) remember(ctx context.Context, eventID string, log *slog.Logger) {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
 	if err := e.processed.Add(ctx, eventID); err != nil {
-		log.WarnContext(ctx, "processed event cannot be remembered, the same one again would do harmless work", "error", err.Error())
+		log.WarnContext(ctx, "processed event cannot be stored; the same event again would repeat harmless work", "error", err.Error())
 	}
 }

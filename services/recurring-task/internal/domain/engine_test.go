@@ -28,7 +28,7 @@ type place struct {
 	no     int
 }
 
-// tasks is the task API as its contract has it: one task per place, whoever asks.
+// tasks stands in for the task API: it makes one task for each place in a series.
 type tasks struct {
 	mu      sync.Mutex
 	made    map[place]domain.Successor
@@ -63,7 +63,7 @@ func (a *tasks) CreateSuccessor(_ context.Context, s domain.Successor) (domain.A
 	return domain.Answer{TaskID: fmt.Sprint(p), Made: !there}, nil
 }
 
-// processed is the state store.
+// processed stands in for the state store.
 type processed struct {
 	mu       sync.Mutex
 	ids      map[string]bool
@@ -97,7 +97,7 @@ func (p *processed) Add(_ context.Context, id string) error {
 	return nil
 }
 
-// world is what outlives an engine.
+// world holds what survives the crash of an engine.
 type world struct {
 	tasks     *tasks
 	processed *processed
@@ -152,7 +152,7 @@ func TestACompletedOccurrenceGetsItsSuccessor(t *testing.T) {
 	}
 }
 
-func TestEventsThatAreNobodysCompletionAreAcknowledgedUntouched(t *testing.T) {
+func TestEventsOtherThanCompletionsAreIgnored(t *testing.T) {
 	for name, change := range map[string]func(*events.TaskEvent){
 		"created":  func(e *events.TaskEvent) { e.EventType = events.Created },
 		"updated":  func(e *events.TaskEvent) { e.EventType = events.Updated },
@@ -176,7 +176,7 @@ func TestEventsThatAreNobodysCompletionAreAcknowledgedUntouched(t *testing.T) {
 	}
 }
 
-func TestASeriesThatEndsIsDoneAndRemembered(t *testing.T) {
+func TestTheEndOfASeriesIsRemembered(t *testing.T) {
 	for name, c := range map[string]struct {
 		rule string
 		no   int
@@ -205,7 +205,7 @@ func TestARefusalIsTheLastWord(t *testing.T) {
 	}
 }
 
-func TestARuleThatCannotBeReadIsPoison(t *testing.T) {
+func TestAnUnreadableRuleIsPoison(t *testing.T) {
 	for name, change := range map[string]func(*events.TaskEvent){
 		"rule": func(e *events.TaskEvent) { e.TaskData.Recurrence.RRule = "FREQ=MINUTELY" },
 		"zone": func(e *events.TaskEvent) { e.TaskData.Recurrence.Timezone = "Mars/Olympus" },
@@ -267,9 +267,8 @@ func TestEventsOutOfOrderMakeOneSuccessorForEachOccurrence(t *testing.T) {
 	}
 }
 
-// TestACrashBetweenAnyTwoStepsLosesNothingAndDoublesNothing lets the process die at every step of the first delivery;
-// the redelivery goes to a new process.
-func TestACrashBetweenAnyTwoStepsLosesNothingAndDoublesNothing(t *testing.T) {
+// The process dies at each step of the first delivery, and a new process gets the redelivery.
+func TestACrashAtAnyStepStillMakesOneSuccessor(t *testing.T) {
 	die := func() error { panic("killed") }
 	for step, arm := range map[string]func(*world){
 		"before the look-up":                           func(w *world) { w.processed.has = die },
@@ -298,7 +297,7 @@ func TestACrashBetweenAnyTwoStepsLosesNothingAndDoublesNothing(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotKnownToBeDoneComesAgain(t *testing.T) {
+func TestAnEventWithoutAKnownOutcomeIsRetried(t *testing.T) {
 	w := newWorld()
 	lost := errors.New("connection reset")
 	w.tasks.after = func() error { return lost }
@@ -310,7 +309,7 @@ func TestWhatIsNotKnownToBeDoneComesAgain(t *testing.T) {
 	}
 }
 
-func TestWithoutItsStateStoreTheEngineGoesOn(t *testing.T) {
+func TestTheEngineWorksWithoutItsStateStore(t *testing.T) {
 	w := newWorld()
 	away := func() error { return errors.New("state store is away") }
 	w.processed.has, w.processed.add = away, away
@@ -333,7 +332,7 @@ func TestAStateStoreThatHangsLeavesTimeForTheWork(t *testing.T) {
 	})
 }
 
-// hanging is a state store that answers when its caller has given up.
+// hanging is a state store that does not answer before its caller gives up.
 type hanging struct{}
 
 func (hanging) Has(ctx context.Context, _ string) (bool, error) {

@@ -9,7 +9,7 @@ import (
 	"github.com/taskwire/taskwire/pkg/recurrence"
 )
 
-// Successor says which task follows a completed one, and why.
+// Successor describes the task that follows a completed one.
 type Successor struct {
 	EventID, UserID string
 	TaskID          string // the completed task
@@ -17,13 +17,13 @@ type Successor struct {
 	OccurrenceNo    int    // of the completed task
 	DueDate         string // of the new one, or else DueAt
 	DueAt           *time.Time
-	RemindAt        *time.Time // of the new one; nil for none
-	Completed       events.TaskData
+	RemindAt        *time.Time      // of the new one; nil for none
+	Completed       events.TaskData // the completed task
 }
 
-// SuccessorOf computes what follows a completed recurring task; false when its series ends there. Counted from the
-// completion, that is completed_at, or the event's own time where the original form has none. A task that is in no
-// series, in the original form, is the first of its own.
+// SuccessorOf computes the task that follows a completed recurring task; false means that the series ends. A rule that
+// counts from the completion counts from completed_at, or from the event's own time in the original form, which has no
+// completed_at. In the original form a task without a series is the first of a new series.
 func SuccessorOf(ev events.TaskEvent) (Successor, bool, error) {
 	task := ev.TaskData
 	s := Successor{

@@ -27,8 +27,7 @@ func show(at *time.Time) string {
 	return at.UTC().Format(time.RFC3339)
 }
 
-// TestSuccessorIsComputedFromTheEvent holds the engine's reading of an event against the rules of package recurrence:
-// which instant it counts from, in which zone, and where the reminder goes.
+// Checks which values of an event the rules of package recurrence are applied to: the instant, the zone and the reminder.
 func TestSuccessorIsComputedFromTheEvent(t *testing.T) {
 	const london, newYork = "Europe/London", "America/New_York"
 	for _, c := range []struct {
@@ -66,7 +65,7 @@ func TestSuccessorIsComputedFromTheEvent(t *testing.T) {
 	}
 }
 
-func TestTheOriginalFormCountsFromTheEventAndStartsItsOwnSeries(t *testing.T) {
+func TestTheOriginalFormCountsFromTheEventInItsOwnSeries(t *testing.T) {
 	ev := completion(1, func(e *events.TaskEvent) {
 		e.SchemaVersion = 1
 		e.TaskData.SeriesID, e.TaskData.OccurrenceNo, e.TaskData.CompletedAt = "", 0, nil

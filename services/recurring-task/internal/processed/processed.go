@@ -1,6 +1,6 @@
-// Package processed remembers, in the Dapr state store, the events whose work is done.
+// Package processed stores the ids of processed events in the Dapr state store.
 //
-// Promises: an id that was added is found for seven days. Ids are added after the work and never before it.
+// Promise: an id that was added is found for seven days.
 package processed
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/taskwire/taskwire/services/recurring-task/internal/domain"
 )
 
-// ttl is as long as the broker keeps an event by default, and so could deliver it again.
+// ttl is how long the broker keeps an event by default. It cannot deliver the event again later.
 const ttl = 7 * 24 * time.Hour
 
 // Store is the part of the Dapr client that keeps state.
@@ -24,14 +24,14 @@ type Store interface {
 // Events is the set of processed events.
 type Events struct{ store Store }
 
-// New makes the set. The sidecar keeps the keys of each app apart.
+// New makes the set. The sidecar separates the keys of the apps.
 func New(store Store) *Events { return &Events{store: store} }
 
 var _ domain.Processed = (*Events)(nil)
 
 func key(eventID string) string { return "processed:" + eventID }
 
-// Has tells whether the event was added.
+// Has reports whether the event was added.
 func (e *Events) Has(ctx context.Context, eventID string) (bool, error) {
 	value, _, err := e.store.GetState(ctx, key(eventID))
 	if err != nil {
@@ -40,7 +40,7 @@ func (e *Events) Has(ctx context.Context, eventID string) (bool, error) {
 	return len(value) > 0, nil
 }
 
-// Add adds the event. Adding it again lets it be found for longer.
+// Add adds the event. Adding it again renews its seven days.
 func (e *Events) Add(ctx context.Context, eventID string) error {
 	if err := e.store.SaveState(ctx, key(eventID), []byte(`true`), dapr.WithTTL(ttl)); err != nil {
 		return fmt.Errorf("remember event %s: %w", eventID, err)

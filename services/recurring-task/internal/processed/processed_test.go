@@ -27,7 +27,7 @@ func (s *state) SaveState(_ context.Context, key string, value []byte, opts ...d
 	return s.err
 }
 
-func TestAnEventIsFoundOnceItWasAdded(t *testing.T) {
+func TestAnEventIsFoundAfterItWasAdded(t *testing.T) {
 	s := &state{values: map[string][]byte{}}
 	e := processed.New(s)
 	if known, err := e.Has(t.Context(), "a"); known || err != nil {

@@ -1,7 +1,7 @@
-// Package subscriber takes the deliveries of the recurring-task service.
+// Package subscriber handles the deliveries of the recurring-task service.
 //
-// Promises: an event is acknowledged only when there is nothing left to do about it. One whose rule can never be read is
-// dead-lettered; any other failure asks for it again.
+// Promises: an event is acknowledged only when its work is done. An event whose rule can never be read is dead-lettered.
+// Any other failure causes another delivery.
 package subscriber
 
 import (
@@ -14,12 +14,12 @@ import (
 	"github.com/taskwire/taskwire/services/recurring-task/internal/domain"
 )
 
-// Engine is the part of the domain that takes events.
+// Engine is the part of the domain that handles events.
 type Engine interface {
 	Handle(ctx context.Context, ev events.TaskEvent) error
 }
 
-// Subscriber hands deliveries to the engine.
+// Subscriber passes deliveries to the engine.
 type Subscriber struct{ engine Engine }
 
 // New makes a subscriber.

@@ -1,7 +1,7 @@
-// Package taskapi is the engine's way to the task API: Dapr service invocation.
+// Package taskapi calls the task API by Dapr service invocation.
 //
-// Promises: an answer that will not change is an Answer, whatever it is; everything else is an error, after which it is
-// right to ask again. The route is idempotent, so that asking again never makes a second task.
+// Promises: a final answer is returned as an Answer. Everything else is an error, after which the caller may try again.
+// The route is idempotent, so that a second request never creates a second task.
 package taskapi
 
 import (
@@ -36,7 +36,7 @@ func New(sidecar Invoker) *Client { return &Client{sidecar: sidecar} }
 
 var _ domain.Tasks = (*Client)(nil)
 
-// request is the body of POST /internal/successors: due_date, due_at and remind_at are those of the new task.
+// request is the body of POST /internal/successors. due_date, due_at and remind_at are those of the new task.
 type request struct {
 	EventID      string             `json:"event_id"`
 	UserID       string             `json:"user_id"`
@@ -86,9 +86,9 @@ type problem struct {
 	} `json:"errors"`
 }
 
-// refusal tells the answers that will not change: the task is gone (404), its series has ended (409), or what the user
-// wrote can have no successor (422, for example a date beyond what a task may have). An answer that is no problem
-// document does not come from the task API's handler, whatever its status.
+// refusal reports whether an answer is final, with its reason: the task is gone (404), its series has ended (409), or the
+// task can have no successor (422, for example because its date would be out of range). An answer without a problem
+// document does not come from the task API's handler, so it is not final.
 func refusal(e *dapr.InvokeError) (reason string, final bool) {
 	var p problem
 	if json.Unmarshal(e.Body, &p) != nil || p.Title == "" {

@@ -18,8 +18,8 @@ import (
 	"github.com/taskwire/taskwire/services/recurring-task/internal/taskapi"
 )
 
-// sidecar is the invocation route of a sidecar's HTTP API in front of a task API that always answers the same. The
-// whole-stack tests have the real ones.
+// sidecar stands in for a sidecar and a task API that always returns the same answer. The whole-stack tests use the real
+// ones.
 type sidecar struct {
 	status   int
 	body     string
@@ -88,7 +88,7 @@ func TestTheRequestIsWhatTheTaskAPIExpects(t *testing.T) {
 	}
 }
 
-func TestAnswersThatWillNotChangeAreFinalAndAllOthersAreErrors(t *testing.T) {
+func TestFinalAnswersAreAnswersAndAllOthersAreErrors(t *testing.T) {
 	const problem = `{"type":"urn:taskwire:problem:x","title":"Conflict","status":409,"detail":"the series has ended","errors":[{"field":"due_at","message":"is too far"}]}`
 	for _, c := range []struct {
 		name   string

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/taskwire/taskwire/pkg/platform/auth"
 )
 
 var (
@@ -22,12 +23,6 @@ var (
 	ErrNoUser = errors.New("no such user")
 	// ErrNoPassword means that the account has no password: its user logs in with the OIDC issuer.
 	ErrNoPassword = errors.New("the account has no password")
-)
-
-// The roles. A new account has RoleUser. The operator can give RoleAuditor, which may read every audit entry.
-const (
-	RoleUser    = "user"
-	RoleAuditor = "auditor"
 )
 
 // User is an account, with what its owner may see.
@@ -163,7 +158,7 @@ func (s *Service) create(ctx context.Context, r Registration) (Session, error) {
 		return Session{}, err
 	}
 	now := s.now().UTC().Truncate(time.Microsecond)
-	u := User{ID: id.String(), Email: r.Email, Name: r.Name, Timezone: r.Timezone, Role: RoleUser, CreatedAt: now}
+	u := User{ID: id.String(), Email: r.Email, Name: r.Name, Timezone: r.Timezone, Role: auth.RoleUser, CreatedAt: now}
 	token, login, err := newLogin(u.ID, hash, now)
 	if err != nil {
 		return Session{}, err

@@ -31,7 +31,7 @@ func (s *Service) Admit(ctx context.Context, id auth.Identity) error {
 
 // externalUser returns the account of an issuer's user. It uses those values of the issuer that are valid by our rules.
 func externalUser(id auth.Identity, now time.Time) User {
-	u := User{ID: id.UserID, Email: normalEmail(id.External.Email), Timezone: "UTC", Role: RoleUser, CreatedAt: now}
+	u := User{ID: id.UserID, Email: normalEmail(id.External.Email), Timezone: "UTC", Role: auth.RoleUser, CreatedAt: now}
 	if name, problem := domain.Line(id.External.Name, 0, MaxName); problem == "" {
 		u.Name = name
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/platform/optional"
 )
 
 // Defaults has the default values that depend on the owner and on the time of the request.
@@ -64,7 +65,7 @@ func (t *Task) set(p *problems, f Fields, d Defaults, whole bool) {
 
 func (t *Task) setTexts(p *problems, f Fields, whole bool) {
 	switch {
-	case f.Title.has():
+	case f.Title.HasValue():
 		t.Title = line(p, "title", f.Title.Value, 1, events.MaxTitle)
 	case f.Title.Set:
 		p.add("title", "must not be null")
@@ -81,7 +82,7 @@ func (t *Task) setTexts(p *problems, f Fields, whole bool) {
 
 func (t *Task) setChoices(p *problems, f Fields, d Defaults, whole bool) {
 	switch {
-	case f.Status.has():
+	case f.Status.HasValue():
 		if t.Status = f.Status.Value; !t.Status.Valid() {
 			p.add("status", "must be pending, in_progress, completed or cancelled")
 		}
@@ -89,7 +90,7 @@ func (t *Task) setChoices(p *problems, f Fields, d Defaults, whole bool) {
 		t.Status = events.StatusPending
 	}
 	switch {
-	case f.Priority.has():
+	case f.Priority.HasValue():
 		if t.Priority = f.Priority.Value; !t.Priority.Valid() {
 			p.add("priority", "must be low, medium, high or urgent")
 		}
@@ -98,14 +99,14 @@ func (t *Task) setChoices(p *problems, f Fields, d Defaults, whole bool) {
 	}
 	if f.Timezone.Set || whole {
 		t.Timezone = d.Timezone
-		if f.Timezone.has() {
+		if f.Timezone.HasValue() {
 			t.Timezone = f.Timezone.Value
 		}
 		if _, ok := Zone(t.Timezone); !ok {
 			p.add("timezone", "must be an IANA time zone, like Europe/London")
 		}
 	}
-	if f.Position.has() {
+	if f.Position.HasValue() {
 		t.Position = f.Position.Value
 	} else if f.Position.Set {
 		p.add("position", "must not be null")
@@ -115,16 +116,16 @@ func (t *Task) setChoices(p *problems, f Fields, d Defaults, whole bool) {
 func (t *Task) setTimes(p *problems, f Fields, whole bool) {
 	if f.DueDate.Set || whole {
 		t.DueDate = f.DueDate.Value
-		if day, err := time.Parse(time.DateOnly, t.DueDate); f.DueDate.has() && (err != nil || day.Year() < MinYear || day.Year() > MaxYear) {
+		if day, err := time.Parse(time.DateOnly, t.DueDate); f.DueDate.HasValue() && (err != nil || day.Year() < MinYear || day.Year() > MaxYear) {
 			p.add("due_date", "must be a date from 1900-01-01 to 9998-12-31, like 2030-01-31")
 		}
 	}
-	instant := func(field string, o Optional[time.Time], at **time.Time) {
+	instant := func(field string, o optional.Field[time.Time], at **time.Time) {
 		if !o.Set && !whole {
 			return
 		}
 		*at = nil
-		if !o.has() {
+		if !o.HasValue() {
 			return
 		}
 		v := o.Value

@@ -9,27 +9,19 @@ import (
 	"time"
 
 	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/platform/optional"
 )
-
-// Optional is one member of a request body: absent, null, or a value. Set is true unless it is absent.
-type Optional[T any] struct {
-	Set, Null bool
-	Value     T
-}
-
-// has reports whether there is a value.
-func (o Optional[T]) has() bool { return o.Set && !o.Null }
 
 // Fields has the values that a client may write into a task. For a new task and for PUT, an absent or null member takes its default.
 // For PATCH, a JSON Merge Patch (RFC 7396), an absent member stays, and a null member is removed.
 type Fields struct {
-	Title, Description, DueDate, Timezone Optional[string]
-	Status                                Optional[events.Status]
-	Priority                              Optional[events.Priority]
-	Tags                                  Optional[[]string]
-	DueAt, RemindAt                       Optional[time.Time]
-	Recurrence                            Optional[events.Recurrence]
-	Position                              Optional[float64]
+	Title, Description, DueDate, Timezone optional.Field[string]
+	Status                                optional.Field[events.Status]
+	Priority                              optional.Field[events.Priority]
+	Tags                                  optional.Field[[]string]
+	DueAt, RemindAt                       optional.Field[time.Time]
+	Recurrence                            optional.Field[events.Recurrence]
+	Position                              optional.Field[float64]
 	readOnly                              map[string]json.RawMessage
 }
 
@@ -83,7 +75,7 @@ func ParseFields(body map[string]json.RawMessage) (Fields, error) {
 }
 
 // read reads one member. want is the type that the error message names.
-func read[T any](o *Optional[T], raw json.RawMessage, want string) *badMember {
+func read[T any](o *optional.Field[T], raw json.RawMessage, want string) *badMember {
 	o.Set = true
 	if string(raw) == "null" {
 		o.Null = true
@@ -96,7 +88,7 @@ func read[T any](o *Optional[T], raw json.RawMessage, want string) *badMember {
 }
 
 func readTags(f *Fields, raw json.RawMessage) *badMember {
-	var tags Optional[[]*string]
+	var tags optional.Field[[]*string]
 	if err := read(&tags, raw, "a list of strings"); err != nil {
 		return err
 	}
@@ -110,8 +102,8 @@ func readTags(f *Fields, raw json.RawMessage) *badMember {
 	return nil
 }
 
-func readInstant(o *Optional[time.Time], raw json.RawMessage) *badMember {
-	var text Optional[string]
+func readInstant(o *optional.Field[time.Time], raw json.RawMessage) *badMember {
+	var text optional.Field[string]
 	const want = "an instant with its offset, like 2030-01-31T15:04:05Z"
 	if err := read(&text, raw, want); err != nil {
 		return err

@@ -16,7 +16,7 @@ func (t *Task) setRecurrence(p *problems, f Fields, whole bool) {
 	if !f.Recurrence.Set && !whole {
 		return
 	}
-	if !f.Recurrence.has() {
+	if !f.Recurrence.HasValue() {
 		t.Recurrence = nil
 		return
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/taskwire/taskwire/pkg/platform/auth"
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
+	"github.com/taskwire/taskwire/pkg/platform/optional"
 	"github.com/taskwire/taskwire/services/task-api/api"
 	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
 )
@@ -136,8 +137,8 @@ func (h *handlers) getMe(c *gin.Context) error {
 // patchMe handles PATCH /me, a JSON Merge Patch of name and timezone.
 func (h *handlers) patchMe(c *gin.Context) error {
 	var body struct {
-		Name     httpx.Optional[string] `json:"name"`
-		Timezone httpx.Optional[string] `json:"timezone"`
+		Name     optional.Field[string] `json:"name"`
+		Timezone optional.Field[string] `json:"timezone"`
 	}
 	if err := httpx.DecodeJSON(c, &body); err != nil {
 		return err

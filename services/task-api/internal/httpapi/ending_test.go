@@ -100,13 +100,13 @@ func TestARoleIsInTheNextAccessToken(t *testing.T) {
 	_, s := r.registered("a@example.com")
 	role := func(token string) string {
 		t.Helper()
-		id, err := auth.NewVerifier(func(context.Context) ([]byte, error) { return r.signer.JWKS(), nil }, slog.New(slog.DiscardHandler)).Verify(t.Context(), token)
+		id, err := auth.NewVerifier(r.signer.Keys, slog.New(slog.DiscardHandler)).Verify(t.Context(), token)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return id.Role
 	}
-	if got := role(s.AccessToken); got != auth.RoleUser || s.User.Role != accounts.RoleUser {
+	if got := role(s.AccessToken); got != auth.RoleUser || s.User.Role != auth.RoleUser {
 		t.Errorf("registered: got %s, want user", got)
 	}
 	for _, want := range []string{"auditor", "user"} {

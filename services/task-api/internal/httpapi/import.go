@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
-	"slices"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -109,22 +107,14 @@ func importError(err error) error {
 	return err
 }
 
-// exchangeFormat reads the query, which has format only.
+// exchangeFormat reads the query of an import or export, which has only a format.
 func exchangeFormat(c *gin.Context) (exchange.Format, error) {
-	query, err := url.ParseQuery(c.Request.URL.RawQuery)
-	if err != nil {
-		return "", httpx.Invalid("", "The query cannot be read.")
+	p := httpx.NewQuery(c)
+	format := httpx.Choice(p, "format", "", exchange.Formats()...)
+	if format == "" {
+		p.Refuse("format", "must be given")
 	}
-	for name := range query {
-		if name != "format" {
-			return "", httpx.Invalid(name, "is not a parameter of this address")
-		}
-	}
-	format := exchange.Format(query.Get("format"))
-	if len(query["format"]) != 1 || !slices.Contains(exchange.Formats(), format) {
-		return "", httpx.Invalid("format", fmt.Sprintf("must be one of %v", exchange.Formats()))
-	}
-	return format, nil
+	return format, p.Err()
 }
 
 // reportStream writes JSON lines, each at once.

@@ -6,12 +6,13 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/platform/auth"
+	"github.com/taskwire/taskwire/pkg/platform/httpx"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 )
 
 // listTasks handles GET /tasks.
 func (h *handlers) listTasks(c *gin.Context) error {
-	q, cursor, err := readQuery(c.Request.URL.RawQuery)
+	q, cursor, err := readQuery(c)
 	if err != nil {
 		return err
 	}
@@ -48,7 +49,7 @@ func resources(tasks []domain.Task) []events.TaskData {
 
 // listTags handles GET /tags.
 func (h *handlers) listTags(c *gin.Context) error {
-	if err := noQuery(c); err != nil {
+	if err := httpx.NoQuery(c); err != nil {
 		return err
 	}
 	tags, err := h.Tasks.Tags(c.Request.Context(), auth.UserID(c))
@@ -61,7 +62,7 @@ func (h *handlers) listTags(c *gin.Context) error {
 
 // getStats handles GET /stats.
 func (h *handlers) getStats(c *gin.Context) error {
-	if err := noQuery(c); err != nil {
+	if err := httpx.NoQuery(c); err != nil {
 		return err
 	}
 	stats, err := h.Tasks.Stats(c.Request.Context(), auth.UserID(c))

@@ -3,11 +3,7 @@ package httpapi
 import (
 	"bytes"
 	"context"
-	"crypto/ed25519"
-	"crypto/rand"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"log/slog"
@@ -31,6 +27,7 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
 	"github.com/taskwire/taskwire/services/task-api/internal/publish"
 	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
+	"github.com/taskwire/taskwire/testkit/authtest"
 	"github.com/taskwire/taskwire/testkit/pgtest"
 	"gorm.io/gorm"
 )
@@ -57,18 +54,7 @@ func newRig(t testing.TB) *rig {
 func newRigOn(t testing.TB, db *pgtest.DB, handle *gorm.DB, timeout time.Duration, change ...func(*Config)) *rig {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	_, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer, err := auth.NewSigner(string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
-	if err != nil {
-		t.Fatal(err)
-	}
+	signer := authtest.NewSigner(t)
 	hasher, err := accounts.NewHasher()
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +69,7 @@ func newRigOn(t testing.TB, db *pgtest.DB, handle *gorm.DB, timeout time.Duratio
 	r.engine = httpx.NewEngine(httpx.Config{Service: "task-api", Log: log, Registerer: prometheus.NewRegistry(), BodyLimits: BodyLimits(), TrustedProxies: []string{"127.0.0.1"}})
 	cfg := Config{
 		Tasks: r.uses, Accounts: accounts.New(r.store, hasher, signer, log, time.Now),
-		Verifier: auth.NewVerifier(func(context.Context) ([]byte, error) { return signer.JWKS(), nil }, log),
+		Verifier: auth.NewVerifier(signer.Keys, log),
 		JWKS:     signer.JWKS, CursorKey: bytes.Repeat([]byte{7}, 32), OpenAPI: document, Now: time.Now,
 		RequestTimeout: timeout,
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/taskwire/taskwire/pkg/platform/auth"
+	"github.com/taskwire/taskwire/pkg/platform/httpx"
 	"github.com/taskwire/taskwire/services/task-api/api"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
@@ -15,13 +16,13 @@ import (
 // sync handles GET /sync: every task that changed after since, as it is now, in the order of the changes. The client
 // goes on with next_since while has_more is true; then it has everything.
 func (h *handlers) sync(c *gin.Context) error {
-	p := newParameters(c.Request.URL.RawQuery)
-	since := p.integer("since", math.MinInt64+1, math.MaxInt64, 0)
-	limit := p.integer("limit", 1, domain.MaxSyncLimit, domain.DefaultSyncLimit)
-	if err := p.end(); err != nil {
+	p := httpx.NewQuery(c)
+	since, _ := p.Integer("since", math.MinInt64+1, math.MaxInt64)
+	limit := p.Limit(domain.DefaultSyncLimit, domain.MaxSyncLimit)
+	if err := p.Err(); err != nil {
 		return err
 	}
-	page, err := h.Tasks.Sync(c.Request.Context(), auth.UserID(c), since, int(limit))
+	page, err := h.Tasks.Sync(c.Request.Context(), auth.UserID(c), since, limit)
 	if errors.Is(err, tasks.ErrTooOld) {
 		c.Header("Link", `</api/v1/sync?since=0>; rel="start"`)
 	}

@@ -15,7 +15,6 @@ import (
 	"io"
 	"math"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -128,19 +127,18 @@ func (h *handlers) successors(c *gin.Context) error {
 
 // changes answers with a user's changes after since: 410 when some of them are not kept any more.
 func (h *handlers) changes(c *gin.Context) error {
-	userID := c.Query("user_id")
-	if uuid.Validate(userID) != nil {
-		return httpx.Invalid("user_id", "must be a UUID")
+	q := httpx.NewQuery(c)
+	userID := q.UUID("user_id")
+	if userID == "" {
+		q.Refuse("user_id", "must be given")
 	}
-	since, err := number(c, "since", 0, math.MaxInt64, 0)
-	if err != nil {
+	since, _ := q.Integer("since", 0, math.MaxInt64)
+	limit := q.Limit(defaultChanges, maxChanges)
+	q.IgnoreUnknown() // a newer version of the caller may send more
+	if err := q.Err(); err != nil {
 		return err
 	}
-	limit, err := number(c, "limit", 1, maxChanges, defaultChanges)
-	if err != nil {
-		return err
-	}
-	page, err := h.store.Changes(c.Request.Context(), userID, since, int(limit))
+	page, err := h.store.Changes(c.Request.Context(), userID, since, limit)
 	if err != nil {
 		if errors.Is(err, tasks.ErrNoUser) {
 			return httpx.NotFound("There is no such user.")
@@ -179,16 +177,4 @@ func (h *handlers) heads(c *gin.Context) error {
 func (h *handlers) keys(c *gin.Context) error {
 	c.Data(http.StatusOK, "application/jwk-set+json", h.jwks())
 	return nil
-}
-
-func number(c *gin.Context, name string, lo, hi, otherwise int64) (int64, error) {
-	text, ok := c.GetQuery(name)
-	if !ok {
-		return otherwise, nil
-	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n < lo || n > hi {
-		return 0, httpx.Invalid(name, fmt.Sprintf("must be a whole number from %d to %d", lo, hi))
-	}
-	return n, nil
 }

@@ -108,7 +108,7 @@ var namedSQL = `
 	WHERE named.id = ANY ($3::uuid[])`
 
 func readNamed(asks []tasks.Ask, answers []tasks.Answer) (outbox.First, bool) {
-	var users, ids, next []uuid.UUID
+	var users, ids, next [][16]byte
 	firstOf := map[string]int{}
 	for i, a := range asks {
 		if len(a.Tasks) == 0 {
@@ -118,14 +118,16 @@ func readNamed(asks []tasks.Ask, answers []tasks.Answer) (outbox.First, bool) {
 			firstOf[a.User.String()] = i
 		}
 		for _, id := range a.Tasks {
-			users, ids = append(users, a.User), append(ids, id)
+			users, ids = append(users, bytes(a.User)), append(ids, bytes(id))
 		}
-		next = append(next, a.Next...)
+		for _, id := range a.Next {
+			next = append(next, bytes(id))
+		}
 	}
 	if len(ids) == 0 {
 		return outbox.First{}, false
 	}
-	return outbox.First{SQL: namedSQL, Args: []any{bytesOf(users), bytesOf(ids), bytesOf(next)}, Read: func(rows pgx.Rows) error {
+	return outbox.First{SQL: namedSQL, Args: []any{users, ids, next}, Read: func(rows pgx.Rows) error {
 		for rows.Next() {
 			var r taskRow
 			if err := rows.Scan(r.targets()...); err != nil {

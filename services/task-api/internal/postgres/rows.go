@@ -9,13 +9,13 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 )
 
-// This file has the only statements that write a task, its row in the change log and the answers under keys. Each takes
-// lists for unnest, so one text, prepared once a connection, serves any number of rows.
+// This file has the only statements that write a task, its row in the change log and the answers under keys. Each comes
+// in two texts, prepared once a connection: one for a single row, and one that unnests lists for any number of rows.
 
 // column is a column of tasks and its type.
 type column struct{ name, typ string }
 
-// keyColumns do not change after the insert.
+// identityColumns do not change after the insert.
 var identityColumns = []column{{"id", "uuid"}, {"user_id", "uuid"}, {"created_at", "timestamptz"}}
 
 // columns are those that a change may write, in the order of taskRow.values.
@@ -33,6 +33,11 @@ var inserted = slices.Concat(identityColumns, columns, []column{{"search", "text
 // changed are the columns that an UPDATE needs: it finds the row by id and user.
 var changed = slices.Concat(identityColumns[:2], columns)
 
+var (
+	changeColumns = []column{{"user_id", "uuid"}, {"seq", "bigint"}, {"event_id", "uuid"}, {"event_type", "text"}, {"task_id", "uuid"}, {"task_version", "bigint"}, {"payload", "text"}}
+	keyColumns    = []column{{"user_id", "uuid"}, {"key", "text"}, {"request_hash", "bytea"}, {"answer", "text"}}
+)
+
 func names(list []column) []string {
 	out := make([]string, len(list))
 	for i, c := range list {
@@ -41,75 +46,97 @@ func names(list []column) []string {
 	return out
 }
 
-// unnested is a FROM item with a row for each element of the parameters $1, $2, …
-func unnested(alias string, list []column) string {
-	from := make([]string, len(list))
-	for i, c := range list {
-		from[i] = "$" + strconv.Itoa(i+1) + "::" + c.typ + "[]"
+// template is a statement that writes rows of columns.
+type template struct{ one, many string }
+
+// newTemplate makes both texts of a statement. They differ in the FROM item that has the rows.
+func newTemplate(alias string, columns []column, text func(from, columns string) string) template {
+	values, lists := make([]string, len(columns)), make([]string, len(columns))
+	for i, c := range columns {
+		p := "$" + strconv.Itoa(i+1) + "::" + c.typ
+		values[i], lists[i] = p, p+"[]"
 	}
-	return "unnest(" + strings.Join(from, ", ") + ") AS " + alias + " (" + strings.Join(names(list), ", ") + ")"
+	all := strings.Join(names(columns), ", ")
+	as := " AS " + alias + " (" + all + ")"
+	return template{
+		one:  text("(VALUES ("+strings.Join(values, ", ")+"))"+as, all),
+		many: text("unnest("+strings.Join(lists, ", ")+")"+as, all),
+	}
+}
+
+func insertInto(table string) func(from, columns string) string {
+	return func(from, columns string) string {
+		return "INSERT INTO " + table + " (" + columns + ") SELECT " + columns + " FROM " + from
+	}
 }
 
 var (
-	insertTasks = func() string {
-		all := strings.Join(names(inserted), ", ")
-		return `INSERT INTO tasks (` + all + `) SELECT ` + strings.TrimSuffix(all, "search") + `CAST(search AS tsvector) FROM ` + unnested("t", inserted)
-	}()
+	insertChanges = newTemplate("t", changeColumns, insertInto("changes"))
+	insertKeys    = newTemplate("t", keyColumns, insertInto("idempotency_keys"))
+	expireKeys    = newTemplate("a", keyColumns[:2], func(from, _ string) string {
+		return "DELETE FROM idempotency_keys k USING " + from + " WHERE k.user_id = a.user_id AND k.key = a.key"
+	})
+	insertTasks = newTemplate("t", inserted, func(from, columns string) string {
+		return "INSERT INTO tasks (" + columns + ") SELECT " + strings.TrimSuffix(columns, "search") + "CAST(search AS tsvector) FROM " + from
+	})
 	// updateTasks fails, by a division by zero, if not every row was there to be changed. It cannot happen under the
 	// user's lock, and must not pass in silence if it does: the events are in the same transaction.
-	updateTasks = func() string {
+	updateTasks = newTemplate("c", changed, func(from, _ string) string {
 		set := make([]string, len(columns))
 		for i, c := range columns {
 			set[i] = c.name + " = c." + c.name
 		}
+		rows := "1"
+		if strings.HasPrefix(from, "unnest") {
+			rows = "cardinality($1)"
+		}
 		return `WITH changed AS (
-			UPDATE tasks t SET ` + strings.Join(set, ", ") + ` FROM ` + unnested("c", changed) + `
+			UPDATE tasks t SET ` + strings.Join(set, ", ") + ` FROM ` + from + `
 			WHERE t.id = c.id AND t.user_id = c.user_id RETURNING 1
-		) SELECT 1 / (count(*) = cardinality($1))::int FROM changed`
-	}()
-	insertChanges = `INSERT INTO changes (user_id, seq, event_id, event_type, task_id, task_version, payload)
-		SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::text[], $5::uuid[], $6::bigint[], $7::text[])`
-	insertKeys = `INSERT INTO idempotency_keys (user_id, key, request_hash, answer)
-		SELECT * FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[])`
-	expireKeys = `DELETE FROM idempotency_keys k USING unnest($1::uuid[], $2::text[]) AS a (user_id, key)
-		WHERE k.user_id = a.user_id AND k.key = a.key`
+		) SELECT 1 / (count(*) = ` + rows + `)::int FROM changed`
+	})
 )
+
+// with makes the statement that writes rows; none where there are none.
+func (t template) with(rows [][]any) []statement {
+	switch len(rows) {
+	case 0:
+		return nil
+	case 1:
+		return []statement{{t.one, rows[0]}}
+	}
+	args := make([]any, len(rows[0]))
+	cells := make([]any, len(rows)*len(args))
+	for i := range args {
+		list := cells[i*len(rows) : (i+1)*len(rows) : (i+1)*len(rows)]
+		for n, row := range rows {
+			list[n] = row[i]
+		}
+		args[i] = list
+	}
+	return []statement{{t.many, args}}
+}
 
 // changeStatements write all changes to the change log, and the last state of each task.
 func changeStatements(changes []tasks.Change) []statement {
-	if len(changes) == 0 {
-		return nil
-	}
-	n := len(changes)
-	users, eventIDs, taskIDs := make([][16]byte, n), make([][16]byte, n), make([][16]byte, n)
-	kinds, payloads := make([]string, n), make([]string, n)
-	seqs, versions := make([]int64, n), make([]int64, n)
-	var fresh, stored table
-	for i, c := range changes {
-		// The ids were made, or read, in this transaction.
-		users[i], eventIDs[i], taskIDs[i] = uuid.MustParse(c.Task.UserID), uuid.MustParse(c.EventID), uuid.MustParse(c.Task.ID)
-		kinds[i], payloads[i], seqs[i], versions[i] = string(c.Type), string(c.Payload), c.Task.Seq, c.Task.Version
-	}
+	log := make([][]any, len(changes))
+	var fresh, stored [][]any
 	last, isNew := lastOf(changes)
 	for i, c := range changes {
+		// The ids were made, or read, in this transaction.
+		user, task := bytes(uuid.MustParse(c.Task.UserID)), bytes(uuid.MustParse(c.Task.ID))
+		log[i] = []any{user, c.Task.Seq, bytes(uuid.MustParse(c.EventID)), string(c.Type), task, c.Task.Version, string(c.Payload)}
 		if last != nil && last[c.Task.ID] != i {
 			continue
 		}
 		row := rowOf(c.Task)
 		if c.New || isNew[c.Task.ID] {
-			fresh.add(n-i, []any{taskIDs[i], users[i], row.CreatedAt}, row.values(), []any{row.searchTerms()})
+			fresh = append(fresh, slices.Concat([]any{task, user, row.CreatedAt}, row.values(), []any{row.searchTerms()}))
 		} else {
-			stored.add(n-i, []any{taskIDs[i], users[i]}, row.values())
+			stored = append(stored, slices.Concat([]any{task, user}, row.values()))
 		}
 	}
-	out := []statement{{insertChanges, []any{users, seqs, eventIDs, kinds, taskIDs, versions, payloads}}}
-	if fresh.rows > 0 {
-		out = append(out, statement{insertTasks, fresh.args()})
-	}
-	if stored.rows > 0 {
-		out = append(out, statement{updateTasks, stored.args()})
-	}
-	return out
+	return slices.Concat(insertChanges.with(log), insertTasks.with(fresh), updateTasks.with(stored))
 }
 
 // lastOf returns where the last change of each task is, and which tasks are new. Both are nil for one change.
@@ -126,51 +153,17 @@ func lastOf(changes []tasks.Change) (last map[string]int, isNew map[string]bool)
 	return last, isNew
 }
 
+// keyStatements keep answers under their keys, and first remove those that expired.
 func keyStatements(keys []tasks.KeptKey) []statement {
-	if len(keys) == 0 {
-		return nil
-	}
-	var users [][16]byte
-	var names, answers []string
-	var hashes [][]byte
-	expired := false
+	var kept, expired [][]any
 	for _, k := range keys {
-		users, names, hashes, answers = append(users, k.User), append(names, k.Key.Key), append(hashes, k.Key.Hash[:]), append(answers, k.Answer)
-		expired = expired || k.Replaces
-	}
-	var out []statement
-	if expired {
-		out = append(out, statement{expireKeys, []any{users, names}})
-	}
-	return append(out, statement{insertKeys, []any{users, names, hashes, answers}})
-}
-
-// table is rows turned on their side: a list for each column.
-type table struct {
-	lists [][]any
-	rows  int
-}
-
-// add adds a row that is given in parts. The first call makes room for the given number of rows.
-func (t *table) add(room int, parts ...[]any) {
-	row := slices.Concat(parts...)
-	if t.lists == nil {
-		t.lists = make([][]any, len(row))
-		cells := make([]any, room*len(row))
-		for i := range t.lists {
-			t.lists[i] = cells[i*room : i*room : (i+1)*room]
+		kept = append(kept, []any{bytes(k.User), k.Key.Key, k.Key.Hash[:], k.Answer})
+		if k.Replaces {
+			expired = append(expired, kept[len(kept)-1][:2])
 		}
 	}
-	for i, v := range row {
-		t.lists[i] = append(t.lists[i], v)
-	}
-	t.rows++
+	return append(expireKeys.with(expired), insertKeys.with(kept)...)
 }
 
-func (t *table) args() []any {
-	args := make([]any, len(t.lists))
-	for i, list := range t.lists {
-		args[i] = list
-	}
-	return args
-}
+// bytes are an id as it travels: given a text, the driver tries to make bytes of it, fails and sends the text.
+func bytes(id uuid.UUID) [16]byte { return id }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/google/uuid"
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
 	pg "github.com/taskwire/taskwire/pkg/platform/postgres"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
@@ -104,13 +103,4 @@ func refusal(err error) error {
 type statement struct {
 	sql  string
 	args []any
-}
-
-// Ids travel as bytes: given a text, the driver tries to make bytes of it, fails and sends the text.
-func bytesOf(ids []uuid.UUID) [][16]byte {
-	out := make([][16]byte, len(ids))
-	for i, id := range ids {
-		out[i] = id
-	}
-	return out
 }

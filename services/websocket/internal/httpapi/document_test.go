@@ -12,7 +12,7 @@ import (
 func TestTheDocumentHasTheRouteAndNoOthers(t *testing.T) {
 	t.Parallel()
 	engine := gin.New()
-	httpapi.Routes(engine, httpapi.Config{})
+	httpapi.Register(engine, httpapi.Config{})
 	var routes []string
 	for _, route := range engine.Routes() {
 		routes = append(routes, route.Method+" "+route.Path)

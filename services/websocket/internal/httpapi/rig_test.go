@@ -95,7 +95,7 @@ func newRig(t testing.TB, o options) *rig {
 		t.Fatal(err)
 	}
 	engine := httpx.NewEngine(httpx.Config{Service: "websocket", Log: quiet, Registerer: r.registry})
-	httpapi.Routes(engine, httpapi.Config{Hub: r.hub, Pool: r.pool, Verifier: r.verifier, Origins: origins, AuthWait: o.settings.AuthWait, Log: quiet})
+	httpapi.Register(engine, httpapi.Config{Hub: r.hub, Pool: r.pool, Verifier: r.verifier, Origins: origins, AuthWait: o.settings.AuthWait, Log: quiet})
 	r.server = httptest.NewServer(engine)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup

@@ -44,8 +44,8 @@ type handler struct {
 	upgrader *websocket.Upgrader
 }
 
-// Routes adds /ws to engine.
-func Routes(engine *gin.Engine, cfg Config) {
+// Register adds /ws to engine.
+func Register(engine *gin.Engine, cfg Config) {
 	h := &handler{Config: cfg}
 	h.upgrader = &websocket.Upgrader{
 		HandshakeTimeout: handshakeTimeout, ReadBufferSize: readBuffer, WriteBufferSize: writeBuffer, WriteBufferPool: &sync.Pool{},

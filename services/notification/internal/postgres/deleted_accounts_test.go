@@ -13,7 +13,7 @@ import (
 	"github.com/taskwire/taskwire/services/notification/internal/domain"
 )
 
-// accounts is the task API's word on who exists. The way to it is a whole-stack test.
+// accounts stands in for the task API. A whole-stack test covers the real one.
 type accounts struct {
 	gone  map[string]bool
 	err   error
@@ -44,7 +44,7 @@ func (w *world) round(j *domain.Janitor) {
 	}
 }
 
-// fill gives a user a reminder that waits, one that was delivered, one that was cancelled, and preferences.
+// fill gives a user a waiting, a delivered and a cancelled reminder, and preferences.
 func (w *world) fill(user string, first int) {
 	w.t.Helper()
 	for n, r := range []domain.Reminder{reminder(first, 1, 60), reminder(first+1, 1, 0), reminder(first+2, 1, 60), cancelled(first+2, 2)} {
@@ -69,7 +69,8 @@ func (w *world) wantRows(want map[string]int) {
 	}
 }
 
-func TestWhatIsKeptOfAnAccountThatIsGoneGoesInTheSecondRoundAndNothingElse(t *testing.T) {
+func TestDataOfADeletedAccountIsRemovedInTheSecondRound(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.fill(ada, 1)
 	w.fill(bob, 11)
@@ -94,7 +95,8 @@ func TestWhatIsKeptOfAnAccountThatIsGoneGoesInTheSecondRoundAndNothingElse(t *te
 	w.wantRows(one)
 }
 
-func TestAnAccountThatIsThereAgainBeforeTheSecondRoundKeepsAll(t *testing.T) {
+func TestAnAccountMissingInOneRoundKeepsItsData(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.fill(ada, 1)
 	all := map[string]int{"reminders": 3, "notifications": 1, "deliveries": 1, "preferences": 1}
@@ -108,7 +110,8 @@ func TestAnAccountThatIsThereAgainBeforeTheSecondRoundKeepsAll(t *testing.T) {
 	w.wantRows(all)
 }
 
-func TestNobodyIsForgottenWhileTheTaskAPICannotBeAsked(t *testing.T) {
+func TestNoDataIsRemovedWhileTheTaskAPIIsUnavailable(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.fill(ada, 1)
 	a := &accounts{gone: map[string]bool{ada: true}, err: errors.New("away")}
@@ -121,9 +124,9 @@ func TestNobodyIsForgottenWhileTheTaskAPICannotBeAsked(t *testing.T) {
 	w.wantRows(map[string]int{"reminders": 3, "notifications": 1, "preferences": 1})
 }
 
-// TestEveryUserIsAskedAboutOnceInBoundedParts has more users than one question may name, and one with more rows than
-// one statement removes.
+// There are more users than one request may name, and one of them has more rows than one statement removes.
 func TestEveryUserIsAskedAboutOnceInBoundedParts(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	const users, rows = 2_500, 2_500
 	exec := func(sql string, args ...any) {

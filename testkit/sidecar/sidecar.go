@@ -1,11 +1,13 @@
-// Package sidecar starts the real daprd for tests, with the components they ask for, on free ports of the loopback
+// Package sidecar starts the real daprd for tests, with the components that they need, on free ports of the loopback
 // interface.
 //
-// Promises: Start returns a sidecar that is ready for outbound calls and dies with the test; it is ended by its
-// process id and never by its name. A missing daprd fails the test with the way to build it; it never skips. What
-// daprd wrote is printed when the test failed.
+// Promises:
+//   - Start returns a sidecar that is ready for outbound calls. It ends with the test, by its process id and never by its
+//     name.
+//   - Without daprd the test fails with the command that builds it. It is not skipped.
+//   - When the test fails, the output of daprd is printed.
 //
-// daprd is the file that TASKWIRE_DAPRD names, or else .taskwire/bin/daprd in this folder or the nearest above it.
+// daprd is the file that TASKWIRE_DAPRD names, or else .taskwire/bin/daprd in the test's folder or the nearest parent.
 package sidecar
 
 import (
@@ -25,25 +27,25 @@ import (
 )
 
 const (
-	// readyTimeout bounds the start. daprd takes 40 ms alone; a busy machine takes longer.
+	// readyTimeout bounds the start. On an idle machine daprd takes 40 ms.
 	readyTimeout = 60 * time.Second
 	pollEvery    = 20 * time.Millisecond
 )
 
-// Config is what a sidecar is told. All of it is optional but AppID.
+// Config configures a sidecar. Only AppID is required.
 type Config struct {
 	AppID     string
 	AppPort   int               // where the app listens; 0 for no app
 	Resources map[string]string // component YAML by file name
 	Config    string            // the Configuration's YAML
-	APIToken  string            // what the sidecar asks of the app
-	AppToken  string            // what the sidecar sends to the app
+	APIToken  string            // the token that the sidecar requires of the app
+	AppToken  string            // the token that the sidecar sends to the app
 	Args      []string          // further flags
 	Env       []string          // further variables
-	NoWait    bool              // return before it is ready
+	NoWait    bool              // return before the sidecar is ready
 }
 
-// Sidecar is one running daprd.
+// Sidecar is one daprd process.
 type Sidecar struct {
 	HTTPPort, GRPCPort, MetricsPort int
 	internalPort                    int
@@ -85,7 +87,7 @@ func Start(t testing.TB, cfg Config) *Sidecar {
 	return s
 }
 
-// Run starts the process, on the ports it had before, and waits until it is ready.
+// Run starts the process on the same ports as before, and waits until it is ready.
 func (s *Sidecar) Run() error {
 	s.t.Helper()
 	args := []string{
@@ -127,7 +129,7 @@ func (s *Sidecar) Run() error {
 	return s.WaitReady()
 }
 
-// WaitReady waits until the sidecar takes outbound calls.
+// WaitReady waits until the sidecar is ready for outbound calls.
 func (s *Sidecar) WaitReady() error {
 	url := fmt.Sprintf("http://127.0.0.1:%d/v1.0/healthz/outbound", s.HTTPPort)
 	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
@@ -148,7 +150,7 @@ func (s *Sidecar) WaitReady() error {
 	return fmt.Errorf("daprd was not ready within %s", readyTimeout)
 }
 
-// Kill ends the process at once, as a crash would, and waits for its end.
+// Kill ends the process at once, as a crash does, and waits for its end.
 func (s *Sidecar) Kill() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -160,10 +162,10 @@ func (s *Sidecar) Kill() {
 	s.cmd = nil
 }
 
-// Log is what daprd wrote so far.
+// Log returns the output of daprd until now.
 func (s *Sidecar) Log() string { return s.log.String() }
 
-// Binary is the path of daprd.
+// Binary returns the path of daprd.
 func Binary(t testing.TB) string {
 	t.Helper()
 	if path := os.Getenv("TASKWIRE_DAPRD"); path != "" {

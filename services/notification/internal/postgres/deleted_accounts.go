@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// nextUsers goes from one user to the next by the indexes, however many rows each has.
+// nextUsers reads the users one after the other from the indexes; the number of rows of a user does not matter.
 const nextUsers = `
 WITH RECURSIVE u (id) AS (
     SELECT $1::uuid
@@ -17,30 +17,30 @@ WITH RECURSIVE u (id) AS (
     FROM u WHERE u.id IS NOT NULL)
 SELECT id FROM u WHERE id IS NOT NULL OFFSET 1 LIMIT $2`
 
-// Users implements domain.KeptUsers.
+// Users implements domain.UserData.
 func (s *Store) Users(ctx context.Context, after string, limit int) ([]string, error) {
 	scan := func(rows *sql.Rows, id *string) error { return rows.Scan(id) }
 	return collect(ctx, s.db.WithContext(ctx), "users", scan, nextUsers, after, limit)
 }
 
-// forgetBatch bounds the rows of one statement, far below the statement timeout.
-const forgetBatch = 1000
+// removeBatch bounds the rows of one statement, which then takes far less than the statement timeout.
+const removeBatch = 1000
 
-// Forget implements domain.KeptUsers. Each table goes in bounded steps, each of them a transaction: one that is broken
-// off has removed a part, and the next time removes the rest. Deliveries go with their notifications.
-func (s *Store) Forget(ctx context.Context, userID string) error {
+// RemoveUser implements domain.UserData. It removes the rows of each table in bounded steps, each a transaction of its own.
+// After a failure, the next call removes the rest. Deliveries are removed with their notifications.
+func (s *Store) RemoveUser(ctx context.Context, userID string) error {
 	db := conn(s.db.WithContext(ctx))
 	for _, table := range []string{"reminders", "notifications", "preferences"} {
 		for {
-			res, err := db.ExecContext(ctx, `DELETE FROM `+table+` WHERE ctid = ANY (ARRAY(SELECT ctid FROM `+table+` WHERE user_id = $1 LIMIT $2))`, userID, forgetBatch)
+			res, err := db.ExecContext(ctx, `DELETE FROM `+table+` WHERE ctid = ANY (ARRAY(SELECT ctid FROM `+table+` WHERE user_id = $1 LIMIT $2))`, userID, removeBatch)
 			if err != nil {
-				return fmt.Errorf("forget %s of user %s: %w", table, userID, err)
+				return fmt.Errorf("remove %s of user %s: %w", table, userID, err)
 			}
 			n, err := res.RowsAffected()
 			if err != nil {
-				return fmt.Errorf("forget %s of user %s: %w", table, userID, err)
+				return fmt.Errorf("remove %s of user %s: %w", table, userID, err)
 			}
-			if n < forgetBatch {
+			if n < removeBatch {
 				break
 			}
 		}
