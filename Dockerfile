@@ -1,8 +1,8 @@
 # syntax=docker/dockerfile:1
-# One file for all images: `docker build --build-arg SERVICE=task-api .`; SERVICE is a service, taskwire or daprd. What is
-# built, and what an image holds, is in scripts/image-build.sh, which also works where there is no Docker (make images).
+# One file for all images: `docker build --build-arg SERVICE=task-api .`, where SERVICE is a service, taskwire or daprd.
+# scripts/image-build.sh builds the program and the files of the image. It also works without Docker (make images).
 #
-# The build runs on the builder's own architecture and cross-compiles, so an arm64 image needs no emulation.
+# The build runs on the architecture of the builder and cross-compiles, so an arm64 image needs no emulation.
 FROM --platform=$BUILDPLATFORM golang:1.26.8-bookworm@sha256:a688600ca24f8a4d3ca77f95b0dd40704a9fc787c826660eb7ba0b641b8b175d AS build
 ARG SERVICE VERSION=dev COMMIT=unknown TARGETARCH
 WORKDIR /src

@@ -22,6 +22,7 @@ const chaosWrites = 200
 // It asserts nothing about notifications on the open page: that each of them reaches each socket exactly once is not
 // promised yet.
 func TestNothingIsLostWhenAPartIsKilled(t *testing.T) {
+	disturbsShared(t)
 	for _, part := range []string{
 		"task-api", "task-api-daprd", "audit", "audit-daprd", "recurring-task", "recurring-task-daprd",
 		"notification", "notification-daprd", "websocket", "websocket-daprd", "gateway", "broker", "postgres",

@@ -150,6 +150,7 @@ func TestNothingIsLostWhenABrokerOfThreeIsGone(t *testing.T) {
 	if jars == "" {
 		t.Skip("needs Apache Kafka: make test-kafka")
 	}
+	startsAStack(t)
 	c := startCluster(t, jars)
 	for i := range c.nodes {
 		c.start(i)

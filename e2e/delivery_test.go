@@ -51,6 +51,7 @@ func encode(t *testing.T, e interface{ Encode() ([]byte, error) }) []byte {
 // TestAnEventDeliveredThreeTimesHasOneEffect publishes the same completion, the same update and the same reminder three
 // times, as an at-least-once bus may, and counts their effects in each consumer.
 func TestAnEventDeliveredThreeTimesHasOneEffect(t *testing.T) {
+	usesShared(t)
 	u := client.NewUser(t, shared.URL())
 	page := client.OpenBrowser(t, u, 0)
 	task := u.Create(map[string]any{"title": "water the plants", "due_date": "2030-01-01", "recurrence": map[string]any{"rrule": "FREQ=WEEKLY"}})
@@ -129,6 +130,7 @@ func changeOf(t *testing.T, u *client.User, task events.TaskData) events.TaskUpd
 // TestAPoisonEventIsDeadLetteredAndThePartitionMovesOn publishes an event that can never succeed, and then a good one to
 // the same partition.
 func TestAPoisonEventIsDeadLetteredAndThePartitionMovesOn(t *testing.T) {
+	usesShared(t)
 	u := client.NewUser(t, shared.URL())
 	id := uuid.Must(uuid.NewV7()).String()
 	publish(t, "task-api", events.TopicTaskEvents, id, u.ID,

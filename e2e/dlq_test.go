@@ -32,6 +32,7 @@ func tool(t *testing.T, args ...string) []byte {
 // TestAReplayedDeadLetterReachesItsConsumersInItsPartition replays an event that still cannot succeed. Both consumers
 // dead-letter it again, which shows that both received it.
 func TestAReplayedDeadLetterReachesItsConsumersInItsPartition(t *testing.T) {
+	usesShared(t)
 	id, user := uuid.Must(uuid.NewV7()).String(), uuid.NewString()
 	dlq := events.DeadLetterTopic(events.TopicTaskEvents)
 	publish(t, "task-api", events.TopicTaskEvents, id, user,

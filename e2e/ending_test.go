@@ -19,6 +19,7 @@ import (
 // TestADeletedAccountLeavesNothingButItsAuditEntries deletes an account that has data in every service, and reads their
 // databases.
 func TestADeletedAccountLeavesNothingButItsAuditEntries(t *testing.T) {
+	usesShared(t)
 	u, other := client.NewUser(t, shared.URL()), client.NewUser(t, shared.URL())
 	page := client.OpenBrowser(t, u, 0)
 	past, far := time.Now().UTC().Format(time.RFC3339), time.Now().UTC().Add(48*time.Hour).Format(time.RFC3339)

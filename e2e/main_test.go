@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -19,13 +20,51 @@ import (
 // something else at the same time.
 const startTimeout = 3 * time.Minute
 
-// shared is the stack that the tests of this package share. Each test registers its own users. A test that kills a part
-// waits until the supervisor has restarted it.
+// shared is the stack that the tests of this package share. Each test registers its own users.
+//
+// All tests are parallel, because they wait more than they compute. Each begins with one of three calls, which keep apart
+// what would disturb one another: disturbsShared, usesShared or startsAStack.
 var shared *stack.Stack
+
+// waiting is the number of tests that may be started. It is more than there are tests, because most of them wait for a lock
+// and must not take the place of one that could run.
+const waiting = "64"
+
+var (
+	sharedLock sync.RWMutex
+	stackLock  sync.Mutex
+)
+
+// disturbsShared lets a test kill and stop parts of the shared stack: no other test uses it meanwhile.
+func disturbsShared(t *testing.T) {
+	t.Parallel()
+	sharedLock.Lock()
+	t.Cleanup(sharedLock.Unlock)
+}
+
+// usesShared lets a test use the shared stack while no test disturbs it.
+func usesShared(t *testing.T) {
+	t.Parallel()
+	sharedLock.RLock()
+	t.Cleanup(sharedLock.RUnlock)
+}
+
+// startsAStack lets a test start a stack of its own. Only one test does so at a time, so that with the shared one there are
+// two stacks, which is what two processors can carry.
+func startsAStack(t *testing.T) {
+	t.Parallel()
+	stackLock.Lock()
+	t.Cleanup(stackLock.Unlock)
+}
 
 func TestMain(m *testing.M) { os.Exit(runMain(m)) }
 
 func runMain(m *testing.M) int {
+	flag.Parse()
+	if err := flag.Set("test.parallel", waiting); err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		return 1
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	root, err := repoRoot()

@@ -46,6 +46,7 @@ func scrape(url string, names map[string]bool) error {
 // TestEveryMetricOfTheDashboardsAndAlertsExists uses each feature once, scrapes every part as Prometheus does, and looks
 // for each metric in the expressions of the dashboards and alerts.
 func TestEveryMetricOfTheDashboardsAndAlertsExists(t *testing.T) {
+	disturbsShared(t)
 	root, err := repoRoot()
 	if err != nil {
 		t.Fatal(err)

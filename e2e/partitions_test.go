@@ -13,9 +13,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// TestAddingPartitionsUnderWritesKeepsTheOrderOfEachUser follows docs/runbook.md#partitions with several users, some of
+// TestPartitionsAreAddedUnderWritesWithoutLosingOrder follows docs/runbook.md#partitions with several users, some of
 // whom move to another partition.
-func TestAddingPartitionsUnderWritesKeepsTheOrderOfEachUser(t *testing.T) {
+func TestPartitionsAreAddedUnderWritesWithoutLosingOrder(t *testing.T) {
+	startsAStack(t)
 	needsOwnBroker(t, "its topics would keep the partitions")
 	root, err := repoRoot()
 	if err != nil {

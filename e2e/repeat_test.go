@@ -33,6 +33,7 @@ var killedForWrites = []string{"task-api", "postgres"}
 // TestAnImportInterruptedByAKillCanBeRepeated streams a file, kills the part in the middle, and then follows the
 // documentation: it runs the same import again until it is done.
 func TestAnImportInterruptedByAKillCanBeRepeated(t *testing.T) {
+	disturbsShared(t)
 	for _, part := range killedForWrites {
 		t.Run(part, func(t *testing.T) {
 			u := client.NewUser(t, shared.URL())
@@ -151,6 +152,7 @@ func importWhole(u *client.User, lines []string) (last importReport, err error) 
 // TestABatchInterruptedByAKillIsAppliedOnce blocks a batch in the middle of its transaction, kills the part, and repeats
 // the batch with its Idempotency-Key until it is answered.
 func TestABatchInterruptedByAKillIsAppliedOnce(t *testing.T) {
+	disturbsShared(t)
 	for _, part := range killedForWrites {
 		for _, atomic := range []bool{false, true} {
 			// The transaction inserts into idempotency_keys after the tasks and before the events. It sends the insert into

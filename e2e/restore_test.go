@@ -77,6 +77,7 @@ func startWithoutApps(t *testing.T, cfg stack.Config) (s *stack.Stack, startApps
 // TestARestoredBackupHasEveryWriteBeforeIt makes a backup while some events are still in the outbox, goes on writing,
 // loses the volume of the database (then that of Kafka too), restores the backup, and counts.
 func TestARestoredBackupHasEveryWriteBeforeIt(t *testing.T) {
+	startsAStack(t)
 	needsOwnBroker(t, "a second stack would share the first one's consumer groups")
 	root, err := repoRoot()
 	if err != nil {

@@ -152,6 +152,7 @@ func login(t *testing.T, u *client.User, email string) string {
 // TestSecretsAreRotatedUnderLoad follows docs/runbook.md for each secret, with real processes, while a client writes. Then
 // everything that was acknowledged is in the audit log once.
 func TestSecretsAreRotatedUnderLoad(t *testing.T) {
+	startsAStack(t)
 	needsOwnBroker(t, "a second stack would share the first one's consumer groups")
 	root, err := repoRoot()
 	if err != nil {

@@ -93,6 +93,7 @@ func exported(t *testing.T, u *client.User) [][]string {
 }
 
 func TestTheCommandExportsAndImportsEveryFormatOnce(t *testing.T) {
+	usesShared(t)
 	from := client.NewUser(t, shared.URL())
 	n := fillForExport(from)
 	want := exported(t, from)
@@ -123,6 +124,7 @@ func TestTheCommandExportsAndImportsEveryFormatOnce(t *testing.T) {
 }
 
 func TestTheCommandReportsEachLineThatIsRefused(t *testing.T) {
+	usesShared(t)
 	u := client.NewUser(t, shared.URL())
 	file := filepath.Join(t.TempDir(), "x.jsonl")
 	if err := os.WriteFile(file, []byte("{\"title\":\"good\"}\n{\"title\":\"\"}\nnonsense\n{\"title\":\"x\",\"titel\":\"y\"}\n"), 0o600); err != nil {
@@ -140,6 +142,7 @@ func TestTheCommandReportsEachLineThatIsRefused(t *testing.T) {
 }
 
 func TestCtrlCInAnImportTellsHowToContinue(t *testing.T) {
+	usesShared(t)
 	u := client.NewUser(t, shared.URL())
 	const n = 1000
 	var lines strings.Builder
@@ -185,6 +188,7 @@ func TestCtrlCInAnImportTellsHowToContinue(t *testing.T) {
 }
 
 func TestProgressIsShownOnATerminalAndClearedAtTheEnd(t *testing.T) {
+	usesShared(t)
 	u := client.NewUser(t, shared.URL())
 	var lines strings.Builder
 	for i := range 1000 {
@@ -225,6 +229,7 @@ func TestProgressIsShownOnATerminalAndClearedAtTheEnd(t *testing.T) {
 }
 
 func TestAnErrorOfTheCommandIsOneLine(t *testing.T) {
+	usesShared(t)
 	u := client.NewUser(t, shared.URL())
 	file := filepath.Join(t.TempDir(), "x.jsonl")
 	if err := os.WriteFile(file, []byte("{\"title\":\"t\"}\n"), 0o600); err != nil {

@@ -11,6 +11,7 @@ import (
 // TestWatchEndsWhenTheServerRefusesItsToken runs `taskwire watch` against the real service. It must not reconnect for
 // ever.
 func TestWatchEndsWhenTheServerRefusesItsToken(t *testing.T) {
+	usesShared(t)
 	u := client.NewUser(t, shared.URL())
 	u.Token += "x" // the signature is not valid any more
 	got := runs(t, u, "watch", "--timeout", "1m")
@@ -24,6 +25,7 @@ func TestWatchEndsWhenTheServerRefusesItsToken(t *testing.T) {
 }
 
 func TestWatchPrintsTheUsersChanges(t *testing.T) {
+	usesShared(t)
 	u := client.NewUser(t, shared.URL())
 	task := u.Create(map[string]any{"title": "seen in a terminal"})
 	got := runs(t, u, "watch", "--since", "0", "--count", "1", "--timeout", "1m")

@@ -60,7 +60,7 @@ one() {
     go test $race -c -o "$binary" "./$1" || return 1
     [ -x "$binary" ] || return 0 # no test on this system
   fi
-  (cd "$1" && "$binary" -test.short -test.timeout 5m)
+  (cd "$1" && "$binary" -test.short -test.timeout 2m)
 }
 
 failed=()

@@ -12,8 +12,12 @@ export TASKWIRE_DAPRD=${TASKWIRE_DAPRD:-$bin/daprd}
 
 . scripts/race.sh
 
+# Packages at a time: one more than there are processors, because tests wait for processes and timers a third of the time.
+packages=$(($(getconf _NPROCESSORS_ONLN) + 1))
+
 unit() { go list work | grep -v '^github.com/taskwire/taskwire/e2e'; }
-run() { "$bin/gotestsum" --format pkgname-and-test-fails --format-hide-empty-pkg -- $race -timeout "${TEST_TIMEOUT:-20m}" "$@"; }
+# Without go vet, which is one of the linters.
+run() { "$bin/gotestsum" --format pkgname-and-test-fails --format-hide-empty-pkg -- $race -vet=off -timeout "${TEST_TIMEOUT:-20m}" "$@"; }
 
 # The tests of two modules outside the workspace. daprd's use the flags of its build, so that nothing is compiled twice.
 rules() { (cd tools/repo && GOWORK=off "$bin/gotestsum" --format pkgname-and-test-fails --format-hide-empty-pkg -- ./...); }
@@ -38,7 +42,7 @@ esac
 if [ "$what" != e2e ]; then
   short=; [ "$what" != unit ] || short=-short
   part "rules of the repository" rules
-  part "unit, store and contract" run $short $(unit)
+  part "unit, store and contract" run -p "$packages" $short $(unit)
   part "daprd" sidecar
 fi
 [ "$what" = unit ] || part "whole stack" run -p 1 ./e2e/...

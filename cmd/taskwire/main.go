@@ -1,4 +1,4 @@
-// Command taskwire is the operator's tool: it builds Taskwire, runs the whole of it on one machine, and looks into what
+// Command taskwire is the operator's tool: it builds Taskwire, runs all of it on one machine, and inspects what
 // runs. `taskwire help` lists the commands.
 package main
 

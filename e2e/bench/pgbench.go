@@ -39,8 +39,8 @@ const rowUsers = `
 		FROM generate_series(0, $2::int - 1) AS n RETURNING id)
 	INSERT INTO heads (user_id) SELECT id FROM made`
 
-// rowScript writes the rows of a create, prepared and in two round trips, in a transaction for each task: what the rows
-// cost where nothing is shared. Only a pgbench client writes for its user, so it knows the seq without asking.
+// rowScript writes the rows of a create with prepared statements in two round trips, in a transaction for each task. It shows the
+// cost of the rows without group commit. Each pgbench client writes for a user of its own, so it knows the seq.
 const rowScript = `\set i :i + 1
 \set a random(1, 2000000000)
 \set b random(1, 2000000000)

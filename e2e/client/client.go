@@ -1,6 +1,6 @@
-// Package client is what the whole-stack tests act with: accounts that write and read, browsers that watch, and histories
-// of writes that are held against the promise afterwards. It knows an origin's address and nothing of what is behind it, so
-// the same tests run on one machine and on a cluster.
+// Package client has the clients of the whole-stack tests: accounts that write and read, browsers that watch, and histories
+// of writes that are checked against the promise afterwards. It only knows the address of an origin, so the same tests run
+// on one machine and on a cluster.
 package client
 
 import (
@@ -18,7 +18,22 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
-// User is one account and a client that acts as it.
+const (
+	// requestTimeout bounds one request of a client.
+	requestTimeout = 15 * time.Second
+	// registerTimeout bounds a registration: the service may be restarting.
+	registerTimeout = 30 * time.Second
+	// maxAnswer bounds what is read of an answer: the largest export of a test.
+	maxAnswer = 16 << 20
+	// retryPause is the pause between two attempts of Insist.
+	retryPause = 100 * time.Millisecond
+	// pollPause is the pause between two checks of Eventually.
+	pollPause = 50 * time.Millisecond
+	// auditPage is the largest page of the audit log.
+	auditPage = 200
+)
+
+// User is one account, and a client that acts as this account.
 type User struct {
 	Base  string // the origin
 	ID    string
@@ -28,10 +43,10 @@ type User struct {
 	http *http.Client
 }
 
-// NewUser registers a fresh account at the origin base.
+// NewUser registers a new account at the origin base.
 func NewUser(t testing.TB, base string) *User {
 	t.Helper()
-	u := &User{t: t, Base: base, http: &http.Client{Timeout: 15 * time.Second}}
+	u := &User{t: t, Base: base, http: &http.Client{Timeout: requestTimeout}}
 	var answer struct {
 		User struct {
 			ID string `json:"id"`
@@ -41,7 +56,7 @@ func NewUser(t testing.TB, base string) *User {
 	body := map[string]string{
 		"email": uuid.NewString() + "@example.com", "password": "correct horse battery staple", "name": "Tester", "timezone": "Europe/Berlin",
 	}
-	Eventually(t, 30*time.Second, "register", func() error {
+	Eventually(t, registerTimeout, "register", func() error {
 		status, raw, err := u.Do(http.MethodPost, "/api/v1/auth/register", body, nil)
 		if err != nil {
 			return err
@@ -55,14 +70,14 @@ func NewUser(t testing.TB, base string) *User {
 	return u
 }
 
-// At is the same account in another test, or at another origin.
+// At returns the same account for another test or another origin.
 func (u *User) At(t testing.TB, base string) *User {
 	other := *u
 	other.t, other.Base = t, base
 	return &other
 }
 
-// Do sends one request and returns what came back; only a failed exchange is an error.
+// Do sends one request and returns the answer. The error says that there was no answer.
 func (u *User) Do(method, path string, body any, headers map[string]string) (int, []byte, error) {
 	return u.do(u.t.Context(), method, path, body, headers)
 }
@@ -94,11 +109,11 @@ func (u *User) do(ctx context.Context, method, path string, body any, headers ma
 		return 0, nil, err
 	}
 	defer resp.Body.Close()
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	return resp.StatusCode, raw, err
 }
 
-// Must sends one request, wants the given status and decodes the answer into out (which may be nil).
+// Must sends one request and decodes the answer into out, which may be nil. It fails the test for another status.
 func (u *User) Must(method, path string, body any, want int, out any) {
 	u.t.Helper()
 	status, raw, err := u.Do(method, path, body, nil)
@@ -112,7 +127,9 @@ func (u *User) Must(method, path string, body any, want int, out any) {
 	}
 }
 
-// Insist repeats an idempotent request until it is answered 2xx: a client whose server is killed does the same.
+// Insist repeats an idempotent request until it is answered 2xx, as a client does whose server restarts. It returns an
+// error when ctx ends, or for a status that another attempt cannot change. The loop is its own: backoff.Retry would replace
+// the last answer by the error of ctx.
 func (u *User) Insist(ctx context.Context, method, path string, body any, headers map[string]string) (json.RawMessage, error) {
 	var last error
 	for ctx.Err() == nil {
@@ -129,7 +146,7 @@ func (u *User) Insist(ctx context.Context, method, path string, body any, header
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(100 * time.Millisecond):
+		case <-time.After(retryPause):
 		}
 	}
 	return nil, fmt.Errorf("%s %s: gave up: %w", method, path, last)
@@ -143,7 +160,7 @@ func (u *User) Create(body map[string]any) events.TaskData {
 	return task
 }
 
-// AuditEntry is what GET /audit says of one event.
+// AuditEntry is one entry of GET /audit.
 type AuditEntry struct {
 	Position    int64  `json:"position"`
 	EventID     string `json:"event_id"`
@@ -153,12 +170,12 @@ type AuditEntry struct {
 	Seq         int64  `json:"seq"`
 }
 
-// Audit returns the user's whole audit log, all pages of it, by position.
+// Audit returns all pages of the user's audit log, by position.
 func (u *User) Audit(path string) ([]AuditEntry, error) {
 	var all []AuditEntry
 	cursor := ""
 	for {
-		status, raw, err := u.Do(http.MethodGet, path+"?limit=200&cursor="+url.QueryEscape(cursor), nil, nil)
+		status, raw, err := u.Do(http.MethodGet, fmt.Sprintf("%s?limit=%d&cursor=%s", path, auditPage, url.QueryEscape(cursor)), nil, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -180,7 +197,7 @@ func (u *User) Audit(path string) ([]AuditEntry, error) {
 	}
 }
 
-// Eventually polls until check succeeds and fails the test with its last error when the time is up.
+// Eventually polls until check returns nil. When the time is over, it fails the test with the last error.
 func Eventually(t testing.TB, within time.Duration, what string, check func() error) {
 	t.Helper()
 	deadline := time.Now().Add(within)
@@ -192,6 +209,6 @@ func Eventually(t testing.TB, within time.Duration, what string, check func() er
 		if time.Now().After(deadline) {
 			t.Fatalf("%s: not within %s: %v", what, within, err)
 		}
-		time.Sleep(50 * time.Millisecond) // a pause between polls, not a wait for an effect
+		time.Sleep(pollPause)
 	}
 }

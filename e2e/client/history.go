@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// writers write at the same time, for one user, so that a per-user order exists to be broken.
+	// writers is how many writers write concurrently as one user, so that the order of a user can break.
 	writers = 4
 	// RecoveryTimeout bounds how long everything may take to arrive after the last write was answered: a restart of
 	// the part, a rebalance of its consumer group and an opened circuit breaker, on two busy cores.
@@ -34,10 +34,10 @@ type History struct {
 	step      func(answered int) bool
 }
 
-// NewHistory is a history in which nothing has happened.
+// NewHistory returns an empty history.
 func NewHistory() *History { return &History{answered: map[string]map[int64]bool{}} }
 
-// Answered notes that a version of a task was answered 2xx.
+// Answered records that a version of a task was answered 2xx.
 func (h *History) Answered(taskID string, version int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -47,7 +47,7 @@ func (h *History) Answered(taskID string, version int64) {
 	h.answered[taskID][version] = true
 }
 
-// Writes is how many writes were answered.
+// Writes returns how many writes were answered.
 func (h *History) Writes() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -64,7 +64,7 @@ func Write(ctx context.Context, u *User, name string, pause time.Duration, step 
 	group, ctx := errgroup.WithContext(ctx)
 	for w := range writers {
 		group.Go(func() error {
-			for turn := 0; h.goesOn(); turn++ {
+			for turn := 0; h.continues(); turn++ {
 				delay := reminderDelays[(w+turn)%len(reminderDelays)]
 				if err := h.turn(ctx, u, fmt.Sprintf("%s %d.%d", name, w, turn), delay); err != nil {
 					return err
@@ -81,13 +81,14 @@ func Write(ctx context.Context, u *User, name string, pause time.Duration, step 
 	return h, group.Wait()
 }
 
-func (h *History) goesOn() bool {
+func (h *History) continues() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.more
 }
 
-func (h *History) note(raw json.RawMessage) (events.TaskData, error) {
+// record records an answer.
+func (h *History) record(raw json.RawMessage) (events.TaskData, error) {
 	var task events.TaskData
 	if err := json.Unmarshal(raw, &task); err != nil {
 		return task, err
@@ -111,7 +112,7 @@ func (h *History) turn(ctx context.Context, u *User, name string, delay time.Dur
 		if err != nil {
 			return events.TaskData{}, err
 		}
-		return h.note(raw)
+		return h.record(raw)
 	}
 	plain, err := write(http.MethodPost, "/api/v1/tasks", map[string]any{"title": name, "due_date": reminderDue, "remind_at": remindAt(farReminder)})
 	if err != nil {
@@ -177,7 +178,7 @@ func (h *History) Check(t testing.TB, u *User, pages ...*Browser) {
 	}
 }
 
-// CheckAudit holds the audit log of a user whose newest seq is head against what was answered: each event once, the
+// CheckAudit compares the audit log of a user, whose newest seq is head, with what was answered: each event once, the
 // versions of each task without a gap, nothing missing.
 func (h *History) CheckAudit(entries []AuditEntry, head int64) error {
 	ids := map[string]bool{}
@@ -207,7 +208,7 @@ func (h *History) CheckAudit(entries []AuditEntry, head int64) error {
 	return nil
 }
 
-// CheckSuccessors says whether each completed occurrence has exactly one successor.
+// CheckSuccessors returns an error unless each completed occurrence has exactly one successor.
 func (h *History) CheckSuccessors(u *User) error {
 	tasks, _, err := u.Sync(0)
 	if err != nil {
@@ -227,7 +228,7 @@ func (h *History) CheckSuccessors(u *User) error {
 	return nil
 }
 
-// Sync returns every task changed after since, and the seq to go on from.
+// Sync returns every task that changed after since, and the seq for the next call.
 func (u *User) Sync(since int64) (tasks []events.TaskData, next int64, err error) {
 	for next = since; ; {
 		status, raw, err := u.Do(http.MethodGet, fmt.Sprintf("/api/v1/sync?since=%d&limit=200", next), nil, nil)
@@ -252,7 +253,7 @@ func (u *User) Sync(since int64) (tasks []events.TaskData, next int64, err error
 	}
 }
 
-// Head is the user's newest seq.
+// Head returns the user's newest seq.
 func (u *User) Head() (int64, error) {
 	_, next, err := u.Sync(0)
 	return next, err

@@ -13,7 +13,7 @@ import (
 
 // reminderDelays spread the reminders of a history over its writes: the first falls due at once, so some fall due
 // before a part dies, some while it is away and some after it has returned.
-var reminderDelays = []time.Duration{0, 500 * time.Millisecond, time.Second, 2 * time.Second}
+var reminderDelays = []time.Duration{0, 300 * time.Millisecond, 600 * time.Millisecond, time.Second}
 
 // farReminder is a delay that no test reaches.
 const farReminder = 48 * time.Hour

@@ -7,11 +7,13 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"github.com/taskwire/taskwire/pkg/events/live"
 )
 
 // talk is a WebSocket service that echoes, and closes as a service that restarts does when stop is closed.
 func talk(stop <-chan struct{}) http.Handler {
-	upgrader := websocket.Upgrader{Subprotocols: []string{"taskwire.v1"}}
+	upgrader := websocket.Upgrader{Subprotocols: []string{live.Subprotocol}}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, err := upgrader.Upgrade(w, r, nil) // checks Origin against Host
 		if err != nil {
@@ -46,13 +48,13 @@ func talk(stop <-chan struct{}) http.Handler {
 
 func dial(t *testing.T, url string) *websocket.Conn {
 	t.Helper()
-	d := websocket.Dialer{Subprotocols: []string{"taskwire.v1"}}
+	d := websocket.Dialer{Subprotocols: []string{live.Subprotocol}}
 	conn, _, err := d.Dial("ws"+strings.TrimPrefix(url, "http")+"/ws", http.Header{"Origin": {url}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	if conn.Subprotocol() != "taskwire.v1" {
+	if conn.Subprotocol() != live.Subprotocol {
 		t.Errorf("subprotocol: got %q", conn.Subprotocol())
 	}
 	if err := conn.WriteMessage(websocket.TextMessage, []byte("hello")); err != nil {

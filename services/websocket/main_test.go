@@ -34,6 +34,7 @@ func start(t *testing.T, sidecarPort int) *servicetest.Service {
 }
 
 func TestTheServiceRunsWithoutItsSidecar(t *testing.T) {
+	t.Parallel()
 	s := start(t, 0)
 	s.Await(s.Public+"/healthz", http.StatusOK)
 	s.Await(s.App+"/healthz", http.StatusOK)
@@ -84,6 +85,7 @@ func newSidecar(t *testing.T, source *hubtest.Source, keys []byte) *fakedaprd.Si
 // TestFromDeliveryToBrowser runs the whole service: a real token, a replay, a live event, a lost event that a sweep finds,
 // a notification, and the shutdown.
 func TestFromDeliveryToBrowser(t *testing.T) {
+	t.Parallel()
 	signer, source, user := authtest.NewSigner(t), hubtest.New(), uuid.NewString()
 	s := start(t, newSidecar(t, source, signer.JWKS()).Port)
 	s.Await(s.Public+"/readyz", http.StatusOK)

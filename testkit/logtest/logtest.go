@@ -1,4 +1,4 @@
-// Package logtest is for tests that read what a service logs while it runs.
+// Package logtest captures the log of a running service for a test.
 package logtest
 
 import (
@@ -6,20 +6,20 @@ import (
 	"sync"
 )
 
-// Buffer keeps what is written to it. It is safe for concurrent use; its zero value is ready.
+// Buffer stores what is written to it. It is safe for concurrent use. Its zero value is ready to use.
 type Buffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
 }
 
-// Write never fails.
+// Write implements io.Writer. It never fails.
 func (b *Buffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.b.Write(p)
 }
 
-// String is all that was written so far.
+// String returns everything that was written so far.
 func (b *Buffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -6,7 +6,7 @@ package main
 import (
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 
-	_ "github.com/caddyserver/caddy/v2/modules/standard" // what Caddy's own program has
+	_ "github.com/caddyserver/caddy/v2/modules/standard" // the modules of Caddy's own program
 )
 
 func main() { caddycmd.Main() }

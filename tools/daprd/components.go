@@ -23,8 +23,8 @@ import (
 	"github.com/dapr/kit/logger"
 )
 
-// register links in the components that dapr-components/ names, locally and in Kubernetes, and no other. The
-// registries that stay empty must still be handed over: the runtime does not check for nil.
+// register registers the components that dapr-components/ names, locally and in Kubernetes, and no others. It passes empty
+// registries too, because the runtime does not check for nil.
 func register(runtimeLog, componentLog logger.Logger) *registry.Options {
 	pubsub.DefaultRegistry.RegisterComponent(kafka.NewKafka, "kafka")
 	bindings.DefaultRegistry.RegisterInputBinding(cron.NewCron, "cron")
@@ -32,7 +32,7 @@ func register(runtimeLog, componentLog logger.Logger) *registry.Options {
 	secretstores.DefaultRegistry.RegisterComponent(k8ssecrets.NewKubernetesSecretStore, "kubernetes")
 	nameresolution.DefaultRegistry.RegisterComponent(sqlite.NewResolver, "sqlite")
 	nameresolution.DefaultRegistry.RegisterComponent(k8snames.NewResolver, "kubernetes")
-	// Only v2: Dapr keeps v1 for old tables, and a component without `version: v2` should fail here, not work by chance.
+	// Only v2: Dapr keeps v1 for old tables. A component without `version: v2` must fail here and not use the old ones.
 	v2 := components.VersionConstructor{Version: "v2", Constructor: postgresql.NewPostgreSQLStateStore}
 	state.DefaultRegistry.RegisterComponentWithVersions("postgresql", components.Versioning{Preferred: v2, Default: "v2"})
 

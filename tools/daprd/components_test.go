@@ -23,10 +23,10 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// resources is a link to the repository's folder: Go's test cache notices changes only to files below the module.
+// resources is a link to the folder of the repository, because Go's test cache notices changes only below the module.
 const resources = "testdata/dapr-components"
 
-// documents are the Dapr resources of the repository, those of Kubernetes and the local overrides.
+// documents returns the Dapr resources of the repository: those for Kubernetes and the local overrides.
 func documents(t *testing.T) []map[string]any {
 	t.Helper()
 	var docs []map[string]any
@@ -60,11 +60,11 @@ func text(doc map[string]any, path ...string) string {
 	return s
 }
 
-// wanted are the component types that the resources name. Which version a type has only where it is not the first.
+// wanted returns the component types that the resources name, with the version unless it is v1.
 func wanted(t *testing.T) []string {
 	t.Helper()
 	types := map[string]bool{
-		"nameresolution.kubernetes": true, // what a sidecar in the cluster takes without being told
+		"nameresolution.kubernetes": true, // the default of a sidecar in a cluster
 	}
 	for _, doc := range documents(t) {
 		if kind := text(doc, "spec", "type"); text(doc, "kind") == "Component" && kind != "" {
@@ -80,7 +80,7 @@ func wanted(t *testing.T) []string {
 	return slices.Sorted(maps.Keys(types))
 }
 
-// registered are the types in daprd's registries, which keep them in maps that only reflection reaches.
+// registered returns the types in daprd's registries. They are in private maps, so it uses reflection.
 func registered() []string {
 	types := map[string]bool{}
 	for _, registry := range []any{pubsub.DefaultRegistry, bindings.DefaultRegistry, secretstores.DefaultRegistry,
@@ -98,7 +98,7 @@ func registered() []string {
 	return slices.Sorted(maps.Keys(types))
 }
 
-func TestDaprdHasTheComponentsThatTheResourcesNameAndNoOther(t *testing.T) {
+func TestDaprdHasExactlyTheComponentsOfTheResources(t *testing.T) {
 	if register(logger.NewLogger("test"), logger.NewLogger("test")) == nil {
 		t.Fatal("register = nil")
 	}

@@ -12,16 +12,16 @@ import (
 	"github.com/dapr/dapr/pkg/runtime"
 )
 
-// elsewhere are the options that run reads itself.
+// elsewhere are the options that only run reads.
 var elsewhere = map[string]bool{"RuntimeVersion": true, "BuildInfo": true, "WaitCommand": true, "Logger": true}
 
-// renamed are the options that the runtime, or its security, calls by another name.
+// renamed are the options that have another name in the configuration of the runtime or of its security.
 var renamed = map[string]string{
 	"AppPort": "ApplicationPort", "SchedulerJobStreams": "SchedulerStreams",
 	"SentryRequestJwtAudiences": "JwtAudiences",
 }
 
-// handedOn is what the runtime gets, by field: those of its configuration, of its security and of its metrics.
+// handedOn returns what the runtime gets, by field: its configuration, its security options and its metrics options.
 func handedOn(o *options.Options, health healthz.Healthz) map[string]any {
 	got := map[string]any{}
 	add := func(prefix string, v any) {
@@ -31,11 +31,11 @@ func handedOn(o *options.Options, health healthz.Healthz) map[string]any {
 	}
 	c := config(o, nil, nil, health, nil)
 	m := c.Metrics
-	m.Meter, c.Metrics = nil, metrics.Options{} // a new one each time
+	m.Meter, c.Metrics = nil, metrics.Options{} // differ in every call
 	add("", *c)
 	add("", securityOptions(o, health))
 	add("metrics ", m)
-	// What both have is compared in the runtime's; the security's own name for it:
+	// A field that both have is compared in the runtime's configuration, except this one.
 	got["MTLSEnabled"] = securityOptions(o, health).MTLSEnabled
 	return got
 }
@@ -77,7 +77,7 @@ func TestEveryFlagReachesTheRuntime(t *testing.T) {
 	}
 }
 
-// other is a value that a field does not have.
+// other returns a value that differs from the field's.
 func other(t *testing.T, name string, field reflect.Value) reflect.Value {
 	t.Helper()
 	v := reflect.New(field.Type()).Elem()
@@ -127,7 +127,7 @@ func TestMetricsFlagsReachTheRuntime(t *testing.T) {
 	}
 }
 
-// The runtime's configuration has no field that daprd leaves empty, but for those that no flag is for.
+// daprd sets every field of the runtime's configuration, except those without a flag.
 func TestNoFieldOfTheRuntimeIsLeftOut(t *testing.T) {
 	t.Parallel()
 	noFlag := map[string]bool{"Registry": true, "Security": true, "Healthz": true, "Metrics": true, "WorkflowEventSink": true}

@@ -1,6 +1,6 @@
-// Command daprd is the Dapr sidecar, version 1.18, built from Dapr's own Go module with only the components
-// that Taskwire names in dapr-components/. The runtime is Dapr's, unchanged: this file only chooses what is
-// linked in, so that the sidecar builds in minutes on two cores instead of pulling in every cloud's client.
+// Command daprd is the Dapr sidecar, version 1.18, built from Dapr's own Go module with only the components that Taskwire
+// names in dapr-components/. The runtime is unchanged. Without the clients of every cloud, the sidecar builds within
+// minutes on two cores.
 //
 // It takes the flags of the daprd that Dapr releases. components.go lists the components.
 package main
@@ -34,7 +34,7 @@ func main() {
 
 // run serves until SIGINT or SIGTERM. SIGHUP restarts the runtime with the same flags, as Dapr's daprd does.
 func run(args []string) error {
-	_, _ = maxprocs.Set() // Without a CPU limit to read, Go's own choice stands.
+	_, _ = maxprocs.Set() // fails where there is no CPU limit to read; then Go's default stays
 	opts, err := options.New(args)
 	if err != nil {
 		return fmt.Errorf("flags: %w", err)
@@ -72,7 +72,7 @@ func run(args []string) error {
 			if err := serve(hctx, opts, components, log); err != nil {
 				return fmt.Errorf("runtime: %w", err)
 			}
-			if hctx.Err() == nil { // ended by the shutdown API, not by a signal
+			if hctx.Err() == nil { // the shutdown API ended it, not a signal
 				return nil
 			}
 		}
@@ -101,8 +101,8 @@ func serve(ctx context.Context, opts *options.Options, components *registry.Opti
 	).Run(ctx)
 }
 
-// securityOptions and config hand every flag on; a field left out there would be a flag that is silently ignored,
-// which config_test.go guards against.
+// securityOptions and config pass every flag to the runtime. A field that they leave out would be a flag that is silently
+// ignored; config_test.go checks for that.
 func securityOptions(o *options.Options, health healthz.Healthz) security.Options {
 	return security.Options{
 		SentryAddress:           o.SentryAddress,

@@ -13,8 +13,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// tryFor lets a delivery fail for so long, on a clock of its own, and returns how long daprd went on trying and whether
-// it came through.
+// tryFor lets a delivery fail for the time away, on a fake clock. It returns how long daprd retried and whether the delivery
+// succeeded.
 func tryFor(t *testing.T, component string, away time.Duration, change func(*v1alpha1.Resiliency)) (tried time.Duration, through bool) {
 	t.Helper()
 	var policies v1alpha1.Resiliency
@@ -27,7 +27,7 @@ func tryFor(t *testing.T, component string, away time.Duration, change func(*v1a
 			t.Fatal(err)
 		}
 		if err := yaml.UnmarshalStrict(raw, &policies); err != nil {
-			t.Fatalf("the resiliency resource has what Dapr does not know: %v", err)
+			t.Fatalf("the resiliency resource has a field that Dapr does not know: %v", err)
 		}
 	}
 	if change != nil {
@@ -40,7 +40,7 @@ func tryFor(t *testing.T, component string, away time.Duration, change func(*v1a
 		began := time.Now()
 		_, err := resiliency.NewRunner[any](context.Background(), policy)(func(context.Context) (any, error) {
 			if tried = time.Since(began); tried < away {
-				return nil, errors.New("the database is away")
+				return nil, errors.New("the database does not answer")
 			}
 			return nil, nil
 		})
@@ -49,29 +49,29 @@ func tryFor(t *testing.T, component string, away time.Duration, change func(*v1a
 	return tried, through
 }
 
-func TestADeliveryIsTriedForHours(t *testing.T) {
+func TestADeliveryIsRetriedForHours(t *testing.T) {
 	for _, component := range []string{"kafka-pubsub", "kafka-fanout"} {
 		if tried, through := tryFor(t, component, 3*time.Hour, nil); !through {
-			t.Errorf("%s gave a delivery up after %s; it would be dead-lettered then", component, tried)
+			t.Errorf("%s gave up a delivery after %s, so it would be dead-lettered", component, tried)
 		}
 	}
 }
 
-// Why the policy is a constant one: this one would be the better, if it had no end.
-func TestDaprGivesAnExponentialRetryUpAfterAQuarterOfAnHour(t *testing.T) {
+// This is why the policy is constant: an exponential one would be better, but Dapr ends it after 15 minutes.
+func TestDaprEndsAnExponentialRetryWithinMinutes(t *testing.T) {
 	tried, through := tryFor(t, "kafka-pubsub", 3*time.Hour, func(r *v1alpha1.Resiliency) {
 		retry := r.Spec.Policies.Retries["untilTaken"]
 		retry.Policy, retry.Duration, retry.MaxInterval = "exponential", "", "5s"
 		r.Spec.Policies.Retries["untilTaken"] = retry
 	})
 	if through || tried > 20*time.Minute {
-		t.Errorf("an exponential retry went on for %s, through %t: the policy may be exponential now", tried, through)
+		t.Errorf("an exponential retry lasted %s, succeeded %t: the policy could be exponential now", tried, through)
 	}
 }
 
 func TestRecoveryIsNoticedWithinSeconds(t *testing.T) {
 	const away, step = time.Hour, 5 * time.Second
 	if tried, _ := tryFor(t, "kafka-pubsub", away, nil); tried > away+step {
-		t.Errorf("a delivery came through %s after the database was back, want within %s", tried-away, step)
+		t.Errorf("a delivery succeeded %s after the database answered again, want within %s", tried-away, step)
 	}
 }

@@ -17,8 +17,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Dapr ignores a field that it does not know, and with a typing error in it a guard that is only meant to be there.
-func TestResourcesHaveOnlyWhatDaprKnows(t *testing.T) {
+// Dapr ignores an unknown field without an error, so a misspelt protection would be missing without notice.
+func TestResourcesHaveOnlyFieldsThatDaprKnows(t *testing.T) {
 	for _, doc := range documents(t) {
 		var into any
 		switch kind := text(doc, "apiVersion") + " " + text(doc, "kind"); kind {
@@ -31,7 +31,7 @@ func TestResourcesHaveOnlyWhatDaprKnows(t *testing.T) {
 		case "dapr.io/v2alpha1 Subscription":
 			into = &subscriptionsv2.Subscription{}
 		default:
-			t.Errorf("%s is a kind that this test does not know", kind)
+			t.Errorf("this test does not know the kind %s", kind)
 			continue
 		}
 		raw, err := yaml.Marshal(doc)
@@ -55,7 +55,7 @@ func TestComponentsHaveOnlySettingsThatTheyRead(t *testing.T) {
 	for _, doc := range documents(t) {
 		kind, version, name := text(doc, "spec", "type"), text(doc, "spec", "version"), text(doc, "metadata", "name")
 		if text(doc, "kind") != "Component" || kind == "" {
-			continue // an override says only what differs
+			continue // an override has only what differs
 		}
 		known := map[string]bool{}
 		for setting := range knownSettings(t, kind, version) {
@@ -91,7 +91,7 @@ func knownSettings(t *testing.T, kind, version string) metadata.MetadataMap {
 	}
 	with, ok := component.(interface{ GetComponentMetadata() metadata.MetadataMap })
 	if !ok {
-		t.Fatalf("%s does not tell its settings", kind)
+		t.Fatalf("%s does not list its settings", kind)
 	}
 	return with.GetComponentMetadata()
 }

@@ -10,15 +10,15 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/shell"
 )
 
-// said is what the Dockerfile's last stage says of the image.
+// said holds the image configuration of the Dockerfile's last stage.
 type said struct {
 	user       string
 	entrypoint []string
 	labels     []instructions.KeyValuePair
 }
 
-// readDockerfile reads it with BuildKit's own parser. An instruction that assemble would not follow is an error, so that
-// the two ways to an image cannot drift apart.
+// readDockerfile parses the Dockerfile with BuildKit's own parser. An instruction that assemble does not follow is an error,
+// so that the two ways to build an image cannot differ.
 func readDockerfile(file string) (said, error) {
 	stages, err := parseDockerfile(file)
 	if err != nil {
@@ -44,7 +44,7 @@ func readDockerfile(file string) (said, error) {
 			}
 		case *instructions.ArgCommand:
 		default:
-			return said{}, fmt.Errorf("%s: %s in the last stage: tools/images does not do that", filepath.Base(file), c.Name())
+			return said{}, fmt.Errorf("%s: tools/images does not support %s in the last stage", filepath.Base(file), c.Name())
 		}
 	}
 	for from, want := range map[string]string{"/image/root/": "0:0 /", "/image/owned/": s.user + " /"} {
@@ -75,7 +75,7 @@ func parseDockerfile(file string) ([]instructions.Stage, error) {
 	return stages, nil
 }
 
-// expand fills the build arguments of the labels.
+// expand returns the labels with their build arguments replaced.
 func (s said) expand(args map[string]string) (map[string]string, error) {
 	env := make([]string, 0, len(args))
 	for k, v := range args {

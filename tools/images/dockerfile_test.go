@@ -23,7 +23,7 @@ func TestTheDockerfileBuildsByTheSameScript(t *testing.T) {
 	}
 	build := stages[0]
 	if build.Platform != "$BUILDPLATFORM" {
-		t.Errorf("the build runs on %q: an image for another architecture would be emulated", build.Platform)
+		t.Errorf("the build runs on %q, want $BUILDPLATFORM: otherwise another architecture is emulated", build.Platform)
 	}
 	if !regexp.MustCompile(`^golang:\d+\.\d+\.\d+-bookworm@sha256:[0-9a-f]{64}$`).MatchString(build.BaseName) {
 		t.Errorf("the build starts from %s, want golang:VERSION-bookworm@sha256:DIGEST", build.BaseName)
@@ -39,7 +39,7 @@ func TestTheDockerfileBuildsByTheSameScript(t *testing.T) {
 	}
 }
 
-// The image's Go must be able to build every module that goes into an image.
+// The Go of the build stage must be able to build every module that an image contains.
 func TestTheDockerfilesGoIsNewEnough(t *testing.T) {
 	raw, err := os.ReadFile(dockerfile)
 	if err != nil {
@@ -56,18 +56,18 @@ func TestTheDockerfilesGoIsNewEnough(t *testing.T) {
 			t.Fatal(err)
 		}
 		if want := regexp.MustCompile(`(?m)^go (\S+)`).FindStringSubmatch(string(raw))[1]; older(has, want) {
-			t.Errorf("the Dockerfile has Go %s, %s wants %s", has, mod, want)
+			t.Errorf("the Dockerfile has Go %s, %s needs %s", has, mod, want)
 		}
 	}
 }
 
-// What .dockerignore lets through is enough to build from, and is the sources alone.
+// What .dockerignore lets through is enough to build from, and contains only sources.
 func TestTheBuildersContextIsEnough(t *testing.T) {
 	context := t.TempDir()
 	copyContext(t, "../..", context)
 	for _, other := range []string{".git", ".taskwire", ".env", "docs", "web", "tools/images"} {
 		if _, err := os.Stat(filepath.Join(context, other)); err == nil {
-			t.Errorf("%s goes to the builder", other)
+			t.Errorf("%s is sent to the builder", other)
 		}
 	}
 	for _, name := range []string{"task-api", "taskwire", "daprd"} {
@@ -79,7 +79,7 @@ func TestTheBuildersContextIsEnough(t *testing.T) {
 	}
 }
 
-// copyContext copies what Docker would send to the builder, by Docker's own matcher.
+// copyContext copies what Docker would send to the builder, using Docker's own matcher.
 func copyContext(t *testing.T, from, to string) {
 	t.Helper()
 	f, err := os.Open(filepath.Join(from, ".dockerignore"))
@@ -105,7 +105,7 @@ func copyContext(t *testing.T, from, to string) {
 		}
 		skip, err := ignored.MatchesOrParentMatches(name)
 		if skip && (name == ".git" || name == ".taskwire") && d.IsDir() {
-			return filepath.SkipDir // large, and no exception leads into it
+			return filepath.SkipDir // large, and no exception of .dockerignore is inside
 		}
 		if err != nil || skip || !d.Type().IsRegular() {
 			return err
@@ -129,7 +129,7 @@ func copyContext(t *testing.T, from, to string) {
 	}
 }
 
-// older compares versions of one length of numbers, as Go's are.
+// older reports whether version a is before b. Both have the same number of parts.
 func older(a, b string) bool {
 	pad := func(v string) (p string) {
 		for _, n := range strings.Split(v, ".") {

@@ -32,18 +32,18 @@ const (
 	testVersion = "7.8.9-test"
 	testCommit  = "00112233445566778899aabbccddeeff00112233"
 
-	// maxBytes is what an image may hold, unpacked: a node pulls and keeps each of them.
+	// maxBytes bounds the unpacked size of an image, because a node pulls and keeps each of them.
 	maxBytes = 40_000_000
-	// maxDaprdBytes is for the sidecar, which is Dapr's runtime and nothing of ours.
+	// maxDaprdBytes is the bound for the sidecar, which is Dapr's runtime.
 	maxDaprdBytes = 100_000_000
 
-	// leastCertificates: Mozilla's list has about 140.
+	// leastCertificates is a lower bound. Mozilla's list has about 140.
 	leastCertificates = 100
 )
 
 var machines = map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}
 
-// out is the folder of the images, which goes when the tests have ended.
+// out is the folder of the images. testMain removes it.
 var out string
 
 func TestMain(m *testing.M) { os.Exit(testMain(m)) }
@@ -51,7 +51,7 @@ func TestMain(m *testing.M) { os.Exit(testMain(m)) }
 func testMain(m *testing.M) int {
 	var err error
 	if out, err = os.MkdirTemp("", "images-*"); err == nil {
-		err = os.Chmod(out, 0o755) // another user has to get to it
+		err = os.Chmod(out, 0o755) // another user has to enter it
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -61,8 +61,8 @@ func testMain(m *testing.M) int {
 	return m.Run()
 }
 
-// makeImages does once what `make images` does: all images for both architectures, but for daprd, which takes minutes where
-// it was not built before, only for this machine's.
+// makeImages builds all images once, as `make images` does, for both architectures. It builds daprd only for the
+// architecture of this machine, because that takes minutes without a cache.
 var makeImages = sync.OnceValue(func() error {
 	args := []string{"-out", out, "-version", testVersion, "-commit", testCommit}
 	return errors.Join(
@@ -71,7 +71,7 @@ var makeImages = sync.OnceValue(func() error {
 	)
 })
 
-// made is the images, which the first that asks makes.
+// made returns the built images. The first call builds them.
 func made(t *testing.T) job {
 	t.Helper()
 	if err := makeImages(); err != nil {
@@ -105,7 +105,7 @@ func TestAnImageIsStaticAndForItsArchitecture(t *testing.T) {
 		}
 		for _, p := range bin.Progs {
 			if p.Type == elf.PT_INTERP || p.Type == elf.PT_DYNAMIC {
-				t.Errorf("it has a segment %v: it is not linked statically", p.Type)
+				t.Errorf("it has a segment %v, so it is not linked statically", p.Type)
 			}
 		}
 		if target, err := os.Readlink(filepath.Join(root, "service")); err != nil || target != name {
@@ -145,7 +145,7 @@ func TestAnImageIsSmall(t *testing.T) {
 	})
 }
 
-func TestAnImageSaysWhatItIs(t *testing.T) {
+func TestAnImageHasItsUserEntrypointAndLabels(t *testing.T) {
 	each(t, func(t *testing.T, name, arch string) {
 		cfg, err := image(t, name, arch).ConfigFile()
 		if err != nil {
@@ -162,9 +162,8 @@ func TestAnImageSaysWhatItIs(t *testing.T) {
 	})
 }
 
-// A volume that is new takes over the owner of the folder that it is mounted on, and a container that is not root writes
-// to it.
-func TestOnlyTheUsersFoldersAreTheUsers(t *testing.T) {
+// A new volume takes the owner of the folder on which it is mounted, and the container's user, who is not root, writes to it.
+func TestTheUserOwnsOnlyTheFoldersForVolumes(t *testing.T) {
 	each(t, func(t *testing.T, name, arch string) {
 		files := mutate.Extract(image(t, name, arch))
 		defer files.Close()
@@ -218,21 +217,21 @@ func TestAnImageHasCertificatesAndTimeZones(t *testing.T) {
 			t.Errorf("got %d certificates, want at least %d", n, leastCertificates)
 		}
 		if name == "daprd" || name == "taskwire" {
-			return // no user's time passes through them
+			return // they do not compute users' times
 		}
 		binary, err := os.ReadFile(filepath.Join(root, name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		// The name of a zone together with what a compiled zone begins with: Go's own tables hold no such file.
+		// The name of a zone followed by the first bytes of a compiled zone. Only the embedded zone files contain that.
 		if at := bytes.Index(binary, []byte("Pacific/ChathamTZif")); at < 0 {
 			t.Error("the time zones are not in the program")
 		}
 	})
 }
 
-// It runs as the image's user, with nothing but the image's files, none of which it may write.
-func TestAnImageRunsAsItsUserAndTellsItsBuild(t *testing.T) {
+// The program runs as the image's user in a root folder with the image's files only, none of which it may write.
+func TestAnImageRunsAsItsUserAndPrintsItsVersion(t *testing.T) {
 	for _, name := range Names {
 		t.Run(name, func(t *testing.T) {
 			root := unpack(t, name, runtime.GOARCH)
@@ -279,7 +278,7 @@ func TestTheListOfContentsNamesEachModule(t *testing.T) {
 			t.Fatal(err)
 		}
 		if len(info.Deps) < 10 {
-			t.Fatalf("got %d modules in the program: it has none of ours", len(info.Deps))
+			t.Fatalf("got %d modules in the program, want at least 10", len(info.Deps))
 		}
 		for _, dep := range info.Deps {
 			path, version := dep.Path, dep.Version
@@ -312,7 +311,7 @@ func TestTheSameSourcesGiveTheSameImage(t *testing.T) {
 	}
 }
 
-// inside is a command in a root folder as user 65532, who owns nothing there, without privileges.
+// inside returns a command that runs in a root folder as user 65532, who owns nothing there, without privileges.
 func inside(root string, args ...string) *exec.Cmd {
 	const user = 65532
 	cmd := exec.Command(args[0], args[1:]...)
@@ -322,7 +321,7 @@ func inside(root string, args ...string) *exec.Cmd {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: user, Gid: user}
 		return cmd
 	}
-	// An ordinary user may do this in a user namespace, where the folder's owner is that user.
+	// An ordinary user may do this in a user namespace, in which the owner of the folder is user 65532.
 	cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWUSER
 	cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: user, HostID: os.Getuid(), Size: 1}}
 	cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: user, HostID: os.Getgid(), Size: 1}}
@@ -343,7 +342,7 @@ func image(t *testing.T, name, arch string) v1.Image {
 	return imageIn(t, made(t).out, name, arch)
 }
 
-// imageIn reads the archive that was written, as any other tool would.
+// imageIn reads an image from its archive, as other tools do.
 func imageIn(t *testing.T, out, name, arch string) v1.Image {
 	t.Helper()
 	dir := t.TempDir()
@@ -385,7 +384,7 @@ func imageIn(t *testing.T, out, name, arch string) v1.Image {
 	return nil
 }
 
-// unpack is the folder with an image's files.
+// unpack returns a folder with the files of an image.
 func unpack(t *testing.T, name, arch string) string {
 	t.Helper()
 	dir := t.TempDir()

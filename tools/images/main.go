@@ -1,10 +1,10 @@
-// Command images writes Taskwire's images, and the list of what is in each (CycloneDX), without Docker: `make images`
-// runs it where there is no Docker.
+// Command images builds Taskwire's images and a list of contents of each (CycloneDX) without Docker. `make images` runs it
+// on machines without Docker.
 //
-// An image is an OCI archive, OUT/NAME.tar, with one image for each architecture: `docker load`, `ctr images import`,
-// `podman load` and `skopeo copy oci-archive:` take it. It holds what scripts/image-build.sh lays out and says what the
-// Dockerfile's last stage says, so that both ways give the same image. The bytes depend on the sources, the version and
-// the commit only.
+// An image is an OCI archive, OUT/NAME.tar, with one image for each architecture. `docker load`, `ctr images import`,
+// `podman load` and `skopeo copy oci-archive:` read it. Its files come from scripts/image-build.sh and its configuration
+// from the last stage of the Dockerfile, so that both ways give the same image. Its bytes depend on the sources, the
+// version and the commit only.
 package main
 
 import (
@@ -18,17 +18,17 @@ import (
 	"strings"
 )
 
-// Names are all images: the services, the operator's tool, which also prepares a deployment, and the sidecar.
+// Names are the names of all images: the services, the operator's tool, which also prepares a deployment, and the sidecar.
 var Names = []string{"task-api", "recurring-task", "audit", "notification", "websocket", "taskwire", "daprd"}
 
-// job is what to build.
+// job holds the settings of a run.
 type job struct {
-	root    string // of the repository
+	root    string // the folder of the repository
 	out     string
 	version string
 	commit  string
 	arches  []string
-	prefix  string // of the images' names: PREFIX/NAME:VERSION
+	prefix  string // of the images' names, PREFIX/NAME:VERSION
 	say     io.Writer
 }
 
@@ -49,7 +49,7 @@ func run(ctx context.Context, args []string) error {
 	flags.StringVar(&j.out, "out", "../../.taskwire/images", "folder for the archives")
 	flags.StringVar(&j.version, "version", "dev", "version to stamp, and the tag")
 	flags.StringVar(&j.commit, "commit", "unknown", "commit to stamp")
-	flags.StringVar(&j.prefix, "prefix", "taskwire", "what stands before the image's name")
+	flags.StringVar(&j.prefix, "prefix", "taskwire", "prefix of the images' names")
 	arches := flags.String("arch", "amd64,arm64", "architectures")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -67,7 +67,7 @@ func run(ctx context.Context, args []string) error {
 	return nil
 }
 
-// build makes one image for all architectures, and its lists of contents.
+// build builds one image for all architectures, and its lists of contents.
 func (j job) build(ctx context.Context, name string) error {
 	said, err := readDockerfile(filepath.Join(j.root, "Dockerfile"))
 	if err != nil {
@@ -98,5 +98,5 @@ func (j job) build(ctx context.Context, name string) error {
 
 func (j job) reference(name string) string { return j.prefix + "/" + name + ":" + j.version }
 
-// tree is where scripts/image-build.sh lays out an image.
+// tree returns the folder into which scripts/image-build.sh writes the files of an image.
 func (j job) tree(name, arch string) string { return filepath.Join(j.out, "trees", arch, name) }

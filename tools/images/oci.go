@@ -21,7 +21,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// epoch is the time of everything in an image: the same sources give the same bytes.
+// epoch is the time of every file in an image, so that the same sources give the same bytes.
 var epoch = time.Unix(0, 0)
 
 // built is an image of one architecture.
@@ -30,7 +30,7 @@ type built struct {
 	image v1.Image
 }
 
-// assemble makes the image of a tree that scripts/image-build.sh laid out: root belongs to root, owned to the user.
+// assemble makes an image of the files that scripts/image-build.sh wrote: root is owned by root, owned by the user.
 func assemble(dir string, s said, arch string, args map[string]string) (v1.Image, error) {
 	uid, gid, err := numeric(s.user)
 	if err != nil {
@@ -65,18 +65,18 @@ func assemble(dir string, s said, arch string, args map[string]string) (v1.Image
 	return mutate.ConfigFile(img, cfg)
 }
 
-// numeric reads UID:GID. Kubernetes' runAsNonRoot refuses a user that is a name.
+// numeric parses UID:GID. Kubernetes' runAsNonRoot refuses a user name.
 func numeric(user string) (uid, gid int, err error) {
 	u, g, _ := strings.Cut(user, ":")
 	uid, err1 := strconv.Atoi(u)
 	gid, err2 := strconv.Atoi(g)
 	if err := errors.Join(err1, err2); err != nil || uid == 0 {
-		return 0, 0, fmt.Errorf("USER %s is not UID:GID of a user that is not root", user)
+		return 0, 0, fmt.Errorf("USER %s is not the UID:GID of a user other than root", user)
 	}
 	return uid, gid, nil
 }
 
-// layerOf packs a folder, in the order of names and without its times.
+// layerOf packs a folder in the order of its names and without times.
 func layerOf(dir string, uid, gid int) (v1.Layer, error) {
 	var packed bytes.Buffer
 	w := tar.NewWriter(&packed)
@@ -130,8 +130,8 @@ func add(w *tar.Writer, path, name string, info fs.FileInfo, uid, gid int) error
 	return err
 }
 
-// archive writes OUT/NAME.tar, an OCI layout, and returns its size. The name is in both forms that are read: that of the
-// specification and containerd's.
+// archive writes the OCI layout OUT/NAME.tar and returns its size. It annotates the name in two forms, that of the
+// specification and that of containerd.
 func (j job) archive(name string, all []built) (int64, error) {
 	index := mutate.IndexMediaType(empty.Index, types.OCIImageIndex)
 	for _, b := range all {
@@ -158,13 +158,13 @@ func (j job) archive(name string, all []built) (int64, error) {
 	return j.pack(dir, filepath.Join(j.out, name+".tar"))
 }
 
-// pack makes a file of the layout, as a whole or not at all.
+// pack writes the layout to a file, completely or not at all.
 func (j job) pack(dir, file string) (size int64, err error) {
 	tmp, err := os.CreateTemp(j.out, ".archive-*")
 	if err != nil {
 		return 0, err
 	}
-	defer os.Remove(tmp.Name()) // gone when the rename succeeded
+	defer os.Remove(tmp.Name()) // fails after the rename
 	w := tar.NewWriter(tmp)
 	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || path == dir {

@@ -1,6 +1,6 @@
-// The command otelcol is OpenTelemetry's collector with those components of its core distribution that
-// deploy/observability/otel-collector.yaml uses. It checks that file (`otelcol validate --config FILE`) and can run with
-// it; deployments take the distribution's image of the same version.
+// Command otelcol is the OpenTelemetry collector with the components of its core distribution that
+// deploy/observability/otel-collector.yaml uses. It validates that file (`otelcol validate --config FILE`). Deployments use
+// the image of the core distribution of the same version.
 package main
 
 import (
@@ -42,7 +42,7 @@ func main() {
 			ProviderFactories: []confmap.ProviderFactory{fileprovider.NewFactory(), envprovider.NewFactory()}, DefaultScheme: "env",
 		}},
 	})
-	if cmd.Execute() != nil { // it has said why
+	if cmd.Execute() != nil { // it has printed the reason
 		os.Exit(1)
 	}
 }

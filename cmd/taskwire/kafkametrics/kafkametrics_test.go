@@ -15,7 +15,7 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
-// serve runs the exporter on brokers and returns what reads its metrics.
+// serve runs the exporter and returns a function that reads its metrics.
 func serve(t *testing.T, brokers string) func() string {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -53,7 +53,8 @@ func wants(t *testing.T, got string, lines ...string) {
 	}
 }
 
-func TestLagAndDeadLettersAreWhatTheBrokerHolds(t *testing.T) {
+func TestLagAndDeadLettersAreTheBrokers(t *testing.T) {
+	t.Parallel()
 	dlq := events.DeadLetterTopic(events.TopicReminders)
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, events.TopicTaskEvents), kfake.SeedTopics(1, dlq))
 	if err != nil {
@@ -99,8 +100,9 @@ func TestLagAndDeadLettersAreWhatTheBrokerHolds(t *testing.T) {
 	wants(t, metrics(), `taskwire_kafka_consumer_lag{group="audit",topic="task-events"} 1`)
 }
 
-// TestABrokerThatIsAwayIsSaidAndNothingOldRepeated: an alert must not go on from what was known once.
-func TestABrokerThatIsAwayIsSaidAndNothingOldRepeated(t *testing.T) {
+// An alert must not be computed from values that are no longer true.
+func TestAnUnreachableBrokerIsReportedWithoutOldValues(t *testing.T) {
+	t.Parallel()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, events.TopicTaskEvents))
 	if err != nil {
 		t.Fatal(err)
@@ -111,6 +113,6 @@ func TestABrokerThatIsAwayIsSaidAndNothingOldRepeated(t *testing.T) {
 	got := metrics()
 	wants(t, got, "taskwire_kafka_up 0")
 	if strings.Contains(got, "partitions{") {
-		t.Errorf("metrics of a broker that is away:\n%s", got)
+		t.Errorf("metrics of an unreachable broker:\n%s", got)
 	}
 }

@@ -4,12 +4,14 @@
 //
 // # A connection
 //
-//	           handshake              auth accepted            caught up
-//	  closed ------------> authenticating --------> replaying ----------> live
-//	     ^                       |                   ^     |               |
-//	     |                       |                   |     +-- resync ---->|
-//	     |                       |                   +------ a gap --------+
-//	     +---- error frame, then close frame, in every state --------------+
+//	         handshake                auth accepted            caught up
+//	closed ------------> authenticating --------> replaying ----------> live
+//	   ^                       |                   ^     |               |
+//	   |                       |                   |     +--- resync --->|
+//	   |                       |                   +------ a gap --------+
+//	   +---- error frame, then close frame, in every state --------------+
+//
+// The states are:
 //
 //   - authenticating: the server waits 5 s for the first frame, which must be auth. It sends nothing before that.
 //   - replaying: the server has sent welcome, and sends the events after its seq.

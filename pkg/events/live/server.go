@@ -90,12 +90,12 @@ type Error struct {
 
 // Action returns what a client does when the connection ends after this frame. For a code that is not known, Retry
 // decides.
-func (e Error) Action() Action {
-	code, known := byName[e.Code]
+func (f Error) Action() Action {
+	code, known := byName[f.Code]
 	switch {
 	case known:
 		return code.Action()
-	case e.Retry == nil:
+	case f.Retry == nil:
 		return Stop
 	default:
 		return Reconnect
@@ -103,11 +103,11 @@ func (e Error) Action() Action {
 }
 
 // RetryAfter returns how long to wait before the next attempt, or Never.
-func (e Error) RetryAfter() time.Duration {
-	if e.Retry == nil {
+func (f Error) RetryAfter() time.Duration {
+	if f.Retry == nil {
 		return Never
 	}
-	return time.Duration(*e.Retry) * time.Millisecond
+	return time.Duration(*f.Retry) * time.Millisecond
 }
 
 // Pong answers a ping frame.

@@ -1,10 +1,10 @@
-// Command schemas makes JSON schemas for kubeconform out of what an API server says of itself: its OpenAPI document, read
-// from standard input, has the built-in kinds and those of the custom resources that are installed.
+// Command schemas writes JSON schemas for kubeconform from the OpenAPI document of an API server, which it reads from
+// standard input. The document has the built-in kinds and those of the installed custom resources.
 //
 //	kubectl get --raw /openapi/v2 | schemas DIR
 //
-// Each kind gets a file GROUP_VERSION_KIND.json that stands alone. It is strict: a field that the server does not know is
-// an error.
+// Each kind gets a file GROUP_VERSION_KIND.json without references to others. It is strict: a field that the server does
+// not know is an error.
 package main
 
 import (
@@ -42,7 +42,7 @@ func write(dir string) (int, error) {
 	all := document.Definitions
 	for name, d := range all {
 		tighten(d)
-		switch { // what the document calls a string, and the server takes as a number too
+		switch { // the document says string, but the server accepts a number too
 		case strings.HasSuffix(name, ".intstr.IntOrString"), strings.HasSuffix(name, ".resource.Quantity"):
 			all[name] = schema{"type": []string{"string", "integer", "number"}}
 		}
@@ -53,7 +53,7 @@ func write(dir string) (int, error) {
 	n := 0
 	for name, d := range all {
 		kinds, _ := d["x-kubernetes-group-version-kind"].([]any)
-		if len(kinds) != 1 { // more than one: options and the like, which are in no manifest
+		if len(kinds) != 1 { // kinds in several groups, like options, are in no manifest
 			continue
 		}
 		kind := kinds[0].(map[string]any)
@@ -64,7 +64,7 @@ func write(dir string) (int, error) {
 			return 0, err
 		}
 		group := kind["group"]
-		if group == "" { // what kubeconform calls the core group
+		if group == "" { // the name of the core group in kubeconform
 			group = kind["version"]
 		}
 		file := fmt.Sprintf("%s_%s_%s.json", group, kind["version"], strings.ToLower(kind["kind"].(string)))
@@ -74,12 +74,12 @@ func write(dir string) (int, error) {
 		n++
 	}
 	if n == 0 {
-		return 0, fmt.Errorf("the document names no kinds")
+		return 0, fmt.Errorf("the document has no kinds")
 	}
 	return n, nil
 }
 
-// tighten refuses unknown fields, in a definition and all within it.
+// tighten makes unknown fields an error, in a definition and in everything within it.
 func tighten(v any) {
 	switch v := v.(type) {
 	case map[string]any:
@@ -92,7 +92,7 @@ func tighten(v any) {
 		if has && !decided && !open {
 			v["additionalProperties"] = false
 		}
-		if _, is := v["format"].(string); is { // of numbers and dates: the server's business
+		if _, is := v["format"].(string); is { // the server checks the formats of numbers and dates
 			delete(v, "format")
 		}
 		for _, child := range v {
@@ -105,7 +105,7 @@ func tighten(v any) {
 	}
 }
 
-// collect gathers a definition and what it refers to.
+// collect adds a definition and all definitions that it refers to.
 func collect(name string, all map[string]schema, used schema) {
 	if _, done := used[name]; done {
 		return

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -19,7 +16,7 @@ func buildCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "build",
 		Short: "Build the services, taskwire and daprd",
-		Long:  "Builds into " + dataFolder + "/bin of the repository what is not current there. daprd takes some minutes, once.",
+		Long:  "Builds what is not up to date, into " + dataFolder + "/bin of the repository. daprd takes some minutes, once.",
 		Example: "  taskwire build\n" +
 			"  taskwire build --only daprd\n" +
 			"  taskwire build --daprd /usr/local/bin/daprd   # use an installed one, 1.18 or later",
@@ -29,7 +26,7 @@ func buildCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			ctx, stop := untilInterrupted(cmd)
 			defer stop()
 			out := cmd.OutOrStdout()
 			cfg := build.Config{Root: root, BinDir: filepath.Join(root, dataFolder, "bin"), Out: out, TTY: isTerminal(out), Daprd: daprd}
@@ -44,7 +41,7 @@ func buildCommand() *cobra.Command {
 				return fmt.Errorf("--only %q is not one of daprd, services", only)
 			}
 			if errors.Is(err, context.Canceled) {
-				return errors.New("interrupted; what was built before is as it was")
+				return errors.New("interrupted; the previous builds are unchanged")
 			}
 			if err == nil {
 				fmt.Fprintf(out, "Built into %s.\n", cfg.BinDir)

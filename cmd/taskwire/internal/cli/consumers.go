@@ -2,11 +2,7 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
-	"os/signal"
-	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -16,9 +12,6 @@ import (
 	"github.com/taskwire/taskwire/local/kafkaconn"
 )
 
-// askTimeout bounds one look at the broker.
-const askTimeout = 10 * time.Second
-
 func consumersCommand() *cobra.Command {
 	var brokers string
 	var wait time.Duration
@@ -26,31 +19,32 @@ func consumersCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "consumers",
 		Short: "Show how far behind the consumers are; wait until they have caught up",
-		Long: "Shows for each service that keeps what events cause how many events it has still to take. With --wait it returns when\n" +
-			"each has taken all that was there when it was called: scripts/backup.sh needs that. Exit code 1: one has not in time.\n\n" + kafkaconn.Help,
+		Long: "Shows how many events each consumer has not processed yet, for the services that store what events cause. With\n" +
+			"--wait, it returns when each consumer has processed everything that was there at the start (scripts/backup.sh needs\n" +
+			"that), and ends with exit code 1 when the time is over first.\n\n" + kafkaconn.Help,
 		Example: "  taskwire consumers --brokers 127.0.0.1:9092\n  taskwire consumers --wait 2m",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if brokers == "" {
-				return errors.New("which Kafka? Name it with --brokers host:port or KAFKA_BROKERS (locally `taskwire status` shows the broker's port)")
+				return errNoBrokers
 			}
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			ctx, stop := untilInterrupted(cmd)
 			defer stop()
-			desk, err := consumers.Open(brokers)
+			client, err := consumers.Open(brokers)
 			if err != nil {
 				return err
 			}
-			defer desk.Close()
+			defer client.Close()
 			if wait > 0 {
 				ctx, cancel := context.WithTimeout(ctx, wait)
 				defer cancel()
-				if err := desk.WaitTaken(ctx); err != nil {
+				if err := client.WaitProcessed(ctx); err != nil {
 					return err
 				}
 			}
-			ctx, cancel := context.WithTimeout(ctx, askTimeout)
+			ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
 			defer cancel()
-			lags, err := desk.Lags(ctx)
+			lags, err := client.Lags(ctx)
 			if err != nil {
 				return err
 			}
@@ -65,8 +59,8 @@ func consumersCommand() *cobra.Command {
 			return w.Flush()
 		},
 	}
-	cmd.Flags().StringVar(&brokers, "brokers", os.Getenv("KAFKA_BROKERS"), "Kafka's brokers: host:port, with commas between (default: KAFKA_BROKERS)")
-	cmd.Flags().DurationVar(&wait, "wait", 0, "wait as long as this until each has taken what is there now")
+	brokersFlag(cmd.Flags(), &brokers)
+	cmd.Flags().DurationVar(&wait, "wait", 0, "wait until each consumer has processed what is there now, at most this long")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }

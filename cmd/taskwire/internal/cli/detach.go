@@ -19,23 +19,26 @@ import (
 	"github.com/taskwire/taskwire/local/stack"
 )
 
-// upLog is the part name under which the output of a detached up is kept.
+// This file has `taskwire up --detach`: one process starts another one and shows its progress until that one is ready. The
+// two talk through a pipe.
+
+// upLog is the name of the log with the output of a detached up.
 const upLog = "up"
 
-// reportFD is the descriptor on which a detached up tells its starter how it gets on.
+// reportFD is the file descriptor on which a detached up reports to the process that started it.
 const reportFD = 3
 
-// outcome is the report's last line; those before it are progress, as text.
+// outcome is the last line of a report. The lines before it are progress, as text.
 type outcome struct {
 	Ready  string `json:"ready,omitempty"`
 	Failed string `json:"failed,omitempty"`
 }
 
-// outcomeMark begins the line of an outcome; no line of progress begins so.
+// outcomeMark begins the line of an outcome. No line of progress begins with it.
 const outcomeMark = "="
 
-// detach starts another up in a session of its own, shows its progress and returns when it is ready or has failed. If
-// ctx is done before that, it is stopped again.
+// detach starts another up in its own session, shows its progress, and returns when it is ready or has failed. If ctx is
+// done before that, detach stops it.
 func detach(ctx context.Context, f upFlags, data, bin string, out io.Writer) error {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -52,8 +55,8 @@ func detach(ctx context.Context, f upFlags, data, bin string, out io.Writer) err
 	if f.verbose {
 		args = append(args, "--verbose")
 	}
-	// The one that was built: this one may be a temporary file of `go run`.
-	cmd := exec.Command(filepath.Join(bin, "taskwire"), args...) //nolint:noctx // it is to outlive this process
+	// Start the built program: this process may be a temporary file of `go run`.
+	cmd := exec.Command(filepath.Join(bin, "taskwire"), args...) //nolint:noctx // it must outlive this process
 	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = log, log, []*os.File{w}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	err = cmd.Start()
@@ -61,7 +64,7 @@ func detach(ctx context.Context, f upFlags, data, bin string, out io.Writer) err
 	if err != nil {
 		return fmt.Errorf("detach: %w", err)
 	}
-	stop := context.AfterFunc(ctx, func() { _ = cmd.Process.Signal(syscall.SIGTERM) }) // it reports, or its end is seen
+	stop := context.AfterFunc(ctx, func() { _ = cmd.Process.Signal(syscall.SIGTERM) }) // it reports, or the pipe is closed
 	defer stop()
 	for lines := bufio.NewScanner(r); lines.Scan(); {
 		raw, ok := strings.CutPrefix(lines.Text(), outcomeMark)
@@ -77,17 +80,17 @@ func detach(ctx context.Context, f upFlags, data, bin string, out io.Writer) err
 			fmt.Fprintf(out, "  in the background: taskwire status, taskwire logs task-api, taskwire down (make status, logs, down)\n")
 			return cmd.Process.Release()
 		}
-		_ = cmd.Wait() // its report says why
+		_ = cmd.Wait() // the report has the reason
 		return errors.New(o.Failed)
 	}
 	err = cmd.Wait()
 	if ctx.Err() != nil {
 		return errors.New("interrupted; everything has stopped")
 	}
-	return fmt.Errorf("it ended before it was ready (%w); its output is in %s", err, stack.LogPath(data, upLog))
+	return fmt.Errorf("the detached process ended before it was ready (%w); its output is in %s", err, stack.LogPath(data, upLog))
 }
 
-// report is the other end: what a detached up tells its starter. A nil report tells nothing.
+// report is the other end: a detached up writes it. A nil report writes nothing.
 type report struct{ w *os.File }
 
 func newReport(fd int) *report {
@@ -98,7 +101,7 @@ func newReport(fd int) *report {
 	return &report{os.NewFile(uintptr(fd), "report")}
 }
 
-// redirect opens the log that takes the terminal's place.
+// redirect opens the log that replaces the terminal.
 func (r *report) redirect(data string) (*logfile.File, error) {
 	if err := os.MkdirAll(filepath.Dir(stack.LogPath(data, upLog)), 0o755); err != nil {
 		return nil, err
@@ -106,17 +109,17 @@ func (r *report) redirect(data string) (*logfile.File, error) {
 	return logfile.Open(stack.LogPath(data, upLog))
 }
 
-// Write passes on the lines that are no part's log: these have the part's name and a bar in front.
+// Write sends the lines of progress. It leaves out the parts' log lines, which begin with the part's name and a bar.
 func (r *report) Write(p []byte) (int, error) {
 	if r.w != nil && !bytes.Contains(p, []byte(" | ")) {
-		_, _ = r.w.Write(p) // the starter is gone: nobody waits any more
+		_, _ = r.w.Write(p) // an error means that the starter has ended
 	}
 	return len(p), nil
 }
 
 func (r *report) ready(url string) { r.end(outcome{Ready: url}) }
 
-// failed reports err and returns it.
+// failed reports an error and returns it.
 func (r *report) failed(err error) error {
 	r.end(outcome{Failed: err.Error()})
 	return err
@@ -128,7 +131,7 @@ func (r *report) end(o outcome) {
 	}
 	raw, err := json.Marshal(o)
 	if err == nil {
-		_, _ = fmt.Fprintf(r.w, "%s%s\n", outcomeMark, raw) // the starter is gone: nobody waits any more
+		_, _ = fmt.Fprintf(r.w, "%s%s\n", outcomeMark, raw) // an error means that the starter has ended
 	}
 	r.w.Close()
 	r.w = nil

@@ -12,6 +12,7 @@ import (
 	"github.com/taskwire/taskwire/local/runstate"
 )
 
+// call runs a command in this process.
 func call(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
@@ -19,7 +20,7 @@ func call(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	return code, out.String(), errs.String()
 }
 
-func TestATakenPortIsNamedWithItsHolderAndWhatToDo(t *testing.T) {
+func TestATakenPortIsNamedWithItsHolder(t *testing.T) {
 	for _, addr := range []string{"127.0.0.1:0", ":0"} {
 		l, err := net.Listen("tcp", addr)
 		if err != nil {
@@ -30,13 +31,13 @@ func TestATakenPortIsNamedWithItsHolderAndWhatToDo(t *testing.T) {
 		l.Close()
 		for _, want := range []string{fmt.Sprintf("port %d is taken", port), fmt.Sprintf("(pid %d)", os.Getpid()), "--port P", "make up PORT=P"} {
 			if code == 0 || !strings.Contains(errs, want) {
-				t.Errorf("up on a taken port: got %d %q, want it to have %q", code, errs, want)
+				t.Errorf("up on a taken port: got %d %q, want it to contain %q", code, errs, want)
 			}
 		}
 	}
 }
 
-func TestADamagedDataFolderSaysWhatIsWrongAndIsKept(t *testing.T) {
+func TestADamagedDataFolderIsNamedAndUnchanged(t *testing.T) {
 	for file, mode := range map[string]os.FileMode{
 		"run/state.json": 0o644, "secrets/task-api.json": 0o600, "secrets/audit.json": 0o644,
 	} {
@@ -58,12 +59,14 @@ func TestADamagedDataFolderSaysWhatIsWrongAndIsKept(t *testing.T) {
 		if lock, err := runstate.Acquire(data); err != nil {
 			t.Errorf("the folder is still locked after the error: %v", err)
 		} else {
-			lock.Release() // the test ends
+			lock.Release() // an error does not matter here
 		}
 	}
 }
 
-func TestDamagedServerDataSaysWhatIsWrongAndIsKept(t *testing.T) {
+func TestDamagedServerDataIsNamedAndUnchanged(t *testing.T) {
+	long(t)
+	t.Parallel()
 	root := newRepo(t)
 	for _, file := range []string{"postgres/cluster/PG_VERSION", "broker/topics.json"} {
 		data := t.TempDir()
@@ -84,7 +87,7 @@ func TestDamagedServerDataSaysWhatIsWrongAndIsKept(t *testing.T) {
 	}
 }
 
-func TestOutsideTheRepositoryTheErrorSaysWhere(t *testing.T) {
+func TestCommandsOutsideTheRepositoryFail(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, args := range [][]string{{"up"}, {"status"}, {"down"}, {"logs", "audit"}, {"user", "role", "a@example.com"}, {"build"}} {
 		code, _, errs := call(t, args...)
@@ -109,12 +112,12 @@ func TestWrongArgumentsAreNamed(t *testing.T) {
 	} {
 		code, _, errs := call(t, args...)
 		if code == 0 || !strings.Contains(errs, want) || !strings.HasPrefix(errs, "taskwire: ") {
-			t.Errorf("taskwire %v: got %d %q, want it to have %q", args, code, errs, want)
+			t.Errorf("taskwire %v: got %d %q, want it to contain %q", args, code, errs, want)
 		}
 	}
 }
 
-func TestTheOperatorsAddressOfTheDatabaseIsTheOneInTheDataFolder(t *testing.T) {
+func TestTheDataFolderHasTheAddressOfTheDatabase(t *testing.T) {
 	data := t.TempDir()
 	write := func(secrets string) {
 		t.Helper()
@@ -134,7 +137,7 @@ func TestTheOperatorsAddressOfTheDatabaseIsTheOneInTheDataFolder(t *testing.T) {
 		write(secrets)
 		code, out, errs := call(t, "user", "role", "a@example.com", "auditor", "--data", data)
 		if code == 0 || out != "" || !strings.Contains(errs, want) || strings.Contains(errs, "s3cret") {
-			t.Errorf("with the secrets %s: got %d %q %q, want it to have %q", secrets, code, out, errs, want)
+			t.Errorf("with the secrets %s: got %d %q %q, want it to contain %q", secrets, code, out, errs, want)
 		}
 	}
 }
@@ -156,7 +159,7 @@ func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
 	}
 }
 
-func TestPrepareSaysWhatItNeeds(t *testing.T) {
+func TestPrepareNamesWhatIsMissing(t *testing.T) {
 	needed := []string{"prepare", "--brokers", "127.0.0.1:1", "--secrets", filepath.Join(t.TempDir(), "secrets"), "--out", t.TempDir(), "--components", "../../../../dapr-components"}
 	t.Setenv("DATABASE_URL", "")
 	if code, _, errs := call(t, needed...); code == 0 || !strings.Contains(errs, "DATABASE_URL is not set") {

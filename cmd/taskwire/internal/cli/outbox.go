@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -16,22 +14,24 @@ import (
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
 )
 
+// This file has `taskwire outbox`: its flags, and which databases they select. Each subcommand has its own file.
+
 // outboxApps are the databases that have an outbox, with the app whose secrets hold the owner's address.
 var outboxApps = []struct{ database, app string }{{"tasks", apps.TaskAPI}, {"notifications", apps.Notification}}
 
-const outboxHelp = `Shows what waits in the outboxes to be published, and the events that are parked: those that the broker refused for
-ever (too large, a topic that is not there). A parked event is not lost and is not tried again by itself. A person
-decides: mend the cause and retry it, or drop it.
+const outboxHelp = `Shows what waits in the outboxes to be published, and the parked events: those that the broker can never accept (too
+large, an unknown topic). A parked event is not lost, and it is not retried automatically. You decide: fix the cause and
+retry it, or drop it.
 
-What a retry means for order: the later events of the task went on while the event was parked. A retried event is
-published behind everything that waits, with the event_id it always had, so consumers that have it already pass over
-it, and those that know a newer version of the task do not go back to the older one; a log of all events shows it late.
-Parked events of one task on one topic keep their order among themselves: one is not retried before an earlier one.
+What a retry means for order: the later events of the task were published while the event was parked. A retried event
+is published after everything that waits, with the same event_id. Consumers that have it already skip it, and consumers
+that know a newer version of the task keep the newer one. A log of all events shows it late. Parked events of one task
+on one topic keep their order: one is not retried before an earlier one.
 
 The databases are ` + "`tasks`" + ` and ` + "`notifications`" + `; their addresses come from the data folder's secrets. Exit code 0 is success, 1
-is a failure, and with --check also that an event is parked.`
+is a failure, and with --check also a parked event.`
 
-// outboxFlags say which outboxes are meant.
+// outboxFlags select the outboxes.
 type outboxFlags struct {
 	data, database, url string
 	json                bool
@@ -67,11 +67,11 @@ type namedStore struct {
 
 // openParkedStores opens the stores that the flags select. The returned context ends with Ctrl-C.
 func openParkedStores(cmd *cobra.Command, f outboxFlags) (context.Context, []namedStore, func(), error) {
-	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := untilInterrupted(cmd)
 	var stores []namedStore
 	closeAll := func() {
-		for _, d := range stores {
-			d.Close(context.WithoutCancel(ctx))
+		for _, s := range stores {
+			s.Close(context.WithoutCancel(ctx))
 		}
 		stop()
 	}
@@ -91,6 +91,7 @@ func openParkedStores(cmd *cobra.Command, f outboxFlags) (context.Context, []nam
 	return ctx, stores, closeAll, nil
 }
 
+// outboxURL is the address of a database, and what to try when it does not answer.
 type outboxURL struct{ database, url, hint string }
 
 func outboxURLs(f outboxFlags) (urls []outboxURL, err error) {
@@ -121,27 +122,49 @@ func outboxURLs(f outboxFlags) (urls []outboxURL, err error) {
 	return urls, nil
 }
 
+// withParked finds a parked event in the selected databases and runs do with it.
+func withParked(cmd *cobra.Command, f outboxFlags, id string, do func(context.Context, namedStore, outbox.Parked) error) error {
+	ctx, stores, done, err := openParkedStores(cmd, f)
+	if err != nil {
+		return err
+	}
+	defer done()
+	store, event, err := findParked(ctx, stores, id)
+	if err != nil {
+		return err
+	}
+	return do(ctx, store, event)
+}
+
 // findParked looks for an event in all stores.
 func findParked(ctx context.Context, stores []namedStore, id string) (namedStore, outbox.Parked, error) {
 	var in []namedStore
 	var event outbox.Parked
 	var names []string
-	for _, d := range stores {
-		names = append(names, d.database)
-		found, err := d.Find(ctx, id)
+	for _, s := range stores {
+		names = append(names, s.database)
+		found, err := s.Find(ctx, id)
 		if errors.Is(err, outbox.ErrNotParked) {
 			continue
 		}
 		if err != nil {
-			return namedStore{}, event, fmt.Errorf("%s: %w", d.database, err)
+			return namedStore{}, event, fmt.Errorf("%s: %w", s.database, err)
 		}
-		in, event = append(in, d), found
+		in, event = append(in, s), found
 	}
 	switch len(in) {
 	case 0:
-		return namedStore{}, event, fmt.Errorf("no event %s is parked in %s: `taskwire outbox` lists those that are", id, strings.Join(names, " or "))
+		return namedStore{}, event, fmt.Errorf("event %s is not parked in %s: `taskwire outbox` lists the parked events", id, strings.Join(names, " or "))
 	case 1:
 		return in[0], event, nil
 	}
-	return namedStore{}, event, fmt.Errorf("both databases have a parked event %s: say which with --database, or give the event_id", id)
+	return namedStore{}, event, fmt.Errorf("both databases have a parked event %s: choose one with --database, or give the event_id", id)
+}
+
+// oneEvent accepts exactly one id.
+func oneEvent(_ *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return errors.New("which event? Give one id; `taskwire outbox` lists them")
+	}
+	return nil
 }

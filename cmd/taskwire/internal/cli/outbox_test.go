@@ -18,7 +18,7 @@ import (
 	"github.com/taskwire/taskwire/pkg/platform/postgres"
 )
 
-// newOutboxes is a data folder whose secrets lead to both databases on a real server.
+// newOutboxes returns a data folder whose secrets have the addresses of both databases on a real server.
 func newOutboxes(t *testing.T) (data string, query func(database, sql string, args ...any) string) {
 	t.Helper()
 	server, err := localpg.Start(t.Context(), localpg.Config{DataDir: t.TempDir(), Progress: func(string) {}})
@@ -74,6 +74,7 @@ const parkSQL = `
 	RETURNING event_id::text`
 
 func TestTheOutboxCommandListsRetriesAndDrops(t *testing.T) {
+	t.Parallel()
 	data, query := newOutboxes(t)
 	first := query("tasks", parkSQL, 7, "task-1")
 	query("tasks", parkSQL, 8, "task-1")
@@ -88,7 +89,7 @@ func TestTheOutboxCommandListsRetriesAndDrops(t *testing.T) {
 	code, out, errs := at()
 	for _, want := range []string{"tasks: 0 waiting, 2 parked", "notifications: 0 waiting, 1 parked", "task-9", "too large: 2 MB", "task-events", "ann"} {
 		if code != 0 || !strings.Contains(out, want) {
-			t.Errorf("outbox: got %d %q %q, want it to have %q", code, out, errs, want)
+			t.Errorf("outbox: got %d %q %q, want it to contain %q", code, out, errs, want)
 		}
 	}
 	code, out, _ = at("--json", "--check")
@@ -100,7 +101,7 @@ func TestTheOutboxCommandListsRetriesAndDrops(t *testing.T) {
 		t.Errorf("outbox --json: got %+v", reports)
 	}
 	if code, _, errs := at("show", "7"); code == 0 || !strings.Contains(errs, "--database") {
-		t.Errorf("show of an id that both have: got %d %q, want a question which", code, errs)
+		t.Errorf("show of an id that both have: got %d %q, want that one must be chosen", code, errs)
 	}
 	if code, out, errs := at("show", first); code != 0 || !strings.Contains(out, `{"n":1}`) || !strings.Contains(out, "2 MB") {
 		t.Errorf("show: got %d %q %q", code, out, errs)
@@ -119,8 +120,8 @@ func TestTheOutboxCommandListsRetriesAndDrops(t *testing.T) {
 		t.Errorf("drop without an answer: got %d %q", code, errs)
 	}
 	code, out, errs = at("drop", "8", "--yes", "--json")
-	var gone parkedEvent
-	if err := json.Unmarshal([]byte(out), &gone); err != nil || code != 0 || gone.ID != 8 || string(gone.Data) == "" || in("outbox_parked") != "0" {
+	var dropped parkedEvent
+	if err := json.Unmarshal([]byte(out), &dropped); err != nil || code != 0 || dropped.ID != 8 || string(dropped.Data) == "" || in("outbox_parked") != "0" {
 		t.Errorf("drop --yes --json: got %d %q %q, %v", code, out, errs, err)
 	}
 	if code, out, errs := at("retry", "--all"); code != 0 || !strings.Contains(out, "notifications: 1 put back") || !strings.Contains(out, "tasks: 0 put back") {
@@ -138,7 +139,8 @@ func TestTheOutboxCommandListsRetriesAndDrops(t *testing.T) {
 	}
 }
 
-func TestADropIsAskedFor(t *testing.T) {
+func TestADropIsConfirmedFirst(t *testing.T) {
+	t.Parallel()
 	data, query := newOutboxes(t)
 	query("tasks", parkSQL, 8, "task-1")
 	for _, tc := range []struct {
@@ -159,7 +161,8 @@ func TestADropIsAskedFor(t *testing.T) {
 	}
 }
 
-func TestWhatKeepsTheOutboxFromBeingReadIsNamed(t *testing.T) {
+func TestAnOutboxThatCannotBeReadIsExplained(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	for want, args := range map[string][]string{
 		"taskwire up":               {"outbox", "--data", data},
@@ -170,7 +173,7 @@ func TestWhatKeepsTheOutboxFromBeingReadIsNamed(t *testing.T) {
 	} {
 		code, _, errs := call(t, args...)
 		if code != 1 || !strings.Contains(errs, want) || strings.Contains(errs, "secretword") {
-			t.Errorf("taskwire %v: got %d %q, want it to have %q", args, code, errs, want)
+			t.Errorf("taskwire %v: got %d %q, want it to contain %q", args, code, errs, want)
 		}
 	}
 	if _, err := os.Stat(filepath.Join(data, "secrets")); err == nil {

@@ -18,29 +18,29 @@ import (
 	"github.com/taskwire/taskwire/pkg/events/apps"
 )
 
-// prepareTimeout is for all of it; the servers are up when it begins.
+// prepareTimeout bounds the whole command. The servers run when it begins.
 const prepareTimeout = time.Minute
 
-// preparation is what `taskwire prepare` is told.
+// preparation is the input of `taskwire prepare`.
 type preparation struct {
 	brokers, components, secrets, out string
-	admin                             string // address of Postgres as its superuser
+	admin                             string // address of Postgres for its superuser
 }
 
 func prepareCommand() *cobra.Command {
 	var p preparation
 	cmd := &cobra.Command{
 		Use:   "prepare",
-		Short: "Make what a deployment needs before its containers start",
-		Long: "Makes the databases and roles on the server at DATABASE_URL, the topics, the secrets of each app, and the resources of its\n" +
-			"sidecar: OUT/APP gets secrets.json, resources/ and config.yaml. What is there stays: secrets are made once, in the\n" +
-			"folder --secrets, which is the one to keep. docker-compose.yml runs it before everything else.",
+		Short: "Create what a deployment needs before its containers start",
+		Long: "Creates the databases and roles on the server at DATABASE_URL, the topics, the secrets of each app, and the resources\n" +
+			"of its sidecar: OUT/APP gets secrets.json, resources/ and config.yaml. Existing ones stay. Secrets are created once,\n" +
+			"in the folder --secrets: back that folder up. docker-compose.yml runs this command first.",
 		Example: "  DATABASE_URL=postgres://postgres:…@postgres:5432/postgres \\\n" +
 			"    taskwire prepare --brokers redpanda:9092 --components /dapr-components --secrets /secrets --out /config",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if p.admin = os.Getenv("DATABASE_URL"); p.admin == "" {
-				return errors.New("DATABASE_URL is not set: it is the address of Postgres as a role that may make roles and databases")
+				return errors.New("DATABASE_URL is not set: it must be the address of Postgres for a role that may create roles and databases")
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), prepareTimeout)
 			defer cancel()
@@ -51,12 +51,12 @@ func prepareCommand() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&p.brokers, "brokers", "", "host:port of the Kafka brokers, with commas between")
+	cmd.Flags().StringVar(&p.brokers, "brokers", "", "host:port of the Kafka brokers, separated by commas")
 	cmd.Flags().StringVar(&p.components, "components", "dapr-components", "the folder dapr-components")
-	cmd.Flags().StringVar(&p.secrets, "secrets", "", "folder in which the secrets are kept")
-	cmd.Flags().StringVar(&p.out, "out", "", "folder for what each app and its sidecar get, OUT/APP")
+	cmd.Flags().StringVar(&p.secrets, "secrets", "", "folder that stores the secrets")
+	cmd.Flags().StringVar(&p.out, "out", "", "folder for the files of each app and its sidecar, OUT/APP")
 	for _, needed := range []string{"brokers", "secrets", "out"} {
-		_ = cmd.MarkFlagRequired(needed) // it fails only for a flag that is not there
+		_ = cmd.MarkFlagRequired(needed) // fails only for an unknown flag
 	}
 	return cmd
 }
@@ -66,7 +66,7 @@ func (p preparation) run(ctx context.Context, warn func(string)) error {
 	if err != nil {
 		return err
 	}
-	// Kept before anything else knows them: a password that the server has and nobody else would be lost with a crash.
+	// The secrets are stored first: a crash must not leave the server with a password that is stored nowhere.
 	if err := secrets.Write(func(role, password string) (string, error) { return provision.Address(p.admin, role, password) }); err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func (p preparation) run(ctx context.Context, warn func(string)) error {
 	return nil
 }
 
-// app gives one app and its sidecar what is theirs.
+// app writes the files of one app and its sidecar.
 func (p preparation) app(app string) error {
 	dir := filepath.Join(p.out, app)
 	if err := os.MkdirAll(dir, 0o700); err != nil {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"github.com/spf13/cobra"
 
 	"github.com/taskwire/taskwire/local/kafkaconn"
@@ -16,49 +17,49 @@ import (
 )
 
 const (
-	// provisionWait is how long a server may take to come up: with its image to pull, some minutes.
+	// provisionWait is how long a server may take to start: some minutes if its image has to be pulled.
 	provisionWait = 10 * time.Minute
-	// provisionPause is between two tries.
+	// provisionPause is the pause between two attempts.
 	provisionPause = time.Second
 )
 
 func provisionCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "provision", Short: "Make the databases or the topics on servers of your own",
-		Long: "Makes what the services need before they start. What is there already stays as it is, but for the roles' passwords,\n" +
-			"which are set to those given. `taskwire up` does the same for its own servers; in Kubernetes it is a Job.",
+		Use: "provision", Short: "Create the databases or the topics on your own servers",
+		Long: "Creates what the services need before they start. Existing databases and topics do not change; the passwords of the\n" +
+			"roles are set to the given ones. `taskwire up` does the same for its own servers. In Kubernetes, a Job runs it.",
 		Example: "  taskwire provision topics --brokers kafka:9092",
 		Args:    cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	var brokers string
 	topics := &cobra.Command{
-		Use: "topics", Short: "Make the topics, with their partitions", Long: "Makes the topics that are missing, with their partitions and settings.\n\n" + kafkaconn.Help, Args: cobra.NoArgs,
+		Use: "topics", Short: "Create the topics, with their partitions", Long: "Creates the missing topics, with their partitions and settings.\n\n" + kafkaconn.Help, Args: cobra.NoArgs,
 		Example: "  taskwire provision topics --brokers kafka:9092",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			warn := func(w string) { fmt.Fprintln(cmd.ErrOrStderr(), w) }
-			err := insist(cmd, func(ctx context.Context) (bool, error) {
+			err := retryUntilUp(cmd, func(ctx context.Context) (bool, error) {
 				err := provision.EnsureTopics(ctx, brokers, events.Topics(), warn)
 				return !errors.Is(err, kafkaconn.ErrSettings), err
 			})
 			if err == nil {
-				fmt.Fprintf(cmd.OutOrStdout(), "%d topics are there\n", len(events.Topics()))
+				fmt.Fprintf(cmd.OutOrStdout(), "%d topics exist\n", len(events.Topics()))
 			}
 			return err
 		},
 	}
-	topics.Flags().StringVar(&brokers, "brokers", "", "addresses of the brokers, host:port, with commas between")
-	_ = topics.MarkFlagRequired("brokers") // it fails only for a flag that is not there
+	topics.Flags().StringVar(&brokers, "brokers", "", "Kafka's brokers: host:port, separated by commas")
+	_ = topics.MarkFlagRequired("brokers") // fails only for an unknown flag
 
 	var addresses []string
 	databases := &cobra.Command{
-		Use: "databases", Short: "Make the databases and their roles", Args: cobra.NoArgs,
-		Long: "Makes the databases and their roles on the server at DATABASE_URL, as its administrator. The roles' passwords are\n" +
-			"those in the addresses that the services have, each in a file.",
+		Use: "databases", Short: "Create the databases and their roles", Args: cobra.NoArgs,
+		Long: "Creates the databases and their roles on the server at DATABASE_URL, as its administrator. The passwords of the roles\n" +
+			"come from the addresses that the services use, each in a file.",
 		Example: "  DATABASE_URL=postgres://postgres:…@postgres:5432/postgres \\\n    taskwire provision databases --address /secrets/task-api/database-url --address …",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			admin := os.Getenv("DATABASE_URL")
 			if admin == "" {
-				return errors.New("DATABASE_URL is not set: it is the address of Postgres as its administrator")
+				return errors.New("DATABASE_URL is not set: it must be the address of Postgres for its administrator")
 			}
 			passwords, err := provision.Passwords(addresses)
 			if err != nil {
@@ -68,39 +69,38 @@ func provisionCommand() *cobra.Command {
 				if p, ok := passwords[role]; ok {
 					return p, nil
 				}
-				return "", errors.New("no --address has a password for it")
+				return "", errors.New("no --address contains its password")
 			}
-			err = insist(cmd, func(ctx context.Context) (bool, error) {
+			err = retryUntilUp(cmd, func(ctx context.Context) (bool, error) {
 				err := provision.EnsureDatabases(ctx, admin, password)
 				return postgres.IsUnavailable(err), err
 			})
 			if err == nil {
-				fmt.Fprintf(cmd.OutOrStdout(), "%d databases are there\n", len(provision.Databases()))
+				fmt.Fprintf(cmd.OutOrStdout(), "%d databases exist\n", len(provision.Databases()))
 			}
 			return err
 		},
 	}
-	databases.Flags().StringArrayVar(&addresses, "address", nil, "file with the address of a role's database; once for each role")
+	databases.Flags().StringArrayVar(&addresses, "address", nil, "file with the address of a role's database; repeat for each role")
 	cmd.AddCommand(databases, topics)
 	return cmd
 }
 
-// insist tries again while the server is not up, and says once that it waits.
-func insist(cmd *cobra.Command, try func(ctx context.Context) (again bool, err error)) error {
+// retryUntilUp retries try while it reports that the server is not up, for provisionWait. It prints once that it waits.
+func retryUntilUp(cmd *cobra.Command, try func(ctx context.Context) (notUp bool, err error)) error {
 	ctx, cancel := context.WithTimeout(cmd.Context(), provisionWait)
 	defer cancel()
-	for first := true; ; first = false {
-		again, err := try(ctx)
-		if err == nil || !again {
-			return err
+	waiting := false
+	_, err := backoff.Retry(cmd.Context(), func() (struct{}, error) {
+		notUp, err := try(ctx)
+		if err != nil && (!notUp || ctx.Err() != nil) {
+			return struct{}{}, backoff.Permanent(err)
 		}
-		if first {
+		if err != nil && !waiting {
+			waiting = true
 			fmt.Fprintln(cmd.ErrOrStderr(), "waiting for the server:", err)
 		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(provisionPause):
-		}
-	}
+		return struct{}{}, err
+	}, backoff.WithBackOff(backoff.NewConstantBackOff(provisionPause)), backoff.WithMaxElapsedTime(provisionWait))
+	return err
 }

@@ -14,10 +14,10 @@ import (
 	"github.com/taskwire/taskwire/pkg/events/apps"
 )
 
-const secretsHelp = `Prints new secrets for a cluster: a Kubernetes List of one Secret for each service that has any, which its service account alone may
-read, the two tokens between each service and its sidecar, the state store's address, and the administrator of
-Postgres. Nothing is kept: what the cluster has is the only copy, so give it with ` + "`kubectl create`" + `, which leaves a Secret
-alone that is there already.`
+const secretsHelp = `Prints new secrets for a cluster as a Kubernetes List: a Secret for each service that has any, which only its service
+account may read; the two tokens between each service and its sidecar; the address of the state store; and the
+administrator of Postgres. Nothing is stored, so the cluster has the only copy. Pipe it into ` + "`kubectl create`" + `, which
+does not change a Secret that exists.`
 
 func secretsCommand() *cobra.Command {
 	var namespace, postgres string
@@ -39,11 +39,11 @@ func secretsCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&namespace, "namespace", "taskwire", "namespace of the Secrets")
 	cmd.Flags().StringVar(&postgres, "postgres", "", "address of the server and its administrator's role, without a password")
-	_ = cmd.MarkFlagRequired("postgres") // it fails only for a flag that is not there
+	_ = cmd.MarkFlagRequired("postgres") // fails only for an unknown flag
 	return cmd
 }
 
-// object is as much of a Kubernetes object as is needed here.
+// object is the part of a Kubernetes object that this command needs.
 type object struct {
 	APIVersion string            `json:"apiVersion"`
 	Kind       string            `json:"kind"`
@@ -56,7 +56,7 @@ type object struct {
 func clusterSecrets(namespace, postgres string) (object, error) {
 	admin, err := url.Parse(postgres)
 	if err != nil || admin.Host == "" || admin.User.Username() == "" {
-		return object{}, errors.New("--postgres: not an address like postgres://ROLE@HOST:5432/postgres")
+		return object{}, errors.New("--postgres is not an address like postgres://ROLE@HOST:5432/postgres")
 	}
 	set, err := secretfile.New()
 	if err != nil {
@@ -78,7 +78,7 @@ func clusterSecrets(namespace, postgres string) (object, error) {
 				add(name, data)
 			}
 		}
-		// Dapr wants the key to be named so, and so a Secret for each.
+		// Dapr requires the key "token", so each token needs its own Secret.
 		add(app+"-app-token", map[string]string{"token": secretfile.NewToken()})
 		add(app+"-dapr-token", map[string]string{"token": secretfile.NewToken()})
 	}

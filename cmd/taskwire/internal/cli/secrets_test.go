@@ -15,9 +15,10 @@ import (
 	"github.com/taskwire/taskwire/pkg/events/apps"
 )
 
-// TestTheSecretsOfAClusterFitTogether reads what `taskwire secrets` prints as its two readers do: the services, by name and
-// key, and the Job that makes the roles.
+// The test reads the output of `taskwire secrets` as its two readers do: the services, by name and key, and the Job that
+// creates the roles.
 func TestTheSecretsOfAClusterFitTogether(t *testing.T) {
+	t.Parallel()
 	var out, errs bytes.Buffer
 	if code := Main([]string{"secrets", "--namespace", "elsewhere", "--postgres", "postgres://admin@db:5433/postgres?sslmode=disable"}, &out, &errs); code != 0 {
 		t.Fatalf("exit %d: %s", code, errs.String())
@@ -35,7 +36,7 @@ func TestTheSecretsOfAClusterFitTogether(t *testing.T) {
 		secrets[s.Metadata["name"]] = s.StringData
 		for k, v := range s.StringData {
 			if v == "" || values[v] {
-				t.Errorf("%s, %s: empty, or the value of another", s.Metadata["name"], k)
+				t.Errorf("%s, %s: empty, or a value that another one has", s.Metadata["name"], k)
 			}
 			values[v] = true
 		}
@@ -79,11 +80,12 @@ func TestTheSecretsOfAClusterFitTogether(t *testing.T) {
 		t.Errorf("task-api's address: got %s, %v", u.Redacted(), err)
 	}
 	if admin, _ := url.Parse(secrets["postgres-admin"]["url"]); admin == nil || admin.User.String() != "admin:"+secrets["postgres-admin"]["password"] {
-		t.Error("postgres-admin: the address and the password are not of one another")
+		t.Error("postgres-admin: the address has another password")
 	}
 }
 
-func TestSecretsWantAnAddressWithARole(t *testing.T) {
+func TestSecretsNeedAnAddressWithARole(t *testing.T) {
+	t.Parallel()
 	for _, address := range []string{"", "db:5432", "postgres://db:5432/postgres", "://"} {
 		var out, errs bytes.Buffer
 		if code := Main([]string{"secrets", "--postgres", address}, &out, &errs); code != 1 || out.Len() > 0 || !strings.Contains(errs.String(), "--postgres") {

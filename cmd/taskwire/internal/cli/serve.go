@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -23,8 +21,8 @@ func gatewayCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "gateway",
 		Short: "Run the gateway alone",
-		Long: "Puts the page, the API and the WebSocket of all services behind one address, as an ingress does in Kubernetes.\n" +
-			"`taskwire up` runs it; so does docker-compose.yml.",
+		Long: "Serves the page, the API and the WebSocket of all services at one address, as an ingress does in Kubernetes.\n" +
+			"`taskwire up` runs it, and so does docker-compose.yml.",
 		Example: "  taskwire gateway --addr :8080 --upstream task-api=http://task-api:8080 --upstream audit=http://audit:8080 \\\n" +
 			"    --upstream notification=http://notification:8080 --upstream websocket=http://websocket:8080 \\\n" +
 			"    --ready task-api=http://task-api:8080/readyz",
@@ -35,7 +33,7 @@ func gatewayCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			ctx, stop := untilInterrupted(cmd)
 			defer stop()
 			listeners, err := listen(ctx, addrs)
 			if err != nil {
@@ -45,9 +43,9 @@ func gatewayCommand() *cobra.Command {
 			return g.Serve(ctx, listeners...)
 		},
 	}
-	cmd.Flags().StringArrayVar(&addrs, "addr", []string{"127.0.0.1:8080"}, "address to listen on; may be given more than once")
+	cmd.Flags().StringArrayVar(&addrs, "addr", []string{"127.0.0.1:8080"}, "address to listen on; can be repeated")
 	cmd.Flags().StringToStringVar(&cfg.Upstreams, "upstream", nil, "NAME=URL of task-api, audit, notification and websocket, each once")
-	cmd.Flags().StringToStringVar(&cfg.Ready, "ready", nil, "NAME=URL that /readyz asks: http://… wants a 2xx, tcp://host:port a connection")
+	cmd.Flags().StringToStringVar(&cfg.Ready, "ready", nil, "NAME=URL that /readyz checks: http://… must answer 2xx, tcp://host:port must accept a connection")
 	return cmd
 }
 
@@ -78,21 +76,21 @@ func brokerCommand() *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg.Log = serverLog(cmd, "broker")
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			ctx, stop := untilInterrupted(cmd)
 			defer stop()
 			return broker.Run(ctx, cfg, nil)
 		},
 	}
-	cmd.Flags().StringVar(&cfg.Addr, "addr", "127.0.0.1:9092", "address to listen on; clients are sent to it")
+	cmd.Flags().StringVar(&cfg.Addr, "addr", "127.0.0.1:9092", "address to listen on; it is also the address that clients get")
 	cmd.Flags().StringVar(&cfg.DataDir, "data", "", "folder for topics and offsets")
-	cmd.Flags().BoolVar(&cfg.NoSync, "no-sync", false, "acknowledge before fsync: faster, does not survive a power cut")
-	_ = cmd.MarkFlagRequired("data") // it fails only for a flag that is not there
+	cmd.Flags().BoolVar(&cfg.NoSync, "no-sync", false, "acknowledge before fsync: faster, but a power cut loses data")
+	_ = cmd.MarkFlagRequired("data") // fails only for an unknown flag
 	return cmd
 }
 
-// serverLog is a log like that of the services.
+// serverLog returns a log like those of the services.
 func serverLog(cmd *cobra.Command, service string) *slog.Logger {
 	var level slog.Level
-	_ = level.UnmarshalText([]byte(os.Getenv("LOG_LEVEL"))) // info where it says nothing that is known
+	_ = level.UnmarshalText([]byte(os.Getenv("LOG_LEVEL"))) // stays at info for an unknown level
 	return slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level})).With("service", service)
 }

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -17,7 +16,7 @@ import (
 // statusReport is `taskwire status --json`.
 type statusReport struct {
 	Running bool               `json:"running"`
-	Ready   bool               `json:"ready"` // every part, now
+	Ready   bool               `json:"ready"` // every part is ready now
 	URL     string             `json:"url,omitempty"`
 	PID     int                `json:"pid,omitempty"` // of the supervisor
 	Data    string             `json:"data"`
@@ -30,7 +29,7 @@ func statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "status",
 		Short:   "Show each part: pid, port, ready, restarts, memory",
-		Long:    "Shows the parts of what runs on a data folder. It fails where nothing runs. Memory is resident memory, with that of a\npart's own child processes.",
+		Long:    "Shows the parts that run on a data folder. It fails when nothing runs. Memory is resident memory, including a part's\nchild processes.",
 		Example: "  taskwire status\n  taskwire status --json --data /tmp/other",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -43,9 +42,7 @@ func statusCommand() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				enc := json.NewEncoder(cmd.OutOrStdout())
-				enc.SetIndent("", "  ")
-				if err := enc.Encode(r); err != nil {
+				if err := printJSON(cmd.OutOrStdout(), r); err != nil {
 					return err
 				}
 			} else if r.Running {
@@ -55,7 +52,7 @@ func statusCommand() *cobra.Command {
 				return nil
 			}
 			if asJSON {
-				return errSaid
+				return errPrinted
 			}
 			return fmt.Errorf("nothing runs on %s: start it with `taskwire up` (make up)", data)
 		},
@@ -76,7 +73,7 @@ func readStatus(data string) (statusReport, error) {
 		return r, err
 	}
 	r.Running, r.PID = true, pid
-	if state == nil || state.Supervisor.PID != pid { // it is still building
+	if state == nil || state.Supervisor.PID != pid { // it is still building the programs
 		return r, nil
 	}
 	r.URL, r.Ready = state.URL, state.Ready
@@ -93,7 +90,7 @@ func readStatus(data string) (statusReport, error) {
 
 func printStatus(out io.Writer, r statusReport) {
 	if r.URL == "" {
-		fmt.Fprintf(out, "Taskwire (pid %d) is about to start.\n", r.PID)
+		fmt.Fprintf(out, "Taskwire (pid %d) is starting.\n", r.PID)
 		return
 	}
 	state := "not ready"
@@ -116,7 +113,7 @@ func printStatus(out io.Writer, r statusReport) {
 		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%d\t%s\t%s\n", p.Name, pid, p.Port, ready, p.Restarts, memory, time.Since(p.Since).Round(time.Second))
 	}
 	fmt.Fprintf(w, "all\t\t\t\t\t%s\t\n", mebibytes(total))
-	w.Flush() // as Fprintf above: nobody is left to tell
+	w.Flush() // stdout is closed: nobody reads the result
 }
 
 func mebibytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }

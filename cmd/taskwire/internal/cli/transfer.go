@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,18 +16,18 @@ import (
 	"github.com/taskwire/taskwire/local/console"
 )
 
-// tokenVariable keeps the token out of the process list and the shell's history.
+// tokenVariable holds the access token, so that it appears neither in the process list nor in the shell's history.
 const tokenVariable = "TASKWIRE_TOKEN"
 
-// progressEvery is often enough that a person sees it move.
+// progressEvery is the pause between two updates of the progress line.
 const progressEvery = 200 * time.Millisecond
 
-// formats by the ends of file names.
+// formats has the format for each extension of a file name.
 var formats = map[string]string{".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".ics": "ics", ".json": "taskwarrior"}
 
-const formatHelp = "jsonl (our own), csv (Todoist), ics (iCalendar VTODO), taskwarrior; default: by the file's name"
+const formatHelp = "jsonl (Taskwire's own), csv (Todoist), ics (iCalendar VTODO), taskwarrior; default: from the file's extension"
 
-// formatOf is the format that was asked for, or that of the file's name.
+// formatOf returns the given format, or the one of the file's extension.
 func formatOf(given, path string) (string, error) {
 	if given == "todoist" {
 		return "csv", nil
@@ -45,7 +43,7 @@ func formatOf(given, path string) (string, error) {
 	if f, ok := formats[strings.ToLower(filepath.Ext(path))]; ok {
 		return f, nil
 	}
-	return "", fmt.Errorf("the name %q does not tell its format: give --format jsonl, csv, ics or taskwarrior", path)
+	return "", fmt.Errorf("the extension of %q is not that of a known format: give --format jsonl, csv, ics or taskwarrior", path)
 }
 
 func targetFlag(cmd *cobra.Command, t *transfer.Target) {
@@ -57,10 +55,10 @@ func importCommand() *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
 		Use:   "import FILE",
-		Short: "Take tasks over from another program's file",
-		Long: "Sends a file of tasks (- for standard input) to Taskwire, into the account whose access token is in " + tokenVariable + ",\n" +
-			"and prints what could not be taken, with line, field and reason. The same file again makes nothing twice, also after\n" +
-			"an import that was interrupted. The exit status is 1 where tasks were refused.",
+		Short: "Import tasks from another program's file",
+		Long: "Sends a file of tasks (- for standard input) to the account whose access token is in " + tokenVariable + ", and prints what\n" +
+			"could not be imported, with line, field and reason. Importing the same file again creates nothing twice, also after an\n" +
+			"interrupted import. The exit code is 1 when tasks were refused.",
 		Example: "  export " + tokenVariable + "=…                  # access_token of POST /api/v1/auth/login\n" +
 			"  taskwire import todoist.csv\n" +
 			"  task export | taskwire import - --format taskwarrior\n" +
@@ -77,7 +75,7 @@ func importCommand() *cobra.Command {
 				if err != nil {
 					return fmt.Errorf("import: %w", err)
 				}
-				defer f.Close() // it was only read
+				defer f.Close() // only read
 				if info, err := f.Stat(); err == nil {
 					if info.IsDir() {
 						return fmt.Errorf("import: %s is a folder", args[0])
@@ -86,7 +84,7 @@ func importCommand() *cobra.Command {
 				}
 				file = f
 			}
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			ctx, stop := untilInterrupted(cmd)
 			defer stop()
 			t.Token = os.Getenv(tokenVariable)
 			return runImport(ctx, cmd, t, format, file, size)
@@ -102,7 +100,7 @@ func runImport(ctx context.Context, cmd *cobra.Command, t transfer.Target, forma
 	out, errs := cmd.OutOrStdout(), cmd.ErrOrStderr()
 	con := console.New(out, wantsColour(out))
 	progress, shown := &transfer.Progress{}, time.Time{}
-	var so transfer.Report
+	var latest transfer.Report // the latest progress
 	clearLine := func() {
 		if isTerminal(errs) {
 			fmt.Fprint(errs, "\r\x1b[K")
@@ -114,34 +112,34 @@ func runImport(ctx context.Context, cmd *cobra.Command, t transfer.Target, forma
 			printReport(con, r)
 			return
 		}
-		if so = r; isTerminal(errs) && time.Since(shown) > progressEvery {
+		if latest = r; isTerminal(errs) && time.Since(shown) > progressEvery {
 			shown = time.Now()
 			done := ""
 			if size > 0 {
 				done = fmt.Sprintf("%3d %% ", min(100, progress.Sent()*100/size))
 			}
-			fmt.Fprintf(errs, "\r\x1b[K%s%d made, %d there, %d refused", done, r.Created, r.Present, r.Refused)
+			fmt.Fprintf(errs, "\r\x1b[K%s%d made, %d already there, %d refused", done, r.Created, r.Present, r.Refused)
 		}
 	})
 	clearLine()
 	switch {
 	case errors.Is(err, context.Canceled):
-		return interrupted(fmt.Sprintf("%d tasks were made. Run the same import again to go on: nothing is made twice", so.Created))
-	case err != nil && last.Type == "" && so.Created > 0:
-		return fmt.Errorf("%w (%d tasks were made)", err, so.Created)
+		return interrupted(fmt.Sprintf("%d tasks were created. Run the same import again to continue: nothing is created twice", latest.Created))
+	case err != nil && last.Type == "" && latest.Created > 0:
+		return fmt.Errorf("%w (%d tasks were created)", err, latest.Created)
 	case err != nil:
 		return err
 	}
 	con.Headline("%d tasks made, %d were there already, %d refused, %d left out, %d notes.", last.Created, last.Present, last.Refused, last.Skipped, last.Notes)
 	if last.Refused > 0 {
-		return errSaid
+		return errPrinted
 	}
 	return nil
 }
 
 func printReport(con *console.Console, r transfer.Report) {
 	text := strings.TrimSpace(fmt.Sprintf("line %d: %s", r.Line, strings.TrimSpace(r.Field+" "+r.Reason)))
-	text = console.Clean(text) // parts of the file stand in it
+	text = console.Clean(text) // it contains text of the file
 	switch r.Type {
 	case "refused":
 		con.Fail("%s", text)
@@ -152,12 +150,12 @@ func printReport(con *console.Console, r transfer.Report) {
 	}
 }
 
-// untouched says what an export that was interrupted has left behind.
+// untouched returns what an interrupted export left behind.
 func untouched(path string) string {
 	if path == "-" {
-		return "the output is cut"
+		return "the output is incomplete"
 	}
-	return path + " is as it was"
+	return path + " is unchanged"
 }
 
 func exportCommand() *cobra.Command {
@@ -165,9 +163,9 @@ func exportCommand() *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
 		Use:   "export FILE",
-		Short: "Write all tasks of an account into a file",
-		Long: "Fetches all tasks of the account whose access token is in " + tokenVariable + " and writes them to FILE (- for standard output).\n" +
-			"jsonl holds every field; the others what their format can hold. An export that fails leaves FILE as it was.",
+		Short: "Export all tasks of an account to a file",
+		Long: "Writes all tasks of the account whose access token is in " + tokenVariable + " to FILE (- for standard output). jsonl has every\n" +
+			"field; the other formats have those that they can represent. A failed export leaves FILE unchanged.",
 		Example: "  export " + tokenVariable + "=…   # access_token of POST /api/v1/auth/login\n" +
 			"  taskwire export tasks.jsonl\n" +
 			"  taskwire export - --format taskwarrior | task import",
@@ -177,7 +175,7 @@ func exportCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			ctx, stop := untilInterrupted(cmd)
 			defer stop()
 			t.Token = os.Getenv(tokenVariable)
 			var n int64

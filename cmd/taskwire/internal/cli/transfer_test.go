@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// taskAPI answers imports and exports in the given way, where the token is the right one.
+// taskAPI serves imports and exports with answer, if the token is right.
 func taskAPI(t *testing.T, answer http.HandlerFunc) string {
 	t.Helper()
 	t.Setenv(tokenVariable, "secret")
@@ -37,7 +37,7 @@ func sample(t *testing.T, name, text string) string {
 	return path
 }
 
-func TestAnImportPrintsItsReportAndFailsWhereTasksWereRefused(t *testing.T) {
+func TestAnImportWithRefusalsPrintsThemAndFails(t *testing.T) {
 	url := taskAPI(t, func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil || r.URL.String() != "/api/v1/import?format=csv" || string(body) != "TYPE,CONTENT\n" {
@@ -51,7 +51,7 @@ func TestAnImportPrintsItsReportAndFailsWhereTasksWereRefused(t *testing.T) {
 	code, out, errs := call(t, "import", sample(t, "x.csv", "TYPE,CONTENT\n"), "--url", url)
 	for _, want := range []string{"line 3: title must not be empty ·[31m", "line 4: INDENT makes it a subtask", "1 tasks made, 2 were there already, 1 refused"} {
 		if !strings.Contains(out, want) {
-			t.Errorf("import: got %q, want it to have %q", out, want)
+			t.Errorf("import: got %q, want it to contain %q", out, want)
 		}
 	}
 	if code != 1 || errs != "" {
@@ -66,15 +66,15 @@ func TestAnImportWithoutRefusalsSucceeds(t *testing.T) {
 	}
 }
 
-func TestAnImportThatIsCutSaysHowToGoOn(t *testing.T) {
+func TestACutImportExplainsHowToContinue(t *testing.T) {
 	url := taskAPI(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, `{"type":"progress","created":7}`) })
 	code, _, errs := call(t, "import", sample(t, "x.ics", "x"), "--url", url)
-	if code != 1 || !strings.Contains(errs, "nothing is made twice") || !strings.Contains(errs, "7 tasks were made") {
+	if code != 1 || !strings.Contains(errs, "nothing is made twice") || !strings.Contains(errs, "7 tasks were created") {
 		t.Errorf("import: got %d %q", code, errs)
 	}
 }
 
-func TestWrongCallsOfImportAndExportAreNamed(t *testing.T) {
+func TestWrongCallsOfImportAndExportAreExplained(t *testing.T) {
 	url := taskAPI(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/problem+json")
 		w.WriteHeader(http.StatusUnprocessableEntity)
@@ -82,17 +82,17 @@ func TestWrongCallsOfImportAndExportAreNamed(t *testing.T) {
 	})
 	file := sample(t, "x.csv", "x")
 	for want, args := range map[string][]string{
-		"does not tell its format":   {"import", sample(t, "x.txt", "x")},
-		`--format "xml"`:             {"export", "x", "--format", "xml"},
-		"no such file":               {"import", "/nonexistent.csv"},
-		"is a folder":                {"import", t.TempDir(), "--format", "csv"},
-		"accepts 1 arg":              {"import"},
-		"the file cannot be read on": {"import", file, "--url", url},
-		"is not an address":          {"import", file, "--url", "localhost"},
-		"cannot reach":               {"import", file, "--url", "http://127.0.0.1:1"},
+		"is not that of a known format": {"import", sample(t, "x.txt", "x")},
+		`--format "xml"`:                {"export", "x", "--format", "xml"},
+		"no such file":                  {"import", "/nonexistent.csv"},
+		"is a folder":                   {"import", t.TempDir(), "--format", "csv"},
+		"accepts 1 arg":                 {"import"},
+		"the file cannot be read on":    {"import", file, "--url", url},
+		"is not an address":             {"import", file, "--url", "localhost"},
+		"cannot reach":                  {"import", file, "--url", "http://127.0.0.1:1"},
 	} {
 		if code, _, errs := call(t, args...); code == 0 || !strings.Contains(errs, want) {
-			t.Errorf("taskwire %v: got %d %q, want it to have %q", args, code, errs, want)
+			t.Errorf("taskwire %v: got %d %q, want it to contain %q", args, code, errs, want)
 		}
 	}
 	t.Setenv(tokenVariable, "")
@@ -101,7 +101,7 @@ func TestWrongCallsOfImportAndExportAreNamed(t *testing.T) {
 	}
 }
 
-func TestAnExportIsThereWholeOrNotAtAll(t *testing.T) {
+func TestAFailedExportChangesNothing(t *testing.T) {
 	var cut atomic.Bool // the server and the test share it
 	url := taskAPI(t, func(w http.ResponseWriter, _ *http.Request) {
 		if !cut.Load() {

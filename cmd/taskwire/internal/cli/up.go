@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,6 +19,9 @@ import (
 	"github.com/taskwire/taskwire/local/stack"
 )
 
+// defaultPort is the gateway's.
+const defaultPort = 8080
+
 // upFlags are the flags of `taskwire up`.
 type upFlags struct {
 	port     int
@@ -28,7 +30,7 @@ type upFlags struct {
 	detach   bool
 	noBuild  bool
 	verbose  bool
-	reportFD int // set by a detaching up for the one it starts: where progress is told
+	reportFD int // set by `up --detach` for the process that it starts: the descriptor of its report
 }
 
 func upCommand() *cobra.Command {
@@ -36,11 +38,11 @@ func upCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Build what is missing, start everything, print the address",
-		Long: "Starts Postgres (DATABASE_URL if set, else a private one), a Kafka-protocol broker (KAFKA_BROKERS if set, else an own\n" +
-			"one), the services with a Dapr sidecar each, and the gateway; waits until all are ready and prints the address.\n" +
-			"Ctrl-C stops all of it in order, a second Ctrl-C at once. The data stays in the data folder.",
+		Long: "Starts Postgres (DATABASE_URL if set, else a private one), a Kafka-protocol broker (KAFKA_BROKERS if set, else its own),\n" +
+			"the services with a Dapr sidecar each, and the gateway. It waits until all are ready and prints the address. Ctrl-C\n" +
+			"stops everything in order, a second Ctrl-C at once. The data stays in the data folder.",
 		Example: "  taskwire up                                # http://localhost:8080\n" +
-			"  taskwire up --port 8090 --data /tmp/other  # a second one beside it\n" +
+			"  taskwire up --port 8090 --data /tmp/other  # a second one at the same time\n" +
 			"  taskwire up --detach                       # in the background; then status, logs, down\n" +
 			"  DATABASE_URL=postgres://me:secret@db/postgres KAFKA_BROKERS=kafka:9092 taskwire up",
 		Args: cobra.NoArgs,
@@ -51,11 +53,11 @@ func upCommand() *cobra.Command {
 	dataFlag(cmd, &f.data)
 	cmd.Flags().IntVar(&f.port, "port", defaultPort, "port of the gateway; 0 takes a free one")
 	cmd.Flags().BoolVarP(&f.detach, "detach", "d", false, "return when everything is ready, and leave it running")
-	cmd.Flags().BoolVar(&f.noBuild, "no-build", false, "run the programs as they were built last")
+	cmd.Flags().BoolVar(&f.noBuild, "no-build", false, "run the programs from the last build")
 	cmd.Flags().StringVar(&f.daprd, "daprd", "", "an installed daprd, 1.18 or later, to use instead of building one (or TASKWIRE_DAPRD)")
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "show every line of every log")
 	cmd.Flags().IntVar(&f.reportFD, "report-fd", 0, "")
-	_ = cmd.Flags().MarkHidden("report-fd") // it fails only for a flag that is not there
+	_ = cmd.Flags().MarkHidden("report-fd") // fails only for an unknown flag
 	return cmd
 }
 
@@ -96,7 +98,7 @@ func runUp(ctx context.Context, f upFlags, out io.Writer) error {
 		return report.failed(explainHeld(data, err))
 	}
 	if f.detach {
-		s.Close() // it was only asked whether it could start: that is better known before minutes of building
+		s.Close() // New only checked that it can start: report that before minutes of building
 	}
 	if !f.noBuild {
 		if err := build.All(ctx, build.Config{Root: root, BinDir: bin, Out: out, TTY: isTerminal(out), Daprd: f.daprd}); err != nil {
@@ -109,9 +111,9 @@ func runUp(ctx context.Context, f upFlags, out io.Writer) error {
 	}
 	running.Store(s)
 	con := console.New(cfg.Out, cfg.Color)
-	told := make(chan struct{})
+	announced := make(chan struct{})
 	go func() {
-		defer close(told)
+		defer close(announced)
 		select {
 		case <-s.Ready():
 			announce(con, s.URL(), f, report != nil)
@@ -121,7 +123,7 @@ func runUp(ctx context.Context, f upFlags, out io.Writer) error {
 	}()
 	err = s.Run(ctx)
 	cancel()
-	<-told
+	<-announced
 	if err != nil {
 		return report.failed(err)
 	}
@@ -129,7 +131,7 @@ func runUp(ctx context.Context, f upFlags, out io.Writer) error {
 	return nil
 }
 
-// announce prints the address and how to go on.
+// announce prints the address and the next commands.
 func announce(con *console.Console, url string, f upFlags, detached bool) {
 	con.Text("")
 	con.Headline("Taskwire is ready: %s", url)
@@ -147,7 +149,7 @@ func makePort(port int) string {
 	return fmt.Sprintf(" PORT=%d", port)
 }
 
-// explainHeld adds the address and what to do to the error of a data folder in use.
+// explainHeld adds the address of the running Taskwire, and what to do, to the error of a data folder in use.
 func explainHeld(data string, err error) error {
 	var held *runstate.HeldError
 	if !errors.As(err, &held) {
@@ -160,16 +162,16 @@ func explainHeld(data string, err error) error {
 	return fmt.Errorf("%w%s. Stop it with `taskwire down --data %s` (make down), or use another data folder: --data DIR (make up DATA=DIR)", err, at, data)
 }
 
-// onSignals calls first at the first SIGINT, SIGTERM or SIGHUP, and again at each further one. The returned function
-// ends it.
+// onSignals calls first on the first SIGINT, SIGTERM or SIGHUP, and again on each later SIGINT or SIGTERM. The returned
+// function stops it.
 func onSignals(first context.CancelFunc, again func()) (stop func()) {
 	ch := make(chan os.Signal, 4)
-	// SIGPIPE is taken so that a terminal or pipe that goes away does not end the supervisor before its parts.
+	// SIGPIPE is caught: a terminal or pipe that closes must not end the supervisor before its parts.
 	signal.Notify(ch, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
 	ended, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		told := false
+		called := false
 		for {
 			select {
 			case <-ended:
@@ -177,8 +179,8 @@ func onSignals(first context.CancelFunc, again func()) (stop func()) {
 			case sig := <-ch:
 				switch {
 				case sig == syscall.SIGPIPE:
-				case !told:
-					told = true
+				case !called:
+					called = true
 					first()
 				case sig != syscall.SIGHUP: // a closing terminal sends it more than once
 					again()
@@ -192,6 +194,3 @@ func onSignals(first context.CancelFunc, again func()) (stop func()) {
 		<-done
 	}
 }
-
-// waitTimeout bounds how long `down` waits beyond the stack's own limit.
-const waitTimeout = 25 * time.Second

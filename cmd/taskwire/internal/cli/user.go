@@ -17,7 +17,7 @@ import (
 
 func userCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "user", Short: "Look at an account, or make it an auditor's",
+		Use: "user", Short: "Show or change the role of an account",
 		Example: "  taskwire user role ada@example.com auditor",
 		Args:    cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -25,14 +25,14 @@ func userCommand() *cobra.Command {
 	role := &cobra.Command{
 		Use:   "role EMAIL [" + strings.Join(users.Roles, "|") + "]",
 		Short: "Show or change the role of an account",
-		Long: "Shows the role of an account, or changes it. An auditor sees every entry of the audit log; there is no route that makes\n" +
-			"one. A change holds with the account's next access token, that is after at most 15 minutes, or at once after\n" +
-			"logging in again.",
+		Long: "Shows the role of an account, or changes it. An auditor sees every entry of the audit log. No route of the API can\n" +
+			"change a role. A change takes effect with the account's next access token: after at most 15 minutes, or at once\n" +
+			"after logging in again.",
 		Example: "  taskwire user role ada@example.com\n  taskwire user role ada@example.com auditor",
-		Args:    cobra.ArbitraryArgs, // the error below is better than cobra's
+		Args:    cobra.ArbitraryArgs, // RunE has a better error than cobra
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) < 1 || len(args) > 2 {
-				return errors.New("whose role? taskwire user role EMAIL, and behind it the new role: " + strings.Join(users.Roles, " or "))
+				return errors.New("whose role? Run taskwire user role EMAIL, and add the new role to change it: " + strings.Join(users.Roles, " or "))
 			}
 			data, err := findData(data)
 			if err != nil {
@@ -57,7 +57,7 @@ func runUserRole(ctx context.Context, data string, args []string, out io.Writer)
 		if err != nil {
 			return fmt.Errorf("%s: %w", email, err)
 		}
-		fmt.Fprintf(out, "%s is %s\n", email, role)
+		fmt.Fprintf(out, "%s has the role %s\n", email, role)
 		return nil
 	}
 	was, err := users.SetRole(ctx, url, email, args[1])
@@ -65,9 +65,9 @@ func runUserRole(ctx context.Context, data string, args []string, out io.Writer)
 	case err != nil:
 		return fmt.Errorf("%s: %w", email, err)
 	case was == args[1]:
-		fmt.Fprintf(out, "%s is %s already\n", email, was)
+		fmt.Fprintf(out, "%s already has the role %s\n", email, was)
 	default:
-		fmt.Fprintf(out, "%s is %s now (was %s); it holds with the next access token, after at most 15 minutes\n", email, args[1], was)
+		fmt.Fprintf(out, "%s has the role %s now (before: %s); it takes effect with the next access token, after at most 15 minutes\n", email, args[1], was)
 	}
 	return nil
 }

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,7 +31,7 @@ func watchCommand() *cobra.Command {
 				return errors.New(tokenVariable + " is not set: it must contain the access_token that POST /api/v1/auth/login returns")
 			}
 			cfg.Warn = func(reason error) { fmt.Fprintf(cmd.ErrOrStderr(), "taskwire: %v; retrying\n", reason) }
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			ctx, stop := untilInterrupted(cmd)
 			defer stop()
 			if timeout > 0 {
 				var cancel context.CancelFunc

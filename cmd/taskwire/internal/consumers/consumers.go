@@ -1,7 +1,7 @@
-// Package consumers tells how far behind the services are that take events from Kafka, and waits for them.
+// Package consumers reports how far behind the services are that consume events from Kafka, and waits for them.
 //
-// It promises that WaitTaken returns nil only when every consumer has acknowledged all that its topic held when the
-// wait began: whatever those events caused is then in the consumers' databases.
+// Promise: WaitProcessed returns nil only when every consumer has acknowledged everything that its topic held when the
+// wait began. Then the consumers' databases contain the effects of those events.
 package consumers
 
 import (
@@ -20,13 +20,13 @@ import (
 	"github.com/taskwire/taskwire/pkg/events/apps"
 )
 
-// pollInterval is short beside the second in which a sidecar commits what it has delivered.
+// pollInterval is short compared with the second within which a sidecar commits what it has delivered.
 const pollInterval = 200 * time.Millisecond
 
-// Consumer is a service that keeps what events cause. The WebSocket service keeps nothing, so it is none.
+// Consumer is a service that stores the effects of events. The WebSocket service stores nothing, so it is not one.
 type Consumer struct{ Group, Topic string }
 
-// All are the consumers: their group is their app id, as Dapr has it (dapr-components/kafka-pubsub.yaml).
+// All returns the consumers. Dapr uses the app id as the consumer group (dapr-components/kafka-pubsub.yaml).
 func All() []Consumer {
 	return []Consumer{
 		{apps.Audit, events.TopicTaskEvents},
@@ -39,68 +39,69 @@ func All() []Consumer {
 type Lag struct {
 	Group   string `json:"group"`
 	Topic   string `json:"topic"`
-	Members int    `json:"members"` // 0: nobody reads
+	Members int    `json:"members"` // 0: no process of the service consumes
 	Lag     int64  `json:"lag"`     // events that are not acknowledged
 }
 
-// Desk asks one cluster.
-type Desk struct {
+// Client asks one Kafka cluster.
+type Client struct {
 	client *kgo.Client
 	admin  *kadm.Client
 }
 
-// Open makes a desk for brokers (host:port, with commas between). Close it.
-func Open(brokers string) (*Desk, error) {
+// Open returns a client of the brokers (host:port, separated by commas). Close it.
+func Open(brokers string) (*Client, error) {
 	client, err := kafkaconn.Client(brokers)
 	if err != nil {
 		return nil, err
 	}
-	return &Desk{client, kadm.NewClient(client)}, nil
+	return &Client{client, kadm.NewClient(client)}, nil
 }
 
-// Close ends the connections.
-func (d *Desk) Close() { d.client.Close() }
+// Close closes the connections.
+func (c *Client) Close() { c.client.Close() }
 
-// Lags are the consumers' lags now.
-func (d *Desk) Lags(ctx context.Context) ([]Lag, error) {
-	ends, err := d.ends(ctx)
+// Lags returns the current lag of each consumer.
+func (c *Client) Lags(ctx context.Context) ([]Lag, error) {
+	ends, err := c.ends(ctx)
 	if err != nil {
 		return nil, err
 	}
 	groups := make([]string, 0, len(All()))
-	for _, c := range All() {
-		groups = append(groups, c.Group)
+	for _, consumer := range All() {
+		groups = append(groups, consumer.Group)
 	}
-	described, err := d.admin.DescribeGroups(ctx, groups...)
+	described, err := c.admin.DescribeGroups(ctx, groups...)
 	if err != nil {
 		return nil, fmt.Errorf("ask for the consumer groups: %w", err)
 	}
 	var lags []Lag
-	for _, c := range All() {
-		lag, err := d.behind(ctx, c, ends)
+	for _, consumer := range All() {
+		lag, err := c.lag(ctx, consumer, ends)
 		if err != nil {
 			return nil, err
 		}
-		lags = append(lags, Lag{c.Group, c.Topic, len(described[c.Group].Members), lag})
+		lags = append(lags, Lag{consumer.Group, consumer.Topic, len(described[consumer.Group].Members), lag})
 	}
 	return lags, nil
 }
 
-// WaitTaken waits until each consumer has taken what is there now, or says at the end of ctx which has not.
-func (d *Desk) WaitTaken(ctx context.Context) error {
-	ends, err := d.ends(ctx)
+// WaitProcessed waits until each consumer has acknowledged what its topic holds now. If ctx ends first, the error names the
+// consumers that are behind.
+func (c *Client) WaitProcessed(ctx context.Context) error {
+	ends, err := c.ends(ctx)
 	if err != nil {
 		return err
 	}
 	for {
 		var behind []string
-		for _, c := range All() {
-			lag, err := d.behind(ctx, c, ends)
+		for _, consumer := range All() {
+			lag, err := c.lag(ctx, consumer, ends)
 			if err != nil {
 				return err
 			}
 			if lag > 0 {
-				behind = append(behind, fmt.Sprintf("%s has still to take %d events of %s", c.Group, lag, c.Topic))
+				behind = append(behind, fmt.Sprintf("%s has not processed %d events of %s", consumer.Group, lag, consumer.Topic))
 			}
 		}
 		if len(behind) == 0 {
@@ -114,8 +115,9 @@ func (d *Desk) WaitTaken(ctx context.Context) error {
 	}
 }
 
-func (d *Desk) ends(ctx context.Context) (kadm.ListedOffsets, error) {
-	ends, err := d.admin.ListEndOffsets(ctx, events.TopicTaskEvents, events.TopicReminders)
+// ends returns the end of each partition of the topics that are consumed.
+func (c *Client) ends(ctx context.Context) (kadm.ListedOffsets, error) {
+	ends, err := c.admin.ListEndOffsets(ctx, events.TopicTaskEvents, events.TopicReminders)
 	if err == nil {
 		err = ends.Error()
 	}
@@ -125,22 +127,22 @@ func (d *Desk) ends(ctx context.Context) (kadm.ListedOffsets, error) {
 	return ends, nil
 }
 
-// behind counts the events up to ends that c has not acknowledged. What retention took away counts for nothing.
-func (d *Desk) behind(ctx context.Context, c Consumer, ends kadm.ListedOffsets) (n int64, err error) {
-	taken, err := d.admin.FetchOffsets(ctx, c.Group)
-	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) { // a group that has never joined has taken nothing
-		return 0, fmt.Errorf("ask for the offsets of %s: %w", c.Group, err)
+// lag returns how many events up to ends the consumer has not acknowledged. Events that retention removed do not count.
+func (c *Client) lag(ctx context.Context, consumer Consumer, ends kadm.ListedOffsets) (n int64, err error) {
+	committed, err := c.admin.FetchOffsets(ctx, consumer.Group)
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) { // a group that has never joined has acknowledged nothing
+		return 0, fmt.Errorf("ask for the offsets of %s: %w", consumer.Group, err)
 	}
-	starts, err := d.admin.ListStartOffsets(ctx, c.Topic)
+	starts, err := c.admin.ListStartOffsets(ctx, consumer.Topic)
 	if err == nil {
 		err = starts.Error()
 	}
 	if err != nil {
-		return 0, fmt.Errorf("ask for the start of %s: %w", c.Topic, err)
+		return 0, fmt.Errorf("ask for the start of %s: %w", consumer.Topic, err)
 	}
-	for partition, end := range ends[c.Topic] {
-		at := starts[c.Topic][partition].Offset
-		if o, ok := taken.Lookup(c.Topic, partition); ok && o.Err == nil {
+	for partition, end := range ends[consumer.Topic] {
+		at := starts[consumer.Topic][partition].Offset
+		if o, ok := committed.Lookup(consumer.Topic, partition); ok && o.Err == nil {
 			at = max(at, o.At)
 		}
 		n += max(0, end.Offset-at)

@@ -1,8 +1,8 @@
 // Package deadletters reads the dead-letter topics and publishes a letter's event again.
 //
-// Promises: reading changes nothing, no consumer group is made. A replayed event has the event_id it always had, so a
-// consumer that has had it passes over it; it goes to the topic it came from, to the partition that its user's events
-// are in, behind what is there. The letter itself stays: Kafka removes it when its time is over.
+// Promises: reading changes nothing and creates no consumer group. A replayed event has its original event_id, so a
+// consumer that has processed it already skips it. It goes to the topic that it came from, to the partition of its user's
+// events, after what is there. The letter itself stays until Kafka's retention removes it.
 package deadletters
 
 import (
@@ -22,49 +22,50 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
-// source names this tool in the CloudEvents that it publishes.
+// source is the source of the CloudEvents that this tool publishes.
 const source = "taskwire-dlq"
 
-// ErrNotThere is wrapped when a topic does not hold a letter.
-var ErrNotThere = errors.New("no such dead letter")
+// ErrNotFound says that the topic does not contain the letter.
+var ErrNotFound = errors.New("no such dead letter")
 
 // Letter is one record of a dead-letter topic.
 type Letter struct {
 	ID     string            `json:"id"` // TOPIC:PARTITION:OFFSET
 	At     time.Time         `json:"at"` // when it was written
 	Letter events.DeadLetter `json:"letter"`
-	// Problem says why the record is none of our dead letters: what daprd could not deliver at all it puts there as it was.
+	// Problem says why the record is not a dead letter of a service: daprd writes an event that it cannot deliver to the topic
+	// unchanged.
 	Problem string `json:"problem,omitempty"`
-	Raw     string `json:"raw,omitempty"` // the record, where there is a Problem
+	Raw     string `json:"raw,omitempty"` // the record, if there is a Problem
 }
 
-// Desk reads and replays on one cluster.
-type Desk struct {
+// Client reads and replays the dead letters of one Kafka cluster.
+type Client struct {
 	brokers string
 	client  *kgo.Client
 }
 
-// Open makes a desk for brokers (host:port, with commas between). Close it.
-func Open(brokers string) (*Desk, error) {
+// Open returns a client of the brokers (host:port, separated by commas). Close it.
+func Open(brokers string) (*Client, error) {
 	client, err := kafkaconn.Client(brokers, kgo.RecordPartitioner(kgo.StickyKeyPartitioner(kgo.SaramaCompatHasher(fnv32a))))
 	if err != nil {
 		return nil, err
 	}
-	return &Desk{brokers, client}, nil
+	return &Client{brokers, client}, nil
 }
 
-// fnv32a is what daprd's Kafka client spreads keys by. Kafka's own clients have another function: with theirs a
-// replayed event would be in another partition than its user's others.
+// fnv32a is the hash that daprd's Kafka client uses to choose a key's partition. Kafka's own clients use another one, which
+// would put a replayed event into another partition than its user's other events.
 func fnv32a(key []byte) uint32 {
 	h := fnv.New32a()
-	_, _ = h.Write(key) // it never fails
+	_, _ = h.Write(key) // never fails
 	return h.Sum32()
 }
 
-// Close ends the connections.
-func (d *Desk) Close() { d.client.Close() }
+// Close closes the connections.
+func (c *Client) Close() { c.client.Close() }
 
-// Topics are the dead-letter topics.
+// Topics returns the dead-letter topics.
 func Topics() (names []string) {
 	for _, t := range events.Topics() {
 		if events.IsDeadLetterTopic(t.Name) {
@@ -74,9 +75,9 @@ func Topics() (names []string) {
 	return names
 }
 
-// List returns the newest letters of a topic, at most limit of each partition, oldest first.
-func (d *Desk) List(ctx context.Context, topic string, limit int64) ([]Letter, error) {
-	admin := kadm.NewClient(d.client)
+// List returns the newest letters of a topic, at most limit of each partition, the oldest first.
+func (c *Client) List(ctx context.Context, topic string, limit int64) ([]Letter, error) {
+	admin := kadm.NewClient(c.client)
 	starts, err := admin.ListStartOffsets(ctx, topic)
 	if err == nil {
 		err = starts.Error()
@@ -94,7 +95,7 @@ func (d *Desk) List(ctx context.Context, topic string, limit int64) ([]Letter, e
 	var all []Letter
 	for partition, end := range ends[topic] {
 		from := max(starts[topic][partition].Offset, end.Offset-limit)
-		letters, err := d.read(ctx, topic, partition, from, end.Offset)
+		letters, err := c.read(ctx, topic, partition, from, end.Offset)
 		if err != nil {
 			return nil, err
 		}
@@ -104,11 +105,11 @@ func (d *Desk) List(ctx context.Context, topic string, limit int64) ([]Letter, e
 }
 
 // read returns the letters of a partition in [from, to).
-func (d *Desk) read(ctx context.Context, topic string, partition int32, from, to int64) (found []Letter, err error) {
+func (c *Client) read(ctx context.Context, topic string, partition int32, from, to int64) (found []Letter, err error) {
 	if from >= to {
 		return nil, nil
 	}
-	reader, err := kafkaconn.Client(d.brokers,
+	reader, err := kafkaconn.Client(c.brokers,
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().At(from)}}))
 	if err != nil {
 		return nil, err
@@ -121,14 +122,15 @@ func (d *Desk) read(ctx context.Context, topic string, partition int32, from, to
 		}
 		for _, r := range fetches.Records() {
 			if next = r.Offset + 1; r.Offset < to {
-				found = append(found, open(r))
+				found = append(found, letterOf(r))
 			}
 		}
 	}
 	return found, nil
 }
 
-func open(r *kgo.Record) Letter {
+// letterOf decodes a record. A record that is not a dead letter gets a Problem.
+func letterOf(r *kgo.Record) Letter {
 	l := Letter{ID: fmt.Sprintf("%s:%d:%d", r.Topic, r.Partition, r.Offset), At: r.Timestamp.UTC()}
 	var envelope struct {
 		Data json.RawMessage `json:"data"`
@@ -143,44 +145,44 @@ func open(r *kgo.Record) Letter {
 	return l
 }
 
-// Find reads one letter by its id.
-func (d *Desk) Find(ctx context.Context, id string) (Letter, error) {
+// Find returns one letter by its id. The error is ErrNotFound when the topic does not contain it.
+func (c *Client) Find(ctx context.Context, id string) (Letter, error) {
 	parts := strings.Split(id, ":")
 	if len(parts) != 3 || !events.IsDeadLetterTopic(parts[0]) {
-		return Letter{}, fmt.Errorf("%q is no id of a dead letter: TOPIC:PARTITION:OFFSET, as `taskwire dlq` prints it", id)
+		return Letter{}, fmt.Errorf("%q is not the id of a dead letter: use TOPIC:PARTITION:OFFSET, as `taskwire dlq` prints it", id)
 	}
 	partition, err := strconv.ParseInt(parts[1], 10, 32)
 	offset, err2 := strconv.ParseInt(parts[2], 10, 64)
 	if err := errors.Join(err, err2); err != nil {
-		return Letter{}, fmt.Errorf("%q is no id of a dead letter: %w", id, err)
+		return Letter{}, fmt.Errorf("%q is not the id of a dead letter: %w", id, err)
 	}
-	ends, err := kadm.NewClient(d.client).ListEndOffsets(ctx, parts[0])
+	ends, err := kadm.NewClient(c.client).ListEndOffsets(ctx, parts[0])
 	if err != nil {
 		return Letter{}, err
 	}
-	starts, err := kadm.NewClient(d.client).ListStartOffsets(ctx, parts[0])
+	starts, err := kadm.NewClient(c.client).ListStartOffsets(ctx, parts[0])
 	if err != nil {
 		return Letter{}, err
 	}
 	end, ok := ends.Lookup(parts[0], int32(partition))
 	start, _ := starts.Lookup(parts[0], int32(partition))
 	if !ok || end.Err != nil || offset < start.Offset || offset >= end.Offset {
-		return Letter{}, fmt.Errorf("%s: %w", id, ErrNotThere)
+		return Letter{}, fmt.Errorf("%s: %w", id, ErrNotFound)
 	}
-	letters, err := d.read(ctx, parts[0], int32(partition), offset, offset+1)
+	letters, err := c.read(ctx, parts[0], int32(partition), offset, offset+1)
 	if err != nil {
 		return Letter{}, err
 	}
 	if len(letters) == 0 {
-		return Letter{}, fmt.Errorf("%s: %w", id, ErrNotThere)
+		return Letter{}, fmt.Errorf("%s: %w", id, ErrNotFound)
 	}
 	return letters[0], nil
 }
 
-// Replay publishes a letter's event to the topic that it came from.
-func (d *Desk) Replay(ctx context.Context, l Letter) error {
+// Replay publishes a letter's event to the topic that it came from. It fails for a record that is not a dead letter.
+func (c *Client) Replay(ctx context.Context, l Letter) error {
 	if l.Problem != "" {
-		return fmt.Errorf("%s holds no event of ours: %s", l.ID, l.Problem)
+		return fmt.Errorf("%s is not a dead letter of a service: %s", l.ID, l.Problem)
 	}
 	payload, err := l.Letter.Payload()
 	if err != nil {
@@ -190,7 +192,7 @@ func (d *Desk) Replay(ctx context.Context, l Letter) error {
 		UserID string `json:"user_id"`
 	}
 	if err := json.Unmarshal(payload, &head); err != nil {
-		return fmt.Errorf("%s: the event is not JSON, so no consumer can ever read it", l.ID)
+		return fmt.Errorf("%s: the event is not JSON, so no consumer can read it", l.ID)
 	}
 	raw, err := json.Marshal(map[string]any{
 		"specversion": "1.0", "id": l.Letter.EventID, "source": source, "type": l.Letter.Topic,
@@ -200,7 +202,7 @@ func (d *Desk) Replay(ctx context.Context, l Letter) error {
 		return fmt.Errorf("%s: %w", l.ID, err)
 	}
 	record := &kgo.Record{Topic: l.Letter.Topic, Key: []byte(head.UserID), Value: raw}
-	if err := d.client.ProduceSync(ctx, record).FirstErr(); err != nil {
+	if err := c.client.ProduceSync(ctx, record).FirstErr(); err != nil {
 		return fmt.Errorf("publish %s to %s: %w", l.ID, l.Letter.Topic, err)
 	}
 	return nil

@@ -16,8 +16,8 @@ import (
 
 const dlq = "task-events.dlq"
 
-// rig is a broker with a dead-letter topic and its topic of 12 partitions.
-func rig(t *testing.T, records ...string) (*Desk, *kgo.Client, context.Context) {
+// rig starts a broker with a dead-letter topic and its topic of 12 partitions, and adds records to the former.
+func rig(t *testing.T, records ...string) (*Client, *kgo.Client, context.Context) {
 	t.Helper()
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, dlq), kfake.SeedTopics(12, events.TopicTaskEvents))
 	if err != nil {
@@ -25,11 +25,11 @@ func rig(t *testing.T, records ...string) (*Desk, *kgo.Client, context.Context) 
 	}
 	t.Cleanup(cluster.Close)
 	brokers := strings.Join(cluster.ListenAddrs(), ",")
-	desk, err := Open(brokers)
+	letters, err := Open(brokers)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(desk.Close)
+	t.Cleanup(letters.Close)
 	client, err := kgo.NewClient(kgo.SeedBrokers(brokers), kgo.ConsumeTopics(events.TopicTaskEvents), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	if err != nil {
 		t.Fatal(err)
@@ -42,7 +42,7 @@ func rig(t *testing.T, records ...string) (*Desk, *kgo.Client, context.Context) 
 			t.Fatal(err)
 		}
 	}
-	return desk, client, ctx
+	return letters, client, ctx
 }
 
 func letter(t *testing.T, id, original string) string {
@@ -55,41 +55,43 @@ func letter(t *testing.T, id, original string) string {
 	return `{"specversion":"1.0","id":"x","data":` + string(raw) + `}`
 }
 
-func TestLettersAreListedNewestLastAndOthersAreShownAsTheyAre(t *testing.T) {
-	desk, _, ctx := rig(t, letter(t, "1", `{"user_id":"u"}`), "no CloudEvent", letter(t, "3", `{"user_id":"u"}`))
-	all, err := desk.List(ctx, dlq, 2)
+func TestLettersAreListedWithForeignRecords(t *testing.T) {
+	t.Parallel()
+	letters, _, ctx := rig(t, letter(t, "1", `{"user_id":"u"}`), "no CloudEvent", letter(t, "3", `{"user_id":"u"}`))
+	all, err := letters.List(ctx, dlq, 2)
 	if err != nil || len(all) != 2 {
 		t.Fatalf("List of 2: got %+v, %v", all, err)
 	}
 	if all[0].ID != dlq+":0:1" || all[0].Problem == "" || all[0].Raw != "no CloudEvent" {
-		t.Errorf("what is no dead letter: got %+v", all[0])
+		t.Errorf("a foreign record: got %+v", all[0])
 	}
 	if all[1].Letter.EventID != "3" || all[1].Problem != "" || all[1].Letter.Reason != "no such user" {
 		t.Errorf("the last letter: got %+v", all[1])
 	}
 	for _, id := range []string{dlq + ":0:3", dlq + ":0:-1", dlq + ":1:0"} {
-		if _, err := desk.Find(ctx, id); !errors.Is(err, ErrNotThere) {
-			t.Errorf("Find(%s): got %v, want ErrNotThere", id, err)
+		if _, err := letters.Find(ctx, id); !errors.Is(err, ErrNotFound) {
+			t.Errorf("Find(%s): got %v, want ErrNotFound", id, err)
 		}
 	}
 	for _, id := range []string{"", "task-events:0:1", dlq, dlq + ":0:x"} {
-		if _, err := desk.Find(ctx, id); err == nil || errors.Is(err, ErrNotThere) {
-			t.Errorf("Find(%q): got %v, want that it is no id", id, err)
+		if _, err := letters.Find(ctx, id); err == nil || errors.Is(err, ErrNotFound) {
+			t.Errorf("Find(%q): got %v, want that it is not an id", id, err)
 		}
 	}
-	if err := desk.Replay(ctx, all[0]); err == nil {
-		t.Error("replay of what is no dead letter: got no error")
+	if err := letters.Replay(ctx, all[0]); err == nil {
+		t.Error("replay of a foreign record: got no error")
 	}
 }
 
-// TestAReplayedEventKeepsItsIDAndItsUsersPartition reckons the partition as daprd's client does.
-func TestAReplayedEventKeepsItsIDAndItsUsersPartition(t *testing.T) {
-	desk, client, ctx := rig(t, letter(t, "7", `{"event_id":"7","user_id":"u-1"}`))
-	l, err := desk.Find(ctx, dlq+":0:0")
+// The test computes the partition as daprd's client does.
+func TestAReplayedEventKeepsItsIDAndPartition(t *testing.T) {
+	t.Parallel()
+	letters, client, ctx := rig(t, letter(t, "7", `{"event_id":"7","user_id":"u-1"}`))
+	l, err := letters.Find(ctx, dlq+":0:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := desk.Replay(ctx, l); err != nil {
+	if err := letters.Replay(ctx, l); err != nil {
 		t.Fatal(err)
 	}
 	fetches := client.PollRecords(ctx, 1)

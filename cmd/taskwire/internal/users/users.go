@@ -1,8 +1,8 @@
-// Package users is what an operator does to accounts of the task API, in its database and as that database's owner:
-// there is no route for it, so that no token, however powerful, can make an auditor.
+// Package users reads and changes the roles of accounts, for an operator. It works in the database of the task API, as its
+// owner. The API has no route for it, so no token can make an auditor.
 //
-// Promises: a role is read and changed of exactly one account, which is named by its e-mail; an error says what to do
-// and never shows the address of the database, which holds a password.
+// Promises: it reads or changes the role of exactly one account, which its e-mail identifies. An error says what to do, and
+// never contains the address of the database, which has a password.
 package users
 
 import (
@@ -19,42 +19,42 @@ import (
 	"github.com/taskwire/taskwire/pkg/platform/role"
 )
 
-// Roles are those that an account can have.
+// Roles are the roles that an account can have.
 var Roles = role.All()
 
 const (
-	// timeout bounds a command, so that it does not hang on a database that is away.
+	// timeout bounds a command when the database does not answer.
 	timeout = 10 * time.Second
-	// codeNoTable is what Postgres answers before the task API has made its tables.
+	// codeNoTable is the code of Postgres for a table that does not exist: the task API has not migrated yet.
 	codeNoTable = "42P01"
 )
 
 var (
-	// ErrNoUser says that no account has the e-mail and a password.
+	// ErrNoUser says that no account with a password has the e-mail.
 	ErrNoUser = errors.New("there is no account with this e-mail")
-	// ErrExternal says that the role is not here.
-	ErrExternal = errors.New("the account is an OIDC issuer's: its role comes with its tokens (AUTH_ROLE_CLAIM)")
+	// ErrExternal says that the account belongs to an OIDC issuer, so the database has no role for it.
+	ErrExternal = errors.New("the account belongs to an OIDC issuer: its role comes with its tokens (AUTH_ROLE_CLAIM)")
 )
 
-// Role reads the role of the account with the e-mail.
+// Role returns the role of the account with the e-mail. The error is ErrNoUser or ErrExternal.
 func Role(ctx context.Context, url, email string) (role string, err error) {
 	err = connected(ctx, url, func(ctx context.Context, conn *pgx.Conn) error {
-		role, _, err = find(ctx, conn, normal(email))
+		role, _, err = find(ctx, conn, normalize(email))
 		return err
 	})
 	return role, err
 }
 
-// SetRole gives the account a role and returns the one it had. It holds with the next access token, that is after at
-// most 15 minutes.
+// SetRole changes the role of the account and returns the previous one. The change takes effect with the next access token,
+// after at most 15 minutes. The error is ErrNoUser or ErrExternal.
 func SetRole(ctx context.Context, url, email, role string) (was string, err error) {
 	if !slices.Contains(Roles, role) {
-		return "", fmt.Errorf("%q is no role: use one of %s", role, strings.Join(Roles, ", "))
+		return "", fmt.Errorf("%q is not a role: use one of %s", role, strings.Join(Roles, ", "))
 	}
 	err = connected(ctx, url, func(ctx context.Context, conn *pgx.Conn) error {
 		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 			var id string
-			if was, id, err = find(ctx, tx, normal(email)); err != nil || was == role {
+			if was, id, err = find(ctx, tx, normalize(email)); err != nil || was == role {
 				return err
 			}
 			_, err := tx.Exec(ctx, `UPDATE users SET role = $1, updated_at = now() WHERE id = $2`, role, id)
@@ -68,7 +68,7 @@ type querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-// find reads role and id of the account with the e-mail and a password, and locks it where q is a transaction.
+// find returns role and id of the account that has the e-mail and a password, and locks its row if q is a transaction.
 func find(ctx context.Context, q querier, email string) (role, id string, err error) {
 	rows, err := q.Query(ctx, `SELECT id::text AS id, role, password_hash <> '' AS own FROM users WHERE email = $1 FOR UPDATE`, email)
 	if err != nil {
@@ -92,9 +92,9 @@ func find(ctx context.Context, q querier, email string) (role, id string, err er
 	return "", "", ErrNoUser
 }
 
-func normal(email string) string { return strings.ToLower(strings.TrimSpace(email)) }
+func normalize(email string) string { return strings.ToLower(strings.TrimSpace(email)) }
 
-// connected runs fn with a connection.
+// connected runs fn with a connection to the database at url.
 func connected(ctx context.Context, url string, fn func(ctx context.Context, conn *pgx.Conn) error) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()

@@ -15,7 +15,7 @@ import (
 	"github.com/taskwire/taskwire/pkg/platform/postgres"
 )
 
-// database is the task API's, with its own migrations, and returns the owner's address.
+// database starts a server with the databases of Taskwire, and returns the address of the tasks database for its owner.
 func database(t *testing.T) (owner string, exec func(sql string)) {
 	t.Helper()
 	s, err := localpg.Start(t.Context(), localpg.Config{DataDir: t.TempDir(), Progress: func(string) {}})
@@ -47,10 +47,11 @@ func database(t *testing.T) (owner string, exec func(sql string)) {
 	}
 }
 
-func TestAnOperatorMakesAnAuditorAndAUserAgain(t *testing.T) {
+func TestAnOperatorChangesTheRoleOfAnAccount(t *testing.T) {
+	t.Parallel()
 	url, exec := database(t)
 	if _, err := Role(t.Context(), url, "a@example.com"); err == nil || !strings.Contains(err.Error(), "taskwire status") {
-		t.Errorf("before the tables are there: got %v, want what to wait for", err)
+		t.Errorf("before the migration: got %v, want what to wait for", err)
 	}
 	migrations := postgres.Set{Name: "tasks", FS: os.DirFS("../../../../services/task-api/internal/postgres/migrations")}
 	if err := postgres.Migrate(t.Context(), url, slog.New(slog.DiscardHandler), migrations); err != nil {
@@ -79,11 +80,12 @@ func TestAnOperatorMakesAnAuditorAndAUserAgain(t *testing.T) {
 		}
 	}
 	if _, err := SetRole(t.Context(), url, "bob@example.com", "admin"); err == nil || !strings.Contains(err.Error(), "user, auditor") {
-		t.Errorf("SetRole to no role: got %v, want the roles", err)
+		t.Errorf("SetRole to an unknown role: got %v, want the roles", err)
 	}
 }
 
-func TestADatabaseThatIsAwayIsSaidWithoutItsAddress(t *testing.T) {
+func TestAnUnreachableDatabaseIsNotNamedWithItsAddress(t *testing.T) {
+	t.Parallel()
 	_, err := Role(t.Context(), "postgres://tasks_owner:s3cret@127.0.0.1:1/tasks", "a@example.com")
 	if err == nil || strings.Contains(err.Error(), "s3cret") || !strings.Contains(err.Error(), "taskwire up") {
 		t.Errorf("got %v, want what to do, and no password", err)

@@ -61,13 +61,13 @@ func TestWhichRequestsMayOpenAConnection(t *testing.T) {
 		{"no page", nil, []string{live.Subprotocol}, 101},
 		{"same host", http.Header{"Origin": {"http://" + host}}, []string{live.Subprotocol}, 101},
 		{"allowed page", http.Header{"Origin": {"https://app.example.com"}}, []string{"other", live.Subprotocol}, 101},
-		{"the gateway's host", http.Header{"Origin": {"https://tasklive.example"}, "X-Forwarded-Host": {"tasklive.example"}}, []string{live.Subprotocol}, 101},
+		{"the gateway's host", http.Header{"Origin": {"https://taskwire.example"}, "X-Forwarded-Host": {"taskwire.example"}}, []string{live.Subprotocol}, 101},
 		{"another page", http.Header{"Origin": {"https://evil.example"}}, []string{live.Subprotocol}, 403},
 		{"allowed host by another scheme", http.Header{"Origin": {"http://app.example.com"}}, []string{live.Subprotocol}, 403},
 		{"a longer host", http.Header{"Origin": {"https://app.example.com.evil.example"}}, []string{live.Subprotocol}, 403},
 		{"opaque origin", http.Header{"Origin": {"null"}}, []string{live.Subprotocol}, 403},
 		{"no subprotocol", nil, nil, 400},
-		{"another subprotocol", nil, []string{"tasklive.v2"}, 400},
+		{"another subprotocol", nil, []string{"taskwire.v2"}, 400},
 	} {
 		conn, resp, err := r.tryDial(c.header, c.protocols...)
 		if conn != nil {

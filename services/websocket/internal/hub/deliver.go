@@ -8,7 +8,7 @@ import (
 	"github.com/taskwire/taskwire/services/websocket/internal/wire"
 )
 
-// This file has the way of a delivery to the members, and the eviction of those that cannot take it.
+// This file delivers events to the members, and evicts the members that cannot take them.
 
 // Update takes a delivery of a change. It returns at once. The error says that the event cannot be encoded.
 func (h *Hub) Update(ev events.TaskUpdateEvent) error {

@@ -1,36 +1,20 @@
-// Package kafkametrics tells Prometheus what only the broker knows: how far behind each consumer group is, also one
-// whose process is gone, how many dead letters there are, and which partitions lack a replica.
-//
-// It promises that a scrape asks the broker once, ends within its timeout, and says with taskwire_kafka_up 0 that the
-// broker did not answer, instead of repeating what it knew.
 package kafkametrics
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/taskwire/taskwire/local/kafkaconn"
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
-const (
-	// scrapeTimeout is below Prometheus' own 10 s, so that it hears that the broker is away.
-	scrapeTimeout = 8 * time.Second
-	// shutdownTimeout lets a scrape end.
-	shutdownTimeout = 2 * time.Second
-	// headerTimeout: a client that connects and says nothing does not keep its connection.
-	headerTimeout = 5 * time.Second
-)
+// scrapeTimeout is below Prometheus' own 10 s, so that Prometheus gets the answer that the broker does not respond.
+const scrapeTimeout = 8 * time.Second
 
 var (
 	up = prometheus.NewDesc("taskwire_kafka_up", "1 when the broker answered this scrape.", nil, nil)
@@ -38,19 +22,19 @@ var (
 	lag = prometheus.NewDesc("taskwire_kafka_consumer_lag",
 		"Records of a topic that a consumer group has still to acknowledge.", []string{"group", "topic"}, nil)
 	members = prometheus.NewDesc("taskwire_kafka_consumer_members", "Members of a consumer group.", []string{"group"}, nil)
-	kept    = prometheus.NewDesc("taskwire_kafka_dead_letters", "Dead letters that the topic keeps.", []string{"topic"}, nil)
+	kept    = prometheus.NewDesc("taskwire_kafka_dead_letters", "Dead letters that the topic contains.", []string{"topic"}, nil)
 	written = prometheus.NewDesc("taskwire_kafka_dead_letters_total", "Dead letters ever written to the topic.", []string{"topic"}, nil)
 	missing = prometheus.NewDesc("taskwire_kafka_under_replicated_partitions",
 		"Partitions of a topic with a replica that is not in sync.", []string{"topic"}, nil)
 )
 
-// Collector asks one cluster.
+// Collector collects the metrics of one Kafka cluster.
 type Collector struct {
 	admin *kadm.Client
 	log   *slog.Logger
 }
 
-// New collects from the brokers that client knows.
+// New returns a collector for the cluster of client.
 func New(client *kgo.Client, log *slog.Logger) *Collector {
 	return &Collector{admin: kadm.NewClient(client), log: log}
 }
@@ -68,7 +52,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	defer cancel()
 	found, err := c.collect(ctx)
 	if err != nil {
-		c.log.Warn("the broker cannot be asked", "error", err.Error())
+		c.log.Warn("the broker does not answer", "error", err.Error())
 		ch <- prometheus.MustNewConstMetric(up, prometheus.GaugeValue, 0)
 		return
 	}
@@ -87,6 +71,7 @@ func (c *Collector) collect(ctx context.Context) ([]prometheus.Metric, error) {
 	return append(groups, topics...), err
 }
 
+// groups returns the lag and the members of each consumer group.
 func (c *Collector) groups(ctx context.Context) (found []prometheus.Metric, err error) {
 	lags, err := c.admin.Lag(ctx)
 	if err != nil {
@@ -104,6 +89,7 @@ func (c *Collector) groups(ctx context.Context) (found []prometheus.Metric, err 
 	return found, nil
 }
 
+// topics returns the dead letters and the missing replicas of each topic.
 func (c *Collector) topics(ctx context.Context) (found []prometheus.Metric, err error) {
 	var names, letters []string
 	for _, t := range events.Topics() {
@@ -118,7 +104,7 @@ func (c *Collector) topics(ctx context.Context) (found []prometheus.Metric, err 
 	}
 	for _, t := range details.Sorted() {
 		if t.Err != nil {
-			continue // not made yet: it has nothing to count
+			continue // the topic does not exist yet
 		}
 		n := 0
 		for _, p := range t.Partitions {
@@ -154,50 +140,4 @@ func (c *Collector) topics(ctx context.Context) (found []prometheus.Metric, err 
 			prometheus.MustNewConstMetric(written, prometheus.CounterValue, float64(end), topic))
 	}
 	return found, nil
-}
-
-// Config says whom to ask and where to tell it.
-type Config struct {
-	Brokers string // host:port, with commas between
-	Addr    string // to listen on
-	Log     *slog.Logger
-}
-
-// Run serves GET /metrics until ctx is done. ready, if not nil, is told the address.
-func Run(ctx context.Context, cfg Config, ready func(addr string)) error {
-	client, err := kafkaconn.Client(cfg.Brokers)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(New(client, cfg.Log))
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Addr)
-	if err != nil {
-		return fmt.Errorf("listen: %w", err)
-	}
-	cfg.Log.Info("listening", "addr", listener.Addr().String(), "brokers", cfg.Brokers)
-	if ready != nil {
-		ready(listener.Addr().String())
-	}
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: headerTimeout}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
-	select {
-	case err := <-ended:
-		return err
-	case <-ctx.Done():
-	}
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
-	defer cancel()
-	if err := server.Shutdown(grace); err != nil {
-		return err
-	}
-	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
 }

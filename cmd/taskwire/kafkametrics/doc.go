@@ -1,0 +1,8 @@
+// Package kafkametrics exports to Prometheus what only the broker knows: how far behind each consumer group is, including
+// groups without a process; how many dead letters there are; and which partitions lack a replica.
+//
+// Promises: a scrape asks the broker once and ends within its timeout. When the broker does not answer, the scrape
+// contains taskwire_kafka_up 0 and no earlier values.
+//
+// The package is not internal because the whole-stack tests run it.
+package kafkametrics
