@@ -10,7 +10,7 @@ import (
 
 // Encode implements Event. Times are written in UTC and tags as a list, never null.
 func (e TaskEvent) Encode() ([]byte, error) {
-	e.Changes = slices.Clone(e.Changes) // normalize works in place, and the slice belongs to the caller
+	e.Changes = slices.Clone(e.Changes) // normalise works in place, and the slice belongs to the caller
 	return encode(&e)
 }
 
@@ -26,12 +26,12 @@ func (e NotificationEvent) Encode() ([]byte, error) { return encode(&e) }
 // encode validates and writes an event. It changes e, which must be a copy.
 func encode(e interface {
 	Event
-	normalize()
+	normalise()
 }) ([]byte, error) {
 	if err := e.Validate(); err != nil {
 		return nil, err
 	}
-	e.normalize()
+	e.normalise()
 	data, err := marshal(e)
 	if err != nil {
 		return nil, &ValidationError{FieldDocument, "cannot be written as JSON"}
@@ -53,12 +53,12 @@ func marshal(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// The normalize methods bring an event into its wire form: times in UTC, tags and changes never null. They copy what they
+// The normalise methods bring an event into its wire form: times in UTC, tags and changes never null. They copy what they
 // change behind a pointer, because the caller may share it.
 
-func (e *TaskEvent) normalize() {
+func (e *TaskEvent) normalise() {
 	e.Timestamp = utc(e.Timestamp)
-	e.TaskData.normalize()
+	e.TaskData.normalise()
 	for i := range e.Changes {
 		// Validate reports a value that is not JSON.
 		if v, err := cleanJSON(e.Changes[i].From); err == nil {
@@ -73,20 +73,20 @@ func (e *TaskEvent) normalize() {
 	}
 }
 
-func (e *TaskUpdateEvent) normalize() {
+func (e *TaskUpdateEvent) normalise() {
 	e.Timestamp = utc(e.Timestamp)
-	e.TaskData.normalize()
+	e.TaskData.normalise()
 }
 
-func (e *ReminderEvent) normalize() {
+func (e *ReminderEvent) normalise() {
 	e.Timestamp, e.DueAt, e.RemindAt = utc(e.Timestamp), utc(e.DueAt), utc(e.RemindAt)
 }
 
-func (e *NotificationEvent) normalize() {
+func (e *NotificationEvent) normalise() {
 	e.Timestamp, e.DueAt = utc(e.Timestamp), utcPtr(e.DueAt)
 }
 
-func (d *TaskData) normalize() {
+func (d *TaskData) normalise() {
 	if d.Tags == nil {
 		d.Tags = []string{}
 	}

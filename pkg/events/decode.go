@@ -58,9 +58,9 @@ type decodable interface {
 	knows(Type) bool
 	// upcast converts fields in the original form into fields in the current form.
 	upcast(fields)
-	// complete fills in absent fields, and normalize brings the values into their wire form.
+	// complete fills in absent fields, and normalise brings the values into their wire form.
 	complete()
-	normalize()
+	normalise()
 }
 
 // decode first tries to read a known event in the current form with one json.Unmarshal, which is the usual case. If that does
@@ -77,7 +77,7 @@ func decode(data []byte, e decodable) error {
 		}
 	}
 	e.complete()
-	e.normalize()
+	e.normalise()
 	return e.Validate()
 }
 

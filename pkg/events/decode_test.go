@@ -210,7 +210,7 @@ func TestIntegersBeyondFloat64Survive(t *testing.T) {
 	}
 }
 
-func TestDecodeNormalizesValues(t *testing.T) {
+func TestDecodeNormalisesValues(t *testing.T) {
 	doc := edited(t, currentTaskEvent, map[string]any{
 		"event_id": strings.ToUpper(eventID), "task_data.id": strings.ToUpper(taskID), "task_data.series_id": strings.ToUpper(seriesID),
 		"timestamp": "2026-11-03T10:30:15.123456+01:00", "task_data.due_at": "2026-11-09T09:00:00+01:00",

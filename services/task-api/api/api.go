@@ -1,5 +1,5 @@
-// Package api is the OpenAPI document of the whole of Taskwire: what all services together serve behind one origin.
-// x-service at an operation names the one that serves it. Tests hold the task API's routes against it, both ways.
+// Package api is the OpenAPI document of all services: everything that Taskwire serves behind one origin. x-service of an
+// operation names the service. Tests of each service compare its routes with the document, in both directions.
 package api
 
 import (
@@ -16,7 +16,7 @@ import (
 //go:embed openapi.yaml
 var document []byte
 
-// JSON returns the document as it is served.
+// JSON returns the document as JSON. The task API serves it.
 func JSON() ([]byte, error) {
 	out, err := yaml.YAMLToJSON(document)
 	if err != nil {

@@ -241,7 +241,7 @@ type Batch struct {
 	// Atomic All operations or none.
 	Atomic     *bool `json:"atomic,omitempty"`
 	Operations []struct {
-		// ID The task; for every op but create.
+		// ID The task. Required for every op except create.
 		ID *string `json:"id,omitempty"`
 
 		// IfMatch The version that the task must have.
@@ -257,7 +257,7 @@ type Batch struct {
 // BatchOperationsOp defines model for Batch.Operations.Op.
 type BatchOperationsOp string
 
-// BatchProblem Why an atomic batch was not done, with the result that each operation had.
+// BatchProblem Why an atomic batch was refused, with the result of each operation.
 type BatchProblem struct {
 	Detail *string `json:"detail,omitempty"`
 	Errors *[]struct {
@@ -316,25 +316,25 @@ type ExchangeFormat string
 
 // ImportReport defines model for ImportReport.
 type ImportReport struct {
-	// Created Tasks made so far; this and the other counts stand in progress, done and error.
+	// Created Tasks created so far. progress, done and error have this count and the following ones.
 	Created *int64  `json:"created,omitempty"`
 	Field   *string `json:"field,omitempty"`
 
-	// Line Where in the file.
+	// Line The line in the file.
 	Line  *int64 `json:"line,omitempty"`
 	Notes *int64 `json:"notes,omitempty"`
 
-	// Present Tasks that were there already.
+	// Present Tasks that existed already.
 	Present *int64  `json:"present,omitempty"`
 	Reason  *string `json:"reason,omitempty"`
 	Refused *int64  `json:"refused,omitempty"`
 	Skipped *int64  `json:"skipped,omitempty"`
 
-	// Type refused: could not be taken; skipped: is no task, or one that is not taken; note: was taken otherwise than it stands in the file.
+	// Type refused: an invalid entry. skipped: a valid entry that is not imported. note: a value that was not imported, or was changed.
 	Type ImportReportType `json:"type"`
 }
 
-// ImportReportType refused: could not be taken; skipped: is no task, or one that is not taken; note: was taken otherwise than it stands in the file.
+// ImportReportType refused: an invalid entry. skipped: a valid entry that is not imported. note: a value that was not imported, or was changed.
 type ImportReportType string
 
 // InclusionProof defines model for InclusionProof.
@@ -351,13 +351,13 @@ type InclusionProof struct {
 type NewTask struct {
 	Description *string `json:"description,omitempty"`
 
-	// DueAt The instant it is due.
+	// DueAt The instant at which the task is due.
 	DueAt *time.Time `json:"due_at,omitempty"`
 
-	// DueDate The day it is due; never together with due_at.
+	// DueDate The day on which the task is due; never together with due_at.
 	DueDate *string `json:"due_date,omitempty"`
 
-	// Position The place in a list sorted by hand; behind all others where it is left out.
+	// Position The place in a list that the user sorts by hand; after all others when omitted.
 	Position *float64  `json:"position,omitempty"`
 	Priority *Priority `json:"priority,omitempty"`
 
@@ -368,10 +368,10 @@ type NewTask struct {
 	RemindAt *time.Time `json:"remind_at,omitempty"`
 	Status   *Status    `json:"status,omitempty"`
 
-	// Tags Each once whatever the case.
+	// Tags Tags that differ only in case count as one.
 	Tags *[]string `json:"tags,omitempty"`
 
-	// Timezone The IANA zone in which due_date is read; the user's where it is left out.
+	// Timezone The IANA zone in which due_date is read; the user's zone when omitted.
 	Timezone *string `json:"timezone,omitempty"`
 
 	// Title One line, stored in NFC.
@@ -386,7 +386,7 @@ type Notification struct {
 	ID        string     `json:"id"`
 	Kind      string     `json:"kind"`
 
-	// Late Its time passed while the service was down.
+	// Late Whether the reminder's time passed while the service was down.
 	Late         bool       `json:"late"`
 	ReadAt       *time.Time `json:"read_at,omitempty"`
 	SnoozedUntil *time.Time `json:"snoozed_until,omitempty"`
@@ -408,7 +408,7 @@ type PasswordChange struct {
 
 // Preferences defines model for Preferences.
 type Preferences struct {
-	// Channels Empty for none.
+	// Channels Empty for no notifications.
 	Channels   []PreferencesChannels `json:"channels"`
 	QuietHours *struct {
 		// End Examples: 07:00
@@ -445,9 +445,9 @@ type Profile struct {
 	Timezone *string `json:"timezone,omitempty"`
 }
 
-// Recurrence By which rule completing the task makes its successor.
+// Recurrence The rule that gives the task's successor when it is completed.
 type Recurrence struct {
-	// Anchor Count from the due date or from the day of completion.
+	// Anchor Whether to count from the due date or from the day of completion.
 	Anchor *RecurrenceAnchor `json:"anchor,omitempty"`
 
 	// Rrule RFC 5545: DAILY, WEEKLY, MONTHLY or YEARLY with INTERVAL, COUNT, UNTIL, WKST, BYMONTH, BYMONTHDAY, BYYEARDAY, BYDAY, BYSETPOS.
@@ -455,11 +455,11 @@ type Recurrence struct {
 	// Examples: FREQ=WEEKLY;BYDAY=MO,TH
 	Rrule string `json:"rrule"`
 
-	// Timezone The IANA zone on whose wall clock the rule runs; the task's where it is left out.
+	// Timezone The IANA zone in whose wall-clock time the rule is read; the task's zone when omitted.
 	Timezone *string `json:"timezone,omitempty"`
 }
 
-// RecurrenceAnchor Count from the due date or from the day of completion.
+// RecurrenceAnchor Whether to count from the due date or from the day of completion.
 type RecurrenceAnchor string
 
 // RefreshToken defines model for RefreshToken.
@@ -473,7 +473,7 @@ type Registration struct {
 	Name     *string `json:"name,omitempty"`
 	Password string  `json:"password"`
 
-	// Timezone IANA; UTC where it is left out.
+	// Timezone An IANA zone; UTC when omitted.
 	Timezone *string `json:"timezone,omitempty"`
 }
 
@@ -481,7 +481,7 @@ type Registration struct {
 type Session struct {
 	AccessToken string `json:"access_token"`
 
-	// ExpiresIn Seconds that the access token is good for.
+	// ExpiresIn Seconds until the access token expires.
 	ExpiresIn    int64            `json:"expires_in"`
 	RefreshToken string           `json:"refresh_token"`
 	TokenType    SessionTokenType `json:"token_type"`
@@ -493,7 +493,7 @@ type SessionTokenType string
 
 // Stats defines model for Stats.
 type Stats struct {
-	// ByPriority Of the open tasks.
+	// ByPriority Counts the open tasks.
 	ByPriority map[string]int64 `json:"by_priority"`
 	ByStatus   map[string]int64 `json:"by_status"`
 
@@ -529,14 +529,14 @@ type Task struct {
 	Position     float64    `json:"position"`
 	Priority     Priority   `json:"priority"`
 
-	// Recurrence By which rule completing the task makes its successor.
+	// Recurrence The rule that gives the task's successor when it is completed.
 	Recurrence *Recurrence `json:"recurrence,omitempty"`
 	RemindAt   *time.Time  `json:"remind_at,omitempty"`
 
-	// Seq The user's number of this task's newest change.
+	// Seq The user's change number of this task's newest change.
 	Seq int64 `json:"seq"`
 
-	// SeriesID Joins the occurrences of a recurring task.
+	// SeriesID The same for all occurrences of a recurring task.
 	SeriesID  *string   `json:"series_id,omitempty"`
 	Status    Status    `json:"status"`
 	Tags      []string  `json:"tags"`
@@ -545,7 +545,7 @@ type Task struct {
 	UpdatedAt time.Time `json:"updated_at"`
 	UserID    string    `json:"user_id"`
 
-	// Version One more with each change.
+	// Version Grows by one with each change.
 	Version int64 `json:"version"`
 }
 
@@ -561,13 +561,13 @@ type TaskList struct {
 type TaskPatch struct {
 	Description *string `json:"description,omitempty"`
 
-	// DueAt The instant it is due.
+	// DueAt The instant at which the task is due.
 	DueAt *time.Time `json:"due_at,omitempty"`
 
-	// DueDate The day it is due; never together with due_at.
+	// DueDate The day on which the task is due; never together with due_at.
 	DueDate *string `json:"due_date,omitempty"`
 
-	// Position The place in a list sorted by hand; behind all others where it is left out.
+	// Position The place in a list that the user sorts by hand; after all others when omitted.
 	Position *float64  `json:"position,omitempty"`
 	Priority *Priority `json:"priority,omitempty"`
 
@@ -578,10 +578,10 @@ type TaskPatch struct {
 	RemindAt *time.Time `json:"remind_at,omitempty"`
 	Status   *Status    `json:"status,omitempty"`
 
-	// Tags Each once whatever the case.
+	// Tags Tags that differ only in case count as one.
 	Tags *[]string `json:"tags,omitempty"`
 
-	// Timezone The IANA zone in which due_date is read; the user's where it is left out.
+	// Timezone The IANA zone in which due_date is read; the user's zone when omitted.
 	Timezone *string `json:"timezone,omitempty"`
 
 	// Title One line, stored in NFC.

@@ -76,12 +76,7 @@ func ParseFields(body map[string]json.RawMessage) (Fields, error) {
 
 // read reads one member. want is the type that the error message names.
 func read[T any](o *optional.Field[T], raw json.RawMessage, want string) *badMember {
-	o.Set = true
-	if string(raw) == "null" {
-		o.Null = true
-		return nil
-	}
-	if err := json.Unmarshal(raw, &o.Value); err != nil {
+	if o.UnmarshalJSON(raw) != nil {
 		return &badMember{reason: "must be " + want}
 	}
 	return nil
