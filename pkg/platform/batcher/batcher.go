@@ -49,7 +49,8 @@ type call[T any] struct {
 // batch is a running batch.
 type batch[T any] struct {
 	calls   []*call[T]
-	callers int // those that still wait for it
+	callers int             // those that still wait for it
+	ctx     context.Context //nolint:containedctx // the batch's own
 	cancel  context.CancelFunc
 	started time.Time
 	late    *time.Timer // fires when patience with it ends
@@ -71,8 +72,10 @@ func (b *Batcher[T]) Do(ctx context.Context, item T) error {
 	b.waiting = append(b.waiting, c)
 	own := b.start(c)
 	b.mu.Unlock()
-	if own != nil {
-		return own() // nobody else waits for it, so it needs no goroutine: two hand-overs less
+	if own != nil { // nobody else waits for it, so it needs no goroutine and two hand-overs less
+		own.ctx, own.cancel = context.WithTimeout(ctx, b.cfg.Timeout) //nolint:gosec // run calls cancel
+		b.run(own)
+		return own.err
 	}
 	select {
 	case <-c.done:
@@ -98,7 +101,7 @@ func (b *Batcher[T]) giveUp(c *call[T]) {
 
 // start makes batches of the waiting calls while it may. A batch of the caller's own call alone is returned for the
 // caller to run after it has released mu, which it holds here.
-func (b *Batcher[T]) start(caller *call[T]) (own func() error) {
+func (b *Batcher[T]) start(caller *call[T]) (own *batch[T]) {
 	for b.mayStart() {
 		calls := b.take()
 		if len(calls) == 0 {
@@ -113,15 +116,14 @@ func (b *Batcher[T]) start(caller *call[T]) (own func() error) {
 		}
 		b.running[next] = struct{}{}
 		if len(calls) == 1 && calls[0] == caller {
-			own = func() error { return b.runOwn(next) }
+			own = next
 			continue
 		}
-		var ctx context.Context
-		ctx, next.cancel = context.WithTimeout(context.WithoutCancel(calls[0].ctx), b.cfg.Timeout)
+		next.ctx, next.cancel = context.WithTimeout(context.WithoutCancel(calls[0].ctx), b.cfg.Timeout) //nolint:gosec // run calls cancel
 		if b.cfg.Parallel > 1 && len(calls) > 1 {
 			next.late = time.AfterFunc(b.cfg.Patience, b.retry) // created after started, so that patience is over when it fires
 		}
-		go b.run(ctx, next)
+		go b.run(next)
 	}
 	return own
 }
@@ -173,16 +175,8 @@ func (b *Batcher[T]) take() (calls []*call[T]) {
 	return calls
 }
 
-// runOwn runs a batch of one call in the goroutine of its caller. Its context ends with the caller's.
-func (b *Batcher[T]) runOwn(r *batch[T]) error {
-	ctx, cancel := context.WithTimeout(r.calls[0].ctx, b.cfg.Timeout)
-	r.cancel = cancel
-	b.run(ctx, r)
-	return r.err
-}
-
 // run runs a batch and starts the next ones.
-func (b *Batcher[T]) run(ctx context.Context, r *batch[T]) {
+func (b *Batcher[T]) run(r *batch[T]) {
 	items := make([]T, len(r.calls))
 	for i, c := range r.calls {
 		items[i] = c.item
@@ -208,5 +202,5 @@ func (b *Batcher[T]) run(ctx context.Context, r *batch[T]) {
 			close(c.done)
 		}
 	}()
-	b.cfg.Run(ctx, items)
+	b.cfg.Run(r.ctx, items)
 }
