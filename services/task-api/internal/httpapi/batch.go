@@ -35,8 +35,8 @@ type operation struct {
 	Patch   map[string]json.RawMessage `json:"patch,omitempty"`
 }
 
-// operationResult has the status that the same operation has as a request of its own, and the task or the problem. A
-// deletion has neither.
+// operationResult is the outcome of one operation. Its status is that of the single request for the same operation. It has a
+// task or a problem; a deletion has neither.
 type operationResult struct {
 	Status  int              `json:"status"`
 	Task    *events.TaskData `json:"task,omitempty"`
