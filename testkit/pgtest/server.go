@@ -81,7 +81,7 @@ kill -QUIT "$1" 2>/dev/null
 for i in 1 2 3 4 5 6 7 8 9 10; do kill -0 "$1" 2>/dev/null || break; sleep 0.2; done
 kill -KILL "$1" 2>/dev/null
 rm -rf "$2" || { sleep 1; rm -rf "$2"; }`
-	cmd := osexec.Command("/bin/sh", "-c", script, "sh", strconv.Itoa(pid), dir) //nolint:noctx // outlives this process
+	cmd := osexec.Command("/bin/sh", "-c", script, "sh", strconv.Itoa(pid), dir) // without a context: it outlives this process
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C must end only the test, whose end starts the shell's work
 	alive, err := cmd.StdinPipe()

@@ -51,7 +51,8 @@ type call[T any] struct {
 // batch is a running batch.
 type batch[T any] struct {
 	calls   []*call[T]
-	callers int // the number of callers that have not given up
+	callers int             // the number of callers that have not given up
+	ctx     context.Context //nolint:containedctx // passed to Run
 	cancel  context.CancelFunc
 	started time.Time
 	late    *time.Timer // fires after Patience
@@ -73,8 +74,10 @@ func (b *Batcher[T]) Do(ctx context.Context, item T) error {
 	b.waiting = append(b.waiting, c)
 	own := b.start(c)
 	b.mu.Unlock()
-	if own != nil {
-		return own() // a batch of one call needs no goroutine, which saves two switches
+	if own != nil { // a batch of one call needs no goroutine, which saves two switches
+		own.ctx, own.cancel = context.WithTimeout(ctx, b.cfg.Timeout) //nolint:gosec // run calls cancel
+		b.run(own)
+		return own.err
 	}
 	select {
 	case <-c.done:
@@ -99,8 +102,8 @@ func (b *Batcher[T]) giveUp(c *call[T]) {
 }
 
 // start starts batches of the waiting calls while mayStart allows it. When a batch contains only the call of caller, start
-// returns a function that runs it, and the caller runs it after it has released mu. The caller holds mu.
-func (b *Batcher[T]) start(caller *call[T]) (own func() error) {
+// returns that batch, and the caller sets its context and runs it after it has released mu. The caller holds mu.
+func (b *Batcher[T]) start(caller *call[T]) (own *batch[T]) {
 	for b.mayStart() {
 		calls := b.take()
 		if len(calls) == 0 {
@@ -115,15 +118,14 @@ func (b *Batcher[T]) start(caller *call[T]) (own func() error) {
 		}
 		b.running[next] = struct{}{}
 		if len(calls) == 1 && calls[0] == caller {
-			own = func() error { return b.runOwn(next) }
+			own = next
 			continue
 		}
-		var ctx context.Context
-		ctx, next.cancel = context.WithTimeout(context.WithoutCancel(calls[0].ctx), b.cfg.Timeout)
+		next.ctx, next.cancel = context.WithTimeout(context.WithoutCancel(calls[0].ctx), b.cfg.Timeout) //nolint:gosec // run calls cancel
 		if b.cfg.Parallel > 1 && len(calls) > 1 {
 			next.late = time.AfterFunc(b.cfg.Patience, b.retry) // created after started was set, so Patience is over when it fires
 		}
-		go b.run(ctx, next)
+		go b.run(next)
 	}
 	return own
 }
@@ -175,16 +177,8 @@ func (b *Batcher[T]) take() (calls []*call[T]) {
 	return calls
 }
 
-// runOwn runs a batch of one call in the caller's goroutine. The batch's context ends with the caller's context.
-func (b *Batcher[T]) runOwn(r *batch[T]) error {
-	ctx, cancel := context.WithTimeout(r.calls[0].ctx, b.cfg.Timeout)
-	r.cancel = cancel
-	b.run(ctx, r)
-	return r.err
-}
-
 // run runs a batch and starts the next ones.
-func (b *Batcher[T]) run(ctx context.Context, r *batch[T]) {
+func (b *Batcher[T]) run(r *batch[T]) {
 	items := make([]T, len(r.calls))
 	for i, c := range r.calls {
 		items[i] = c.item
@@ -210,5 +204,5 @@ func (b *Batcher[T]) run(ctx context.Context, r *batch[T]) {
 			close(c.done)
 		}
 	}()
-	b.cfg.Run(ctx, items)
+	b.cfg.Run(r.ctx, items)
 }

@@ -1,5 +1,5 @@
-// Package apierror turns the errors of this service into those that the HTTP sides answer with. It is the one place
-// where an error gets its status.
+// Package apierror maps the errors of this service to the errors that the public API and the Dapr routes answer with. No
+// other package decides which HTTP status an error has.
 package apierror
 
 import (
@@ -13,10 +13,11 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 )
 
-// retrySoon is for what is over in a moment: a request that runs, a turn at hashing.
+// retrySoon is the Retry-After of a cause that usually ends within a second: a request that is still running, or a queue for
+// hashing a password.
 const retrySoon = time.Second
 
-// fixed are the errors that always have the same answer.
+// fixed lists the errors whose answer is always the same.
 var fixed = []struct {
 	err    error
 	answer httpx.Error
@@ -32,18 +33,19 @@ var fixed = []struct {
 	{tasks.ErrKeyRunning, httpx.Error{Code: httpx.CodeConflict, Message: "The first request with this Idempotency-Key is still running.", RetryAfter: retrySoon}},
 	{tasks.ErrAnswerTooLarge, httpx.Error{
 		Code: httpx.CodeUnprocessable, Message: "Nothing was done: the answer would be larger than the 4 MiB that are kept for an Idempotency-Key. Send fewer operations at once.",
-		Fields: []httpx.FieldError{{Field: "operations", Message: "are answered with more than 4 MiB together: send fewer with one Idempotency-Key"}},
+		Fields: []httpx.FieldError{{Field: "operations", Message: "have an answer of more than 4 MiB in total: send fewer with one Idempotency-Key"}},
 	}},
 	{tasks.ErrTooOld, httpx.Error{Code: httpx.CodeGone, Message: "The changes since then are not kept any more. Start over with /api/v1/sync?since=0."}},
 	{tasks.ErrNoUser, httpx.Error{Code: httpx.CodeUnauthorized, Message: "The account does not exist any more."}},
 	{accounts.ErrNoUser, httpx.Error{Code: httpx.CodeUnauthorized, Message: "The account does not exist any more."}},
-	{accounts.ErrWrong, httpx.Error{Code: httpx.CodeUnauthorized, Message: "E-mail and password do not fit. Where the e-mail has an account, its own password is needed."}},
+	{accounts.ErrWrong, httpx.Error{Code: httpx.CodeUnauthorized, Message: "E-mail and password do not match. If the e-mail already has an account, use the password of that account."}},
 	{accounts.ErrRefused, httpx.Error{Code: httpx.CodeUnauthorized, Message: "The refresh token is not valid. Log in again."}},
-	{accounts.ErrNoPassword, httpx.Error{Code: httpx.CodeConflict, Message: "The account has no password. Its user logs in elsewhere."}},
+	{accounts.ErrNoPassword, httpx.Error{Code: httpx.CodeConflict, Message: "The account has no password, because its user logs in with an OIDC issuer."}},
 	{accounts.ErrBusy, httpx.Error{Code: httpx.CodeUnavailable, Message: "Too many log-ins at once. Try again.", RetryAfter: retrySoon}},
 }
 
-// Of returns the error that the HTTP side answers with. An error that it does not know stays as it is.
+// Of returns the error to answer with. It returns nil for nil, and an error without an entry here unchanged: httpx answers that
+// one with its own code, or with 500.
 func Of(err error) error {
 	var invalid *domain.Invalid
 	var event *events.ValidationError

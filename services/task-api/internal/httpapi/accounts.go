@@ -11,7 +11,10 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
 )
 
-// required refuses the first member that is left out, null or empty; pairs are names and values.
+// This file decides in which order the public account routes check a request: the rate limit of the address, the body, the
+// rate limit of the account, and last the password, because a hash is expensive.
+
+// required returns an error for the first member that is absent, null or empty. pairs are names and values in turn.
 func required(pairs ...string) error {
 	for i := 0; i+1 < len(pairs); i += 2 {
 		if pairs[i+1] == "" {
@@ -21,7 +24,7 @@ func required(pairs ...string) error {
 	return nil
 }
 
-// valueOf is an optional text, empty where it was left out or null.
+// valueOf returns an optional text, or "" if it is absent or null.
 func valueOf(s *string) string {
 	if s == nil {
 		return ""
@@ -29,8 +32,8 @@ func valueOf(s *string) string {
 	return *s
 }
 
-// register handles POST /auth/register: 201 with a new account. With the e-mail of an account it is what login is: 200
-// with its password, else the same 401 after the same work.
+// register handles POST /auth/register. It answers 201 with a new account. If the e-mail already has an account, register
+// works like login: it answers 200 if the password is right, and otherwise the 401 of a wrong log-in, after the same work.
 func (h *handlers) register(c *gin.Context) error {
 	var body api.Registration
 	if err := allow(h.limits.address, c.ClientIP()); err != nil {
@@ -59,7 +62,8 @@ func (h *handlers) register(c *gin.Context) error {
 	return nil
 }
 
-// login handles POST /auth/login. An unknown e-mail and a wrong password are the same 401 after the same work.
+// login handles POST /auth/login. An unknown e-mail and a wrong password have the same answer (401) after the same work, so
+// that neither the answer nor its time reveals whether there is an account.
 func (h *handlers) login(c *gin.Context) error {
 	var body api.Credentials
 	if err := allow(h.limits.address, c.ClientIP()); err != nil {
@@ -82,7 +86,7 @@ func (h *handlers) login(c *gin.Context) error {
 	return nil
 }
 
-// refresh handles POST /auth/refresh: the refresh token is used up and its successor is in the answer.
+// refresh handles POST /auth/refresh. It replaces the refresh token: the answer has its successor.
 func (h *handlers) refresh(c *gin.Context) error {
 	var body api.RefreshToken
 	if err := allow(h.limits.refresh, c.ClientIP()); err != nil {
@@ -102,7 +106,7 @@ func (h *handlers) refresh(c *gin.Context) error {
 	return nil
 }
 
-// logout handles POST /auth/logout. It answers 204 for every token, so that a repetition is harmless.
+// logout handles POST /auth/logout. It answers 204 for every token, so that a client can repeat it.
 func (h *handlers) logout(c *gin.Context) error {
 	var body api.RefreshToken
 	if err := allow(h.limits.refresh, c.ClientIP()); err != nil {
@@ -121,7 +125,7 @@ func (h *handlers) logout(c *gin.Context) error {
 	return nil
 }
 
-// getMe handles GET /me. The role of an OIDC issuer's user is in the token alone.
+// getMe handles GET /me. The role of an OIDC issuer's user comes from the token, not from the database.
 func (h *handlers) getMe(c *gin.Context) error {
 	u, err := h.Accounts.User(c.Request.Context(), auth.UserID(c))
 	if err != nil {
@@ -134,7 +138,7 @@ func (h *handlers) getMe(c *gin.Context) error {
 	return nil
 }
 
-// patchMe handles PATCH /me, a JSON Merge Patch of name and timezone.
+// patchMe handles PATCH /me, a JSON Merge Patch (RFC 7396) of name and timezone.
 func (h *handlers) patchMe(c *gin.Context) error {
 	var body struct {
 		Name     optional.Field[string] `json:"name"`

@@ -17,14 +17,16 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 )
 
+// This file decides which members each operation of a batch needs, and how the results are written.
+
 // batchBody is the body of POST /tasks:batch.
 type batchBody struct {
 	Atomic     bool        `json:"atomic"`
 	Operations []operation `json:"operations"`
 }
 
-// operation is one of a batch: op, the id of the task for every one but create, the version the task must have, and
-// the task (create, replace) or the merge patch (update).
+// operation is one operation of a batch. Every op except create needs the id of a task. Task is the body of create and
+// replace, and Patch is the merge patch of update. IfMatch is the version that the task must have.
 type operation struct {
 	Op      string                     `json:"op"`
 	ID      string                     `json:"id,omitempty"`
@@ -33,20 +35,21 @@ type operation struct {
 	Patch   map[string]json.RawMessage `json:"patch,omitempty"`
 }
 
-// operationResult has the status that the operation alone would have been answered with, and the task or the problem.
-// A deletion has neither.
+// operationResult is the outcome of one operation. Its status is that of the single request for the same operation. It has a
+// task or a problem; a deletion has neither.
 type operationResult struct {
 	Status  int              `json:"status"`
 	Task    *events.TaskData `json:"task,omitempty"`
 	Problem *httpx.Problem   `json:"problem,omitempty"`
 }
 
-// batchTasks handles POST /tasks:batch: up to tasks.MaxBatch operations, done in order in one transaction, with one
-// result each. An operation that fails has no effect on the others, and the answer is 200. With "atomic": true the
-// first failure undoes all: the answer is its problem, with the results of all operations as the member results.
+// batchTasks handles POST /tasks:batch. It runs up to tasks.MaxBatch operations in order in one transaction, and answers with
+// one result for each. An operation that fails does not affect the others, and the answer is 200. With "atomic": true the
+// first failure rolls back the whole batch. The answer is then the problem of that operation, and its member results has a
+// result for every operation.
 //
-// With an Idempotency-Key a repetition is answered as the first time, byte for byte, and does nothing. An atomic batch
-// that failed keeps no answer.
+// A repetition with the same Idempotency-Key does nothing, and its answer is byte for byte the first one. An atomic batch that
+// failed stores no answer.
 func (h *handlers) batchTasks(c *gin.Context) error {
 	var body batchBody
 	if err := httpx.DecodeJSON(c, &body); err != nil {
@@ -88,6 +91,7 @@ func (h *handlers) batchTasks(c *gin.Context) error {
 	return nil
 }
 
+// batchAnswer encodes the answer of a batch whose operations are ops.
 func batchAnswer(ctx context.Context, ops []operation, results []tasks.OpResult) ([]byte, error) {
 	out := make([]operationResult, len(results))
 	for i, r := range results {
@@ -108,11 +112,11 @@ func batchAnswer(ctx context.Context, ops []operation, results []tasks.OpResult)
 	}{out})
 }
 
-// atomicFailure answers with the problem of the operation that failed; the others were not done (424).
+// atomicFailure answers with the problem of the operation that failed. The result of every other operation is 424.
 func atomicFailure(c *gin.Context, operations int, failed *tasks.AtomicError) error {
 	p := httpx.ProblemOf(c.Request.Context(), apierror.Of(failed.Err))
 	if p.Status >= http.StatusInternalServerError {
-		return failed.Err // logged, and answered without the results
+		return failed.Err // httpx logs it, and answers without the results
 	}
 	not := httpx.Problem{
 		Type: "urn:taskwire:problem:not-done", Title: "Not done", Status: http.StatusFailedDependency,
@@ -137,7 +141,7 @@ func atomicFailure(c *gin.Context, operations int, failed *tasks.AtomicError) er
 	return nil
 }
 
-// parse reads an operation. What is wrong with it fails it alone.
+// parse returns the operation for the use case. An invalid operation becomes one that fails, so the other operations still run.
 func (o operation) parse() tasks.Op {
 	op, err := o.read()
 	if err != nil {
@@ -149,6 +153,7 @@ func (o operation) parse() tasks.Op {
 	return op
 }
 
+// read returns the operation without IfMatch.
 func (o operation) read() (tasks.Op, error) {
 	body, member := o.Task, "task"
 	if o.Op == "update" {
@@ -159,15 +164,15 @@ func (o operation) read() (tasks.Op, error) {
 	case o.Op != "create" && o.ID == "":
 		return tasks.Op{}, httpx.Invalid("id", "is missing")
 	case o.Op == "create" && o.ID != "":
-		return tasks.Op{}, httpx.Invalid("id", "is set by the server: a create has none")
+		return tasks.Op{}, httpx.Invalid("id", "cannot be used with create: the server sets it")
 	case o.Op == "create" && o.IfMatch != nil:
-		return tasks.Op{}, httpx.Invalid("if_match", "does not fit a create")
+		return tasks.Op{}, httpx.Invalid("if_match", "cannot be used with create")
 	case takesBody && body == nil:
 		return tasks.Op{}, httpx.Invalid(member, "is missing")
 	case o.Patch != nil && o.Op != "update":
-		return tasks.Op{}, httpx.Invalid("patch", "is for an update only")
+		return tasks.Op{}, httpx.Invalid("patch", "can be used with update only")
 	case o.Task != nil && (!takesBody || o.Op == "update"):
-		return tasks.Op{}, httpx.Invalid("task", "is for create and replace only")
+		return tasks.Op{}, httpx.Invalid("task", "can be used with create and replace only")
 	}
 	fields, err := domain.ParseFields(body)
 	if err != nil {

@@ -23,7 +23,7 @@ func statuses(r batchResults) (out []int) {
 	return out
 }
 
-func TestABatchDoesItsOperationsInOrderAndTellsOfEach(t *testing.T) {
+func TestABatchRunsItsOperationsInOrderWithAResultEach(t *testing.T) {
 	t.Parallel()
 	c := newRig(t).user()
 	a, b := c.create(`{"title":"a"}`), c.create(`{"title":"b","due_date":"2030-01-01","recurrence":{"rrule":"FREQ=DAILY"}}`)
@@ -51,17 +51,17 @@ func TestABatchDoesItsOperationsInOrderAndTellsOfEach(t *testing.T) {
 		t.Errorf("replace: got %+v, want a5 at version 7", task)
 	}
 	if p := got.Results[10].Problem; len(p.Errors) != 1 || p.Errors[0].Field != "title" {
-		t.Errorf("create without a title: got %+v, want a problem that names it", p)
+		t.Errorf("create without a title: got %+v, want a problem that names title", p)
 	}
 	if n := c.count(`SELECT count(*) FROM tasks WHERE user_id = ? AND deleted_at IS NULL`, c.id); n != 4 {
-		t.Errorf("tasks: got %d, want a, b, the new one and b's successor", n)
+		t.Errorf("tasks: got %d, want 4: a, b, the new task and the successor of b", n)
 	}
 	if n := c.count(`SELECT seq FROM heads WHERE user_id = ?`, c.id); n != 11 {
-		t.Errorf("seq: got %d, want 11: two before, nine writes", n)
+		t.Errorf("seq: got %d, want 11: 2 creates before the batch and 9 writes in it", n)
 	}
 }
 
-func TestAnAtomicBatchIsDoneWholeOrNotAtAll(t *testing.T) {
+func TestAnAtomicBatchSucceedsOrFailsAsAWhole(t *testing.T) {
 	t.Parallel()
 	c := newRig(t).user()
 	a := c.create(`{"title":"a"}`)
@@ -69,20 +69,20 @@ func TestAnAtomicBatchIsDoneWholeOrNotAtAll(t *testing.T) {
 	var failed batchResults
 	answer := c.wantProblem(http.StatusPreconditionFailed, "", "POST", batchPath, body, "Idempotency-Key", "k")
 	if err := json.Unmarshal([]byte(answer.body), &failed); err != nil || fmt.Sprint(statuses(failed)) != "[424 412 424]" || !strings.Contains(answer.body, "operations[1]") {
-		t.Errorf("atomic: got %s", answer.body)
+		t.Errorf("atomic batch: got %s, want the statuses 424 412 424 and a detail with operations[1]", answer.body)
 	}
 	c.wantProblem(http.StatusUnprocessableEntity, "operations[0].title", "POST", batchPath, `{"atomic":true,"operations":[{"op":"create","task":{}}]}`)
 	if n := c.count(`SELECT count(*) FROM changes WHERE user_id = ?`, c.id); n != 1 {
-		t.Errorf("changes: got %d, want none of the failed batch", n)
+		t.Errorf("changes: got %d, want 1: the failed batch makes none", n)
 	}
 	var done batchResults
 	c.want(http.StatusOK, &done, "POST", batchPath, strings.Replace(body, `"if_match":9`, `"if_match":1`, 1), "Idempotency-Key", "k")
 	if fmt.Sprint(statuses(done)) != "[201 200 201]" {
-		t.Errorf("atomic: got %v", statuses(done))
+		t.Errorf("atomic batch: got %v, want [201 200 201]", statuses(done))
 	}
 }
 
-func TestABatchWithAKeyIsDoneOnce(t *testing.T) {
+func TestABatchWithAKeyRunsOnce(t *testing.T) {
 	t.Parallel()
 	c := newRig(t).user()
 	body := `{"operations":[{"op":"create","task":{"title":"a"}},{"op":"create","task":{"title":""}}]}`
@@ -98,12 +98,12 @@ func TestABatchWithAKeyIsDoneOnce(t *testing.T) {
 	c.wantProblem(http.StatusUnprocessableEntity, "", "POST", "/api/v1/tasks", `{"title":"a"}`, "Idempotency-Key", "k")
 }
 
-// TestTheAnswerThatIsKeptOfABatchIsBounded completes tasks with long descriptions, each of which is answered with 60 kB.
-func TestTheAnswerThatIsKeptOfABatchIsBounded(t *testing.T) {
+// Completes tasks with long descriptions. The result of each has 60 kB.
+func TestTheStoredAnswerOfABatchIsBounded(t *testing.T) {
 	t.Parallel()
 	c := newRig(t).user()
 	const fit, tooMany = 65, 75
-	create := `{"op":"create","task":{"title":"t","description":"` + strings.Repeat("<", 10_000) + `"}}` // six characters each in an answer
+	create := `{"op":"create","task":{"title":"t","description":"` + strings.Repeat("<", 10_000) + `"}}` // an answer escapes < with six characters
 	var made batchResults
 	c.want(http.StatusOK, &made, "POST", batchPath, `{"operations":[`+strings.TrimSuffix(strings.Repeat(create+",", tooMany), ",")+`]}`)
 	complete := func(n int) string {
@@ -117,22 +117,22 @@ func TestTheAnswerThatIsKeptOfABatchIsBounded(t *testing.T) {
 	before := changes()
 	c.wantProblem(http.StatusUnprocessableEntity, "operations", "POST", batchPath, complete(tooMany), "Idempotency-Key", "large")
 	if n := changes(); n != before {
-		t.Errorf("a batch whose answer is too large made %d changes, want none", n-before)
+		t.Errorf("a batch with an answer that is too large: got %d changes, want none", n-before)
 	}
 	first := c.want(http.StatusOK, nil, "POST", batchPath, complete(fit), "Idempotency-Key", "fits")
 	if n := len(first.body); n > tasks.MaxKeptAnswer || n < tasks.MaxKeptAnswer*9/10 {
-		t.Errorf("the answer that is kept has %d bytes, want it to be just below the limit", n)
+		t.Errorf("the stored answer: got %d bytes, want a little less than %d", n, tasks.MaxKeptAnswer)
 	}
 	if again := c.want(http.StatusOK, nil, "POST", batchPath, complete(fit), "Idempotency-Key", "fits"); again.body != first.body {
-		t.Error("the repetition was answered otherwise")
+		t.Errorf("the repeated batch: got %.200s, want %.200s", again.body, first.body)
 	}
-	c.want(http.StatusOK, nil, "POST", batchPath, complete(tooMany)) // nothing is kept
+	c.want(http.StatusOK, nil, "POST", batchPath, complete(tooMany)) // without a key no answer is stored
 	if n := changes(); n != before+tooMany {
-		t.Errorf("got %d changes, want one for each of %d tasks", n-before, tooMany)
+		t.Errorf("changes: got %d, want one for each of %d tasks", n-before, tooMany)
 	}
 }
 
-func TestABatchIsRefusedAsAWholeByItsShape(t *testing.T) {
+func TestAMalformedBatchIsRefusedAsAWhole(t *testing.T) {
 	t.Parallel()
 	c := newRig(t).user()
 	one := `{"op":"create","task":{"title":"t"}}`
@@ -168,7 +168,7 @@ func TestABatchDoesNotReachAnotherUsersTasks(t *testing.T) {
 	var got batchResults
 	a := other.want(http.StatusOK, &got, "POST", batchPath, `{"operations":[`+strings.Join(ops, ",")+`]}`)
 	if fmt.Sprint(statuses(got)) != "[404 404 404 404 404 404 404]" || strings.Contains(a.body, "mine") {
-		t.Errorf("batch: got %s, want 404 for each", a.body)
+		t.Errorf("batch: got %s, want 404 for every operation", a.body)
 	}
 	if n := r.count(`SELECT count(*) FROM outbox WHERE key = ?`, other.id); n != 0 {
 		t.Errorf("outbox: got %d events of the other user, want none", n)

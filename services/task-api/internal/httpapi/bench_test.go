@@ -10,7 +10,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// serve runs one request through the engine, without a network between.
+// serve sends a request to the engine directly, without a network.
 func (c *client) serve(method, path, key, body string) *httptest.ResponseRecorder {
 	req := httptest.NewRequest(method, path, strings.NewReader(body))
 	req.Header.Set("Idempotency-Key", key)
@@ -21,8 +21,8 @@ func (c *client) serve(method, path, key, body string) *httptest.ResponseRecorde
 	return w
 }
 
-// BenchmarkCreate makes tasks of 32 users at once: validation, key, task, change log and two events. For
-// its share of what Postgres can do, see make bench-smoke.
+// BenchmarkCreate creates tasks of 32 users concurrently: validation, idempotency key, task, change log and two events. make
+// bench-smoke measures the share of what Postgres can do.
 func BenchmarkCreate(b *testing.B) {
 	r := newRig(b)
 	const users = 32

@@ -16,7 +16,7 @@ import (
 	"github.com/taskwire/taskwire/testkit/apitest"
 )
 
-// contract is the API document.
+// contract is the API document. It validates requests and answers.
 type contract struct{ apitest.Document }
 
 func loadContract(t testing.TB) contract {
@@ -35,7 +35,7 @@ type apiOperation struct {
 	*openapi3.Operation
 }
 
-// operations are those that this service serves, in an order that stays.
+// operations returns the operations that this service serves, sorted by path and method.
 func (c contract) operations() []apiOperation {
 	var out []apiOperation
 	for path, item := range c.Served.Paths.Map() {
@@ -49,7 +49,7 @@ func (c contract) operations() []apiOperation {
 	return out
 }
 
-// operation is that with the id.
+// operation returns the operation with an operationId.
 func (c contract) operation(id string) apiOperation {
 	for _, op := range c.operations() {
 		if op.OperationID == id {
@@ -59,7 +59,7 @@ func (c contract) operation(id string) apiOperation {
 	panic("the document has no operation " + id)
 }
 
-// parameters are those of the path and of the operation.
+// parameters returns the parameters of the path and of the operation.
 func (o apiOperation) parameters() []*openapi3.Parameter {
 	var out []*openapi3.Parameter
 	for _, ref := range slices.Concat(o.item.Parameters, o.Parameters) {
@@ -68,7 +68,7 @@ func (o apiOperation) parameters() []*openapi3.Parameter {
 	return out
 }
 
-// bodySchema is that of a JSON object as the body, nil without one.
+// bodySchema returns the schema of the body, or nil if the body is not a JSON object.
 func (o apiOperation) bodySchema() *openapi3.Schema {
 	if o.RequestBody == nil || o.RequestBody.Value.Content["application/json"] == nil {
 		return nil
@@ -79,12 +79,12 @@ func (o apiOperation) bodySchema() *openapi3.Schema {
 	return nil
 }
 
-// file tells whether the body is a file, which no schema describes.
+// file reports whether the body is a file, which has no schema.
 func (o apiOperation) file() bool { return o.RequestBody != nil && o.bodySchema() == nil }
 
 func (o apiOperation) public() bool { return o.Security != nil && len(*o.Security) == 0 }
 
-// documentPath is a route's path as the document has it.
+// documentPath returns the path of a route in the form of the document: /tasks/{id} for /tasks/:id.
 func documentPath(path string) string {
 	segments := strings.Split(strings.ReplaceAll(path, `\:`, ":"), "/")
 	for i, segment := range segments {
@@ -95,7 +95,7 @@ func documentPath(path string) string {
 	return strings.Join(segments, "/")
 }
 
-// request is one request as it will be sent.
+// request is a request for one operation.
 type request struct {
 	op        apiOperation
 	path      map[string]string
@@ -138,12 +138,12 @@ func (r *request) http(t testing.TB, base, token string) *http.Request {
 	return req
 }
 
-// allows is what the document says of a request: nil where it is valid.
+// allows returns nil if the request is valid by the document.
 func (c contract) allows(t testing.TB, r *request) error {
 	return openapi3filter.ValidateRequest(context.Background(), c.input(t, r, c.Served))
 }
 
-// holds is what the document says of an answer: nil where status, headers and body are documented.
+// holds returns nil if the document has the status, the headers and the body of the answer.
 func (c contract) holds(t testing.TB, r *request, a answer) error {
 	return c.Validate(c.input(t, r, c.Closed), a.status, a.header, []byte(a.body))
 }

@@ -11,14 +11,14 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 )
 
-// macBytes of HMAC-SHA-256 are kept in a cursor: guessing 128 bits is out of reach.
+// macBytes is how many bytes of the HMAC-SHA-256 a cursor has: nobody can guess 128 bits.
 const macBytes = 16
 
-// cursors makes and reads the cursors of lists. A cursor is the place where a page ended, signed together with the user
-// and the query, so that it is good for going on with the same list and for nothing else.
+// cursors makes and reads the cursors of lists. A cursor is the place where a page ended. It is signed together with the user
+// and the query, so it is valid for the same list of the same user only.
 type cursors struct{ key []byte }
 
-// make returns the cursor of a place, "" for none.
+// make returns the cursor of a place, or "" for nil.
 func (k cursors) make(userID string, q domain.Query, at *domain.Place) (string, error) {
 	if at == nil {
 		return "", nil
@@ -34,7 +34,7 @@ func (k cursors) make(userID string, q domain.Query, at *domain.Place) (string, 
 	return base64.RawURLEncoding.EncodeToString(append(mac, place...)), nil
 }
 
-// read returns the place of a cursor that was made for this user and query.
+// read returns the place of a cursor. It refuses a cursor that was made for another user or query.
 func (k cursors) read(userID string, q domain.Query, cursor string) (*domain.Place, error) {
 	refused := httpx.Invalid("cursor", "is not a cursor of this list: the filters and the order must stay the same from page to page")
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
@@ -52,8 +52,10 @@ func (k cursors) read(userID string, q domain.Query, cursor string) (*domain.Pla
 	return &domain.Place{Key: place[0], ID: place[1]}, nil
 }
 
+// mac signs a place together with the user and the query. Each part is written with its length, so that no two lists of parts
+// have the same bytes.
 func (k cursors) mac(userID string, q domain.Query, place []byte) ([]byte, error) {
-	q.After, q.Limit = nil, 0 // a page may have another size than the one before
+	q.After, q.Limit = nil, 0 // the next page may have another size
 	query, err := json.Marshal(q)
 	if err != nil {
 		return nil, fmt.Errorf("sign cursor: %w", err)

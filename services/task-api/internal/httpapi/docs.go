@@ -9,13 +9,15 @@ import (
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
 )
 
+// This file serves the pages for people, the API document and the public keys.
+
 //go:embed static
 var static embed.FS
 
-// pagePolicy lets a page load what comes from here, and nothing else from anywhere.
+// pagePolicy is the Content-Security-Policy of the pages: they load files of this server only.
 const pagePolicy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// pages are the files by their address.
+// pages maps a path to its file.
 var pages = map[string]struct{ file, mediaType string }{
 	"/":               {"index.html", "text/html; charset=utf-8"},
 	"/docs":           {"docs.html", "text/html; charset=utf-8"},
@@ -23,7 +25,7 @@ var pages = map[string]struct{ file, mediaType string }{
 	"/docs/style.css": {"style.css", "text/css; charset=utf-8"},
 }
 
-// page handles GET /, /docs and the files of the two.
+// page handles GET / and /docs, and the files that these two pages load.
 func (h *handlers) page(c *gin.Context) error {
 	p, ok := pages[strings.TrimSuffix(c.Request.URL.Path, "/")]
 	if c.Request.URL.Path == "/" {
@@ -47,9 +49,9 @@ func (h *handlers) openAPI(c *gin.Context) error {
 	return nil
 }
 
-// jwks handles GET /.well-known/jwks.json (RFC 7517): the keys that access tokens are signed with.
+// jwks handles GET /.well-known/jwks.json (RFC 7517): the public keys of access tokens.
 func (h *handlers) jwks(c *gin.Context) error {
-	c.Header("Cache-Control", "public, max-age=300") // a verifier that meets a new key asks again anyway
+	c.Header("Cache-Control", "public, max-age=300") // a verifier that finds an unknown key fetches the set at once
 	c.Data(http.StatusOK, "application/jwk-set+json", h.JWKS())
 	return nil
 }

@@ -9,10 +9,11 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 )
 
-// etag is the strong validator of a task: its version says all there is to say about it.
+// etag returns the strong validator of a task. The version is enough, because every change of a task increases it.
 func etag(version int64) string { return `"v` + strconv.FormatInt(version, 10) + `"` }
 
-// ifMatch reads If-Match (RFC 9110, section 13.1.1): nil where any version will do. A weak validator never matches.
+// ifMatch reads If-Match (RFC 9110, section 13.1.1). It returns nil if the client accepts any version. A weak validator never
+// matches.
 func ifMatch(c *gin.Context) (*tasks.Versions, error) {
 	tags, any, err := entityTags(c, "If-Match")
 	if err != nil || tags == nil || any {
@@ -27,8 +28,8 @@ func ifMatch(c *gin.Context) (*tasks.Versions, error) {
 	return &versions, nil
 }
 
-// noneMatch reports whether If-None-Match names the version, weakly compared (RFC 9110, section 13.1.2). A header that
-// cannot be read names none.
+// noneMatch reports whether If-None-Match contains the version, by weak comparison (RFC 9110, section 13.1.2). It treats a
+// malformed header as absent.
 func noneMatch(c *gin.Context, is int64) bool {
 	tags, any, err := entityTags(c, "If-None-Match")
 	if err != nil {
@@ -42,7 +43,7 @@ func noneMatch(c *gin.Context, is int64) bool {
 	return any
 }
 
-// entityTags reads a list of entity tags, or "*".
+// entityTags returns the entity tags of a header, and whether it contains "*".
 func entityTags(c *gin.Context, header string) (tags []string, any bool, err error) {
 	values := c.Request.Header.Values(header)
 	if len(values) == 0 {
@@ -65,6 +66,7 @@ func isEntityTag(s string) bool {
 	return len(s) >= 2 && s[0] == '"' && s[len(s)-1] == '"' && !strings.Contains(s[1:len(s)-1], `"`)
 }
 
+// version returns the version of a strong entity tag that etag made.
 func version(tag string) (int64, bool) {
 	digits, ok := strings.CutPrefix(tag, `"v`)
 	if !ok {

@@ -17,9 +17,9 @@ var exportTypes = map[exchange.Format]string{
 	exchange.ICS: "text/calendar; charset=utf-8", exchange.Taskwarrior: "application/json; charset=utf-8",
 }
 
-// exportTasks handles GET /export?format=: all tasks of the user that are not deleted, the oldest first, each once. It
-// is read page by page, so tasks that change meanwhile are as they were or as they are. An answer that could not be
-// written to its end is cut, not ended.
+// exportTasks handles GET /export?format=. It writes every task of the user that is not deleted once, the oldest first. It
+// reads page by page, so a task that changes meanwhile appears either as before or as after its change. If an error occurs
+// after the first bytes, the connection is aborted, so that the client notices that the file is incomplete.
 func (h *handlers) exportTasks(c *gin.Context) error {
 	format, err := exchangeFormat(c)
 	if err != nil {

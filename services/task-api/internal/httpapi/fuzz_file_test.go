@@ -11,11 +11,11 @@ import (
 	"github.com/taskwire/taskwire/testkit/apitest"
 )
 
-// fileTasks are the tasks of a file, at most.
+// fileTasks bounds the tasks of a file.
 const fileTasks = 6
 
-// files imports what the schema of a new task allows, takes it over to other accounts in each format, and then imports
-// what became of one of the files when something was broken in it.
+// files imports random valid tasks, exports them in each format, and imports each export into a new account. It also imports
+// a broken copy of each export.
 func (f *fuzzer) files(op apiOperation) {
 	f.t.Helper()
 	create := f.operation("createTask")
@@ -35,8 +35,8 @@ func (f *fuzzer) files(op apiOperation) {
 	}
 }
 
-// imports sends a file twice. Whatever it is, the answer is a documented one and the second time makes nothing. want,
-// where the file is a whole one, is what becomes of it the first time.
+// imports sends a file twice. The answers must be documented, and the second import must create nothing. want has the counts
+// of the first import, or nil for a broken file.
 func (f *fuzzer) imports(op apiOperation, as *client, format exchange.Format, file string, want *ImportCounts) {
 	f.t.Helper()
 	r := &request{op: op, path: map[string]string{}, query: url.Values{"format": {string(format)}}, header: http.Header{}, body: []byte(file), mediaType: "application/octet-stream"}
@@ -56,7 +56,7 @@ func (f *fuzzer) imports(op apiOperation, as *client, format exchange.Format, fi
 		counts[i], types[i] = *last.ImportCounts, last.Type
 		counts[i].Notes = 0
 		if last.Type != "done" && (want != nil || last.Type != "error") {
-			f.t.Errorf("%s: got %s, want it to end with done", r, a.body)
+			f.t.Errorf("%s: got %s, want done as the last report", r, a.body)
 		}
 	}
 	if want != nil && (counts[0] != *want) {
@@ -65,18 +65,18 @@ func (f *fuzzer) imports(op apiOperation, as *client, format exchange.Format, fi
 	again := counts[0]
 	again.Present, again.Created = again.Present+again.Created, 0
 	if counts[1] != again || types[0] != types[1] {
-		f.t.Errorf("%s: the second time got %s %+v, want %s %+v", r, types[1], counts[1], types[0], again)
+		f.t.Errorf("%s, second time: got %s %+v, want %s %+v", r, types[1], counts[1], types[0], again)
 	}
 	if n := as.count(`SELECT count(*) FROM tasks WHERE user_id = ?`, as.id); n != int64(counts[0].Created) {
-		f.t.Errorf("%s: made %d tasks, and told of %d", r, n, counts[0].Created)
+		f.t.Errorf("%s: got %d tasks in the database, want the %d of the report", r, n, counts[0].Created)
 	}
 }
 
-// tokens are what means something in one of the formats.
+// tokens have a meaning in at least one of the formats.
 var tokens = []string{"\x00", "\xff", "\"", "'", ",", ";", ":", "\\", "{", "}", "[", "]", "\n", "\r\n", "\n ", "null", "1e400", "-1", "\\ud800", "BEGIN:VTODO\r\n", "END:VTODO\r\n",
 	"END:VCALENDAR\r\n", "DTSTART;TZID=Mars/Olympus:20300101T000000\r\n", "RRULE:FREQ=SECONDLY\r\n", "task,", "TYPE", `"id":"`, `"uuid":"x",`, `"title":""`, "20301301T000000Z", "every day", "\u2028"}
 
-// broken is a file in which a few things are not as they were.
+// broken returns a copy of the file with one to four random changes.
 func (f *fuzzer) broken(file string) string {
 	b := []byte(file)
 	for range 1 + f.IntN(4) {
@@ -86,15 +86,15 @@ func (f *fuzzer) broken(file string) string {
 		from := f.IntN(len(b))
 		to := min(len(b), from+1+f.IntN(60))
 		switch f.IntN(5) {
-		case 0: // a part is lost
+		case 0: // delete a part
 			b = slices.Delete(b, from, to)
-		case 1: // is there twice
+		case 1: // double a part
 			b = slices.Insert(b, to, bytes.Clone(b[from:to])...)
-		case 2: // the end is lost
+		case 2: // cut off the end
 			b = b[:from]
-		case 3: // a byte is another
+		case 3: // replace a byte
 			b[from] = byte(f.IntN(256))
-		default: // something comes in between
+		default: // insert a token
 			b = slices.Insert(b, from, []byte(apitest.Pick(f.Generator, tokens))...)
 		}
 	}

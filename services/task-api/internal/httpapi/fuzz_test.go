@@ -20,11 +20,14 @@ import (
 	"github.com/taskwire/taskwire/testkit/apitest"
 )
 
-// The fuzz runs for fuzzTime with a new seed each time. TASKWIRE_FUZZ_TIME=10m makes it longer, TASKWIRE_FUZZ_SEED
-// repeats a run.
+// This file sends random requests made from the API document, valid ones and broken ones, and compares every answer with the
+// document. TASKWIRE_FUZZ_TIME=10m runs it longer. TASKWIRE_FUZZ_SEED repeats a run; without it each run has a new seed.
+
+// fuzzTime is how long the test runs by default.
 const fuzzTime = 8 * time.Second
 
-// succeeds are the operations where every valid request is answered so; others may also find that a thing is not there.
+// succeeds has the status of the operations that succeed for every valid request. The others may also answer that something
+// does not exist.
 var succeeds = map[string]int{
 	"createTask": http.StatusCreated, "listTasks": http.StatusOK, "listTags": http.StatusOK, "getStats": http.StatusOK,
 	"getMe": http.StatusOK, "patchMe": http.StatusOK, "register": http.StatusCreated, "logout": http.StatusNoContent,
@@ -32,25 +35,25 @@ var succeeds = map[string]int{
 	"healthz": http.StatusOK, "readyz": http.StatusOK, "importTasks": http.StatusOK,
 }
 
-// costly are the operations that hash a password, or take several files: after the first time they run once in so many.
+// costly has the operations that hash a password or send several files. After the first time, one in so many rounds runs them.
 var costly = map[string]int{"register": 20, "login": 20, "importTasks": 5}
 
-// secret stands in every text of another user, and must be in no answer.
+// secret is in every text of another user. No answer may contain it.
 const secret = "nobody else's business"
 
-// fuzzer sends requests made from the document, and remembers what it needs to make better ones.
+// fuzzer sends requests made from the document. It remembers values from the answers for later requests.
 type fuzzer struct {
 	apitest.Generator
 	contract
 	t       *testing.T
 	rig     *rig
 	client  *client
-	ids     []string   // of tasks that were created
-	stays   string     // a task that no valid request touches
+	ids     []string   // ids of created tasks
+	stays   string     // the id of a task that no valid request changes
 	foreign []string   // ids of another user's tasks
-	next    url.Values // a page to go on with
+	next    url.Values // the query of the next page of a list
 	session struct{ email, password, refresh string }
-	count   map[string]int
+	count   map[string]int // requests by operationId, and "refused"
 }
 
 func TestTheServerKeepsToItsDocument(t *testing.T) {
@@ -101,13 +104,13 @@ func TestTheServerKeepsToItsDocument(t *testing.T) {
 		}
 	}
 	if n := r.count(`SELECT count(*) FROM tasks WHERE user_id = ? AND version = 1 AND deleted_at IS NULL`, other.id); n != int64(len(f.foreign)) {
-		t.Errorf("the other user has %d tasks as they were, want %d", n, len(f.foreign))
+		t.Errorf("unchanged tasks of the other user: got %d, want %d", n, len(f.foreign))
 	}
-	t.Logf("sent %v", f.count)
+	t.Logf("requests by operation: %v", f.count)
 }
 
-// valid sends a request that the document allows: it must be answered as documented, and with success where nothing
-// but the request decides.
+// valid sends a request that the document allows. The answer must be documented. For the operations of succeeds it must be
+// that success.
 func (f *fuzzer) valid(op apiOperation) {
 	r := f.request(op)
 	if err := f.allows(f.t, r); err != nil {
@@ -126,7 +129,7 @@ func (f *fuzzer) valid(op apiOperation) {
 	f.learn(op, r, a)
 }
 
-// learn keeps what an answer gave, for requests to come.
+// learn remembers the values of an answer for later requests.
 func (f *fuzzer) learn(op apiOperation, r *request, a answer) {
 	var got struct {
 		ID           string `json:"id"`
@@ -176,7 +179,7 @@ func (f *fuzzer) request(op apiOperation) *request {
 			r.header.Set(p.Name, fmt.Sprint(value))
 		}
 	}
-	if strings.HasSuffix(r.query.Get("sort"), "relevance") && !r.query.Has("q") { // told in words
+	if strings.HasSuffix(r.query.Get("sort"), "relevance") && !r.query.Has("q") { // a rule that the schema does not express
 		r.query.Set("q", "az")
 	}
 	if op.OperationID == "listTasks" && f.next != nil && f.IntN(2) == 0 {
@@ -190,7 +193,7 @@ func (f *fuzzer) request(op apiOperation) *request {
 	return r
 }
 
-// sensible keeps the rules between the members of a body that a schema does not tell.
+// sensible changes a body so that it follows the rules between members, which the schema does not express.
 func (f *fuzzer) sensible(op apiOperation, body map[string]any) {
 	switch op.OperationID {
 	case "createTask", "replaceTask", "patchTask":
@@ -204,7 +207,7 @@ func (f *fuzzer) sensible(op apiOperation, body map[string]any) {
 		if body["recurrence"] != nil {
 			body["status"] = "pending"
 		}
-	case "batchTasks": // what each op wants beside it is told in words
+	case "batchTasks": // the schema does not express which members each op needs
 		body["operations"] = []any{
 			map[string]any{"op": "create", "task": map[string]any{"title": f.Letters(9)}},
 			map[string]any{"op": "update", "id": apitest.Pick(f.Generator, f.ids), "patch": map[string]any{"priority": "low"}},
@@ -221,16 +224,16 @@ func (f *fuzzer) sensible(op apiOperation, body map[string]any) {
 	}
 }
 
-// send sends a request as a user who may, and checks what every answer must keep to.
+// send sends a request as a user who may make it, and checks the rules of every answer.
 func (f *fuzzer) send(r *request) answer {
 	f.t.Helper()
 	token := f.client.token
 	switch {
 	case r.op.public():
 		token = ""
-		r.header.Set("X-Forwarded-For", fmt.Sprintf("10.%d.%d.%d", f.IntN(256), f.IntN(256), f.IntN(256))) // each its own rate
+		r.header.Set("X-Forwarded-For", fmt.Sprintf("10.%d.%d.%d", f.IntN(256), f.IntN(256), f.IntN(256))) // an address for each request, so that no rate limit applies
 	case slices.Contains(r.op.Tags, "Accounts") && r.op.method != http.MethodGet:
-		token = f.rig.user().token // one that may be changed
+		token = f.rig.user().token // a new account, which the request may change
 	}
 	return f.sendAs(r, token)
 }
@@ -253,15 +256,15 @@ func (f *fuzzer) sendAs(r *request, token string) answer {
 	if a.status >= http.StatusInternalServerError {
 		f.t.Errorf("%s: got %d %s", r, a.status, a.body)
 	} else if err := f.holds(f.t, r, a); err != nil {
-		f.t.Errorf("%s: got %d %.500s, which the document does not have: %v", r, a.status, a.body, err)
+		f.t.Errorf("%s: got %d %.500s, which the document does not allow: %v", r, a.status, a.body, err)
 	}
 	return a
 }
 
-// invalid breaks one thing of a valid request, each thing in its turn by chance: it must be refused, by its name.
+// invalid breaks a random thing of a valid request. The answer must be a 4xx problem that names the broken field.
 func (f *fuzzer) invalid(op apiOperation) {
 	r := f.request(op)
-	r.header.Del("If-Match") // a task that is gone or has changed would be told first
+	r.header.Del("If-Match") // its 412 would come before the expected problem
 	if strings.HasPrefix(op.path, "/api/v1/tasks/{id}") {
 		r.path["id"] = f.stays
 	}
@@ -270,7 +273,7 @@ func (f *fuzzer) invalid(op apiOperation) {
 		return
 	}
 	if documented && f.allows(f.t, r) == nil {
-		f.t.Errorf("%s %s, which the document allows: %s", field, why, r)
+		f.t.Errorf("%s %s, but the document allows the request: %s", field, why, r)
 	}
 	a := f.send(r)
 	f.count["refused"]++
@@ -279,18 +282,18 @@ func (f *fuzzer) invalid(op apiOperation) {
 		f.t.Errorf("%s %s: got %d %.300s, want a 4xx problem: %s", field, why, a.status, a.body, r)
 		return
 	}
-	if a.status == http.StatusTooManyRequests { // a long run meets the limits, which are asked before the body is read
+	if a.status == http.StatusTooManyRequests { // a long run reaches the rate limits, which come before the body
 		return
 	}
 	names := func(e httpx.FieldError) bool {
 		return e.Field == field || strings.HasPrefix(e.Field, field+"[") || strings.HasPrefix(e.Field, field+".")
 	}
 	if field != "" && !slices.ContainsFunc(problem.Errors, names) {
-		f.t.Errorf("%s %s: got %d %s, want one that names the field: %s", field, why, a.status, a.body, r)
+		f.t.Errorf("%s %s: got %d %s, want a problem that names the field: %s", field, why, a.status, a.body, r)
 	}
 }
 
-// queryTexts is a value as the query string has it.
+// queryTexts returns a value as the texts of a query parameter.
 func queryTexts(v any) []string {
 	list, ok := v.([]any)
 	if !ok {

@@ -12,7 +12,9 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
-// longest is a task at every limit at once, in characters of four bytes.
+// This file tests the limits of fields, bodies and numbers with the largest accepted and the smallest refused values.
+
+// longest returns the body of a task at the limits of title, description and tags, in characters of four bytes.
 func longest() string {
 	tags := make([]string, events.MaxTags)
 	for i := range tags {
@@ -22,7 +24,7 @@ func longest() string {
 		strings.Repeat("😀", events.MaxTitle), strings.Repeat("😀", events.MaxDescription), strings.Join(tags, ","))
 }
 
-func TestLimitsOfFieldsHoldOnBothSidesOverHTTP(t *testing.T) {
+func TestTheLimitsOfFieldsAreExact(t *testing.T) {
 	t.Parallel()
 	c := newRig(t).user()
 	task := c.create(longest())
@@ -65,11 +67,11 @@ func TestLimitsOfFieldsHoldOnBothSidesOverHTTP(t *testing.T) {
 	}
 	var got events.TaskData
 	if c.want(http.StatusOK, &got, "GET", "/api/v1/tasks/"+task.ID, ""); got.Version != 1 {
-		t.Errorf("after the refused requests: got version %d, want 1", got.Version)
+		t.Errorf("after refused requests: got version %d, want 1", got.Version)
 	}
 }
 
-func TestARefusedRuleIsToldClearly(t *testing.T) {
+func TestARefusedRuleNamesItsPart(t *testing.T) {
 	t.Parallel()
 	c := newRig(t).user()
 	for rule, say := range map[string]string{
@@ -83,12 +85,12 @@ func TestARefusedRuleIsToldClearly(t *testing.T) {
 	} {
 		a := c.wantProblem(422, "recurrence.rrule", "POST", "/api/v1/tasks", fmt.Sprintf(`{"title":"t","due_date":"2030-01-01","recurrence":{"rrule":%q}}`, rule))
 		if !strings.Contains(a.body, say) {
-			t.Errorf("%s: got %s, want it to name %s", rule, a.body, say)
+			t.Errorf("%s: got %s, want a problem that names %s", rule, a.body, say)
 		}
 	}
 }
 
-// send sends a body as it is; with chunked its length is not told before.
+// send sends a body to POST /tasks. With chunked the request has no Content-Length.
 func (c *client) send(body []byte, chunked bool, headers ...string) answer {
 	c.t.Helper()
 	var reader io.Reader = bytes.NewReader(body)
@@ -116,7 +118,7 @@ func (c *client) send(body []byte, chunked bool, headers ...string) answer {
 	return answer{resp.StatusCode, resp.Header, string(raw)}
 }
 
-func TestLimitsOfABodyHoldOnBothSidesOverHTTP(t *testing.T) {
+func TestTheLimitsOfABodyAreExact(t *testing.T) {
 	t.Parallel()
 	c := newRig(t).user()
 	sized := func(n int) []byte { return append([]byte(`{"title":"t"}`), bytes.Repeat([]byte(" "), n-13)...) }
@@ -128,7 +130,7 @@ func TestLimitsOfABodyHoldOnBothSidesOverHTTP(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	deep := func(n int) []byte { // n levels, the object itself among them
+	deep := func(n int) []byte { // n levels, with the object as the first
 		return []byte(`{"tags":` + strings.Repeat("[", n-1) + strings.Repeat("]", n-1) + `}`)
 	}
 	for _, tc := range []struct {
@@ -146,8 +148,8 @@ func TestLimitsOfABodyHoldOnBothSidesOverHTTP(t *testing.T) {
 		{"100,000 open brackets", []byte(`{"tags":` + strings.Repeat("[", 100_000)), nil, 400, "nested"},
 		{"100,000 members", []byte(`{` + strings.Repeat(`"a":1,`, 100_000) + `"b":1}`), nil, 400, "twice"},
 		{"gzip", packed.Bytes(), []string{"Content-Encoding", "gzip"}, 415, "compressed"},
-		{"gzip that does not say so", packed.Bytes(), nil, 400, "UTF-8"},
-		{"no coding", []byte(`{"title":"t"}`), []string{"Content-Encoding", "identity"}, 201, ""},
+		{"gzip without Content-Encoding", packed.Bytes(), nil, 400, "UTF-8"},
+		{"the identity coding", []byte(`{"title":"t"}`), []string{"Content-Encoding", "identity"}, 201, ""},
 		{"UTF-16", []byte("{\x00\"\x00t\x00"), nil, 400, "not valid JSON"},
 		{"a byte order mark", []byte("\xef\xbb\xbf{\"title\":\"t\"}"), nil, 400, "not valid JSON"},
 		{"an overlong NUL", []byte("{\"title\":\"\xc0\x80\"}"), nil, 400, "UTF-8"},
@@ -161,7 +163,7 @@ func TestLimitsOfABodyHoldOnBothSidesOverHTTP(t *testing.T) {
 				t.Errorf("%s, chunked %v: got %d %.300s, want %d and %q", tc.name, chunked, a.status, a.body, tc.status, tc.say)
 			}
 			if len(a.body) > 4096 {
-				t.Errorf("%s: got an answer of %d bytes, want a short one", tc.name, len(a.body))
+				t.Errorf("%s: got an answer of %d bytes, want at most 4096", tc.name, len(a.body))
 			}
 		}
 	}
@@ -183,7 +185,7 @@ func TestNumbersOutOfRangeAreRefusedEverywhere(t *testing.T) {
 	}
 	c.wantProblem(410, "", "GET", "/api/v1/sync?since=9223372036854775807", "")
 	if a := c.do("GET", "/api/v1/sync?since=-9223372036854775807", ""); a.status != 200 && a.status != 410 {
-		t.Errorf("the least since: got %d %s", a.status, a.body)
+		t.Errorf("the smallest since: got %d %s, want 200 or 410", a.status, a.body)
 	}
 	c.wantProblem(412, "", "PATCH", "/api/v1/tasks/"+id, `{"title":"u"}`, "If-Match", `"v`+long+`"`)
 	c.wantProblem(422, "version", "PATCH", "/api/v1/tasks/"+id, `{"version":`+long+`}`)

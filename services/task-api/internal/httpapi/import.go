@@ -16,41 +16,45 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/exchange"
 )
 
+// This file decides how an import answers: with a stream of reports, or with a problem if it fails before the first report.
+// importer.go writes the tasks.
+
 const (
 	importPath = "/api/v1/import"
-	// maxImport bounds a file: 100,000 usual tasks and more.
+	// maxImport bounds a file, in bytes. It is enough for more than 100,000 usual tasks.
 	maxImport = 64 << 20
-	// stallTimeout ends an import or export whose client sends or takes nothing.
+	// stallTimeout ends an import whose client sends nothing, and an export whose client reads nothing.
 	stallTimeout = 30 * time.Second
 )
 
-// BodyLimits are the routes that take more than the engine's limit.
+// BodyLimits returns the routes that accept a larger body than the engine's limit, with their limits in bytes.
 func BodyLimits() map[string]int64 { return map[string]int64{importPath: maxImport} }
 
-// importReport is a line of the answer of an import. The last one is done or error; where neither comes, the answer was
-// cut, and the same import again makes what is missing and nothing twice.
+// importReport is a line of the answer of an import. The last line has the type done or error. If neither comes, the answer was
+// cut: the client can send the same file again, and no task is created twice.
 type importReport struct {
 	Type string `json:"type"` // refused, skipped, note, progress, done, error
-	// Line, Field and Reason say what of the file was not valid (refused), has no place in a task (skipped), or
-	// was taken otherwise than it stands there (note).
+	// Line, Field and Reason name an entry of the file that is not valid (refused), an entry that is valid but not imported
+	// (skipped), or a value that is left out or imported with a change (note).
 	Line   int    `json:"line,omitempty"`
 	Field  string `json:"field,omitempty"`
 	Reason string `json:"reason,omitempty"`
-	// Counts stand in progress, done and error.
+	// ImportCounts is set for progress, done and error.
 	*ImportCounts
 }
 
-// ImportCounts say what became of the tasks read so far.
+// ImportCounts counts the entries that were read so far, by their outcome.
 type ImportCounts struct {
-	Created int `json:"created"` // tasks made
-	Present int `json:"present"` // were there already, from this file or the account itself
+	Created int `json:"created"` // tasks that the import created
+	Present int `json:"present"` // tasks that existed already, in the account or from the same file
 	Refused int `json:"refused"`
 	Skipped int `json:"skipped"`
 	Notes   int `json:"notes"`
 }
 
-// importTasks handles POST /import?format=: the body is a file of another program, or our own export. It is read as a
-// stream, written in batches with its events, and answered with one JSON object a line while it goes on.
+// importTasks handles POST /import?format=. The body is a file of another program, or an export of Taskwire. The handler reads
+// it as a stream and writes the tasks with their events in batches. While it works it answers with importReports, one JSON
+// object a line.
 func (h *handlers) importTasks(c *gin.Context) error {
 	format, err := exchangeFormat(c)
 	if err != nil {
@@ -84,18 +88,18 @@ func (h *handlers) importTasks(c *gin.Context) error {
 		return out.write(importReport{Type: "done", ImportCounts: &i.counts})
 	}
 	if c.Request.Context().Err() != nil && !tooSlow(err) {
-		return err // the client is gone
+		return err // the client has disconnected
 	}
 	err = importError(err)
 	if !c.Writer.Written() {
-		c.Header("Connection", "close") // the rest of the file is not waited for
+		c.Header("Connection", "close") // do not read the rest of the file
 		return err
 	}
 	problem := httpx.ProblemOf(c.Request.Context(), err)
 	return out.write(importReport{Type: "error", Reason: problem.Detail, ImportCounts: &i.counts})
 }
 
-// importError turns what ends an import into an error of the API.
+// importError maps an error that ends an import to an error of the API.
 func importError(err error) error {
 	if errors.Is(err, exchange.ErrFile) {
 		return httpx.Unprocessable("", err.Error()+".")
@@ -107,7 +111,7 @@ func importError(err error) error {
 	return err
 }
 
-// exchangeFormat reads the query of an import or export, which has only a format.
+// exchangeFormat reads the query of an import or export. Its only parameter is format.
 func exchangeFormat(c *gin.Context) (exchange.Format, error) {
 	p := httpx.NewQuery(c)
 	format := httpx.Choice(p, "format", "", exchange.Formats()...)
@@ -117,16 +121,16 @@ func exchangeFormat(c *gin.Context) (exchange.Format, error) {
 	return format, p.Err()
 }
 
-// reportStream writes JSON lines and flushes each of them.
+// reportStream writes importReports as JSON lines and flushes each line.
 type reportStream struct {
 	c       *gin.Context
 	control *http.ResponseController
 }
 
-// newReportStream lets the answer begin before the body has ended, and both take longer than those of other routes.
+// newReportStream returns the stream of a request. The answer can begin before the server has read the whole body.
 func newReportStream(c *gin.Context) *reportStream {
 	s := &reportStream{c, http.NewResponseController(c.Writer)}
-	_ = s.control.EnableFullDuplex() // HTTP/2 always is, and says that it cannot
+	_ = s.control.EnableFullDuplex() // HTTP/2 returns an error, and is always full duplex
 	c.Header("Content-Type", "application/x-ndjson")
 	return s
 }

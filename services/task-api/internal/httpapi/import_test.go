@@ -15,7 +15,7 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/exchange"
 )
 
-// reports of an import; the last one has the counts.
+// imports imports a file and returns the reports. The last report has the counts.
 func (c *client) imports(format, body string) []importReport {
 	c.t.Helper()
 	return c.readReports(c.want(http.StatusOK, nil, "POST", importPath+"?format="+format, body).body)
@@ -34,11 +34,12 @@ func (c *client) readReports(body string) (out []importReport) {
 		out = append(out, r)
 	}
 	if len(out) == 0 || out[len(out)-1].ImportCounts == nil {
-		c.t.Fatalf("report: got %s, want it to end with counts", body)
+		c.t.Fatalf("report: got %s, want counts in the last report", body)
 	}
 	return out
 }
 
+// wantImport imports a file and checks the counts of the last report, which must be done.
 func (c *client) wantImport(format, body string, want ImportCounts) []importReport {
 	c.t.Helper()
 	got := c.imports(format, body)
@@ -48,7 +49,7 @@ func (c *client) wantImport(format, body string, want ImportCounts) []importRepo
 	return got
 }
 
-// texts are the lines of a report that are of a line of the file.
+// texts returns the reports about single lines of the file, for failure messages.
 func texts(list []importReport) string {
 	var b strings.Builder
 	for _, r := range list {
@@ -64,7 +65,7 @@ func (c *client) export(format string) string {
 	return c.want(http.StatusOK, nil, "GET", "/api/v1/export?format="+format, "").body
 }
 
-// fill makes tasks with every field of the design.
+// fill creates tasks that use every field and every status.
 func (c *client) fill() {
 	c.t.Helper()
 	for _, body := range []string{
@@ -82,8 +83,8 @@ func (c *client) fill() {
 	c.want(http.StatusNoContent, nil, "DELETE", "/api/v1/tasks/"+gone.ID, "")
 }
 
-// comparable is a task without what is new in every account. Ids are replaced by the number of the first task that has
-// them, so that they must stand for one another one for one.
+// comparables returns the tasks of an export, sorted and without the fields that differ between accounts. It replaces each
+// series id by a number in order of appearance, so that two exports are equal only if the same tasks share a series.
 func comparables(t *testing.T, body string, lossy func(*events.TaskData)) []events.TaskData {
 	t.Helper()
 	ids := map[string]string{"": ""}
@@ -113,7 +114,7 @@ func comparables(t *testing.T, body string, lossy func(*events.TaskData)) []even
 	return out
 }
 
-func TestOurOwnFormatGoesThereAndBackWithEveryField(t *testing.T) {
+func TestJSONLKeepsEveryFieldInARoundTrip(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	a, b, third := r.user(), r.user(), r.user()
@@ -125,14 +126,14 @@ func TestOurOwnFormatGoesThereAndBackWithEveryField(t *testing.T) {
 		t.Errorf("round trip: got\n%+v\nwant\n%+v", got, want)
 	}
 	if ids := r.count(`SELECT count(*) FROM tasks x JOIN tasks y ON x.id = y.id AND x.user_id <> y.user_id`); ids != 0 {
-		t.Errorf("ids: %d are in both accounts", ids)
+		t.Errorf("ids in both accounts: got %d, want none", ids)
 	}
-	// Nothing is made twice: not in the same account, not by the same file again, not of a task deleted since.
+	// No task is created twice: not in the exporting account, not by the same file, and not after its deletion.
 	a.wantImport("jsonl", file, ImportCounts{Present: count})
 	id := comparablesFirstID(t, b.export("jsonl"))
 	b.want(http.StatusNoContent, nil, "DELETE", "/api/v1/tasks/"+id, "")
 	b.wantImport("jsonl", file, ImportCounts{Present: count})
-	// Each import is a write like any other: events, changes and seqs.
+	// An import writes events and seqs like every other write.
 	third.wantImport("jsonl", file, ImportCounts{Created: count})
 	if n := r.count(`SELECT count(*) FROM outbox WHERE key = ? AND topic = 'task-events'`, third.id); n != int64(count) {
 		t.Errorf("outbox: got %d task events, want %d", n, count)
@@ -151,8 +152,8 @@ func comparablesFirstID(t *testing.T, body string) string {
 	return task.ID
 }
 
-// TestTheOtherFormatsKeepWhatTheySayTheyKeep holds each against what the document says it loses.
-func TestTheOtherFormatsKeepWhatTheySayTheyKeep(t *testing.T) {
+// Compares a round trip in each format with the losses that the documentation lists.
+func TestOtherFormatsLoseOnlyWhatIsDocumented(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	a := r.user()
@@ -186,13 +187,13 @@ func TestTheOtherFormatsKeepWhatTheySayTheyKeep(t *testing.T) {
 			t.Errorf("%s: got\n%+v\nwant\n%+v\nfile\n%s", format, got, want, exported)
 		}
 		b.wantImport(string(format), exported, ImportCounts{Present: count})
-		if format != exchange.CSV { // which has no ids
+		if format != exchange.CSV { // CSV has no ids
 			a.wantImport(string(format), exported, ImportCounts{Present: count})
 		}
 	}
 }
 
-func TestAnImportSaysWhatItCouldNotTakeLineByLine(t *testing.T) {
+func TestAnImportReportsRefusedAndSkippedLines(t *testing.T) {
 	t.Parallel()
 	c := newRig(t).user()
 	good := `{"title":"good"}`
@@ -211,11 +212,11 @@ func TestAnImportSaysWhatItCouldNotTakeLineByLine(t *testing.T) {
 	if !slices.Equal(where, want) {
 		t.Errorf("report: got %s\nwant %v", texts(got), want)
 	}
-	// The two equal lines are two tasks, and the same two the next time.
+	// Two equal lines are two tasks. A repeated import finds both.
 	c.wantImport("jsonl", good+"\n"+good+"\n", ImportCounts{Present: 2})
 }
 
-func TestAnImportThatDiedInTheMiddleGoesOnWhereItStopped(t *testing.T) {
+func TestARepeatedImportCompletesAnInterruptedOne(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	c := r.user()
@@ -224,7 +225,7 @@ func TestAnImportThatDiedInTheMiddleGoesOnWhereItStopped(t *testing.T) {
 	for i := range n {
 		fmt.Fprintf(&file, "{\"id\":\"src-%d\",\"title\":\"t%d\"}\n", i, i)
 	}
-	// The client is killed once the first batch is in.
+	// Disconnect the client after the first batch.
 	reader, writer := io.Pipe()
 	req, err := http.NewRequest("POST", r.server.URL+importPath+"?format=jsonl", reader)
 	if err != nil {
@@ -238,17 +239,17 @@ func TestAnImportThatDiedInTheMiddleGoesOnWhereItStopped(t *testing.T) {
 	}
 	buf := make([]byte, 10)
 	if _, err := io.ReadFull(resp.Body, buf); err != nil {
-		t.Fatalf("the answer does not come while the request goes on: %v", err)
+		t.Fatalf("read the answer before the end of the request: %v", err)
 	}
 	resp.Body.Close()
 	writer.CloseWithError(io.ErrUnexpectedEOF)
 	before := int(r.count(`SELECT count(*) FROM tasks`))
 	if before < importBatch || before >= n {
-		t.Fatalf("tasks after the first import: got %d, want a part", before)
+		t.Fatalf("tasks after the first import: got %d, want at least a batch and fewer than %d", before, n)
 	}
-	again := c.imports("jsonl", file.String()) // what is left of the first one may still run
+	again := c.imports("jsonl", file.String()) // the end of the first import may still run
 	if last := again[len(again)-1]; last.Type != "done" || last.Created+last.Present != n || last.Present < before {
-		t.Errorf("second import: got %s %+v, want %d tasks, %d of them there before", last.Type, *last.ImportCounts, n, before)
+		t.Errorf("second import: got %s %+v, want done, %d tasks, and at least %d of them present", last.Type, *last.ImportCounts, n, before)
 	}
 	if got := r.count(`SELECT count(*) FROM tasks`); got != n {
 		t.Errorf("tasks: got %d, want %d", got, n)
@@ -258,7 +259,7 @@ func TestAnImportThatDiedInTheMiddleGoesOnWhereItStopped(t *testing.T) {
 	}
 }
 
-func TestAnImportOfAnotherKindOfFileIsRefused(t *testing.T) {
+func TestAnImportOfAnUnknownFormatIsRefused(t *testing.T) {
 	t.Parallel()
 	c := newRig(t).user()
 	for _, path := range []string{"", "?format=xml", "?format=csv&format=ics", "?format=csv&dry=1"} {

@@ -16,20 +16,24 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 )
 
+// This file decides which id an imported task gets, and when a batch of them is written.
+
 const (
-	// importBatch tasks are one transaction: few enough that the user's other writes wait some ten milliseconds.
+	// importBatch is how many tasks one transaction writes: few enough that other writes of the user wait only tens of
+	// milliseconds.
 	importBatch = 200
-	// importBatchBytes bounds the memory of a batch of long tasks.
+	// importBatchBytes bounds the memory of a batch of long tasks, by the length of their entries in the file.
 	importBatchBytes = 1 << 20
-	// importReports bounds those that wait for their batch.
+	// importReports bounds the reports that wait for the end of their batch.
 	importReports = 1000
-	// maxImportTasks bounds what is remembered of tasks without an id, to tell the second of two equal ones.
+	// maxImportTasks bounds importer.seen, which counts equal tasks without an id.
 	maxImportTasks = 200_000
 )
 
-// importer takes the tasks of a file over. The id of each is made of the user, the format and the task's id in the file
-// (or its content, and how many equal ones came before): whoever imports a file again, after whatever end of the first
-// time, makes only what is not there. A task that the user deleted since is there, as a tombstone.
+// importer creates the tasks of a file. It derives the id of a task from the user, the format and the task's id in the file. For
+// a task without an id it uses the content and the number of equal tasks before it. So the same file gives the same ids, and a
+// repeated import creates only the tasks that do not exist yet, however the first import ended. A task that the user has
+// deleted since still exists as a tombstone.
 type importer struct {
 	tasks  Tasks
 	userID uuid.UUID
@@ -39,12 +43,13 @@ type importer struct {
 
 	counts ImportCounts
 	read   int
-	seen   map[[32]byte]int
+	seen   map[[32]byte]int // equal tasks without an id, by the SHA-256 of their content
 	batch  []exchange.Item
 	bytes  int
 	report []importReport
 }
 
+// run imports the file. Tasks before an error in the file are written and reported before run returns the error.
 func (i *importer) run(ctx context.Context) error {
 	for {
 		item, err := i.reader.Next()
@@ -75,8 +80,8 @@ func (i *importer) run(ctx context.Context) error {
 	}
 }
 
-// flushed takes over what was read before the import ends with err. Of a body that was too slow, net/http has ended the
-// request's context; its client is still there to be answered.
+// flushed writes the tasks that were read before err, and returns err. For a body that is too slow, net/http has cancelled the
+// request's context, although the client still waits for the answer. flushed then uses a new time limit.
 func (i *importer) flushed(ctx context.Context, err error) error {
 	if tooSlow(err) {
 		var done context.CancelFunc
@@ -89,7 +94,7 @@ func (i *importer) flushed(ctx context.Context, err error) error {
 	return err
 }
 
-// flush writes the batch and then reports on it, in the order of the file.
+// flush writes the batch, and then its reports in the order of the file.
 func (i *importer) flush(ctx context.Context) error {
 	if len(i.batch)+len(i.report) == 0 {
 		return nil
@@ -116,6 +121,7 @@ func (i *importer) flush(ctx context.Context) error {
 	return i.out.write(importReport{Type: "progress", ImportCounts: &counts})
 }
 
+// account counts and reports the outcome of one task.
 func (i *importer) account(ctx context.Context, item exchange.Item, r tasks.OpResult) {
 	switch {
 	case r.Err != nil:
@@ -138,6 +144,7 @@ func (i *importer) account(ctx context.Context, item exchange.Item, r tasks.OpRe
 	}
 }
 
+// op returns the operation that creates a task if it does not exist.
 func (i *importer) op(item exchange.Item) tasks.Op {
 	fields, err := domain.ParseFields(item.Fields)
 	if err != nil {
@@ -159,7 +166,7 @@ func (i *importer) op(item exchange.Item) tasks.Op {
 	return op
 }
 
-// source is what stands for a task of the file.
+// source returns a name for a task that is unique in the file.
 func (i *importer) source(item exchange.Item) string {
 	if item.Source != "" {
 		return "id\x00" + item.Source
@@ -169,6 +176,7 @@ func (i *importer) source(item exchange.Item) string {
 	return "content\x00" + string(sum[:]) + "\x00" + strconv.Itoa(i.seen[sum])
 }
 
+// id returns the UUIDv5 for a name. It differs between users, formats and kinds.
 func (i *importer) id(kind, name string) string {
 	return uuid.NewSHA1(i.userID, []byte("import\x00"+string(i.format)+"\x00"+kind+"\x00"+name)).String()
 }

@@ -9,17 +9,17 @@ import (
 )
 
 const (
-	// maxImports bounds those of the process. Each holds some MiB, and a connection to the database while it writes a
-	// batch: half of them (DATABASE_CONNS) stay for everybody else.
+	// maxImports bounds the imports of the process. Each holds some MiB of memory, and a database connection while it writes
+	// a batch. Half of the connections (DATABASE_CONNS, 16 by default) stay free for other requests.
 	maxImports = 8
-	// maxImportsOfUser lets a user begin again while the server has not noticed yet that the first connection is gone.
-	// More would only wait for one another: the writes of a user come one after the other.
+	// maxImportsOfUser is two, so that a user can repeat an import before the server notices that the first connection is
+	// closed. More would not be faster: a lock serializes the writes of a user.
 	maxImportsOfUser = 2
-	// importRetry is about how long an import of some thousand tasks takes.
+	// importRetry is the Retry-After of a refused import: about the time that an import of some thousand tasks takes.
 	importRetry = 10 * time.Second
 )
 
-// importSlots counts the imports that run.
+// importSlots counts the running imports of the process and of each user.
 type importSlots struct {
 	mu     sync.Mutex
 	all    int
@@ -28,7 +28,8 @@ type importSlots struct {
 
 func newImportSlots() *importSlots { return &importSlots{byUser: map[string]int{}} }
 
-// take lets an import begin, or says why it cannot. Whoever takes one gives it back once, with release.
+// take reserves a place for an import. The caller calls release once, when the import ends. The error is a 429 if the user has
+// too many imports, and a 503 if the process has too many.
 func (s *importSlots) take(userID string) (release func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

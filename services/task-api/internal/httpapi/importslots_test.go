@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// openImport begins an import and returns when it has begun to work. end sends the end of the file and waits for the
-// end of the answer.
+// openImport starts an import and returns after its first report. end sends the end of the file and waits for the end of the
+// answer.
 func (c *client) openImport() (end func()) {
 	c.t.Helper()
 	body, send := io.Pipe()
@@ -21,7 +21,7 @@ func (c *client) openImport() (end func()) {
 	req.Header.Set("Authorization", "Bearer "+c.token)
 	go func() {
 		for i := range importBatch {
-			fmt.Fprintf(send, "{\"id\":\"src-%d\",\"title\":\"t\"}\n", i) // the same each time
+			fmt.Fprintf(send, "{\"id\":\"src-%d\",\"title\":\"t\"}\n", i) // the same tasks each time
 		}
 	}()
 	resp, err := http.DefaultClient.Do(req)
@@ -37,12 +37,12 @@ func (c *client) openImport() (end func()) {
 		rest, err := io.ReadAll(answer)
 		_ = resp.Body.Close()
 		if err != nil || !strings.Contains(string(rest), `"type":"done"`) {
-			c.t.Errorf("import: got %s, %v, want it done", rest, err)
+			c.t.Errorf("import: got %s, %v, want done", rest, err)
 		}
 	}
 }
 
-func TestAUserHasSoManyImportsAtATimeAndNoMore(t *testing.T) {
+func TestTheConcurrentImportsOfAUserAreBounded(t *testing.T) {
 	t.Parallel()
 	c := newRig(t).user()
 	var ends []func()
@@ -54,12 +54,12 @@ func TestAUserHasSoManyImportsAtATimeAndNoMore(t *testing.T) {
 		t.Errorf("Retry-After: got %q, want 10", a.header.Get("Retry-After"))
 	}
 	ends[0]()
-	c.wantImport("jsonl", `{"title":"u"}`, ImportCounts{Created: 1}) // there is room again
+	c.wantImport("jsonl", `{"title":"u"}`, ImportCounts{Created: 1}) // a place is free again
 	ends[1]()
 	c.wantImport("jsonl", `{"title":"v"}`, ImportCounts{Created: 1})
 }
 
-func TestAProcessHasSoManyImportsAtATimeAndNoMore(t *testing.T) {
+func TestTheConcurrentImportsOfAProcessAreBounded(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	var ends []func()
@@ -71,7 +71,7 @@ func TestAProcessHasSoManyImportsAtATimeAndNoMore(t *testing.T) {
 	if a.header.Get("Retry-After") != "10" {
 		t.Errorf("Retry-After: got %q, want 10", a.header.Get("Retry-After"))
 	}
-	last.want(http.StatusOK, nil, "GET", "/api/v1/tasks", "") // everything else goes on
+	last.want(http.StatusOK, nil, "GET", "/api/v1/tasks", "") // other requests still work
 	ends[0]()
 	last.wantImport("jsonl", `{"title":"t"}`, ImportCounts{Created: 1})
 	for _, end := range ends[1:] {
@@ -79,8 +79,7 @@ func TestAProcessHasSoManyImportsAtATimeAndNoMore(t *testing.T) {
 	}
 }
 
-// TestAnImportThatFailsGivesItsPlaceBack in whichever way it fails.
-func TestAnImportThatFailsGivesItsPlaceBack(t *testing.T) {
+func TestAFailedImportReleasesItsPlace(t *testing.T) {
 	t.Parallel()
 	c := newRig(t).user()
 	for range maxImports + 1 {

@@ -8,7 +8,8 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
 )
 
-// limits are the rate limits of the routes that anybody may call, and of those that take a password.
+// limits has the rate limits of the public account routes and of the routes that check a password. Each limiter is described
+// at its rate in package accounts.
 type limits struct{ address, account, accountEverywhere, refresh *accounts.Limiter }
 
 func newLimits(now func() time.Time) limits {
@@ -20,7 +21,8 @@ func newLimits(now func() time.Time) limits {
 	}
 }
 
-// attempt counts a guess at the password of an account, which is an e-mail or a user's id.
+// attempt counts a request that checks the password of an account, by account and address and by account alone. account is an
+// e-mail or a user id. The error is an *accounts.LimitError.
 func (l limits) attempt(c *gin.Context, account string) error {
 	account = strings.ToLower(strings.TrimSpace(account))
 	if err := allow(l.account, c.ClientIP()+" "+account); err != nil {
@@ -29,6 +31,7 @@ func (l limits) attempt(c *gin.Context, account string) error {
 	return allow(l.accountEverywhere, account)
 }
 
+// allow counts a request under key. The error is an *accounts.LimitError.
 func allow(l *accounts.Limiter, key string) error {
 	if wait, ok := l.Allow(key); !ok {
 		return &accounts.LimitError{RetryAfter: wait}

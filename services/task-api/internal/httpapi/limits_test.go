@@ -10,9 +10,9 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
 )
 
-// TestEveryLimitOfARouteHasTwoSides sends what is refused for its form, after it was counted and before any password is
-// hashed: so it is as fast as can be.
-func TestEveryLimitOfARouteHasTwoSides(t *testing.T) {
+// Sends requests that are refused after the limiter counted them and before a password is hashed. So the test
+// uses up a limit fast, and the limiter gives back few requests.
+func TestEachRateLimitAllowsItsBurstAndNoMore(t *testing.T) {
 	t.Parallel()
 	const short = `{"email":"%s","password":"x"}`
 	for name, c := range map[string]struct {
@@ -58,13 +58,13 @@ func TestEveryLimitOfARouteHasTwoSides(t *testing.T) {
 			a := send(sent)
 			for sent++; a.status != http.StatusTooManyRequests; sent++ {
 				if back := int(time.Since(begin) / c.rate.Every); sent > c.rate.Burst+back {
-					t.Fatalf("after %d and %d that came back: got %d, want 429", c.rate.Burst, back, a.status)
+					t.Fatalf("after the burst of %d and %d regained requests: got %d, want 429", c.rate.Burst, back, a.status)
 				}
 				a = send(sent)
 			}
 			wait, err := strconv.Atoi(a.header.Get("Retry-After"))
 			if err != nil || wait < 1 || wait > int(c.rate.Every/time.Second)+1 {
-				t.Errorf("after %d: got Retry-After %q", sent, a.header.Get("Retry-After"))
+				t.Errorf("after %d requests: got Retry-After %q, want 1 to %d seconds", sent, a.header.Get("Retry-After"), int(c.rate.Every/time.Second)+1)
 			}
 		})
 	}
@@ -73,7 +73,8 @@ func TestEveryLimitOfARouteHasTwoSides(t *testing.T) {
 func TestAStolenTokenCannotGuessThePassword(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	c := r.user() // its hash is none, so that a guess that is let through is an error of ours: 500
+	c := r.user()
+	// The guesses alternate between the two routes that check the password: one limit counts both.
 	for i := range accounts.PerAccount.Burst {
 		path, body := [2]string{"POST", "/api/v1/me/password"}, `{"current_password":"guess","new_password":"12345678"}`
 		if i%2 == 1 {

@@ -10,7 +10,9 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 )
 
-// listTasks handles GET /tasks.
+// This file serves the lists of tasks and tags, and the statistics.
+
+// listTasks handles GET /tasks. The cursor in the answer continues the same list.
 func (h *handlers) listTasks(c *gin.Context) error {
 	q, cursor, err := readQuery(c)
 	if err != nil {

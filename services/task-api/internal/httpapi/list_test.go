@@ -18,7 +18,7 @@ type page struct {
 	NextCursor string            `json:"next_cursor"`
 }
 
-// all reads every page of a query.
+// all returns the titles on all pages of a query.
 func (c *client) all(query string) []string {
 	c.t.Helper()
 	var titles []string
@@ -35,7 +35,7 @@ func (c *client) all(query string) []string {
 	}
 }
 
-func TestCursorsGoOnWithTheSameListOnly(t *testing.T) {
+func TestACursorContinuesTheSameListOnly(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	c, other := r.user(), r.user()
@@ -44,7 +44,7 @@ func TestCursorsGoOnWithTheSameListOnly(t *testing.T) {
 		other.create(`{"title":"x","priority":"high"}`)
 	}
 	if got := c.all("limit=3"); !slices.Equal(got, []string{"t6", "t5", "t4", "t3", "t2", "t1", "t0"}) {
-		t.Errorf("list: got %v, want the newest first", got)
+		t.Errorf("list: got %v, want the newest task first", got)
 	}
 	var p page
 	c.want(http.StatusOK, &p, "GET", "/api/v1/tasks?limit=2&priority=high,low&sort=title", "")
@@ -64,7 +64,7 @@ func TestCursorsGoOnWithTheSameListOnly(t *testing.T) {
 	}
 	empty := r.user()
 	if a := empty.want(http.StatusOK, nil, "GET", "/api/v1/tasks", ""); a.body != `{"items":[],"next_cursor":""}` {
-		t.Errorf("an empty list: got %s", a.body)
+		t.Errorf("an empty list: got %s, want no items and no cursor", a.body)
 	}
 }
 
@@ -118,7 +118,7 @@ func TestSearchOverHTTP(t *testing.T) {
 	}
 }
 
-// TestACursorOfAnotherListIsRefused: another user's, another query's, one cut short, and one with any bit changed.
+// Tries the cursor with another user and with another query, and every shortened cursor and one with a flipped bit in each byte.
 func TestACursorOfAnotherListIsRefused(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -165,15 +165,15 @@ func TestSyncOverHTTP(t *testing.T) {
 	}
 	c.want(http.StatusOK, &got, "GET", "/api/v1/sync?since=0&limit=1", "")
 	if len(got.Items) != 1 || got.Items[0]["id"] != second.ID || got.NextSince != 2 || !got.HasMore {
-		t.Errorf("first page: got %+v", got)
+		t.Errorf("first page: got %+v, want the second task, next_since 2 and more pages", got)
 	}
 	got.Items = nil
 	c.want(http.StatusOK, &got, "GET", "/api/v1/sync?since=2", "")
 	if len(got.Items) != 1 || len(got.Items[0]) != 4 || got.Items[0]["id"] != first.ID || got.Items[0]["deleted_at"] == nil || got.Items[0]["seq"] != 3.0 || got.NextSince != 3 || got.HasMore {
-		t.Errorf("second page: got %+v, want a tombstone of four fields", got)
+		t.Errorf("second page: got %+v, want a tombstone with four fields, seq 3 and no more pages", got)
 	}
 	if a := c.want(http.StatusOK, nil, "GET", "/api/v1/sync?since=3", ""); a.body != `{"has_more":false,"items":[],"next_since":3}` {
-		t.Errorf("nothing new: got %s", a.body)
+		t.Errorf("sync without changes: got %s, want no items and next_since 3", a.body)
 	}
 	var stats struct {
 		Total    int64            `json:"total"`
@@ -181,16 +181,16 @@ func TestSyncOverHTTP(t *testing.T) {
 	}
 	c.want(http.StatusOK, &stats, "GET", "/api/v1/stats", "")
 	if stats.Total != 1 || stats.ByStatus["pending"] != 1 {
-		t.Errorf("stats: got %+v", stats)
+		t.Errorf("stats: got %+v, want 1 pending task", stats)
 	}
 	if a := c.want(http.StatusOK, nil, "GET", "/api/v1/tags", ""); a.body != `{"items":[]}` {
-		t.Errorf("tags: got %s", a.body)
+		t.Errorf("tags: got %s, want none", a.body)
 	}
 }
 
-// TestSyncStartsOverWhereTombstonesAreGone: 410 with the address to start at, and a snapshot in pages that goes on
-// although it is below the purge.
-func TestSyncStartsOverWhereTombstonesAreGone(t *testing.T) {
+// Purges a tombstone. A client behind it gets 410 with the address to start over. A sync from 0 still works in pages, although
+// its next_since is below the purged seq.
+func TestSyncStartsOverAfterAPurge(t *testing.T) {
 	t.Parallel()
 	c := newRig(t).user()
 	gone := c.create(`{"title":"gone"}`)
@@ -206,7 +206,7 @@ func TestSyncStartsOverWhereTombstonesAreGone(t *testing.T) {
 	}
 	a := c.wantProblem(http.StatusGone, "", "GET", "/api/v1/sync?since=3", "")
 	if got := a.header.Get("Link"); got != `</api/v1/sync?since=0>; rel="start"` {
-		t.Errorf("410: got the link %q", got)
+		t.Errorf("410: got Link %q, want /api/v1/sync?since=0", got)
 	}
 	var known []string
 	for since, more := int64(0), true; more; {
@@ -222,7 +222,7 @@ func TestSyncStartsOverWhereTombstonesAreGone(t *testing.T) {
 		since, more = got.NextSince, got.HasMore
 	}
 	if !slices.Equal(known, []string{"t0", "t1", "t2", "t3"}) {
-		t.Errorf("a snapshot in pages of one: got %v", known)
+		t.Errorf("sync from 0 in pages of one: got %v, want t0 to t3", known)
 	}
 	c.want(http.StatusOK, nil, "GET", "/api/v1/sync?since=6", "")
 	c.wantProblem(http.StatusGone, "", "GET", "/api/v1/sync?since=7", "")

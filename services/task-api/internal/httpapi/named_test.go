@@ -11,7 +11,7 @@ var zoneNames = []string{"UTC", "Europe/London", "America/New_York", "Asia/Kathm
 
 var rules = []string{"FREQ=DAILY", "FREQ=WEEKLY;BYDAY=MO,TH", "FREQ=MONTHLY;BYMONTHDAY=31", "FREQ=YEARLY;INTERVAL=4;BYMONTH=2;BYMONTHDAY=29", "FREQ=DAILY;COUNT=3"}
 
-// named are the members and parameters whose rule a schema cannot tell.
+// named makes valid values of the members and parameters whose rules a schema cannot express.
 var named = map[string]func(g apitest.Generator) any{
 	"timezone": func(g apitest.Generator) any { return apitest.Pick(g, zoneNames) },
 	"rrule":    func(g apitest.Generator) any { return apitest.Pick(g, rules) },

@@ -19,7 +19,10 @@ import (
 	"gorm.io/gorm"
 )
 
-// bodies are what the routes need to come as far as the database.
+// This file tests that an unavailable, slow, locked or full database is answered with 503 in time, and that a failed write
+// leaves nothing behind.
+
+// bodies has the valid bodies of the routes. A request with another body would not reach the database.
 var bodies = map[string]string{
 	"POST /api/v1/auth/register": `{"email":"new@example.com","password":"correct horse"}`,
 	"POST /api/v1/auth/login":    `{"email":"a@example.com","password":"correct horse"}`,
@@ -35,13 +38,13 @@ var bodies = map[string]string{
 	"PATCH /api/v1/tasks/:id":    `{"title":"v"}`,
 }
 
-// queries are what the routes need in their address for the same.
+// queries has the query strings that routes need to reach the database.
 var queries = map[string]string{"/api/v1/import": "?format=jsonl", "/api/v1/export": "?format=jsonl"}
 
-// withoutDatabase are the routes that need none.
+// withoutDatabase has the paths of the routes that use no database.
 var withoutDatabase = []string{"/api/v1/openapi.json", "/.well-known/jwks.json", "/", "/docs", "/docs/:file"}
 
-// wantUnavailable checks for 503 with a Retry-After of seconds and a problem document that tells nothing of the inside.
+// wantUnavailable expects a 503 with a Retry-After in seconds and a problem document without internal details.
 func (c *client) wantUnavailable(method, path, body string) {
 	c.t.Helper()
 	a := c.wantProblem(http.StatusServiceUnavailable, "", method, path, body)
@@ -49,11 +52,11 @@ func (c *client) wantUnavailable(method, path, body string) {
 		c.t.Errorf("%s %s: got Retry-After %q, want seconds", method, path, a.header.Get("Retry-After"))
 	}
 	if strings.Contains(a.body, "SQLSTATE") || strings.Contains(a.body, "127.0.0.1") || strings.Contains(a.body, "tasks_app") {
-		c.t.Errorf("%s %s: the answer tells what is inside: %s", method, path, a.body)
+		c.t.Errorf("%s %s: got an answer with internal details: %s", method, path, a.body)
 	}
 }
 
-// soon fails the test where f does not end: long after each limit here, because a busy machine may take its time.
+// soon fails the test if f takes a minute. That is much longer than each limit in this file, because a busy machine is slow.
 func soon(t *testing.T, f func()) {
 	t.Helper()
 	done := make(chan struct{})
@@ -64,7 +67,7 @@ func soon(t *testing.T, f func()) {
 	select {
 	case <-done:
 	case <-time.After(time.Minute):
-		t.Fatal("there was no answer for a minute: nothing bounds the wait")
+		t.Fatal("got no answer within a minute, want one within the limit")
 	}
 }
 
@@ -83,7 +86,7 @@ func open(t *testing.T, cfg pg.Config) *gorm.DB {
 	return handle
 }
 
-func TestAStoppedDatabaseIs503OnEveryRouteThatNeedsIt(t *testing.T) {
+func TestAStoppedDatabaseIs503OnEveryRouteThatUsesIt(t *testing.T) {
 	t.Parallel()
 	r := newRigOn(t, database(t), open(t, pg.Config{URL: "postgres://tasks_app:x@127.0.0.1:1/tasks?sslmode=disable"}), 0)
 	token, _, err := r.signer.Sign(uuid.NewString(), "user", time.Now())
@@ -102,14 +105,14 @@ func TestAStoppedDatabaseIs503OnEveryRouteThatNeedsIt(t *testing.T) {
 		case !needs:
 			c.want(http.StatusOK, nil, route.method, path, "")
 		case !ok && (route.method == http.MethodPut || route.method == http.MethodPatch):
-			t.Errorf("%s %s has no body in this test", route.method, route.path)
+			t.Errorf("%s %s: bodies has no entry for this route", route.method, route.path)
 		default:
 			c.wantUnavailable(route.method, path, body)
 		}
 	}
 }
 
-// changing are the requests that write, each with a task of its own.
+// changing returns one request for each route that writes a task. Each request has its own task.
 func (c *client) changing() []func(do func(method, path, body string)) {
 	live := func(body string) string { return "/api/v1/tasks/" + c.create(body).ID }
 	series := `{"title":"t","due_date":"2030-01-01","recurrence":{"rrule":"FREQ=DAILY"}}`
@@ -128,16 +131,16 @@ func (c *client) changing() []func(do func(method, path, body string)) {
 	return out
 }
 
-// snapshot is all that a write would change.
+// snapshot returns a few sums over the tables. Every write changes at least one of them.
 func (r *rig) snapshot() string {
 	return fmt.Sprint(r.count(`SELECT count(*) FROM tasks`), r.count(`SELECT coalesce(sum(version), 0) FROM tasks`),
 		r.count(`SELECT count(*) FROM outbox`), r.count(`SELECT count(*) FROM idempotency_keys`))
 }
 
-func TestALockThatIsHeldIs503InTimeAndLeavesNothingBehind(t *testing.T) {
+func TestAHeldLockIs503InTimeAndLeavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	db := database(t)
-	const limit = 2 * time.Second // a busy machine must be able to do a statement in it
+	const limit = 2 * time.Second // enough for a statement on a busy machine
 	r := newRigOn(t, db, open(t, pg.Config{URL: db.AppURL, StatementTimeout: limit}), time.Hour)
 	c, other := r.user(), r.user()
 	requests := c.changing()
@@ -154,8 +157,8 @@ func TestALockThatIsHeldIs503InTimeAndLeavesNothingBehind(t *testing.T) {
 		}
 		all.Wait()
 	})
-	c.want(http.StatusOK, nil, "GET", "/api/v1/tasks", "") // reading waits for no writer
-	other.create(`{"title":"t"}`)                          // nor does another user
+	c.want(http.StatusOK, nil, "GET", "/api/v1/tasks", "") // a read does not wait for the lock
+	other.create(`{"title":"t"}`)                          // another user has another lock
 	if err := tx.Rollback().Error; err != nil {
 		t.Fatal(err)
 	}
@@ -166,12 +169,12 @@ func TestALockThatIsHeldIs503InTimeAndLeavesNothingBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	if after := r.snapshot(); after != before {
-		t.Errorf("after the 503s: got %s, want %s as before", after, before)
+		t.Errorf("after the 503s: got %s, want %s, the same as before", after, before)
 	}
 	c.succeed(requests)
 }
 
-// succeed sends the requests again: each is answered 2xx now.
+// succeed repeats the requests and expects 2xx.
 func (c *client) succeed(requests []func(do func(method, path, body string))) {
 	c.t.Helper()
 	for _, request := range requests {
@@ -203,25 +206,25 @@ func TestAFullDatabaseIs503AndLeavesNothingBehind(t *testing.T) {
 	}
 	exec(`CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$
 		BEGIN RAISE EXCEPTION 'could not extend file "base/1/2": No space left on device' USING ERRCODE = '53100'; END $$`)
-	for _, table := range []string{"outbox", "tasks"} { // the first and the last thing that a write writes
+	for _, table := range []string{"outbox", "tasks"} { // every write changes both tables
 		exec(`CREATE TRIGGER full_disk BEFORE INSERT OR UPDATE ON ` + table + ` FOR EACH STATEMENT EXECUTE FUNCTION full_disk()`)
 		for _, request := range requests {
 			request(c.wantUnavailable)
 		}
 		c.want(http.StatusOK, nil, "GET", "/api/v1/tasks", "")
 		if after := r.snapshot(); after != before {
-			t.Errorf("full at %s: got %s, want %s as before", table, after, before)
+			t.Errorf("disk full at %s: got %s, want %s, the same as before", table, after, before)
 		}
 		exec(`DROP TRIGGER full_disk ON ` + table)
 	}
 	c.succeed(requests)
 }
 
-// TestRequestsThatFindNoConnectionAreToldInTime holds every connection of the pool.
-func TestRequestsThatFindNoConnectionAreToldInTime(t *testing.T) {
+// Holds every connection of the pool.
+func TestAnExhaustedConnectionPoolIs503InTime(t *testing.T) {
 	t.Parallel()
 	db := database(t)
-	const conns, limit = 2, 2 * time.Second // a busy machine must be able to create a task in it
+	const conns, limit = 2, 2 * time.Second // enough to create a task on a busy machine
 	handle := open(t, pg.Config{URL: db.AppURL, MaxConns: conns})
 	r := newRigOn(t, db, handle, limit)
 	c := r.user()
@@ -243,13 +246,12 @@ func TestRequestsThatFindNoConnectionAreToldInTime(t *testing.T) {
 		tx.Rollback()
 	}
 	if task := c.create(`{"title":"t"}`); task.Seq != 1 {
-		t.Errorf("create: got seq %d, want 1: none of the requests before was carried out", task.Seq)
+		t.Errorf("create: got seq %d, want 1, because every earlier request failed", task.Seq)
 	}
 }
 
-// TestADatabaseThatSwallowsEverythingIs503InTime: the connection stands, and no answer ever comes. No time limit of the
-// server's can help then.
-func TestADatabaseThatSwallowsEverythingIs503InTime(t *testing.T) {
+// The database accepts connections and never answers. A time limit in Postgres cannot help then, only one in the client.
+func TestASilentDatabaseIs503InTime(t *testing.T) {
 	t.Parallel()
 	hole, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

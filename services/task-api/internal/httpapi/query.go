@@ -12,13 +12,13 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 )
 
-// maxSearch bounds q, in characters. A search that a person types is shorter.
+// maxSearch bounds q, in characters. People type shorter searches.
 const maxSearch = 200
 
-// taskYears are the years that a due date may have.
+// taskYears bounds the years of a due date.
 var taskYears = httpx.Years{First: domain.MinYear, Last: domain.MaxYear}
 
-// readQuery reads the query of a list of tasks.
+// readQuery reads the query of a list of tasks. It returns the cursor separately, because a cursor is signed with the query.
 func readQuery(c *gin.Context) (q domain.Query, cursor string, err error) {
 	p := httpx.NewQuery(c)
 	q.Statuses = httpx.Choices(p, "status", events.Statuses())
@@ -39,7 +39,7 @@ func readQuery(c *gin.Context) (q domain.Query, cursor string, err error) {
 	return q, cursor, p.Err()
 }
 
-// readInstant reads an instant, or a date for the start of that day in UTC, with the precision of the database.
+// readInstant reads an instant, or a date as the start of that day in UTC. It truncates to the precision of the database.
 func readInstant(p *httpx.Query, name string) *time.Time {
 	t := p.InstantOrDate(name, taskYears)
 	if t == nil {
@@ -67,7 +67,7 @@ func readSearch(p *httpx.Query) string {
 	return search
 }
 
-// readSort reads the order of a list. The default is newest first, and for a search the best match first.
+// readSort reads the order of a list. The default is the newest task first, and for a search the best match first.
 func readSort(p *httpx.Query, search string) (by domain.Sort, descending bool) {
 	text, given := p.Text("sort")
 	if !given {
@@ -82,7 +82,7 @@ func readSort(p *httpx.Query, search string) (by domain.Sort, descending bool) {
 	case !slices.Contains(domain.Sorts(), by):
 		p.Refuse("sort", fmt.Sprintf("must be one of %v, with - in front for descending", domain.Sorts()))
 	case by == domain.SortRelevance && (descending || search == ""):
-		p.Refuse("sort", "relevance is an order of a search (q) only, the best first")
+		p.Refuse("sort", "can be relevance only with a search (q), and only without -")
 	}
 	return by, descending
 }

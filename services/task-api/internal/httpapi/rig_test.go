@@ -32,7 +32,9 @@ import (
 	"gorm.io/gorm"
 )
 
-// rig is the public side over a fresh database.
+// This file has the test server and the client that the other tests use.
+
+// rig is the public API with a fresh database.
 type rig struct {
 	t      testing.TB
 	engine *gin.Engine
@@ -49,8 +51,8 @@ func newRig(t testing.TB) *rig {
 	return newRigOn(t, db, db.Gorm, 0)
 }
 
-// newRigOn is newRig with a handle of its own to the database, a time limit for requests (0: the usual one), and changes
-// to the configuration.
+// newRigOn is newRig with a given database handle, a time limit for requests (0 means the default), and changes to the
+// configuration.
 func newRigOn(t testing.TB, db *pgtest.DB, handle *gorm.DB, timeout time.Duration, change ...func(*Config)) *rig {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
@@ -82,14 +84,14 @@ func newRigOn(t testing.TB, db *pgtest.DB, handle *gorm.DB, timeout time.Duratio
 	return r
 }
 
-// client acts as one user.
+// client sends requests with one access token, or without one if token is "".
 type client struct {
 	*rig
 	token string
 	id    string
 }
 
-// password is that of every user of a rig, and passwordHash its hash, made once.
+// password is the password of every user of a rig. passwordHash hashes it once.
 const password = "correct horse"
 
 var passwordHash = sync.OnceValues(func() (string, error) {
@@ -100,7 +102,7 @@ var passwordHash = sync.OnceValues(func() (string, error) {
 	return hasher.Hash(context.Background(), password)
 })
 
-// user makes an account without the work of hashing a password.
+// user creates an account without hashing a password again, and returns a client with its access token.
 func (r *rig) user() *client {
 	r.t.Helper()
 	id := uuid.NewString()
@@ -120,14 +122,14 @@ func (r *rig) user() *client {
 	return &client{r, token, id}
 }
 
-// answer is what came back.
+// answer is the answer to a request.
 type answer struct {
 	status int
 	header http.Header
 	body   string
 }
 
-// do sends a request; headers are pairs.
+// do sends a request. headers are names and values in turn.
 func (c *client) do(method, path, body string, headers ...string) answer {
 	c.t.Helper()
 	var reader io.Reader
@@ -159,7 +161,7 @@ func (c *client) do(method, path, body string, headers ...string) answer {
 	return answer{resp.StatusCode, resp.Header, string(raw)}
 }
 
-// want sends a request, checks the status and decodes the answer into out, which may be nil.
+// want sends a request, checks the status and decodes the answer into out, unless out is nil.
 func (c *client) want(status int, out any, method, path, body string, headers ...string) answer {
 	c.t.Helper()
 	a := c.do(method, path, body, headers...)
@@ -174,7 +176,7 @@ func (c *client) want(status int, out any, method, path, body string, headers ..
 	return a
 }
 
-// wantProblem checks for a problem document with the status that names the field ("" for none).
+// wantProblem sends a request and expects a problem document with the status. The document must name the field, unless it is "".
 func (c *client) wantProblem(status int, field, method, path, body string, headers ...string) answer {
 	c.t.Helper()
 	a := c.do(method, path, body, headers...)
@@ -185,7 +187,7 @@ func (c *client) wantProblem(status int, field, method, path, body string, heade
 	}
 	var p httpx.Problem
 	if err := json.Unmarshal([]byte(a.body), &p); err != nil || p.Status != status || p.Type == "" || p.Title == "" {
-		c.t.Errorf("%s: got the document %s", what, a.body)
+		c.t.Errorf("%s: got %s, want a problem document with type, title and status", what, a.body)
 	}
 	if field == "" {
 		return a
@@ -195,10 +197,11 @@ func (c *client) wantProblem(status int, field, method, path, body string, heade
 			return a
 		}
 	}
-	c.t.Errorf("%s: got %s, want one that names %q", what, a.body, field)
+	c.t.Errorf("%s: got %s, want a problem that names %q", what, a.body, field)
 	return a
 }
 
+// create creates a task.
 func (c *client) create(body string) events.TaskData {
 	c.t.Helper()
 	var task events.TaskData
@@ -206,7 +209,7 @@ func (c *client) create(body string) events.TaskData {
 	return task
 }
 
-// count asks the database.
+// count returns the number that the SQL selects.
 func (r *rig) count(sql string, args ...any) int64 {
 	r.t.Helper()
 	var n int64

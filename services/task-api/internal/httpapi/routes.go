@@ -1,8 +1,10 @@
-// Package httpapi is the public side of the task API: one table of routes, and a file for each behaviour.
+// Package httpapi is the public API of the task service: one table of routes in this file, and a file for each behaviour.
 //
-// Promises: a request is refused by the name of what is wrong with it, in the path, the query, a header or the body;
-// nothing in it is ignored. A user reaches its own tasks only: another user's id is 404, as one that never was. A write
-// is answered 2xx after it was committed, with its events.
+// Promises:
+//   - A refusal names the part of the request that is not valid: the path, a parameter, a header or a member of the body. The
+//     API ignores no parameter and no member.
+//   - Users reach only their own tasks. The id of another user's task is answered with 404, like an id that does not exist.
+//   - A write is answered with 2xx only after it and its events were committed.
 package httpapi
 
 import (
@@ -33,35 +35,35 @@ type Tasks interface {
 	Stats(ctx context.Context, userID string) (tasks.Stats, error)
 }
 
-// Config is what the routes need.
+// Config has the dependencies and the settings of the routes.
 type Config struct {
 	Tasks     Tasks
 	Accounts  *accounts.Service
 	Verifier  auth.Tokens
-	Issuer    string // the OIDC issuer whose accounts are used instead of our own; "" where they are our own
+	Issuer    string // the OIDC issuer that has the accounts; "" if this service has them
 	JWKS      func() []byte
 	CursorKey []byte
-	OpenAPI   []byte // the API document
+	OpenAPI   []byte // the API document, as JSON
 	Now       func() time.Time
-	// RequestTimeout is how long a request may take; 0 is requestTimeout.
+	// RequestTimeout bounds the time of a request; 0 means requestTimeout.
 	RequestTimeout time.Duration
 
-	importPace pace // the zero value is importPace
+	importPace pace // the zero value means the variable importPace
 }
 
-// requestTimeout is above what the few statements of any request may take together, and below the time limits of a
-// gateway: where all connections to the database are in use, a request is answered 503 instead of waiting for ever.
+// requestTimeout is longer than the statements of any request take together, and shorter than the time limits of a gateway. If
+// all connections to the database are in use, a request is answered with 503 after this time.
 const requestTimeout = 15 * time.Second
 
-// streams are the routes whose answers or bodies take as long as they take. They bound their own steps.
+// streams are the routes without requestTimeout, because their files take longer. Their handlers bound each step instead.
 var streams = map[string]bool{"/api/v1/import": true, "/api/v1/export": true}
 
-// access is who may call a route.
+// access says who may call a route.
 type access string
 
 const (
 	public access = "public" // anybody
-	user   access = "user"   // every holder of an access token, for his own data
+	user   access = "user"   // the holder of an access token, on their own data
 )
 
 type route struct {
@@ -70,7 +72,7 @@ type route struct {
 	handle       func(h *handlers, c *gin.Context) error
 }
 
-// routes is every route of the public side but health and metrics.
+// routes has every public route except health and metrics.
 var routes = []route{
 	{http.MethodPost, "/api/v1/auth/register", public, (*handlers).register},
 	{http.MethodPost, "/api/v1/auth/login", public, (*handlers).login},
@@ -83,7 +85,7 @@ var routes = []route{
 
 	{http.MethodPost, "/api/v1/tasks", user, (*handlers).createTask},
 	{http.MethodGet, "/api/v1/tasks", user, (*handlers).listTasks},
-	{http.MethodPost, `/api/v1/tasks\:batch`, user, (*handlers).batchTasks}, // the colon is one, not a parameter's
+	{http.MethodPost, `/api/v1/tasks\:batch`, user, (*handlers).batchTasks}, // \: is a colon; a bare one begins a parameter
 	{http.MethodGet, "/api/v1/tasks/:id", user, (*handlers).getTask},
 	{http.MethodPut, "/api/v1/tasks/:id", user, (*handlers).replaceTask},
 	{http.MethodPatch, "/api/v1/tasks/:id", user, (*handlers).patchTask},
@@ -107,7 +109,7 @@ var routes = []route{
 	{http.MethodGet, "/docs/:file", public, (*handlers).page},
 }
 
-// passwordRoute and those below authRoutes are for accounts of our own.
+// passwordRoute and the routes below authRoutes work only if this service has the accounts.
 const (
 	passwordRoute = "/api/v1/me/password"
 	authRoutes    = "/api/v1/auth/"
@@ -120,7 +122,7 @@ type handlers struct {
 	cursors cursors
 }
 
-// Register adds the routes to an engine.
+// Register adds the routes to the engine.
 func Register(engine gin.IRouter, cfg Config) {
 	h := &handlers{Config: cfg, limits: newLimits(cfg.Now), imports: newImportSlots(), cursors: cursors{cfg.CursorKey}}
 	if h.RequestTimeout <= 0 {
@@ -147,7 +149,7 @@ func Register(engine gin.IRouter, cfg Config) {
 	}
 }
 
-// deadline ends the work for a request after a time; what was not committed by then is rolled back.
+// deadline cancels the context of a request after limit. A transaction that is not committed by then is rolled back.
 func deadline(limit time.Duration) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		ctx, cancel := context.WithTimeout(c.Request.Context(), limit)

@@ -15,11 +15,10 @@ import (
 
 var parameter = regexp.MustCompile(`/:(\w+)`)
 
-// address is a route's path as a client writes it: an escaped colon is a colon.
+// address returns the path of a route without the escapes of its colons.
 func address(path string) string { return strings.ReplaceAll(path, `\:`, ":") }
 
-// TestTheDocumentHasTheRoutesAndNoOthers holds the API document against the routes, both ways.
-func TestTheDocumentHasTheRoutesAndNoOthers(t *testing.T) {
+func TestTheDocumentHasExactlyTheRoutes(t *testing.T) {
 	t.Parallel()
 	raw, err := api.JSON()
 	if err != nil {
@@ -54,7 +53,7 @@ func TestTheDocumentHasTheRoutesAndNoOthers(t *testing.T) {
 			}
 			name := strings.ToUpper(method) + " " + path
 			if o.Service == "" || o.ID == "" || o.Summary == "" || len(o.Tags) != 1 || len(o.Answers) == 0 {
-				t.Errorf("%s: wants x-service, operationId, summary, one tag and responses", name)
+				t.Errorf("%s: got %+v, want x-service, operationId, summary, one tag and responses", name, o)
 			}
 			if o.Service == "task-api" {
 				documented[name] = string(user)
@@ -74,12 +73,11 @@ func TestTheDocumentHasTheRoutesAndNoOthers(t *testing.T) {
 		delete(documented, name)
 	}
 	for name := range documented {
-		t.Errorf("%s is in openapi.yaml as the task API's, but no route", name)
+		t.Errorf("%s is in openapi.yaml as an operation of the task API, but it is not a route", name)
 	}
 }
 
-// TestTheTourHasEveryRoute: docs/api.md, which CI runs word for word, names each route of this service.
-func TestTheTourHasEveryRoute(t *testing.T) {
+func TestTheAPIPageHasEveryRoute(t *testing.T) {
 	t.Parallel()
 	tour, err := os.ReadFile("../../../../docs/api.md")
 	if err != nil {
@@ -92,8 +90,8 @@ func TestTheTourHasEveryRoute(t *testing.T) {
 	}
 }
 
-// TestEveryReferenceInTheDocumentLeadsSomewhere also finds schemas that nothing uses.
-func TestEveryReferenceInTheDocumentLeadsSomewhere(t *testing.T) {
+// Also finds components that nothing uses.
+func TestEveryReferenceInTheDocumentHasATarget(t *testing.T) {
 	t.Parallel()
 	raw, err := api.JSON()
 	if err != nil {
@@ -110,13 +108,13 @@ func TestEveryReferenceInTheDocumentLeadsSomewhere(t *testing.T) {
 		for part := range strings.SplitSeq(m[1], "/") {
 			object, _ := node.(map[string]any)
 			if node = object[part]; node == nil {
-				t.Errorf("#/%s leads nowhere", m[1])
+				t.Errorf("$ref #/%s has no target", m[1])
 				break
 			}
 		}
 	}
 	if len(used) < 20 {
-		t.Fatalf("found %d references, want many", len(used))
+		t.Fatalf("got %d references, want at least 20", len(used))
 	}
 	for kind, group := range doc["components"].(map[string]any) {
 		for name := range group.(map[string]any) {
@@ -127,7 +125,7 @@ func TestEveryReferenceInTheDocumentLeadsSomewhere(t *testing.T) {
 	}
 }
 
-func TestEveryRouteThatIsNotPublicWantsAToken(t *testing.T) {
+func TestEveryRouteThatIsNotPublicRequiresAToken(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	id := r.user().create(`{"title":"t"}`).ID
@@ -137,7 +135,7 @@ func TestEveryRouteThatIsNotPublicWantsAToken(t *testing.T) {
 	}
 	for _, route := range routes {
 		path := strings.ReplaceAll(address(route.path), ":id", id)
-		for name, token := range map[string]string{"no token": "", "no such token": "x.y.z", "an expired token": expired} {
+		for name, token := range map[string]string{"no token": "", "an invalid token": "x.y.z", "an expired token": expired} {
 			c := &client{rig: r, token: token}
 			a := c.do(route.method, path, "{}")
 			if got := a.status == http.StatusUnauthorized && strings.Contains(a.body, "access token"); got != (route.access == user) {
@@ -147,7 +145,7 @@ func TestEveryRouteThatIsNotPublicWantsAToken(t *testing.T) {
 	}
 }
 
-// TestAnotherUsersTaskIsNotFoundOnEveryRoute goes over the table: a route with an id that is added later is in it.
+// Reads the table of routes, so it includes routes with an id that are added later.
 func TestAnotherUsersTaskIsNotFoundOnEveryRoute(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -169,7 +167,7 @@ func TestAnotherUsersTaskIsNotFoundOnEveryRoute(t *testing.T) {
 		}
 	}
 	if tested < 8 {
-		t.Errorf("tested %d routes with an id, want all", tested)
+		t.Errorf("routes with an id: got %d, want at least 8", tested)
 	}
 	for _, path := range []string{"/api/v1/tasks", "/api/v1/sync", "/api/v1/tags", "/api/v1/stats"} {
 		if a := other.want(http.StatusOK, nil, "GET", path, ""); strings.Contains(a.body, task.ID) || strings.Contains(a.body, `"total":1`) {
@@ -181,7 +179,7 @@ func TestAnotherUsersTaskIsNotFoundOnEveryRoute(t *testing.T) {
 	}
 }
 
-func TestAnAccountThatIsGoneIsToldSo(t *testing.T) {
+func TestATokenWithoutAnAccountIsRefused(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	c := r.user()
@@ -193,7 +191,7 @@ func TestAnAccountThatIsGoneIsToldSo(t *testing.T) {
 	c.wantProblem(http.StatusUnauthorized, "", "GET", "/api/v1/sync", "")
 }
 
-func TestThePagesNeedNothingFromElsewhere(t *testing.T) {
+func TestThePagesLoadFilesOfThisServerOnly(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	nobody := &client{rig: r}
@@ -207,28 +205,28 @@ func TestThePagesNeedNothingFromElsewhere(t *testing.T) {
 		a := nobody.want(http.StatusOK, nil, "GET", path, "")
 		for _, text := range want {
 			if !strings.Contains(a.body, text) {
-				t.Errorf("GET %s: got no %q", path, text)
+				t.Errorf("GET %s: got a page without %q", path, text)
 			}
 		}
 		if elsewhere.MatchString(a.body) || strings.Contains(a.body, "innerHTML") {
-			t.Errorf("GET %s loads from elsewhere, or takes text as HTML", path)
+			t.Errorf("GET %s: got a page that loads files of another server, or uses innerHTML", path)
 		}
 		if policy := a.header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") {
-			t.Errorf("GET %s: got policy %q", path, policy)
+			t.Errorf("GET %s: got policy %q, want default-src 'none'", path, policy)
 		}
 	}
 	nobody.wantProblem(http.StatusNotFound, "", "GET", "/docs/other.js", "")
 	var keys struct{ Keys []map[string]any }
 	nobody.want(http.StatusOK, &keys, "GET", "/.well-known/jwks.json", "")
 	if len(keys.Keys) != 1 || keys.Keys[0]["kty"] != "OKP" {
-		t.Errorf("jwks: got %v", keys)
+		t.Errorf("jwks: got %v, want one key of type OKP", keys)
 	}
 	if a := nobody.want(http.StatusOK, nil, "GET", "/api/v1/openapi.json", ""); a.header.Get("Content-Type") != "application/json" {
-		t.Errorf("openapi: got type %s", a.header.Get("Content-Type"))
+		t.Errorf("openapi.json: got type %s, want application/json", a.header.Get("Content-Type"))
 	}
 }
 
-func TestDaprsRoutesAreUnknownOnThePublicSide(t *testing.T) {
+func TestThePublicAPIHasNoRoutesOfDapr(t *testing.T) {
 	t.Parallel()
 	c := newRig(t).user()
 	for _, path := range []string{"/internal/successors", "/internal/changes", "/internal/heads", "/internal/jwks", "/events/task-events"} {
@@ -237,6 +235,6 @@ func TestDaprsRoutesAreUnknownOnThePublicSide(t *testing.T) {
 		}
 	}
 	if slices.ContainsFunc(routes, func(r route) bool { return strings.HasPrefix(r.path, "/internal") }) {
-		t.Error("routes.go has a route of the Dapr side")
+		t.Error("routes: got a path below /internal, want none")
 	}
 }

@@ -13,8 +13,9 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 )
 
-// sync handles GET /sync: every task that changed after since, as it is now, in the order of the changes. The client
-// goes on with next_since while has_more is true; then it has everything.
+// sync handles GET /sync. It answers with every task that changed after since, in the order of the changes, each in its current
+// state. A deleted task is a tombstone. The client repeats the request with next_since until has_more is false. Then it has
+// every change.
 func (h *handlers) sync(c *gin.Context) error {
 	p := httpx.NewQuery(c)
 	since, _ := p.Integer("since", math.MinInt64+1, math.MaxInt64)

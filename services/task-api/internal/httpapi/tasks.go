@@ -15,8 +15,10 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 )
 
-// createTask handles POST /tasks. With an Idempotency-Key a repetition is answered as the first request was, and makes
-// nothing.
+// This file serves single tasks, and decides what counts as a task id, as the body of a task and as an idempotency key.
+
+// createTask handles POST /tasks. A repetition with the same Idempotency-Key creates nothing, and has the answer of the first
+// request.
 func (h *handlers) createTask(c *gin.Context) error {
 	fields, members, err := readFields(c)
 	if err != nil {
@@ -37,7 +39,7 @@ func (h *handlers) createTask(c *gin.Context) error {
 	return respond(c, http.StatusCreated, t)
 }
 
-// getTask handles GET /tasks/:id. With If-None-Match of its version it is 304.
+// getTask handles GET /tasks/:id. It answers 304 if If-None-Match contains the version of the task.
 func (h *handlers) getTask(c *gin.Context) error {
 	id, err := taskID(c)
 	if err != nil {
@@ -55,7 +57,7 @@ func (h *handlers) getTask(c *gin.Context) error {
 	return respond(c, http.StatusOK, t.TaskData)
 }
 
-// replaceTask handles PUT /tasks/:id: what is left out takes its default.
+// replaceTask handles PUT /tasks/:id. A field that the body leaves out gets its default.
 func (h *handlers) replaceTask(c *gin.Context) error { return h.write(c, domain.Replace) }
 
 // patchTask handles PATCH /tasks/:id, a JSON Merge Patch (RFC 7396).
@@ -71,7 +73,7 @@ func (h *handlers) write(c *gin.Context, apply func(domain.Task, domain.Fields, 
 	})
 }
 
-// deleteTask handles DELETE /tasks/:id. Deleting a deleted task answers 204 again, so a repetition is harmless.
+// deleteTask handles DELETE /tasks/:id. Deleting a deleted task answers 204 too, so a client can repeat it.
 func (h *handlers) deleteTask(c *gin.Context) error {
 	if _, err := h.change(c, tasks.Op{Apply: lifecycle(domain.Delete), Deleted: true}); err != nil {
 		return err
@@ -80,7 +82,7 @@ func (h *handlers) deleteTask(c *gin.Context) error {
 	return nil
 }
 
-// respondChange does an operation on the task of the path and answers with the task.
+// respondChange runs an operation on the task of the path and answers with the task.
 func (h *handlers) respondChange(c *gin.Context, op tasks.Op) error {
 	t, err := h.change(c, op)
 	if err != nil {
@@ -89,7 +91,7 @@ func (h *handlers) respondChange(c *gin.Context, op tasks.Op) error {
 	return respond(c, http.StatusOK, t.TaskData)
 }
 
-// change does an operation on the task of the path, at a version that If-Match accepts.
+// change runs an operation on the task of the path, if If-Match accepts its version.
 func (h *handlers) change(c *gin.Context, op tasks.Op) (t domain.Task, err error) {
 	if op.TaskID, err = taskID(c); err != nil {
 		return domain.Task{}, err
@@ -116,7 +118,7 @@ func taskID(c *gin.Context) (string, error) {
 	return id.String(), nil
 }
 
-// readFields reads the body of a task, also as its members.
+// readFields reads the fields of a task from the body. It also returns the raw members of the body, for the idempotency key.
 func readFields(c *gin.Context) (domain.Fields, map[string]json.RawMessage, error) {
 	var members map[string]json.RawMessage
 	if err := httpx.DecodeJSON(c, &members); err != nil {
@@ -129,11 +131,12 @@ func readFields(c *gin.Context) (domain.Fields, map[string]json.RawMessage, erro
 	return fields, members, err
 }
 
-// maxKeyLength bounds an Idempotency-Key: a UUID and a prefix fit several times.
+// maxKeyLength bounds an Idempotency-Key, in bytes. It is several times the length of a UUID with a prefix.
 const maxKeyLength = 255
 
-// idempotencyKey reads the header of draft-ietf-httpapi-idempotency-key-header, as a structured string ("…") or bare.
-// The hash is of route and members, so that the order they are written in does not matter.
+// idempotencyKey reads the header of draft-ietf-httpapi-idempotency-key-header, as a structured string ("…") or without quotes.
+// It returns nil if there is no header. The hash covers the route and the members in sorted order, so it does not depend on
+// their order in the body.
 func idempotencyKey(c *gin.Context, route string, members any) (*tasks.IdempotencyKey, error) {
 	values := c.Request.Header.Values("Idempotency-Key")
 	if len(values) == 0 {

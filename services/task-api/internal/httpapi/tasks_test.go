@@ -35,7 +35,7 @@ func TestATaskIsCreatedReadChangedAndDeleted(t *testing.T) {
 	}
 	c.want(http.StatusOK, &got, "PATCH", path, `{"priority":"high"}`)
 	if got.Version != 2 {
-		t.Errorf("patch with the same: got version %d, want 2", got.Version)
+		t.Errorf("patch with the same value: got version %d, want 2", got.Version)
 	}
 	c.wantProblem(http.StatusPreconditionFailed, "", "PATCH", path, `{"title":"x"}`, "If-Match", `"v1"`)
 	c.wantProblem(http.StatusPreconditionFailed, "", "PATCH", path, `{"title":"x"}`, "If-Match", `W/"v2"`)
@@ -45,12 +45,12 @@ func TestATaskIsCreatedReadChangedAndDeleted(t *testing.T) {
 	a = c.want(http.StatusOK, nil, "GET", path, "")
 	c.want(http.StatusOK, &got, "PUT", path, a.body, "If-Match", a.header.Get("ETag"))
 	if got.Version != 3 {
-		t.Errorf("put what get answered: got version %d, want 3 as before", got.Version)
+		t.Errorf("put with the body of get: got version %d, want 3, the same as before", got.Version)
 	}
 	got = events.TaskData{}
 	c.want(http.StatusOK, &got, "PUT", path, `{"title":"only"}`)
 	if got.Version != 4 || got.Priority != "medium" || len(got.Tags) != 0 || got.DueAt != nil {
-		t.Errorf("put: got %+v, want defaults", got)
+		t.Errorf("put: got %+v, want version 4 with default values", got)
 	}
 
 	c.wantProblem(http.StatusPreconditionFailed, "", "DELETE", path, "", "If-Match", `"v3"`)
@@ -61,7 +61,7 @@ func TestATaskIsCreatedReadChangedAndDeleted(t *testing.T) {
 	got = events.TaskData{}
 	c.want(http.StatusOK, &got, "POST", path+"/restore", "")
 	if got.Version != 6 || got.DeletedAt != nil {
-		t.Errorf("restore: got %+v", got)
+		t.Errorf("restore: got %+v, want version 6, not deleted", got)
 	}
 }
 
@@ -74,7 +74,7 @@ func TestLifecycleOverHTTP(t *testing.T) {
 	for range 2 {
 		c.want(http.StatusOK, &got, "POST", path+"/complete", "")
 		if got.Version != 2 || got.Status != "completed" || got.CompletedAt == nil {
-			t.Errorf("complete: got %+v", got)
+			t.Errorf("complete: got %+v, want version 2, completed", got)
 		}
 	}
 	c.wantProblem(http.StatusConflict, "", "POST", path+"/skip", "")
@@ -82,7 +82,7 @@ func TestLifecycleOverHTTP(t *testing.T) {
 	got = events.TaskData{}
 	c.want(http.StatusOK, &got, "POST", path+"/skip", "")
 	if got.Status != "cancelled" || got.Version != 4 {
-		t.Errorf("skip: got %+v", got)
+		t.Errorf("skip: got %+v, want version 4, cancelled", got)
 	}
 	var list struct{ Items []events.TaskData }
 	c.want(http.StatusOK, &list, "GET", "/api/v1/tasks?status=pending", "")
@@ -93,7 +93,7 @@ func TestLifecycleOverHTTP(t *testing.T) {
 	c.wantProblem(http.StatusUnprocessableEntity, "", "POST", "/api/v1/tasks/"+plain.ID+"/skip", "")
 }
 
-func TestRequestsAreRefusedByName(t *testing.T) {
+func TestARefusalNamesTheInvalidField(t *testing.T) {
 	t.Parallel()
 	c := newRig(t).user()
 	id := c.create(`{"title":"t"}`).ID
@@ -147,12 +147,12 @@ func TestRequestsAreRefusedByName(t *testing.T) {
 	} {
 		a := c.wantProblem(tc.status, tc.field, tc.method, "/api/v1"+tc.path, tc.body)
 		if strings.Contains(a.body, "SQLSTATE") || strings.Contains(a.body, "gorm") {
-			t.Errorf("%s %s: the answer tells what is inside: %s", tc.method, tc.path, a.body)
+			t.Errorf("%s %s: got an answer with internal details: %s", tc.method, tc.path, a.body)
 		}
 	}
 	c.wantProblem(http.StatusUnsupportedMediaType, "", "POST", "/api/v1/tasks", `{"title":"t"}`, "Content-Type", "text/plain")
 	if a := c.do("GET", "/api/v1/sync?since=99", ""); a.header.Get("Link") != `</api/v1/sync?since=0>; rel="start"` {
-		t.Errorf("410: got Link %q", a.header.Get("Link"))
+		t.Errorf("410: got Link %q, want /api/v1/sync?since=0", a.header.Get("Link"))
 	}
 }
 
@@ -163,7 +163,7 @@ func TestIdempotencyKeyOverHTTP(t *testing.T) {
 	a := c.want(http.StatusCreated, &first, "POST", "/api/v1/tasks", `{"title":"t","priority":"low"}`, "Idempotency-Key", "k1")
 	b := c.want(http.StatusCreated, &again, "POST", "/api/v1/tasks", `{ "priority":"low", "title":"t" }`, "Idempotency-Key", `"k1"`)
 	if !reflect.DeepEqual(first, again) || b.header.Get("Idempotency-Replayed") != "true" || b.header.Get("ETag") != a.header.Get("ETag") || b.header.Get("Location") != a.header.Get("Location") {
-		t.Errorf("again: got %s %v, want the first answer %s", b.body, b.header, a.body)
+		t.Errorf("repeated create: got %s %v, want the first answer %s", b.body, b.header, a.body)
 	}
 	c.wantProblem(http.StatusUnprocessableEntity, "", "POST", "/api/v1/tasks", `{"title":"u"}`, "Idempotency-Key", "k1")
 	for _, key := range []string{strings.Repeat("k", 256), "ü", `""`} {
@@ -175,7 +175,7 @@ func TestIdempotencyKeyOverHTTP(t *testing.T) {
 	}
 }
 
-func TestAHundredParallelCompletesAreOneEvent(t *testing.T) {
+func TestAHundredConcurrentCompletesMakeOneEvent(t *testing.T) {
 	t.Parallel()
 	c := newRig(t).user()
 	task := c.create(`{"title":"t"}`)

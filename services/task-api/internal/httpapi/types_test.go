@@ -17,7 +17,7 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 )
 
-// members lists what a type is in JSON: a line for each member, with its kind, those of inner objects too.
+// members returns the JSON members of a type and of its inner objects, each as its path and its kind.
 func members(t reflect.Type, path string) []string {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -43,9 +43,8 @@ func members(t reflect.Type, path string) []string {
 	return []string{fmt.Sprintf("%s %s", path, kind)}
 }
 
-// TestHandWrittenTypesAreThoseOfTheDocument: where a handler answers with a type of the domain, it has the members of the
-// generated one, of the same kinds and no others.
-func TestHandWrittenTypesAreThoseOfTheDocument(t *testing.T) {
+// A handler that answers with its own type must write exactly the members of the generated type, with the same kinds.
+func TestTheTypesOfAnswersMatchTheDocument(t *testing.T) {
 	t.Parallel()
 	for _, pair := range []struct{ hand, generated any }{
 		{events.TaskData{}, api.Task{}},
@@ -57,14 +56,13 @@ func TestHandWrittenTypesAreThoseOfTheDocument(t *testing.T) {
 	} {
 		got, want := members(reflect.TypeOf(pair.hand), ""), members(reflect.TypeOf(pair.generated), "")
 		if !slices.Equal(got, want) {
-			t.Errorf("%T has\n%s\nbut %T has\n%s", pair.hand, strings.Join(got, "\n"), pair.generated, strings.Join(want, "\n"))
+			t.Errorf("%T: got\n%s\nwant the members of %T:\n%s", pair.hand, strings.Join(got, "\n"), pair.generated, strings.Join(want, "\n"))
 		}
 	}
 }
 
-// TestABodyHasTheMembersOfTheDocument: each member of the generated bodies is known to the reader of a task's body, and
-// what else it knows is read-only.
-func TestABodyHasTheMembersOfTheDocument(t *testing.T) {
+// ParseFields must accept every member of Task. A member that is not in NewTask must be read-only.
+func TestTheTypesOfBodiesMatchTheDocument(t *testing.T) {
 	t.Parallel()
 	names := func(v any) []string {
 		var out []string
@@ -76,17 +74,17 @@ func TestABodyHasTheMembersOfTheDocument(t *testing.T) {
 	}
 	written := names(api.NewTask{})
 	if patch := names(api.TaskPatch{}); !slices.Equal(slices.Sorted(slices.Values(patch)), slices.Sorted(slices.Values(written))) {
-		t.Errorf("TaskPatch has %v, NewTask has %v", patch, written)
+		t.Errorf("TaskPatch: got %v, want the members of NewTask, %v", patch, written)
 	}
 	for _, name := range names(api.Task{}) {
 		fields, err := domain.ParseFields(map[string]json.RawMessage{name: json.RawMessage("null")})
 		if err != nil {
-			t.Errorf("%s: got %v, want it read", name, err)
+			t.Errorf("%s: got %v, want no error", name, err)
 		}
 		_, err = domain.New("01890a5d-ac96-774b-bcce-b302099a8057", "01890a5d-ac96-774b-bcce-b302099a8058", fields, domain.Defaults{Timezone: "UTC"})
 		readOnly := err != nil && strings.Contains(err.Error(), name+" is set by the server")
 		if readOnly == slices.Contains(written, name) {
-			t.Errorf("%s: read-only is %v, but NewTask has %v", name, readOnly, written)
+			t.Errorf("%s: got read-only %v, want the opposite, because NewTask has %v", name, readOnly, written)
 		}
 	}
 }

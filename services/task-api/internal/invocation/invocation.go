@@ -1,10 +1,11 @@
-// Package invocation is the Dapr side of the task API: what the other services ask of it, through their sidecars and
-// ours. The token of the sidecar stands before every route; the public port knows none of them.
+// Package invocation has the routes of the task API that other services call through Dapr. Every route requires the API token
+// of our sidecar. The public port does not have these routes.
 //
-//	POST /internal/successors   the recurrence engine: make the task that follows a completed one (idempotent)
-//	GET  /internal/changes      the WebSocket service: a user's changes after a seq, without a gap
-//	POST /internal/heads        the WebSocket service: the newest seq of each of many users
-//	GET  /internal/jwks         everybody: the keys of access tokens (RFC 7517)
+//	route                       caller                       answer
+//	POST /internal/successors   recurring-task service       the task that follows a completed one (idempotent)
+//	GET  /internal/changes      WebSocket service            a user's changes after a seq, without a gap
+//	POST /internal/heads        WebSocket service            the newest seq of each of many users
+//	GET  /internal/jwks         every service                the public keys of access tokens (RFC 7517)
 package invocation
 
 import (
@@ -28,23 +29,23 @@ import (
 )
 
 const (
-	// engine is who successors are made by, in their events.
+	// engine is the actor in the events of a successor.
 	engine = apps.RecurringTask
-	// maxUsers bounds one question for heads.
+	// maxUsers bounds the users of one request for heads.
 	maxUsers = 1000
-	// maxChanges bounds one page of changes: of usual tasks a page is half a megabyte, of the largest ones some
-	// tens of megabytes. defaultChanges is the page of a request without a limit.
+	// maxChanges bounds one page of changes. A page of usual tasks has half a megabyte, and a page of the largest tasks
+	// some tens of megabytes. defaultChanges is the length of a page when the request has no limit.
 	maxChanges, defaultChanges = 500, 100
 )
 
-// Store is what the routes need of the store.
+// Store has the use cases that the routes call.
 type Store interface {
 	CreateSuccessor(ctx context.Context, r tasks.SuccessorRequest) (domain.Task, bool, error)
 	Changes(ctx context.Context, userID string, since int64, limit int) (tasks.ChangePage, error)
 	Heads(ctx context.Context, userIDs []string) (map[string]int64, error)
 }
 
-// Server takes service invocations.
+// Server receives service invocations.
 type Server interface {
 	Invoke(method, path string, h func(*gin.Context) error)
 }
@@ -54,7 +55,7 @@ type handlers struct {
 	jwks  func() []byte
 }
 
-// Register adds the routes.
+// Register adds the routes to the server. jwks returns the key set as JSON.
 func Register(s Server, store Store, jwks func() []byte) {
 	h := &handlers{store, jwks}
 	for _, r := range []struct {
@@ -70,8 +71,8 @@ func Register(s Server, store Store, jwks func() []byte) {
 	}
 }
 
-// successor is the body of POST /internal/successors. task_id, series_id, occurrence_no and task_data are of the
-// completed task; due_date, due_at and remind_at are of the one to make.
+// successor is the body of POST /internal/successors. task_id, series_id, occurrence_no and task_data describe the completed
+// task. due_date, due_at and remind_at describe the new task.
 type successor struct {
 	EventID      string             `json:"event_id"`
 	UserID       string             `json:"user_id"`
@@ -86,15 +87,16 @@ type successor struct {
 	TaskData     events.TaskData    `json:"task_data"`
 }
 
-// successors makes the task that follows a completed one: 201 with the task, 200 when it was there, 404 when the
-// completed task is not, 409 when its series has ended, 422 when no task can be made of what was asked.
+// successors handles POST /internal/successors: it creates the task that follows a completed one. It answers 201 with the new
+// task, and 200 with the task if it already exists. It answers 404 if the completed task does not exist, 409 if the series has
+// ended, and 422 if the values are not those of a valid task.
 func (h *handlers) successors(c *gin.Context) error {
 	body, err := io.ReadAll(c.Request.Body) // bounded by the server
 	if err != nil {
 		return err
 	}
 	var s successor
-	// Not strict: a newer version of the caller may say more, also in task_data.
+	// Not strict: a newer version of the caller may send more members, also in task_data.
 	if err := json.Unmarshal(body, &s); err != nil {
 		return &httpx.Error{Code: httpx.CodeInvalid, Message: "The body is not a request for a successor.", Err: err}
 	}
@@ -125,7 +127,7 @@ func (h *handlers) successors(c *gin.Context) error {
 	return nil
 }
 
-// changes answers with a user's changes after since: 410 when some of them are not kept any more.
+// changes handles GET /internal/changes. It answers 410 if some of the changes after since are not kept any more.
 func (h *handlers) changes(c *gin.Context) error {
 	q := httpx.NewQuery(c)
 	userID := q.UUID("user_id")
@@ -149,7 +151,7 @@ func (h *handlers) changes(c *gin.Context) error {
 	return nil
 }
 
-// heads answers with the newest seq of each user that exists.
+// heads handles POST /internal/heads. The answer leaves out users that do not exist.
 func (h *handlers) heads(c *gin.Context) error {
 	var body struct {
 		UserIDs []string `json:"user_ids"`
@@ -158,7 +160,7 @@ func (h *handlers) heads(c *gin.Context) error {
 		return err
 	}
 	if len(body.UserIDs) > maxUsers {
-		return httpx.Invalid("user_ids", fmt.Sprintf("must be at most %d", maxUsers))
+		return httpx.Invalid("user_ids", fmt.Sprintf("must have at most %d ids", maxUsers))
 	}
 	for _, id := range body.UserIDs {
 		if uuid.Validate(id) != nil {
@@ -173,7 +175,7 @@ func (h *handlers) heads(c *gin.Context) error {
 	return nil
 }
 
-// keys answers with the public keys of access tokens.
+// keys handles GET /internal/jwks.
 func (h *handlers) keys(c *gin.Context) error {
 	c.Data(http.StatusOK, "application/jwk-set+json", h.jwks())
 	return nil

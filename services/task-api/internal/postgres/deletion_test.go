@@ -233,7 +233,7 @@ func TestNoSuccessorIsMadeAfterTheAccountIsDeleted(t *testing.T) {
 	}
 }
 
-func TestAnOIDCUserReturnsOnlyWithANewerTokenAndContinuesSeq(t *testing.T) {
+func TestAnIssuersUserReturnsOnlyWithANewerTokenAndKeepsItsSeq(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	u := accounts.User{ID: uuid.NewString(), Timezone: "Europe/London", Role: "user", CreatedAt: f.Now()}

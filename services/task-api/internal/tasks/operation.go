@@ -70,11 +70,14 @@ func (op Op) ask(a *Ask) {
 	}
 }
 
+// refuse returns the result of an operation that fails for a reason. The request continues.
+func refuse(reason error) (OpResult, error) { return OpResult{Err: reason}, nil }
+
 // operation runs an operation in memory. A failure of the operation is in its result. The error fails the whole request.
 func (w *writer) operation(a *account, r *request, op Op) (result OpResult, err error) {
 	switch {
 	case op.Err != nil:
-		return OpResult{Err: op.Err}, nil
+		return refuse(op.Err)
 	case op.Create != nil:
 		result, err = w.create(a, r, op)
 	case op.succeed != nil:
@@ -84,7 +87,7 @@ func (w *writer) operation(a *account, r *request, op Op) (result OpResult, err 
 	}
 	var invalid *events.ValidationError
 	if errors.As(err, &invalid) { // an event that breaks a rule of package events fails the operation, not the request
-		return OpResult{Err: err}, nil
+		return refuse(err)
 	}
 	return result, err
 }
@@ -105,7 +108,7 @@ func (w *writer) create(a *account, r *request, op Op) (OpResult, error) {
 	}
 	t, err := op.Create(id, r.userID, domain.Defaults{Timezone: a.zone, Now: w.s.now()})
 	if err != nil {
-		return OpResult{Err: err}, nil
+		return refuse(err)
 	}
 	t, err = w.record(a, r, nil, t, publish.Change{Type: events.Created})
 	return OpResult{Task: t, Made: true}, err
@@ -115,9 +118,9 @@ func (w *writer) change(a *account, r *request, op Op) (OpResult, error) {
 	before, ok := a.tasks[op.TaskID]
 	switch {
 	case !ok, before.DeletedAt != nil && !op.Deleted:
-		return OpResult{Err: domain.ErrNotFound}, nil
+		return refuse(domain.ErrNotFound)
 	case !op.IfMatch.accept(before.Version):
-		return OpResult{Err: domain.ErrStale}, nil
+		return refuse(domain.ErrStale)
 	}
 	now := notBefore(w.s.now(), before.UpdatedAt)
 	if op.Skip {
@@ -125,7 +128,7 @@ func (w *writer) change(a *account, r *request, op Op) (OpResult, error) {
 	}
 	after, err := op.Apply(before, domain.Defaults{Timezone: a.zone, Now: now})
 	if err != nil {
-		return OpResult{Err: err}, nil
+		return refuse(err)
 	}
 	return w.update(a, r, before, after, now)
 }
@@ -156,7 +159,7 @@ func notBefore(now, last time.Time) time.Time {
 func (w *writer) skip(a *account, r *request, before domain.Task, now time.Time) (OpResult, error) {
 	skipped, next, more, err := domain.Skip(before, now)
 	if err != nil {
-		return OpResult{Err: err}, nil
+		return refuse(err)
 	}
 	result, err := w.update(a, r, before, skipped, now)
 	if err != nil || !more || result.Task.Version == before.Version {
@@ -176,7 +179,7 @@ func (w *writer) succeed(a *account, r *request, op Op) (OpResult, error) {
 	stored, ok := a.tasks[op.TaskID]
 	done := op.succeed.Completed
 	if !ok || stored.SeriesID == "" || stored.SeriesID != done.SeriesID || stored.OccurrenceNo != done.OccurrenceNo {
-		return OpResult{Err: domain.ErrNotFound}, nil
+		return refuse(domain.ErrNotFound)
 	}
 	if t, ok := a.occurrence(stored.SeriesID, stored.OccurrenceNo+1); ok {
 		return OpResult{Task: t}, nil
@@ -187,7 +190,7 @@ func (w *writer) succeed(a *account, r *request, op Op) (OpResult, error) {
 func (w *writer) successor(a *account, r *request, done domain.Task, next domain.Next) (OpResult, error) {
 	t, err := domain.Successor(done, next, w.s.now())
 	if err != nil {
-		return OpResult{Err: err}, nil
+		return refuse(err)
 	}
 	t, err = w.record(a, r, nil, t, publish.Change{Type: events.Created})
 	return OpResult{Task: t, Made: true}, err

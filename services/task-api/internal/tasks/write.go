@@ -192,24 +192,15 @@ func newWriter(s *Service, tx Tx, requests []*request, answers []Answer, each bo
 }
 
 // do runs the operations of a request. When it returns an error, it has undone all of them.
-func (w *writer) do(r *request) error {
+func (w *writer) do(r *request) (err error) {
 	a := w.users[r.user]
-	mark := w.mark(a)
-	err := w.operations(a, r)
-	if err == nil && r.key != nil {
-		var k KeptKey
-		if k, err = r.keep(); err == nil {
-			w.keys = append(w.keys, k)
+	start := w.mark(a)
+	defer func() {
+		if err != nil {
+			w.rewind(a, start)
+			r.results = nil
 		}
-	}
-	if err != nil {
-		w.rewind(a, mark)
-		r.results = nil
-	}
-	return err
-}
-
-func (w *writer) operations(a *account, r *request) error {
+	}()
 	for i, op := range r.ops {
 		mark := w.mark(a)
 		result, err := w.operation(a, r, op)
@@ -219,23 +210,29 @@ func (w *writer) operations(a *account, r *request) error {
 				result.Err, err = err, nil
 			}
 		}
-		if err != nil {
+		switch {
+		case err != nil:
 			return err
-		}
-		if result.Err != nil {
-			if r.atomic {
-				return &AtomicError{i, result.Err}
-			}
-			w.rewind(a, mark)
-			result = OpResult{Err: result.Err}
-		} else {
+		case result.Err == nil:
 			for _, c := range step {
 				a.put(c.Task)
 			}
+		case r.atomic:
+			return &AtomicError{i, result.Err}
+		default:
+			w.rewind(a, mark)
+			result = OpResult{Err: result.Err}
 		}
 		r.results = append(r.results, result)
 	}
-	return nil
+	if r.key == nil {
+		return nil
+	}
+	kept, err := r.keep()
+	if err == nil {
+		w.keys = append(w.keys, kept)
+	}
+	return err
 }
 
 // record adds a change of a task to the rows to write, and its events to the outbox. before is nil for a new task.

@@ -1,0 +1,32 @@
+package httpapi
+
+import (
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+	"github.com/taskwire/taskwire/pkg/platform/auth"
+	"github.com/taskwire/taskwire/pkg/platform/httpx"
+)
+
+// changePassword handles POST /me/password. It ends every log-in of the account and answers with a new one.
+func (h *handlers) changePassword(c *gin.Context) error {
+	var body struct {
+		Current string `json:"current_password"`
+		New     string `json:"new_password"`
+	}
+	if err := allow(h.limits.address, c.ClientIP()); err != nil {
+		return err
+	}
+	if err := httpx.DecodeJSON(c, &body); err != nil {
+		return err
+	}
+	if err := h.limits.attempt(c, auth.UserID(c)); err != nil {
+		return err
+	}
+	s, err := h.Accounts.ChangePassword(c.Request.Context(), auth.UserID(c), body.Current, body.New)
+	if err != nil {
+		return err
+	}
+	c.JSON(http.StatusOK, s)
+	return nil
+}
