@@ -177,7 +177,7 @@ func (b *Batcher[T]) take() (calls []*call[T]) {
 	return calls
 }
 
-// run runs a batch and starts the next ones.
+// run runs a batch, then starts the next batches and wakes the callers of this one.
 func (b *Batcher[T]) run(r *batch[T]) {
 	items := make([]T, len(r.calls))
 	for i, c := range r.calls {

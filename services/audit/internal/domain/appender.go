@@ -23,8 +23,8 @@ const (
 
 // Writer stores entries.
 type Writer interface {
-	// Append adds the entries whose event_id is not in the log yet, in their order, in one transaction, and returns how
-	// many it added. An error that wraps ErrUnstorable says that at least one entry can never be stored.
+	// Append adds the entries whose event_id is not in the log yet, in their order, in one transaction. It returns the
+	// number of added entries. An error that wraps ErrUnstorable means that at least one entry can never be stored.
 	Append(ctx context.Context, entries []*Entry) (added int, err error)
 }
 

@@ -14,7 +14,7 @@ import (
 	"github.com/taskwire/taskwire/services/audit/verify"
 )
 
-// ErrUnstorable is wrapped when an event can never be an entry, so that another delivery cannot help.
+// ErrUnstorable is wrapped when an event can never be stored as an entry, so a redelivery fails too.
 var ErrUnstorable = errors.New("event cannot be stored in the audit log")
 
 // Entry is one event in the log.

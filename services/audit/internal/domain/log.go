@@ -88,7 +88,7 @@ type Inclusion struct {
 	Hashes tlog.RecordProof
 }
 
-// EntryRef names an entry: by EventID, or by Position where EventID is empty.
+// EntryRef names an entry: by EventID, or by Position if EventID is empty.
 type EntryRef struct {
 	EventID  string
 	Position int64

@@ -14,7 +14,7 @@ const (
 	// usersPage is the number of users in one request to the task API: its limit.
 	usersPage = 1000
 	// missingRounds is the number of consecutive rounds in which an account must be missing before its data is removed. One
-	// answer is not enough: the task API's database could just be being restored.
+	// answer is not enough: the task API's database may be in the middle of a restore.
 	missingRounds = 2
 )
 

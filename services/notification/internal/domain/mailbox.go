@@ -48,7 +48,7 @@ type MailboxStore interface {
 	Snooze(ctx context.Context, userID, id string, until, at time.Time) (Notification, error)
 	// Deliveries returns the deliveries of a notification, by channel.
 	Deliveries(ctx context.Context, userID, id string) ([]Delivery, error)
-	// Preferences returns DefaultPreferences for a user who has set none.
+	// Preferences returns the user's preferences, or DefaultPreferences if the user has not set any.
 	Preferences(ctx context.Context, userID string) (Preferences, error)
 	// SavePreferences also makes reminders due that the old quiet hours deferred, so that the engine decides them again.
 	SavePreferences(ctx context.Context, userID string, p Preferences, at time.Time) error

@@ -47,7 +47,7 @@ func names(list []column) []string {
 	return out
 }
 
-// template is a statement that writes rows of columns.
+// template is a statement that writes rows, as a text for one row and a text for many.
 type template struct{ one, many string }
 
 // newTemplate makes both texts of a statement. The texts differ in the FROM item that supplies the rows.

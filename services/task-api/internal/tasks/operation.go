@@ -18,7 +18,7 @@ import (
 type Op struct {
 	// Err is the result of an operation that is already known to fail.
 	Err error
-	// Create makes a task.
+	// Create returns the new task.
 	Create func(id, userID string, d domain.Defaults) (domain.Task, error)
 	// TaskID is the task to change. With Create it is the id of the new task, and for "" the service makes an id. When the
 	// user already has a task with this id, deleted or not, the result is that task, and nothing is created.

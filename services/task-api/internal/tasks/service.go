@@ -46,7 +46,7 @@ type Reader interface {
 	Heads(ctx context.Context, userIDs []string) (map[string]int64, error)
 	// Tags returns the tags of the user's tasks with their counts, the most frequent first.
 	Tags(ctx context.Context, userID string) ([]TagCount, error)
-	// Stats counts the user's tasks.
+	// Stats returns counts over the user's tasks.
 	Stats(ctx context.Context, userID string) (Stats, error)
 }
 
