@@ -34,7 +34,7 @@ fi
 
 # The folders of the changed files. A file in testdata belongs to the package above it.
 folders=$( { git diff --name-only --diff-filter=d "$base" --; git ls-files --others --exclude-standard; } |
-  grep -E '\.go$|(^|/)testdata/' | sed -E 's#/testdata/.*#/x#' | xargs -rn1 dirname | sort -u)
+  { grep -E '\.go$|(^|/)testdata/' || true; } | sed -E 's#/testdata/.*#/x#' | xargs -rn1 dirname | sort -u)
 packages=()
 for folder in $folders; do
   case $folder in
