@@ -100,6 +100,9 @@ func TestABatchWithAKeyRunsOnce(t *testing.T) {
 
 // Completes tasks with long descriptions. The result of each has 60 kB.
 func TestTheStoredAnswerOfABatchIsBounded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("writes and answers several MiB")
+	}
 	t.Parallel()
 	c := newRig(t).user()
 	const fit, tooMany = 65, 75

@@ -57,6 +57,9 @@ type fuzzer struct {
 }
 
 func TestTheServerKeepsToItsDocument(t *testing.T) {
+	if testing.Short() {
+		t.Skip("sends random requests for some seconds")
+	}
 	t.Parallel()
 	duration, seed := fuzzTime, rand.Uint64()
 	if text := os.Getenv("TASKWIRE_FUZZ_TIME"); text != "" {

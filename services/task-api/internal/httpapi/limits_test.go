@@ -13,6 +13,9 @@ import (
 // Sends requests that are refused after the limiter counted them and before a password is hashed. So the test
 // uses up a limit fast, and the limiter gives back few requests.
 func TestEachRateLimitAllowsItsBurstAndNoMore(t *testing.T) {
+	if testing.Short() {
+		t.Skip("sends thousands of requests")
+	}
 	t.Parallel()
 	const short = `{"email":"%s","password":"x"}`
 	for name, c := range map[string]struct {

@@ -13,6 +13,9 @@ import (
 // This test combines every filter with every order. The bounds make List read from a window, from the index of a filter, or
 // from the whole order. The result must be equal to that of the same filter in Go over all tasks.
 func TestListsAreEqualFromEveryIndex(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compares hundreds of lists")
+	}
 	t.Parallel()
 	f := newFixture(t)
 	user, other := f.User(), f.User()
