@@ -8,6 +8,12 @@ time=${1:-10s}
 out=$(mktemp); trap 'rm -f "$out"' EXIT
 failed=0 targets=0
 
+# deadline FILE reports whether the only failure is the end of TIME. Before Go 1.27 the coordinator sometimes reports its own
+# deadline as the failure of a target (golang/go#75804). A real failure names its input or prints a panic.
+deadline() {
+  grep -qx ' *context deadline exceeded' "$1" && ! grep -qE 'Failing input|panic|_test\.go:[0-9]+:|fuzzing process' "$1"
+}
+
 # Only packages with a target are built: go test -list builds the test binary of every package that it is given.
 packages=$(git grep -l --untracked '^func Fuzz' -- '*_test.go' | xargs -rn1 dirname | sort -u)
 for package in $packages; do
@@ -18,6 +24,8 @@ for package in $packages; do
     targets=$((targets + 1))
     if (cd "$package" && GOWORK=$work go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" .) >"$out" 2>&1; then
       echo "  ok    $target in $package: $(grep -oE 'execs: [0-9]+' "$out" | tail -n 1)"
+    elif deadline "$out"; then
+      echo "  ok    $target in $package: $(grep -oE 'execs: [0-9]+' "$out" | tail -n 1) (Go's coordinator reported its own deadline)"
     else
       echo "  FAIL  $target in $package"; sed 's/^/        /' "$out"; failed=1
     fi
