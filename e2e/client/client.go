@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -197,7 +198,16 @@ func (u *User) Audit(path string) ([]AuditEntry, error) {
 	}
 }
 
-// Eventually polls until check returns nil. When the time is over, it fails the test with the last error.
+// Final marks an error that waiting cannot mend.
+func Final(err error) error { return &final{err} }
+
+type final struct{ err error }
+
+func (f *final) Error() string { return f.err.Error() }
+func (f *final) Unwrap() error { return f.err }
+
+// Eventually polls until check returns nil. When the time is over, or at once for an error that is Final, it fails the test
+// with the last error.
 func Eventually(t testing.TB, within time.Duration, what string, check func() error) {
 	t.Helper()
 	deadline := time.Now().Add(within)
@@ -205,6 +215,9 @@ func Eventually(t testing.TB, within time.Duration, what string, check func() er
 		err := check()
 		if err == nil {
 			return
+		}
+		if _, ok := errors.AsType[*final](err); ok {
+			t.Fatalf("%s: %v", what, err)
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("%s: not within %s: %v", what, within, err)
