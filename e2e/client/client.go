@@ -36,9 +36,10 @@ const (
 
 // User is one account, and a client that acts as this account.
 type User struct {
-	Base  string // the origin
-	ID    string
-	Token string
+	Base    string // the origin
+	ID      string
+	Token   string // the access token
+	Refresh string // the refresh token of the registration
 
 	t    testing.TB
 	http *http.Client
@@ -52,7 +53,8 @@ func NewUser(t testing.TB, base string) *User {
 		User struct {
 			ID string `json:"id"`
 		} `json:"user"`
-		AccessToken string `json:"access_token"`
+		AccessToken  string `json:"access_token"`
+		RefreshToken string `json:"refresh_token"`
 	}
 	body := map[string]string{
 		"email": uuid.NewString() + "@example.com", "password": "correct horse battery staple", "name": "Tester", "timezone": "Europe/Berlin",
@@ -67,7 +69,7 @@ func NewUser(t testing.TB, base string) *User {
 		}
 		return json.Unmarshal(raw, &answer)
 	})
-	u.ID, u.Token = answer.User.ID, answer.AccessToken
+	u.ID, u.Token, u.Refresh = answer.User.ID, answer.AccessToken, answer.RefreshToken
 	return u
 }
 
