@@ -142,6 +142,7 @@ func (d *TaskData) complete() {
 	if r := d.Recurrence; r != nil {
 		r.Anchor = cmp.Or(r.Anchor, AnchorSchedule)
 		r.Timezone = cmp.Or(r.Timezone, d.Timezone)
+		r.CatchUp = cmp.Or(r.CatchUp, CatchUpNext)
 	}
 }
 

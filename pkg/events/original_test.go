@@ -45,7 +45,7 @@ func TestOriginalTaskDataIsReadLeniently(t *testing.T) {
 		{"no recurrence", events.Updated, `{"title":"t","recurrence":"None"}`, func(*task) {}},
 		{"a rule alone", events.Updated, `{"title":"t","timezone":"Asia/Tokyo","recurrence":{"rrule":"FREQ=DAILY"}}`, func(d *task) {
 			d.Timezone = "Asia/Tokyo"
-			d.Recurrence = &events.Recurrence{RRule: "FREQ=DAILY", Anchor: events.AnchorSchedule, Timezone: "Asia/Tokyo"}
+			d.Recurrence = &events.Recurrence{RRule: "FREQ=DAILY", Anchor: events.AnchorSchedule, Timezone: "Asia/Tokyo", CatchUp: events.CatchUpNext}
 		}},
 	}
 	for _, tt := range tests {

@@ -23,6 +23,7 @@ const beyondFloat = 9_007_199_254_740_993
 var (
 	created  = time.Date(2026, 11, 2, 8, 15, 0, 0, time.UTC)
 	changed  = time.Date(2026, 11, 3, 9, 30, 15, 123_456_000, time.UTC)
+	startAt  = time.Date(2026, 11, 9, 6, 0, 0, 0, time.UTC)
 	dueAt    = time.Date(2026, 11, 9, 8, 0, 0, 0, time.UTC)
 	remindAt = time.Date(2026, 11, 9, 7, 30, 0, 0, time.UTC)
 )
@@ -34,8 +35,8 @@ func sampleTask(t events.Type) events.TaskData {
 		Title:       "Water the plants <all of them> & the ficus 🌿",
 		Description: "Twice in summer.\nThe ficus likes it dry.",
 		Status:      events.StatusPending, Priority: events.PriorityHigh, Tags: []string{"home", "garden"},
-		DueAt: &dueAt, Timezone: "Europe/Berlin", RemindAt: &remindAt,
-		Recurrence: &events.Recurrence{RRule: "FREQ=WEEKLY;BYDAY=MO", Anchor: events.AnchorSchedule, Timezone: "Europe/Berlin"},
+		StartAt: &startAt, DueAt: &dueAt, Timezone: "Europe/Berlin", RemindAt: &remindAt,
+		Recurrence: &events.Recurrence{RRule: "FREQ=WEEKLY;BYDAY=MO", Anchor: events.AnchorSchedule, Timezone: "Europe/Berlin", CatchUp: events.CatchUpNext, ExDates: []string{"2026-11-16", "2026-12-28"}},
 		SeriesID:   seriesID, OccurrenceNo: 3, Position: 1024.5,
 		Version: 7, Seq: beyondFloat, CreatedAt: created, UpdatedAt: changed,
 	}
@@ -43,11 +44,11 @@ func sampleTask(t events.Type) events.TaskData {
 	case events.Created:
 		d.Version, d.UpdatedAt = 1, created
 	case events.Completed:
-		d.Status, d.CompletedAt = events.StatusCompleted, &changed
+		d.Status, d.CompletedAt, d.SeriesEnds = events.StatusCompleted, &changed, true
 	case events.Deleted:
 		d.DeletedAt = &changed
 	case events.Restored: // a plain task, with a date only
-		d.DueAt, d.DueDate, d.RemindAt, d.Recurrence = nil, "2026-11-09", nil, nil
+		d.StartAt, d.DueAt, d.DueDate, d.RemindAt, d.Recurrence = nil, nil, "2026-11-09", nil, nil
 		d.SeriesID, d.OccurrenceNo, d.Tags, d.Description = "", 0, nil, ""
 	default:
 	}

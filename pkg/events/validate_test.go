@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -70,6 +71,14 @@ func TestTaskDataRules(t *testing.T) {
 		{"a day that does not exist", func(d *task) { d.DueAt, d.DueDate = nil, "2027-02-29" }, "task_data.due_date"},
 		{"a due date with a time", func(d *task) { d.DueAt, d.DueDate = nil, "2027-02-28T10:00:00Z" }, "task_data.due_date"},
 		{"the year 0", func(d *task) { d.DueAt, d.DueDate = nil, "0000-02-28" }, "task_data.due_date"},
+		{"a start date", func(d *task) { d.StartAt, d.StartDate = nil, "2028-02-29" }, ""},
+		{"a start that does not exist", func(d *task) { d.StartAt, d.StartDate = nil, "2027-02-29" }, "task_data.start_date"},
+		{"both starts", func(d *task) { d.StartDate = "2026-02-28" }, "task_data.start_at"},
+		{"no catch-up", func(d *task) { d.Recurrence.CatchUp = "" }, ""},
+		{"an unknown catch-up", func(d *task) { d.Recurrence.CatchUp = "some" }, "task_data.recurrence.catch_up"},
+		{"an excluded day that does not exist", func(d *task) { d.Recurrence.ExDates = []string{"2027-02-28", "2027-02-29"} }, "task_data.recurrence.exdates[1]"},
+		{"100 excluded days", func(d *task) { d.Recurrence.ExDates = slices.Repeat([]string{"2027-02-28"}, events.MaxExDates) }, ""},
+		{"101 excluded days", func(d *task) { d.Recurrence.ExDates = slices.Repeat([]string{"2027-02-28"}, events.MaxExDates+1) }, "task_data.recurrence.exdates"},
 		{"both due dates", func(d *task) { d.DueDate = "2028-02-29" }, "task_data.due_at"},
 		{"a due instant that is not set", func(d *task) { d.DueAt = &time.Time{} }, "task_data.due_at"},
 		{"a due instant that JSON cannot express", func(d *task) { d.DueAt = &yearTenThousand }, "task_data.due_at"},

@@ -89,6 +89,21 @@ func Anchors() []Anchor { return []Anchor{AnchorSchedule, AnchorCompletion} }
 // Valid reports whether a is one of Anchors.
 func (a Anchor) Valid() bool { return slices.Contains(Anchors(), a) }
 
+// CatchUp is what follows an occurrence of a recurring task that is completed late, with the anchor schedule.
+type CatchUp string
+
+// The values of catch_up. CatchUpNext is the default.
+const (
+	CatchUpNext CatchUp = "next" // The first occurrence that is not over yet.
+	CatchUpAll  CatchUp = "all"  // The next occurrence of the rule, even if it is over: missed occurrences come one by one.
+)
+
+// CatchUps returns every value of catch_up.
+func CatchUps() []CatchUp { return []CatchUp{CatchUpNext, CatchUpAll} }
+
+// Valid reports whether c is one of CatchUps.
+func (c CatchUp) Valid() bool { return slices.Contains(CatchUps(), c) }
+
 // The kinds of notification that this system creates. The set is open: a client shows a notification of an unknown kind by
 // its title and body.
 const (

@@ -186,7 +186,15 @@ func TestSchemasAndDecodersAgree(t *testing.T) {
 		{full, edit{"task_data.tags", list(1, long(51))}, false},
 		{full, edit{"task_data.tags", list(1, "")}, false},
 		{full, edit{"task_data.tags", "home"}, false},
-		{full, edit{"task_data.due_date", "2026-11-09"}, false}, // together with due_at
+		{full, edit{"task_data.due_date", "2026-11-09"}, false},   // together with due_at
+		{full, edit{"task_data.start_date", "2026-11-09"}, false}, // together with start_at
+		{plain, edit{"task_data.start_date", "2028-02-29"}, true},
+		{plain, edit{"task_data.start_date", "2027-02-29"}, false},
+		{full, edit{"task_data.recurrence.catch_up", "all"}, true},
+		{full, edit{"task_data.recurrence.catch_up", "some"}, false},
+		{full, edit{"task_data.recurrence.exdates", list(100, "2026-11-16")}, true},
+		{full, edit{"task_data.recurrence.exdates", list(101, "2026-11-16")}, false},
+		{full, edit{"task_data.recurrence.exdates", list(1, "16.11.2026")}, false},
 		{plain, edit{"task_data.due_date", "2028-02-29"}, true},
 		{plain, edit{"task_data.due_date", "2027-02-29"}, false},
 		{plain, edit{"task_data.due_date", "09.11.2026"}, false},

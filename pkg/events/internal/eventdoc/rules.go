@@ -35,10 +35,12 @@ var rules = map[string]rule{
 	"TaskData.id":          uuid,
 	"TaskData.description": chars(0, events.MaxDescription),
 	"TaskData.tags":        {items: events.MaxTags, item: &rule{min: 1, max: events.MaxTag}},
+	"TaskData.start_date":  {format: "date"},
 	"TaskData.due_date":    {format: "date"},
 	"TaskData.series_id":   uuid,
 	"TaskData.version":     {least: 1},
 	"Recurrence.rrule":     chars(1, events.MaxRRule),
+	"Recurrence.exdates":   {items: events.MaxExDates, item: &rule{format: "date"}},
 	"Change.field":         chars(1, events.MaxFieldName),
 
 	"TaskEvent.changes":      {items: events.MaxChanges},
@@ -69,6 +71,7 @@ var enums = map[string][]string{
 	"Status":   words(events.Statuses()),
 	"Priority": words(events.Priorities()),
 	"Anchor":   words(events.Anchors()),
+	"CatchUp":  words(events.CatchUps()),
 }
 
 func words[S ~string](list []S) []string {
