@@ -28,6 +28,9 @@ func (w *world) log(user string) []events.NotificationEvent {
 	if page.Head != int64(len(changes)) || page.HasMore {
 		w.t.Errorf("head %d, more %t after %d changes", page.Head, page.HasMore, len(changes))
 	}
+	if n := len(changes); n > 0 && page.Unread != changes[n-1].Unread {
+		w.t.Errorf("the page says %d unread, the newest change says %d", page.Unread, changes[n-1].Unread)
+	}
 	return changes
 }
 
