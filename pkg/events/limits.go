@@ -9,6 +9,7 @@ const (
 	MaxTag         = 50     // some words
 	MaxTimezone    = 64     // the longest IANA name has 32
 	MaxRRule       = 500    // every rule with all BY parts fits
+	MaxExDates     = 100    // two years of weeks; more exceptions are another rule
 	MaxActor       = 100    // a user's id or a service's name
 	MaxCausationID = 200    // an event's id, a request's id or an idempotency key
 	MaxEventType   = 50     // one word

@@ -21,11 +21,15 @@ type TaskData struct {
 	Priority Priority `json:"priority"`
 	// Tags are the user's labels, never null.
 	Tags []string `json:"tags"`
+	// StartDate is the day from which the task can be done (YYYY-MM-DD); never together with start_at, and not after the due date.
+	StartDate string `json:"start_date,omitempty"`
+	// StartAt is the instant from which the task can be done; never together with start_date.
+	StartAt *time.Time `json:"start_at,omitempty"`
 	// DueDate is the day on which the task is due (YYYY-MM-DD), for a task without a time of day; never together with due_at.
 	DueDate string `json:"due_date,omitempty"`
 	// DueAt is the instant at which the task is due; never together with due_date.
 	DueAt *time.Time `json:"due_at,omitempty"`
-	// Timezone is the IANA zone in which due_date and the recurrence are read; UTC when the original form omits it.
+	// Timezone is the IANA zone in which start_date, due_date and the recurrence are read; UTC when the original form omits it.
 	Timezone string `json:"timezone"`
 	// RemindAt is when the user wants to be reminded.
 	RemindAt *time.Time `json:"remind_at,omitempty"`
@@ -35,6 +39,8 @@ type TaskData struct {
 	SeriesID string `json:"series_id,omitempty"`
 	// OccurrenceNo is the number of this occurrence in its series.
 	OccurrenceNo int `json:"occurrence_no,omitempty"`
+	// SeriesEnds is true for the last task of a series: its rule gives no further occurrence.
+	SeriesEnds bool `json:"series_ends,omitempty"`
 	// Position is the place in a list that the user sorts by hand, ascending.
 	Position float64 `json:"position"`
 	// Version is 1 for a new task and grows by one with each change; equals the event's task_version.
@@ -51,7 +57,8 @@ type TaskData struct {
 	DeletedAt *time.Time `json:"deleted_at,omitempty"`
 }
 
-// Recurrence is an RFC 5545 rule with its anchor and its time zone.
+// Recurrence is an RFC 5545 rule with its anchor, its time zone and its exceptions. The rule counts from the task's start (DTSTART
+// in RFC 5545), and from its due date if there is no start.
 type Recurrence struct {
 	// RRule is an RFC 5545 recurrence rule without the "RRULE:" prefix, for example FREQ=WEEKLY;BYDAY=MO.
 	RRule string `json:"rrule"`
@@ -59,6 +66,10 @@ type Recurrence struct {
 	Anchor Anchor `json:"anchor"`
 	// Timezone is the IANA zone in whose wall-clock time the rule is read; the task's zone when omitted.
 	Timezone string `json:"timezone"`
+	// CatchUp is what follows an occurrence that is completed late, with the anchor schedule; next when omitted.
+	CatchUp CatchUp `json:"catch_up,omitempty"`
+	// ExDates are days of the rule that are left out (EXDATE in RFC 5545), ascending; COUNT counts them.
+	ExDates []string `json:"exdates,omitempty"`
 }
 
 // Change is one field of a task that changed.

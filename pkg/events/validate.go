@@ -45,6 +45,10 @@ func (e ReminderEvent) Validate() error {
 	if e.EventType != Cancelled || !e.RemindAt.IsZero() {
 		c.time("remind_at", e.RemindAt)
 	}
+	c.optionalDate("due_date", e.DueDate)
+	if e.Timezone != "" {
+		c.zone("timezone", e.Timezone)
+	}
 	c.number("task_version", e.TaskVersion, int64(fromVersion2(e.SchemaVersion)))
 	return c.result()
 }
@@ -54,11 +58,16 @@ func (e NotificationEvent) Validate() error {
 	var c checker
 	c.envelope(e.EventID, e.SchemaVersion, e.TaskID, e.UserID, e.Timestamp)
 	c.must(e.SchemaVersion != originalVersion, "schema_version", "is 1, and this event has no original form")
+	c.text("event_type", string(e.EventType), 1, MaxEventType)
+	c.number("notification_seq", e.NotificationSeq, 0)
+	c.number("unread", e.Unread, 0)
 	c.id("notification_id", e.NotificationID)
 	c.text("kind", e.Kind, 1, MaxKind)
 	c.text("title", e.Title, 1, MaxTitle)
 	c.text("body", e.Body, 0, MaxBody)
+	c.optionalDate("due_date", e.DueDate)
 	c.optionalTime("due_at", e.DueAt)
+	c.optionalTime("read_at", e.ReadAt)
 	return c.result()
 }
 
@@ -108,13 +117,12 @@ func (c *checker) task(d TaskData, schema int, taskID, userID string, version, s
 			c.text("tags["+strconv.Itoa(i)+"]", tag, 1, MaxTag)
 		}
 	}
-	c.due(d)
+	c.moment("start_date", d.StartDate, "start_at", d.StartAt)
+	c.moment("due_date", d.DueDate, "due_at", d.DueAt)
 	c.zone("timezone", d.Timezone)
 	c.optionalTime("remind_at", d.RemindAt)
 	if r := d.Recurrence; r != nil {
-		c.text("recurrence.rrule", r.RRule, 1, MaxRRule)
-		oneOf(c, "recurrence.anchor", r.Anchor, Anchors())
-		c.zone("recurrence.timezone", r.Timezone)
+		c.recurrence(*r)
 	}
 	c.optionalID("series_id", d.SeriesID)
 	c.number("occurrence_no", int64(d.OccurrenceNo), 0)
@@ -128,14 +136,30 @@ func (c *checker) task(d TaskData, schema int, taskID, userID string, version, s
 	c.stamps(d, schema)
 }
 
-// due checks that a task has at most one due date: a day or an instant.
-func (c *checker) due(d TaskData) {
-	if d.DueDate != "" {
-		_, ok := parseDate(d.DueDate)
-		c.must(ok, "due_date", reasonDate)
-		c.must(d.DueAt == nil, "due_at", "must not be set together with due_date")
+// moment checks that a field is at most one of a day and an instant.
+func (c *checker) moment(dayField, day, atField string, at *time.Time) {
+	if day != "" {
+		_, ok := parseDate(day)
+		c.must(ok, dayField, reasonDate)
+		c.must(at == nil, atField, "must not be set together with "+dayField)
 	}
-	c.optionalTime("due_at", d.DueAt)
+	c.optionalTime(atField, at)
+}
+
+func (c *checker) recurrence(r Recurrence) {
+	c.text("recurrence.rrule", r.RRule, 1, MaxRRule)
+	oneOf(c, "recurrence.anchor", r.Anchor, Anchors())
+	c.zone("recurrence.timezone", r.Timezone)
+	if r.CatchUp != "" {
+		oneOf(c, "recurrence.catch_up", r.CatchUp, CatchUps())
+	}
+	c.must(len(r.ExDates) <= MaxExDates, "recurrence.exdates", fmt.Sprintf("has more than %d entries", MaxExDates))
+	for i, day := range r.ExDates {
+		if c.err == nil {
+			_, ok := parseDate(day)
+			c.must(ok, "recurrence.exdates["+strconv.Itoa(i)+"]", reasonDate)
+		}
+	}
 }
 
 func (c *checker) stamps(d TaskData, schema int) {

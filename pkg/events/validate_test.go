@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -70,6 +71,14 @@ func TestTaskDataRules(t *testing.T) {
 		{"a day that does not exist", func(d *task) { d.DueAt, d.DueDate = nil, "2027-02-29" }, "task_data.due_date"},
 		{"a due date with a time", func(d *task) { d.DueAt, d.DueDate = nil, "2027-02-28T10:00:00Z" }, "task_data.due_date"},
 		{"the year 0", func(d *task) { d.DueAt, d.DueDate = nil, "0000-02-28" }, "task_data.due_date"},
+		{"a start date", func(d *task) { d.StartAt, d.StartDate = nil, "2028-02-29" }, ""},
+		{"a start that does not exist", func(d *task) { d.StartAt, d.StartDate = nil, "2027-02-29" }, "task_data.start_date"},
+		{"both starts", func(d *task) { d.StartDate = "2026-02-28" }, "task_data.start_at"},
+		{"no catch-up", func(d *task) { d.Recurrence.CatchUp = "" }, ""},
+		{"an unknown catch-up", func(d *task) { d.Recurrence.CatchUp = "some" }, "task_data.recurrence.catch_up"},
+		{"an excluded day that does not exist", func(d *task) { d.Recurrence.ExDates = []string{"2027-02-28", "2027-02-29"} }, "task_data.recurrence.exdates[1]"},
+		{"100 excluded days", func(d *task) { d.Recurrence.ExDates = slices.Repeat([]string{"2027-02-28"}, events.MaxExDates) }, ""},
+		{"101 excluded days", func(d *task) { d.Recurrence.ExDates = slices.Repeat([]string{"2027-02-28"}, events.MaxExDates+1) }, "task_data.recurrence.exdates"},
 		{"both due dates", func(d *task) { d.DueDate = "2028-02-29" }, "task_data.due_at"},
 		{"a due instant that is not set", func(d *task) { d.DueAt = &time.Time{} }, "task_data.due_at"},
 		{"a due instant that JSON cannot express", func(d *task) { d.DueAt = &yearTenThousand }, "task_data.due_at"},
@@ -153,7 +162,7 @@ func TestEnvelopeRules(t *testing.T) {
 			r := sampleReminderEvent(events.Scheduled)
 			tt.edit(&r.EventID, &r.TaskID, &r.UserID, &r.SchemaVersion, &r.Timestamp)
 			checkField(t, "ReminderEvent.Validate()", r.Validate(), tt.field)
-			n := sampleNotificationEvent()
+			n := sampleNotificationEvent(events.Added)
 			tt.edit(&n.EventID, &n.TaskID, &n.UserID, &n.SchemaVersion, &n.Timestamp)
 			checkField(t, "NotificationEvent.Validate()", n.Validate(), tt.field)
 		})
@@ -246,6 +255,9 @@ func TestReminderEventRules(t *testing.T) {
 		{"a task's type", events.Scheduled, func(e *event) { e.EventType = events.Created }, "event_type"},
 		{"no title", events.Scheduled, func(e *event) { e.Title = "" }, "title"},
 		{"no task version", events.Scheduled, func(e *event) { e.TaskVersion = 0 }, "task_version"},
+		{"neither day nor zone", events.Scheduled, func(e *event) { e.DueDate, e.Timezone = "", "" }, ""},
+		{"a day that does not exist", events.Scheduled, func(e *event) { e.DueDate = "2027-02-29" }, "due_date"},
+		{"a zone that does not exist", events.Scheduled, func(e *event) { e.Timezone = "Mars" }, "timezone"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -273,10 +285,18 @@ func TestNotificationEventRules(t *testing.T) {
 		{"a long body", func(e *event) { e.Body = strings.Repeat("x", 10_001) }, "body"},
 		{"no due date", func(e *event) { e.DueAt = nil }, ""},
 		{"a due date that is not set", func(e *event) { e.DueAt = ptr(time.Time{}) }, "due_at"},
+		{"a day that does not exist", func(e *event) { e.DueDate = "2027-02-29" }, "due_date"},
+		{"no type", func(e *event) { e.EventType = "" }, "event_type"},
+		{"the type of a later version", func(e *event) { e.EventType = "archived" }, ""},
+		{"no number", func(e *event) { e.NotificationSeq = 0 }, ""},
+		{"a negative number", func(e *event) { e.NotificationSeq = -1 }, "notification_seq"},
+		{"nothing unread", func(e *event) { e.Unread = 0 }, ""},
+		{"less than nothing unread", func(e *event) { e.Unread = -1 }, "unread"},
+		{"a reading that is not set", func(e *event) { e.ReadAt = ptr(time.Time{}) }, "read_at"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			e := sampleNotificationEvent()
+			e := sampleNotificationEvent(events.Added)
 			tt.edit(&e)
 			_, err := e.Encode()
 			checkField(t, "Encode()", err, tt.field)

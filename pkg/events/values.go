@@ -28,6 +28,13 @@ const (
 	Cancelled Type = "cancelled" // The task no longer has a reminder.
 )
 
+// What happens in a user's inbox: the types of a NotificationEvent.
+const (
+	Added  Type = "added"  // The notification is new: show it to the user.
+	Listed Type = "listed" // The notification is new, but the user wants it only in the list: do not show it.
+	Read   Type = "read"   // The user has read the notification, or has put it off.
+)
+
 // TaskTypes returns the types that a TaskEvent and a TaskUpdateEvent have.
 func TaskTypes() []Type {
 	return []Type{Created, Updated, Completed, Reopened, Deleted, Restored}
@@ -35,6 +42,9 @@ func TaskTypes() []Type {
 
 // ReminderTypes returns the types that a ReminderEvent has.
 func ReminderTypes() []Type { return []Type{Scheduled, Cancelled} }
+
+// NotificationTypes returns the types that a NotificationEvent has.
+func NotificationTypes() []Type { return []Type{Added, Listed, Read} }
 
 // Status is the progress of a task. The set is closed within a schema version.
 type Status string
@@ -88,6 +98,21 @@ func Anchors() []Anchor { return []Anchor{AnchorSchedule, AnchorCompletion} }
 
 // Valid reports whether a is one of Anchors.
 func (a Anchor) Valid() bool { return slices.Contains(Anchors(), a) }
+
+// CatchUp is what follows an occurrence of a recurring task that is completed late, with the anchor schedule.
+type CatchUp string
+
+// The values of catch_up. CatchUpNext is the default.
+const (
+	CatchUpNext CatchUp = "next" // The first occurrence that is not over yet.
+	CatchUpAll  CatchUp = "all"  // The next occurrence of the rule, even if it is over: missed occurrences come one by one.
+)
+
+// CatchUps returns every value of catch_up.
+func CatchUps() []CatchUp { return []CatchUp{CatchUpNext, CatchUpAll} }
+
+// Valid reports whether c is one of CatchUps.
+func (c CatchUp) Valid() bool { return slices.Contains(CatchUps(), c) }
 
 // The kinds of notification that this system creates. The set is open: a client shows a notification of an unknown kind by
 // its title and body.

@@ -31,14 +31,16 @@ var rules = map[string]rule{
 	"*.task_version":   {least: 1},
 	"*.seq":            {least: 1},
 	"*.timezone":       chars(1, events.MaxTimezone),
+	"*.due_date":       {format: "date"},
 
 	"TaskData.id":          uuid,
 	"TaskData.description": chars(0, events.MaxDescription),
 	"TaskData.tags":        {items: events.MaxTags, item: &rule{min: 1, max: events.MaxTag}},
-	"TaskData.due_date":    {format: "date"},
+	"TaskData.start_date":  {format: "date"},
 	"TaskData.series_id":   uuid,
 	"TaskData.version":     {least: 1},
 	"Recurrence.rrule":     chars(1, events.MaxRRule),
+	"Recurrence.exdates":   {items: events.MaxExDates, item: &rule{format: "date"}},
 	"Change.field":         chars(1, events.MaxFieldName),
 
 	"TaskEvent.changes":      {items: events.MaxChanges},
@@ -56,12 +58,16 @@ var rules = map[string]rule{
 }
 
 // requiredAnyway corrects the fields whose Go type gives the wrong answer. Only the original form may omit the first three:
-// their zero value is not written. A reader fills in the last one.
+// their zero value is not written. A reader fills in the others.
 var requiredAnyway = map[string]bool{
 	"TaskData.created_at":      true,
 	"TaskData.updated_at":      true,
 	"TaskEvent.actor":          true,
 	"ReminderEvent.event_type": false,
+
+	"NotificationEvent.event_type":       false,
+	"NotificationEvent.notification_seq": false,
+	"NotificationEvent.unread":           false,
 }
 
 // enums are the closed sets of the string types.
@@ -69,6 +75,7 @@ var enums = map[string][]string{
 	"Status":   words(events.Statuses()),
 	"Priority": words(events.Priorities()),
 	"Anchor":   words(events.Anchors()),
+	"CatchUp":  words(events.CatchUps()),
 }
 
 func words[S ~string](list []S) []string {

@@ -146,7 +146,10 @@ func (d *defs) add(t reflect.Type) error {
 
 // conditions are the rules that involve more than one field.
 var conditions = map[string]object{
-	"TaskData": {{"not", object{{"required", []string{"due_date", "due_at"}}}}},
+	"TaskData": {{"allOf", []object{
+		{{"not", object{{"required", []string{"start_date", "start_at"}}}}},
+		{{"not", object{{"required", []string{"due_date", "due_at"}}}}},
+	}}},
 	"ReminderEvent": {
 		{"if", object{
 			{"properties", object{{"event_type", object{{"const", events.Cancelled}}}}},

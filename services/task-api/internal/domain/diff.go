@@ -19,6 +19,8 @@ func Diff(before, after Task) []events.Change {
 	if !slices.Equal(before.Tags, after.Tags) {
 		d.add("tags", list(before.Tags), list(after.Tags))
 	}
+	d.optional("start_date", before.StartDate, after.StartDate)
+	d.instant("start_at", before.StartAt, after.StartAt)
 	d.optional("due_date", before.DueDate, after.DueDate)
 	d.instant("due_at", before.DueAt, after.DueAt)
 	d.text("timezone", before.Timezone, after.Timezone)
@@ -29,6 +31,9 @@ func Diff(before, after Task) []events.Change {
 	d.optional("series_id", before.SeriesID, after.SeriesID)
 	if before.OccurrenceNo != after.OccurrenceNo {
 		d.add("occurrence_no", number(before.OccurrenceNo), number(after.OccurrenceNo))
+	}
+	if before.SeriesEnds != after.SeriesEnds {
+		d.add("series_ends", before.SeriesEnds, after.SeriesEnds)
 	}
 	if before.Position != after.Position {
 		d.add("position", before.Position, after.Position)
@@ -98,5 +103,6 @@ func sameInstant(a, b *time.Time) bool {
 }
 
 func sameRecurrence(a, b *events.Recurrence) bool {
-	return a == b || (a != nil && b != nil && *a == *b)
+	return a == b || (a != nil && b != nil && a.RRule == b.RRule && a.Anchor == b.Anchor && a.Timezone == b.Timezone &&
+		a.CatchUp == b.CatchUp && slices.Equal(a.ExDates, b.ExDates))
 }

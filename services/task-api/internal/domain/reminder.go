@@ -20,7 +20,7 @@ func Reminder(before *Task, after Task, now time.Time) (events.Type, bool) {
 	if before == nil || !sameInstant(before.RemindAt, after.RemindAt) {
 		return events.Scheduled, true
 	}
-	same := was && before.Title == after.Title && sameInstant(before.Due(), after.Due())
+	same := was && before.Title == after.Title && sameInstant(before.Due(), after.Due()) && before.DueDate == after.DueDate
 	return events.Scheduled, !same && after.RemindAt.After(now)
 }
 
