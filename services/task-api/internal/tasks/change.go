@@ -18,7 +18,7 @@ type ChangeRequest struct {
 }
 
 // Change runs one operation on one task and returns the task after it. It returns the errors of Apply unchanged, and
-// domain.ErrStale when IfMatch does not accept the version of the task.
+// a StaleError when the task does not meet a condition of the operation.
 func (s *Service) Change(ctx context.Context, c ChangeRequest) (domain.Task, error) {
 	r, err := newRequest(ctx, c.UserID, nil, c.Op)
 	if err != nil {
