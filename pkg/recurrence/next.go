@@ -90,6 +90,8 @@ func (r *Rule) allows(day date, next Occurrence, zone *time.Location) bool {
 // Successor has the times of the task that follows a completed recurring task. Exactly one of DueDate and DueAt is set.
 type Successor struct {
 	OccurrenceNo int
+	StartDate    string
+	StartAt      *time.Time
 	DueDate      string
 	DueAt        *time.Time
 	RemindAt     *time.Time // as long before the due date, in wall-clock time, as before; nil without a reminder

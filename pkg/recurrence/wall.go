@@ -26,6 +26,10 @@ func AtClock(t time.Time, clock time.Duration, loc *time.Location) time.Time {
 	return place(dateOf(t, loc).Add(clock), loc).UTC()
 }
 
+// Wall returns the instant at which the wall-clock time in loc is that of wall, which is expressed in UTC. It is the first of two
+// such instants. A time that the clocks skip moves later by the gap.
+func Wall(wall time.Time, loc *time.Location) time.Time { return place(wall, loc).UTC() }
+
 // place returns the instant at which the wall-clock time in loc is wall. Of a time that occurs twice it returns the first. A
 // skipped time moves later by the gap (RFC 5545, section 3.3.5: it is read with the offset before the gap).
 func place(wall time.Time, loc *time.Location) time.Time {

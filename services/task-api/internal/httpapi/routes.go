@@ -27,7 +27,7 @@ import (
 type Tasks interface {
 	Create(ctx context.Context, r tasks.CreateRequest) (events.TaskData, bool, error)
 	Get(ctx context.Context, userID, taskID string) (domain.Task, error)
-	Change(ctx context.Context, r tasks.ChangeRequest) (domain.Task, error)
+	Change(ctx context.Context, r tasks.ChangeRequest) (tasks.OpResult, error)
 	Batch(ctx context.Context, r tasks.BatchRequest) (tasks.BatchAnswer, error)
 	List(ctx context.Context, userID string, q domain.Query) ([]domain.Task, *domain.Place, error)
 	Sync(ctx context.Context, userID string, since int64, limit int) (tasks.SyncPage, error)
