@@ -103,9 +103,9 @@ func (h *handlers) nextOccurrence(c *gin.Context) error {
 	})
 	switch {
 	case errors.Is(err, domain.ErrNotFound):
-		return &httpx.Error{Code: httpx.CodeConflict, Message: "There is no such task any more.", Err: err}
+		return &httpx.Error{Code: httpx.CodeConflict, Message: "There is no such task any more."}
 	case errors.Is(err, domain.ErrNotRecurring):
-		return &httpx.Error{Code: httpx.CodeConflict, Message: "The task does not recur any more.", Err: err}
+		return &httpx.Error{Code: httpx.CodeConflict, Message: "The task does not recur any more."}
 	case err != nil:
 		return err
 	}
