@@ -38,7 +38,7 @@ func TestSuccessorIsComputedFromTheEvent(t *testing.T) {
 		dueDate, dueAt, remindAt, done    string
 		wantDate, wantDueAt, wantRemindAt string
 	}{
-		{"a day, from the schedule", "FREQ=WEEKLY", events.AnchorSchedule, "UTC", "2030-03-01", "", "", "2030-03-20T10:00:00Z", "2030-03-08", "", ""},
+		{"a day, from the schedule", "FREQ=WEEKLY", events.AnchorSchedule, "UTC", "2030-03-01", "", "", "2030-03-20T10:00:00Z", "2030-03-22", "", ""},
 		{"a day, from the completion", "FREQ=WEEKLY", events.AnchorCompletion, "UTC", "2030-03-01", "", "", "2030-03-20T10:00:00Z", "2030-03-27", "", ""},
 		{"the day of completion is the zone's", "FREQ=DAILY", events.AnchorCompletion, newYork, "2030-03-01", "", "", "2030-03-20T02:00:00Z", "2030-03-20", "", ""},
 		{"an instant keeps its wall clock", "FREQ=DAILY", events.AnchorSchedule, london, "", "2030-03-30T09:00:00Z", "", "2030-03-30T09:00:00Z", "", "2030-03-31T08:00:00Z", ""},
