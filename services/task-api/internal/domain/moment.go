@@ -23,12 +23,12 @@ func (m Moment) in(zone *time.Location) (at time.Time, clock *time.Duration) {
 	if !m.wall {
 		return m.at, nil
 	}
-	meant := m.at.Sub(m.at.Truncate(24 * time.Hour))
-	at = Instant(recurrence.Wall(m.at, zone))
-	if recurrence.Clock(at, zone) != meant {
+	found := recurrence.AtWall(m.at, zone)
+	if found.Gap != 0 {
+		meant := m.at.Sub(m.at.Truncate(24 * time.Hour))
 		clock = &meant
 	}
-	return at, clock
+	return Instant(found.At), clock
 }
 
 // wallForms are the forms of a wall-clock time. A fraction of a second is accepted after the seconds.

@@ -2,6 +2,7 @@ package domain
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -33,16 +34,12 @@ func Successor(done Task, at, now time.Time) (Task, bool, error) {
 	if was.Recurrence == nil {
 		return Task{}, false, ErrNotRecurring
 	}
-	next, ok, err := recurrence.SuccessorOf(was.TaskData, at)
+	next, ok, err := recurrence.SuccessorAt(was.TaskData, was.state(), at)
 	if err != nil {
 		return Task{}, false, &Invalid{Fields: []FieldError{{"recurrence", err.Error()}}}
 	}
 	if !ok {
 		return Task{}, false, nil
-	}
-	zone, ok := Zone(was.Recurrence.Timezone)
-	if !ok {
-		return Task{}, false, &Invalid{Fields: []FieldError{{"recurrence.timezone", "must be an IANA time zone"}}}
 	}
 	t := was.clone()
 	if t.ID, err = SuccessorID(done.SeriesID, done.OccurrenceNo+1); err != nil {
@@ -51,10 +48,10 @@ func Successor(done Task, at, now time.Time) (Task, bool, error) {
 	created := Instant(now)
 	t.OccurrenceNo, t.Version, t.Seq, t.EngineVersion = done.OccurrenceNo+1, 0, 0, 1 // the store makes it version 1
 	t.Status, t.CompletedAt, t.DeletedAt, t.CreatedAt, t.UpdatedAt = events.StatusPending, nil, nil, created, created
-	t.StartDate, t.DueDate = next.StartDate, next.DueDate
-	t.StartAt, t.StartClock = keepClock(was.StartAt, was.StartClock, next.StartAt, zone)
-	t.DueAt, t.DueClock = keepClock(was.DueAt, was.DueClock, next.DueAt, zone)
-	t.RemindAt, t.RemindClock = keepClock(was.RemindAt, was.RemindClock, next.RemindAt, zone)
+	t.StartDate, t.StartAt, t.StartClock = next.StartDate, stored(next.StartAt), next.State.StartClock
+	t.DueDate, t.DueAt, t.DueClock = next.DueDate, stored(next.DueAt), next.State.DueClock
+	t.RemindAt, t.RemindClock = stored(next.RemindAt), next.State.RemindClock
+	t.Recurrence.RRule = lessCount(t.Recurrence.RRule, next.Elapsed-1)
 	t.Quiet = t.RemindAt != nil && !t.RemindAt.After(now)
 	t.SeriesEnds = t.ends()
 	var p problems
@@ -69,7 +66,7 @@ func (t Task) ends() bool {
 	if was.Recurrence == nil {
 		return false
 	}
-	ends, err := recurrence.Ends(was.TaskData)
+	ends, err := recurrence.Ends(was.TaskData, was.state())
 	return err == nil && ends
 }
 
@@ -93,21 +90,31 @@ func (t *Task) checkSeries(p *problems, before Task) {
 	t.SeriesEnds = t.ends()
 }
 
-// keepClock moves the next instant to the time of day of the series. If the clocks skip that time on the next day, it also returns the
-// time of day to remember. was is the previous instant, and remembered its remembered time of day.
-func keepClock(was *time.Time, remembered *time.Duration, next *time.Time, zone *time.Location) (*time.Time, *time.Duration) {
-	if was == nil || next == nil {
-		return next, nil
+// state returns what the series remembers with the task. Its RuleNo is always the occurrence number: see lessCount.
+func (t Task) state() recurrence.State {
+	return recurrence.State{StartClock: t.StartClock, DueClock: t.DueClock, RemindClock: t.RemindClock}
+}
+
+// lessCount returns the rule with a COUNT that is smaller by the occurrences that were left out or passed over. So COUNT is always
+// compared with occurrence_no, also after an export and an import.
+func lessCount(rrule string, skipped int) string {
+	parts := strings.Split(rrule, ";")
+	for i, part := range parts {
+		if digits, ok := strings.CutPrefix(part, "COUNT="); ok && skipped > 0 {
+			if n, err := strconv.Atoi(digits); err == nil {
+				parts[i] = "COUNT=" + strconv.Itoa(n-skipped)
+			}
+		}
 	}
-	meant := recurrence.Clock(*was, zone)
-	if remembered != nil {
-		meant = *remembered
+	return strings.Join(parts, ";")
+}
+
+func stored(at *time.Time) *time.Time {
+	if at == nil {
+		return nil
 	}
-	at := Instant(recurrence.AtClock(*next, meant, zone))
-	if recurrence.Clock(at, zone) == meant {
-		return &at, nil
-	}
-	return &at, &meant
+	v := Instant(*at)
+	return &v
 }
 
 // checkRange applies the limits for times in a request to the times of a successor.
