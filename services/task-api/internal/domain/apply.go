@@ -62,7 +62,7 @@ func (t *Task) set(p *problems, f Fields, d Defaults, whole bool) {
 	t.setTexts(p, f, whole)
 	t.setChoices(p, f, d, whole)
 	t.setTimes(p, f, whole)
-	t.setRecurrence(p, f, whole)
+	t.setRecurrence(p, f, d, whole)
 	if t.Recurrence != nil && !t.RuleZone {
 		t.Recurrence.Timezone = t.Timezone
 	}

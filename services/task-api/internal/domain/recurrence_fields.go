@@ -54,7 +54,7 @@ func readRecurrence(f *Fields, raw json.RawMessage) *badMember {
 
 // setRecurrence merges the members of a request into the rule. A task that begins to recur becomes the first occurrence of a new
 // series. It stays in the series when the rule is changed or removed later.
-func (t *Task) setRecurrence(p *problems, f Fields, whole bool) {
+func (t *Task) setRecurrence(p *problems, f Fields, d Defaults, whole bool) {
 	if !f.Recurrence.Set && !whole {
 		return
 	}
@@ -71,7 +71,11 @@ func (t *Task) setRecurrence(p *problems, f Fields, whole bool) {
 		}
 	}
 	given := f.Recurrence.Value
-	setRule(p, &r, given)
+	if given.Text.HasValue() && !given.RRule.HasValue() {
+		t.phrase(p, &r, &f, d)
+	} else {
+		setRule(p, &r, given)
+	}
 	setMember(p, "recurrence.anchor", &r.Anchor, given.Anchor, events.AnchorSchedule, events.Anchor.Valid, "must be schedule or completion")
 	setMember(p, "recurrence.catch_up", &r.CatchUp, given.CatchUp, events.CatchUpNext, events.CatchUp.Valid, "must be next or all")
 	switch tz := given.Timezone; {

@@ -94,6 +94,8 @@ var routes = []route{
 	{http.MethodPost, "/api/v1/tasks/:id/reopen", user, (*handlers).reopenTask},
 	{http.MethodPost, "/api/v1/tasks/:id/restore", user, (*handlers).restoreTask},
 	{http.MethodPost, "/api/v1/tasks/:id/skip", user, (*handlers).skipTask},
+	{http.MethodGet, "/api/v1/tasks/:id/occurrences", user, (*handlers).listOccurrences},
+	{http.MethodPost, `/api/v1/recurrences\:preview`, user, (*handlers).previewRecurrence},
 
 	{http.MethodGet, "/api/v1/tags", user, (*handlers).listTags},
 	{http.MethodGet, "/api/v1/stats", user, (*handlers).getStats},
