@@ -95,7 +95,7 @@ func TestConcurrentCompletesMakeOneEvent(t *testing.T) {
 	var wrong atomic.Int64
 	tasktest.Together(100, func(int) {
 		got, err := f.Change(ctx(), tasks.ChangeRequest{UserID: user, Op: tasks.Op{TaskID: task.ID, Apply: tasktest.Lifecycle(domain.Complete)}})
-		if err != nil || got.Version != 2 || got.Status != events.StatusCompleted {
+		if err != nil || got.Task.Version != 2 || got.Task.Status != events.StatusCompleted {
 			wrong.Add(1)
 		}
 	})
