@@ -163,7 +163,8 @@ func TestTheDayAndTheZoneOfAnEventReachTheList(t *testing.T) {
 	}{
 		{func() {}, "2026-12-01", "Due Tuesday 1 December 2026."},
 		{func() { ev.DueDate, ev.DueAt = "", time.Date(2026, time.December, 1, 22, 0, 0, 0, time.UTC) }, "", "Due Tuesday 1 December 2026 at 17:00 (America/New_York)."},
-		{func() { ev.Timezone = "" }, "", "Due Tuesday 1 December 2026 at 22:00 (UTC)."}, // an event of an older version
+		{func() { ev.Timezone = "Asia/Tokyo" }, "", "Due Wednesday 2 December 2026 at 07:00 (Asia/Tokyo)."},
+		{func() { ev.Timezone = "" }, "", "Due Wednesday 2 December 2026 at 07:00 (Asia/Tokyo)."}, // an event of an older version
 	} {
 		c.change()
 		ev.EventID, ev.TaskVersion, ev.RemindAt = uuid.NewString(), int64(i+1), remind.Add(time.Duration(i)*time.Second)
