@@ -61,3 +61,19 @@ func TestABodyOfAnotherTypeIsRefusedWithTheRightOne(t *testing.T) {
 		}
 	}
 }
+
+func TestTwoContentTypesAreNone(t *testing.T) {
+	t.Parallel()
+	e := NewEngine(Config{})
+	e.POST("/x", Wrap(func(c *gin.Context) error {
+		var body any
+		return DecodeJSON(c, &body)
+	}))
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/x", strings.NewReader(`{}`))
+	r.Header["Content-Type"] = []string{"application/json", "application/json-patch+json"}
+	w := httptest.NewRecorder()
+	e.ServeHTTP(w, r)
+	if w.Code != http.StatusUnsupportedMediaType {
+		t.Errorf("got %d %s, want 415", w.Code, w.Body)
+	}
+}
