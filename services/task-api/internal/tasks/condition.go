@@ -22,7 +22,7 @@ type NoneMatch struct {
 
 // Accept reports whether the task has none of the versions.
 func (n NoneMatch) Accept(t domain.Task) bool {
-	return !(n.Any && t.DeletedAt == nil) && !slices.Contains(n.Versions, t.Version)
+	return (!n.Any || t.DeletedAt != nil) && !slices.Contains(n.Versions, t.Version)
 }
 
 // StaleError is a domain.ErrStale with the task as it is, so that the client need not read it again.
