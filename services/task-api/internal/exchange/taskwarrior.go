@@ -25,7 +25,7 @@ type taskwarrior struct {
 	line int
 }
 
-func newTaskwarrior(r io.Reader) *taskwarrior {
+func newTaskwarrior(r io.Reader, _ *time.Location) *taskwarrior {
 	return &taskwarrior{r: bufio.NewReaderSize(r, 64<<10), line: 1}
 }
 
