@@ -11,12 +11,8 @@ var notYetTaskwarrior = []string{
 	"taskwarrior.json: 7e57ab1e-0000-4000-8000-000000000010",
 	"taskwarrior.json: 7e57ab1e-0000-4000-8000-000000000011",
 	"taskwarrior.json: 7e57ab1e-0000-4000-8000-000000000012",
-	"taskwarrior.json: 7e57ab1e-0000-4000-8000-000000000013",
-	"taskwarrior.json: 7e57ab1e-0000-4000-8000-000000000016",
 	"taskwarrior.json: 7e57ab1e-0000-4000-8000-000000000022",
 	"taskwarrior.json: 7e57ab1e-0000-4000-8000-000000000024",
-	"taskwarrior.json: 7e57ab1e-0000-4000-8000-000000000025 (second)",
 	"taskwarrior.json: 7e57ab1e-0000-4000-8000-000000000026",
 	"taskwarrior.json: 7e57ab1e-0000-4000-8000-000000000028",
-	"taskwarrior.json: 7e57ab1e-0000-4000-8000-000000000029",
 }
