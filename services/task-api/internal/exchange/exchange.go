@@ -120,7 +120,7 @@ func NewReader(f Format, r io.Reader, o Options) (Reader, error) {
 func newFormatReader(f Format, r io.Reader, o Options, zone *time.Location) (Reader, error) {
 	switch f {
 	case JSONL:
-		return &jsonlReader{newLines(r)}, nil
+		return &jsonlReader{newLines(r), zone}, nil
 	case CSV:
 		return newTodoist(r, o.Now, zone), nil
 	case ICS:

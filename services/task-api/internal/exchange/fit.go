@@ -185,7 +185,7 @@ func (f *fitter) drop(item *Item, bad domain.FieldError) bool {
 		return false
 	}
 	name := f.property(field)
-	item.note(name, fmt.Sprintf("%s: %.100q is not imported", bad.Message, value))
+	item.note(name, fmt.Sprintf("%s: %.100q is in the description only", bad.Message, value))
 	item.kept = append(item.kept, name+": "+value)
 	return true
 }
