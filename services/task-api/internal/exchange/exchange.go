@@ -68,7 +68,7 @@ type Item struct {
 	Occurrence             int
 	CreatedAt, CompletedAt *time.Time
 	// Clocks are the times of day that start, due date and reminder mean, where the clocks skip them (see domain.Task).
-	Clocks domain.Clocks
+	Clocks domain.Clocks `json:",omitzero"`
 	Notes  []Note
 
 	kept   []string // lines for the description: values that a task cannot hold

@@ -32,6 +32,8 @@ type clockChange struct {
 // observance returns the changes of one kind.
 func (c clockChange) observance() clockChange { c.at = time.Time{}; return c }
 
+// clockChanges returns the changes of a zone. Time.ZoneBounds of Go 1.26 also returns the last midnight (UTC) of a leap year after
+// 2037, at which nothing changes, and returns it again from there on: such a bound is passed over by an hour.
 func clockChanges(zone *time.Location) (out []clockChange) {
 	at := time.Date(firstZoneYear, 1, 1, 0, 0, 0, 0, time.UTC)
 	for {
@@ -39,9 +41,15 @@ func clockChanges(zone *time.Location) (out []clockChange) {
 		if end.IsZero() || end.Year() > lastZoneYear {
 			return out
 		}
-		_, from := end.Add(-time.Second).In(zone).Zone()
+		if !end.After(at) {
+			at = at.Add(time.Hour)
+			continue
+		}
+		was, from := end.Add(-time.Second).In(zone).Zone()
 		name, to := end.In(zone).Zone()
-		out = append(out, clockChange{end.UTC().Add(time.Duration(from) * time.Second), from, to, name, end.In(zone).IsDST()})
+		if from != to || was != name {
+			out = append(out, clockChange{end.UTC().Add(time.Duration(from) * time.Second), from, to, name, end.In(zone).IsDST()})
+		}
 		at = end
 	}
 }
