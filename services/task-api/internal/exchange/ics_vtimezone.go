@@ -59,7 +59,7 @@ func writeVTimezone(b *strings.Builder, zone *time.Location) {
 	fold(b, "TZID:"+zone.String())
 	begin := time.Date(firstZoneYear, 1, 1, 0, 0, 0, 0, time.UTC)
 	name, offset := begin.In(zone).Zone()
-	writeObservance(b, clockChange{begin, offset, offset, name, begin.In(zone).IsDST()}, "")
+	writeObservance(b, clockChange{begin, offset, offset, name, begin.In(zone).IsDST()})
 	changes := clockChanges(zone)
 	var kinds []clockChange
 	for _, c := range changes {
@@ -76,11 +76,11 @@ func writeVTimezone(b *strings.Builder, zone *time.Location) {
 		}
 		single, first, rule := yearly(list)
 		if len(single) > 0 {
-			dates := make([]string, len(single))
+			dates := make([]string, len(single)) // a line each: ical.js reads only the first value of a line
 			for i, c := range single {
-				dates[i] = c.at.Format(icsWall)
+				dates[i] = "RDATE:" + c.at.Format(icsWall)
 			}
-			writeObservance(b, single[0], "RDATE:"+strings.Join(dates, ","))
+			writeObservance(b, single[0], dates...)
 		}
 		if rule != "" {
 			writeObservance(b, first, "RRULE:"+rule)
@@ -89,7 +89,7 @@ func writeVTimezone(b *strings.Builder, zone *time.Location) {
 	fold(b, "END:VTIMEZONE")
 }
 
-func writeObservance(b *strings.Builder, c clockChange, recurs string) {
+func writeObservance(b *strings.Builder, c clockChange, recurs ...string) {
 	kind := "STANDARD"
 	if c.dst {
 		kind = "DAYLIGHT"
@@ -99,8 +99,8 @@ func writeObservance(b *strings.Builder, c clockChange, recurs string) {
 	fold(b, "TZOFFSETFROM:"+icsOffset(c.from))
 	fold(b, "TZOFFSETTO:"+icsOffset(c.to))
 	fold(b, "TZNAME:"+icsEscape(c.name))
-	if recurs != "" {
-		fold(b, recurs)
+	for _, line := range recurs {
+		fold(b, line)
 	}
 	fold(b, "END:"+kind)
 }
