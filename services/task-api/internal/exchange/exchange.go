@@ -126,7 +126,7 @@ func newFormatReader(f Format, r io.Reader, o Options, zone *time.Location) (Rea
 	case CSV:
 		return newTodoist(r, o.Now, zone), nil
 	case ICS:
-		return &icsReader{lines: newLines(r), zone: zone}, nil
+		return newICS(r, o.Now, zone), nil
 	case Taskwarrior:
 		return newTaskwarrior(r, zone), nil
 	}
