@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/taskwire/taskwire/pkg/recurrence"
 )
 
 // maxOccurrence is larger than any series, and fits the database column.
@@ -15,6 +16,33 @@ type Origin struct {
 	SeriesID               string
 	OccurrenceNo           int
 	CreatedAt, CompletedAt *time.Time
+	Clocks                 Clocks
+}
+
+// Clocks are the times of day that start, due date and reminder mean, where the clocks skip them; nil where they do not.
+type Clocks struct{ Start, Due, Remind *time.Duration }
+
+// Clocks returns the remembered times of day.
+func (t Task) Clocks() Clocks { return Clocks{t.StartClock, t.DueClock, t.RemindClock} }
+
+// setClocks remembers the times of day of an imported task. It ignores one that does not give the instant of the task.
+func (t *Task) setClocks(c Clocks) {
+	zone, ok := Zone(zoneOf(*t))
+	if !ok {
+		return
+	}
+	remembered := func(at *time.Time, clock *time.Duration) *time.Duration {
+		if at == nil || clock == nil || recurrence.Clock(*at, zone) == *clock {
+			return nil
+		}
+		for _, day := range []time.Time{*at, at.AddDate(0, 0, -1)} { // a gap over midnight moves a time to the next day
+			if recurrence.AtClock(day, *clock, zone).Equal(*at) {
+				return clock
+			}
+		}
+		return nil
+	}
+	t.StartClock, t.DueClock, t.RemindClock = remembered(t.StartAt, c.Start), remembered(t.DueAt, c.Due), remembered(t.RemindAt, c.Remind)
 }
 
 // Import returns a new task of a user with the values of a task from another system. Its rules are those of New, with one exception:
@@ -46,6 +74,9 @@ func Import(id, userID string, f Fields, o Origin, d Defaults) (Task, error) {
 		t.CreatedAt = Instant(*o.CreatedAt)
 	}
 	t.set(&p, f, d, true)
+	if o.Clocks != (Clocks{}) {
+		t.setClocks(o.Clocks)
+	}
 	if past("completed_at", o.CompletedAt) {
 		if at := Instant(*o.CompletedAt); t.CompletedAt != nil {
 			t.CompletedAt = &at

@@ -21,15 +21,18 @@ const (
 // Task is a stored task: the resource in the API and in the events, and values that only this service needs.
 type Task struct {
 	events.TaskData
-	// DueClock and RemindClock are the times of day of the series. They are set if due_at or remind_at differs from them because
-	// the clocks skip that hour on this day. The next occurrence returns to them.
-	DueClock, RemindClock *time.Duration
+	// StartClock, DueClock and RemindClock are the times of day of the series. Each is set if the instant differs from it because
+	// the clocks skip that hour on this day. The next occurrence returns to it.
+	StartClock, DueClock, RemindClock *time.Duration
 }
 
 // Open reports whether the task is pending or in progress, and not deleted.
 func (t Task) Open() bool {
 	return t.DeletedAt == nil && (t.Status == events.StatusPending || t.Status == events.StatusInProgress)
 }
+
+// HasStart reports whether the task has a start date or a start instant.
+func (t Task) HasStart() bool { return t.StartDate != "" || t.StartAt != nil }
 
 // HasDue reports whether the task has a due date or a due instant.
 func (t Task) HasDue() bool { return t.DueDate != "" || t.DueAt != nil }

@@ -68,8 +68,6 @@ var notYetTodoist = []string{
 	"todoist-dates.csv: c113 every day at noon",
 	"todoist-rows.csv: p1 has two comments and a child @next_action @home",
 	"todoist-rows.csv: p15 odd zone",
-	"todoist-rows.csv: p18 of 604 characters",
-	"todoist-windows-1252.csv: e1",
 	"todoist-semicolons.csv: e3",
 	"todoist-ambiguous-date.csv: us date",
 	"todoist-gaps-and-folds.csv: America/New_York 2027-03-14 02:30",
