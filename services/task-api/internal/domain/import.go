@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/taskwire/taskwire/pkg/recurrence"
 )
 
 // maxOccurrence is larger than any series, and fits the database column.
@@ -15,6 +16,38 @@ type Origin struct {
 	SeriesID               string
 	OccurrenceNo           int
 	CreatedAt, CompletedAt *time.Time
+	Clocks                 Clocks
+}
+
+// Clocks are the times of day that start, due date and reminder mean, where the clocks skip them; nil where they do not.
+type Clocks struct{ Start, Due, Remind *time.Duration }
+
+// Clocks returns the remembered times of day.
+func (t Task) Clocks() Clocks { return Clocks{t.StartClock, t.DueClock, t.RemindClock} }
+
+// setClocks remembers the times of day of an imported task. It ignores one that does not give the instant of the task.
+func (t *Task) setClocks(c Clocks) {
+	name := t.Timezone
+	if t.Recurrence != nil {
+		name = t.Recurrence.Timezone
+	}
+	zone, ok := Zone(name)
+	if !ok {
+		return
+	}
+	remember := func(target **time.Duration, at *time.Time, clock *time.Duration) {
+		if at == nil || clock == nil || recurrence.Clock(*at, zone) == *clock {
+			return
+		}
+		for _, day := range []time.Time{*at, at.AddDate(0, 0, -1)} { // a gap over midnight moves a time to the next day
+			if recurrence.AtClock(day, *clock, zone).Equal(*at) {
+				*target = clock
+			}
+		}
+	}
+	remember(&t.StartClock, t.StartAt, c.Start)
+	remember(&t.DueClock, t.DueAt, c.Due)
+	remember(&t.RemindClock, t.RemindAt, c.Remind)
 }
 
 // Import returns a new task of a user with the values of a task from another system. Its rules are those of New, with one exception:
@@ -47,6 +80,7 @@ func Import(id, userID string, f Fields, o Origin, d Defaults) (Task, error) {
 		t.CreatedAt = Instant(*o.CreatedAt)
 	}
 	t.set(&p, f, d, true)
+	t.setClocks(o.Clocks)
 	if t.Recurrence != nil && t.Recurrence.Timezone == t.Timezone {
 		t.RuleZone = false // an export always names the zone
 	}

@@ -1,5 +1,4 @@
 package exchange_test
 
 // notYetTaskwarrior has the cases of this format that are not right yet.
-var notYetTaskwarrior = []string{
-}
+var notYetTaskwarrior = []string{}

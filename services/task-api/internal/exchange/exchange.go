@@ -29,7 +29,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 )
 
 // Format is a file format.
@@ -67,7 +67,9 @@ type Item struct {
 	Series                 string
 	Occurrence             int
 	CreatedAt, CompletedAt *time.Time
-	Notes                  []Note
+	// Clocks are the times of day that start, due date and reminder mean, where the clocks skip them (see domain.Task).
+	Clocks domain.Clocks `json:",omitzero"`
+	Notes  []Note
 
 	kept   []string // lines for the description: values that a task cannot hold
 	broken []string // fields whose text had bytes that are not UTF-8
@@ -99,7 +101,7 @@ type Reader interface{ Next() (Item, error) }
 
 // Writer writes tasks into a file. Close completes the file. It does not close the underlying io.Writer.
 type Writer interface {
-	Write(t events.TaskData) error
+	Write(t domain.Task) error
 	Close() error
 }
 

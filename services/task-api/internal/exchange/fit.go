@@ -157,7 +157,7 @@ func (f *fitter) attempt(item *Item) error {
 	if err != nil {
 		return err
 	}
-	origin := domain.Origin{OccurrenceNo: item.Occurrence, CreatedAt: item.CreatedAt, CompletedAt: item.CompletedAt}
+	origin := domain.Origin{OccurrenceNo: item.Occurrence, CreatedAt: item.CreatedAt, CompletedAt: item.CompletedAt, Clocks: item.Clocks}
 	if item.Series != "" {
 		origin.SeriesID = someUser
 	}

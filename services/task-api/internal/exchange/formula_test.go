@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 )
 
 // formulaTexts has formulas, and texts that look like formulas.
@@ -28,7 +29,7 @@ func TestCSVHasNoFormulasAndLosesNoText(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := w.Write(events.TaskData{Title: title, Description: description, Tags: []string{"=tag"}, Priority: events.PriorityMedium, Status: events.StatusPending}); err != nil {
+		if err := w.Write(domain.Task{TaskData: events.TaskData{Title: title, Description: description, Tags: []string{"=tag"}, Priority: events.PriorityMedium, Status: events.StatusPending}}); err != nil {
 			t.Fatal(err)
 		}
 		records, err := csv.NewReader(bytes.NewReader(file.Bytes())).ReadAll()

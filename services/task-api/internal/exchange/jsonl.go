@@ -8,6 +8,7 @@ import (
 
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
+	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 )
 
 // jsonlReader reads Taskwire's own format: one task a line, as the API returns it. It imports all fields that a client can write,
@@ -58,6 +59,9 @@ func (r *jsonlReader) item(line []byte) (Item, error) {
 			item.Series, item.Occurrence = "", 0
 		}
 	}
+	if text, ok := item.take("clocks"); ok {
+		item.ownClocks(text)
+	}
 	for _, name := range ignored {
 		delete(item.Fields, name)
 	}
@@ -101,7 +105,15 @@ func reason(err error) string {
 type jsonlWriter struct{ enc *json.Encoder }
 
 // Write implements Writer.
-func (w jsonlWriter) Write(t events.TaskData) error { return w.enc.Encode(t) }
+func (w jsonlWriter) Write(t domain.Task) error {
+	if t.Clocks() == (domain.Clocks{}) {
+		return w.enc.Encode(t.TaskData)
+	}
+	return w.enc.Encode(struct {
+		events.TaskData
+		Clocks json.RawMessage `json:"clocks"`
+	}{t.TaskData, json.RawMessage(clocksText(t))})
+}
 
 // Close implements Writer.
 func (jsonlWriter) Close() error { return nil }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 )
 
 // This file has the values that only Taskwire writes into the files of other programs, so that an import restores every field. A value
@@ -42,6 +43,7 @@ func (t *twTask) restore() {
 		t.item.recur(get("rrule"), get("anchor"))
 	}
 	t.item.ownSeries(get("series_id"), get("occurrence_no"))
+	t.item.ownClocks(get("clocks"))
 }
 
 // restoreTime sets a day or an exact instant, if the attribute still has the time that Taskwire wrote for it.
@@ -115,4 +117,49 @@ func (i *Item) ownSeries(series, no string) {
 	if err := json.Unmarshal([]byte(no), &i.Occurrence); err == nil {
 		i.Series = strings.TrimSpace(series)
 	}
+}
+
+// ownICS returns the name of the property of iCalendar for a field.
+func ownICS(field string) string {
+	return "X-TASKWIRE-" + strings.ToUpper(strings.ReplaceAll(field, "_", "-"))
+}
+
+// clocks are domain.Clocks in a file, as HH:MM:SS with a fraction.
+type clocks struct {
+	Start  string `json:"start,omitempty"`
+	Due    string `json:"due,omitempty"`
+	Remind string `json:"remind,omitempty"`
+}
+
+const clockLayout = "15:04:05.999999999"
+
+// clocksText returns the times of day that a task means, in JSON, or "" if it has them all.
+func clocksText(t domain.Task) string {
+	text := func(clock *time.Duration) string {
+		if clock == nil {
+			return ""
+		}
+		return time.Time{}.Add(*clock).Format(clockLayout)
+	}
+	if c := (clocks{text(t.StartClock), text(t.DueClock), text(t.RemindClock)}); c != (clocks{}) {
+		return string(mustMarshal(c))
+	}
+	return ""
+}
+
+// ownClocks sets the times of day. The domain ignores one that does not belong to its instant.
+func (i *Item) ownClocks(text string) {
+	var c clocks
+	if json.Unmarshal([]byte(text), &c) != nil {
+		return
+	}
+	clock := func(text string) *time.Duration {
+		at, err := time.Parse(clockLayout, text)
+		if err != nil {
+			return nil
+		}
+		d := at.Sub(at.Truncate(24 * time.Hour))
+		return &d
+	}
+	i.Clocks = domain.Clocks{Start: clock(c.Start), Due: clock(c.Due), Remind: clock(c.Remind)}
 }

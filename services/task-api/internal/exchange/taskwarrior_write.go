@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 )
 
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
@@ -32,7 +33,7 @@ func twStatus(s events.Status) string {
 }
 
 // Write implements Writer.
-func (w *taskwarriorWriter) Write(t events.TaskData) error {
+func (w *taskwarriorWriter) Write(t domain.Task) error {
 	o := map[string]any{
 		"uuid": t.ID, "description": t.Title, "status": twStatus(t.Status), "priority": twLetters[t.Priority],
 		own("status"): t.Status, own("priority"): t.Priority, own("timezone"): t.Timezone, own("position"): t.Position,
@@ -61,6 +62,9 @@ func (w *taskwarriorWriter) Write(t events.TaskData) error {
 			return err
 		}
 		o[own("recurrence")] = string(raw) // an attribute is a text or a number
+	}
+	if clocks := clocksText(t); clocks != "" {
+		o[own("clocks")] = clocks
 	}
 	if t.SeriesID != "" {
 		o[own("series_id")], o[own("occurrence_no")] = t.SeriesID, t.OccurrenceNo

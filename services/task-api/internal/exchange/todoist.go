@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 )
 
 // todoist reads the CSV that Todoist exports: TYPE, CONTENT, DESCRIPTION, PRIORITY, INDENT, AUTHOR, RESPONSIBLE, DATE,
@@ -205,7 +206,7 @@ func newTodoistWriter(w io.Writer) (*todoistWriter, error) {
 }
 
 // Write implements Writer.
-func (w *todoistWriter) Write(t events.TaskData) error {
+func (w *todoistWriter) Write(t domain.Task) error {
 	content := t.Title
 	for _, tag := range t.Tags {
 		content += " @" + strings.ReplaceAll(tag, " ", "_")

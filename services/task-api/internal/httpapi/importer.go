@@ -150,7 +150,7 @@ func (i *importer) op(item exchange.Item) tasks.Op {
 	if err != nil {
 		return tasks.Op{Err: err}
 	}
-	origin := domain.Origin{OccurrenceNo: item.Occurrence, CreatedAt: item.CreatedAt, CompletedAt: item.CompletedAt}
+	origin := domain.Origin{OccurrenceNo: item.Occurrence, CreatedAt: item.CreatedAt, CompletedAt: item.CompletedAt, Clocks: item.Clocks}
 	if item.Series != "" {
 		origin.SeriesID = i.id("series", item.Series)
 	}
