@@ -295,6 +295,10 @@ func (t *icsTask) setTimes() {
 		}
 		return
 	}
+	t.item.Clocks.Due = t.due.skipped()
+	if t.start != nil {
+		t.item.Clocks.Start = t.start.skipped()
+	}
 	members := map[string]any{"rrule": t.recurs.text}
 	if anchor := t.anchor; anchor != "" || t.recurs.anchor != "" {
 		if !events.Anchor(anchor).Valid() {
