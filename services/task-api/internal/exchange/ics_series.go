@@ -181,6 +181,7 @@ func (t *icsTask) shiftDays(days int) {
 			*m = &moved
 		}
 	}
+	t.closeGap()
 }
 
 // over ends a series without an open occurrence: the master becomes its last one.

@@ -196,6 +196,7 @@ func (t *icsTask) settleTimes() {
 			m.loc, m.wall = t.loc, wallIn(m.at, t.loc)
 		}
 	}
+	t.closeGap()
 	switch s, d := t.start, t.due; {
 	case s == nil:
 	case d == nil:
@@ -212,6 +213,13 @@ func (t *icsTask) settleTimes() {
 	case !s.clock && d.clock:
 		t.noteLine(s.line, "DTSTART", "has no time of day, and DUE has one: the start is the beginning of that day")
 		s.clock = true
+	}
+}
+
+// closeGap makes a task due at its start, if the start comes after the due time only because the clocks skip it.
+func (t *icsTask) closeGap() {
+	if s, d := t.start, t.due; s != nil && d != nil && s.at.After(d.at) && !s.wall.After(d.wall) && s.skipped() != nil {
+		d.at = s.at
 	}
 }
 
