@@ -47,8 +47,12 @@ type rig struct {
 
 func newRig(t testing.TB) *rig {
 	t.Helper()
-	db := pgtest.New(t, "tasks", pg.Set{Name: "tasks", FS: postgres.Migrations()}, pg.Set{Name: "outbox", FS: outbox.Migrations})
+	db := pgtest.New(t, "tasks", migrationSets()...)
 	return newRigOn(t, db, db.Gorm, 0)
+}
+
+func migrationSets() []pg.Set {
+	return []pg.Set{{Name: "tasks", FS: postgres.Migrations()}, {Name: "outbox", FS: outbox.Migrations}}
 }
 
 // newRigOn is newRig with a given database handle, a time limit for requests (0 means the default), and changes to the
