@@ -1,22 +1,29 @@
 package httpapi
 
 import (
-	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/platform/outbox"
 	"github.com/taskwire/taskwire/services/task-api/internal/exchange"
+	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
+	"github.com/taskwire/taskwire/services/task-api/internal/publish"
+	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 	"github.com/taskwire/taskwire/testkit/pgtest"
 )
 
-var updateReports = flag.Bool("update", false, "write the reports of the imports")
+var updateStored = flag.Bool("update", false, "write the stored reports and exports")
 
 const caseFiles = "../exchange/testdata/cases"
 
@@ -27,12 +34,15 @@ var casesNow = time.Date(2026, 11, 27, 9, 30, 0, 0, time.UTC)
 func newCaseRig(t *testing.T) *rig {
 	t.Helper()
 	db := pgtest.New(t, "tasks", migrationSets()...)
-	return newRigOn(t, db, db.Gorm, 0, func(c *Config) { c.Now = func() time.Time { return casesNow } })
+	now, log := func() time.Time { return casesNow }, slog.New(slog.DiscardHandler)
+	return newRigOn(t, db, db.Gorm, 0, func(c *Config) {
+		c.Now, c.Tasks = now, tasks.New(postgres.New(db.Gorm, outbox.New(db.Gorm, log), now), publish.New(log), now)
+	})
 }
 
-// berliner creates an account in the zone of the case files.
-func (r *rig) berliner() *client {
-	c := r.user()
+// berliner creates an account in the zone of the case files. Its id is always the same, and so are those of its tasks.
+func (r *rig) berliner(file string) *client {
+	c := r.userWith(uuid.NewSHA1(uuid.Nil, []byte(file)).String())
 	c.want(http.StatusOK, nil, "PATCH", "/api/v1/me", `{"timezone":"Europe/Berlin"}`)
 	return c
 }
@@ -64,7 +74,7 @@ func readCaseFiles(t *testing.T) (files []caseFile) {
 }
 
 // TestCaseFilesAreImportedOnceAndFireNothing imports each file of another program, again, and again after its series went on. The
-// reports of the first imports are stored: docs/import.md shows them.
+// reports of the first imports, and the exports after them, are stored: docs/import.md shows them.
 func TestCaseFilesAreImportedOnceAndFireNothing(t *testing.T) {
 	t.Parallel()
 	r := newCaseRig(t)
@@ -72,11 +82,12 @@ func TestCaseFilesAreImportedOnceAndFireNothing(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			sub := *r
 			sub.t = t
-			c := sub.berliner()
+			c := sub.berliner(f.name)
 			first := c.importCase(f)
-			storedReports(t, f.name, first)
+			stored(t, filepath.Join("reports", f.name+".jsonl"), reportLines(t, first))
+			stored(t, filepath.Join("exports", f.name), withoutRandomIDs(c.export(string(f.format))))
 			end := first[len(first)-1]
-			if n := c.firing(); n != 0 {
+			if n := c.firing(casesNow); n != 0 {
 				t.Errorf("reminders that fire at once: got %d, want none", n)
 			}
 			again := func(when string) {
@@ -113,7 +124,7 @@ func (c *client) importCase(f caseFile) []importReport {
 }
 
 // firing counts the reminders of the account in the outbox whose time is past.
-func (c *client) firing() (n int) {
+func (c *client) firing(now time.Time) (n int) {
 	c.t.Helper()
 	var payloads [][]byte
 	if err := c.db.Gorm.Raw(`SELECT data FROM outbox WHERE key = ? AND topic = 'reminders'`, c.id).Scan(&payloads).Error; err != nil {
@@ -126,7 +137,7 @@ func (c *client) firing() (n int) {
 		if err := json.Unmarshal(raw, &event); err != nil {
 			c.t.Fatal(err)
 		}
-		if !event.RemindAt.After(time.Now()) {
+		if !event.RemindAt.After(now) {
 			n++
 		}
 	}
@@ -146,11 +157,24 @@ func comparableTasks(t *testing.T, body string) (out []events.TaskData) {
 	return out
 }
 
-// storedReports compares the reports of an import, without those of its progress, with the stored ones.
-func storedReports(t *testing.T, file string, reports []importReport) {
+var anyUUID = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+
+// withoutRandomIDs numbers the ids of a file in their order: a series has a random one.
+func withoutRandomIDs(file string) string {
+	ids := map[string]string{}
+	return anyUUID.ReplaceAllStringFunc(file, func(id string) string {
+		if ids[id] == "" {
+			ids[id] = fmt.Sprintf("00000000-0000-4000-8000-%012d", len(ids)+1)
+		}
+		return ids[id]
+	})
+}
+
+// reportLines returns the reports of an import without those of its progress.
+func reportLines(t *testing.T, reports []importReport) string {
 	t.Helper()
-	var got bytes.Buffer
-	enc := json.NewEncoder(&got)
+	var out strings.Builder
+	enc := json.NewEncoder(&out)
 	enc.SetEscapeHTML(false)
 	for _, r := range reports {
 		if r.Type == "progress" {
@@ -160,9 +184,15 @@ func storedReports(t *testing.T, file string, reports []importReport) {
 			t.Fatal(err)
 		}
 	}
-	path := filepath.Join("testdata", "reports", file+".jsonl")
-	if *updateReports {
-		if err := os.WriteFile(path, got.Bytes(), 0o600); err != nil {
+	return out.String()
+}
+
+// stored compares a text with a file of testdata.
+func stored(t *testing.T, file, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", file)
+	if *updateStored {
+		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -170,8 +200,8 @@ func storedReports(t *testing.T, file string, reports []importReport) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.String() != string(want) {
-		t.Errorf("report: got\n%s\nwant\n%s", got.String(), want)
+	if got != string(want) {
+		t.Errorf("%s: got\n%s\nwant\n%s", path, got, want)
 	}
 }
 
@@ -187,8 +217,8 @@ func TestAnOwnExportFiresNothingAgain(t *testing.T) {
 	for _, format := range exchange.Formats() {
 		b := r.user()
 		b.wantImport(string(format), a.export(string(format)), ImportCounts{Created: 3})
-		if n := r.count(`SELECT count(*) FROM outbox WHERE key = ? AND topic = 'reminders'`, b.id); n != 1 || b.firing() != 0 {
-			t.Errorf("%s: got %d reminder events and %d that fire at once, want 1 and none", format, n, b.firing())
+		if n := r.count(`SELECT count(*) FROM outbox WHERE key = ? AND topic = 'reminders'`, b.id); n != 1 || b.firing(time.Now()) != 0 {
+			t.Errorf("%s: got %d reminder events and %d that fire at once, want 1 and none", format, n, b.firing(time.Now()))
 		}
 		kept := 0
 		for _, task := range comparableTasks(t, b.export("jsonl")) {
