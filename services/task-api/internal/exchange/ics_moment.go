@@ -91,7 +91,10 @@ func (m moment) day(loc *time.Location) string {
 }
 
 // skipped returns the time of day that the moment means, if the clocks skip it on that day; else nil. A rule goes on at that time.
-func (m moment) skipped() *time.Duration {
+func (m *moment) skipped() *time.Duration {
+	if m == nil {
+		return nil
+	}
 	meant := m.wall.Sub(m.wall.Truncate(24 * time.Hour))
 	if !m.clock || recurrence.Clock(m.at, m.loc) == meant {
 		return nil

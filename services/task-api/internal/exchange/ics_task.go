@@ -31,6 +31,8 @@ type icsTask struct {
 	start, due, recurrenceID *moment
 	duration                 *span
 	rule                     *property
+	ruleText                 string            // of RRULE, as the file has it
+	own                      map[string]string // the values that Taskwire wrote (see ics_own.go)
 	anchor                   string
 	exdates                  []moment
 	alarms                   []icsAlarm
@@ -46,7 +48,7 @@ var icsSilent = []string{"DTSTAMP", "LAST-MODIFIED", "SEQUENCE"}
 
 // newICSTask reads the values of a VTODO.
 func newICSTask(env icsEnv, zones *icsZones, c component) *icsTask {
-	t := &icsTask{item: Item{Line: c.line, Content: string(c.content)}, env: env, zones: zones, loc: env.zone, size: c.size + propertyCost}
+	t := &icsTask{item: Item{Line: c.line, Content: string(c.content)}, env: env, zones: zones, loc: env.zone, size: c.size + propertyCost, own: map[string]string{}}
 	for _, p := range c.list {
 		if p.name == "X-TASKWIRE-TIMEZONE" { // it is the zone of other values
 			t.timezone = icsText(p.value)
@@ -67,7 +69,7 @@ func newICSTask(env icsEnv, zones *icsZones, c component) *icsTask {
 			}
 			seen[p.name] = true
 		}
-		if strings.HasPrefix(p.name, "X-") || strings.TrimSpace(p.value) != "" || p.left > 0 { // an empty value says nothing
+		if strings.HasPrefix(p.name, "X-") || p.name == "DESCRIPTION" || strings.TrimSpace(p.value) != "" || p.left > 0 { // an empty value says nothing
 			t.take(p)
 		}
 	}
@@ -101,7 +103,7 @@ func (t *icsTask) take(p property) {
 	case "DUE", "DTSTART", "RECURRENCE-ID", "DURATION", "EXDATE":
 		t.takeTime(p)
 	case "RRULE":
-		t.rule = &p
+		t.rule, t.ruleText = &p, p.value
 	case "CREATED":
 		t.item.CreatedAt = t.stamp(p)
 	case "COMPLETED":
@@ -127,6 +129,9 @@ func (t *icsTask) take(p property) {
 	case "":
 		t.keep(p, "is not a line of iCalendar (NAME:value)")
 	default:
+		if field, ok := strings.CutPrefix(p.name, ownICS("")); ok {
+			t.own[field] = icsText(p.value)
+		}
 		if !slices.Contains(icsSilent, p.name) && !strings.HasPrefix(p.name, "X-") { // other programs may ignore X- (section 3.8.8.2)
 			t.keep(p, "is not imported")
 		}
@@ -198,7 +203,7 @@ func (t *icsTask) settleTimes() {
 	}
 	t.closeGap()
 	switch s, d := t.start, t.due; {
-	case s == nil:
+	case s == nil, d == nil && t.ownValue("due") == none:
 	case d == nil:
 		t.noteLine(s.line, "DTSTART", "is used as the due date too, because there is no DUE")
 		t.due, t.start = s, nil
@@ -253,6 +258,7 @@ func (t *icsTask) finish() Item {
 	t.setTimes()
 	t.remind()
 	t.setTexts()
+	t.restore()
 	return t.item
 }
 
@@ -303,10 +309,7 @@ func (t *icsTask) setTimes() {
 		}
 		return
 	}
-	t.item.Clocks.Due = t.due.skipped()
-	if t.start != nil {
-		t.item.Clocks.Start = t.start.skipped()
-	}
+	t.item.Clocks.Start, t.item.Clocks.Due = t.start.skipped(), t.due.skipped()
 	members := map[string]any{"rrule": t.recurs.text}
 	if anchor := t.anchor; anchor != "" || t.recurs.anchor != "" {
 		if !events.Anchor(anchor).Valid() {
