@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"reflect"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,6 +18,8 @@ type Origin struct {
 	OccurrenceNo           int
 	CreatedAt, CompletedAt *time.Time
 	Clocks                 Clocks
+	// Pattern has the fields of the series, if the task is an exception of it; else no field is set.
+	Pattern Fields
 }
 
 // Clocks are the times of day that start, due date and reminder mean, where the clocks skip them; nil where they do not.
@@ -50,6 +53,23 @@ func (t *Task) setClocks(c Clocks) {
 	remember(&t.RemindClock, t.RemindAt, c.Remind)
 }
 
+// importPattern makes the task an exception of its series: the occurrences that follow have the fields f.
+func (t *Task) importPattern(p *problems, f Fields, d Defaults) {
+	if !f.Title.Set || t.Recurrence == nil {
+		return
+	}
+	of := Task{}
+	of.ID, of.UserID, of.SeriesID, of.OccurrenceNo, of.CreatedAt = t.ID, t.UserID, t.SeriesID, t.OccurrenceNo, t.CreatedAt
+	of.set(p, f, d, true)
+	if of.Recurrence == nil {
+		return // a series without a rule has no following occurrence
+	}
+	if t.Pattern = of.pattern(); reflect.DeepEqual(t.Pattern, t.pattern()) {
+		t.Pattern = nil
+	}
+	t.SeriesEnds = t.ends()
+}
+
 // Import returns a new task of a user with the values of a task from another system. Its rules are those of New, with one exception:
 // a recurring task may be completed or cancelled already. It then gets no successor, because the other system has that too. A
 // reminder that is past does not fire.
@@ -81,6 +101,7 @@ func Import(id, userID string, f Fields, o Origin, d Defaults) (Task, error) {
 	}
 	t.set(&p, f, d, true)
 	t.setClocks(o.Clocks)
+	t.importPattern(&p, o.Pattern, d)
 	if t.Recurrence != nil && t.Recurrence.Timezone == t.Timezone {
 		t.RuleZone = false // an export always names the zone
 	}

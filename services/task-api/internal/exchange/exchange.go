@@ -71,6 +71,10 @@ type Item struct {
 	Clocks domain.Clocks `json:",omitzero"`
 	Notes  []Note
 
+	// Pattern has the fields of the series, if this occurrence of it has others (scope "this"); else it is nil.
+	Pattern map[string]json.RawMessage `json:",omitempty"`
+
+	series *Item    // becomes Pattern
 	kept   []string // lines for the description: values that a task cannot hold
 	broken []string // fields whose text had bytes that are not UTF-8
 }

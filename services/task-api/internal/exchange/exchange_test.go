@@ -171,8 +171,8 @@ func fuzz(f *testing.F, format Format) {
 			if err != nil {
 				return
 			}
-			if item.Line < 1 || item.Line > bytes.Count(raw, []byte("\n"))+1 {
-				t.Fatalf("line %d of %d", item.Line, bytes.Count(raw, []byte("\n"))+1)
+			if most := bytes.Count(raw, []byte("\n")) + bytes.Count(raw, []byte("\r")) + 1; item.Line < 1 || item.Line > most {
+				t.Fatalf("line %d of %d", item.Line, most)
 			}
 			fields, err := domain.ParseFields(item.Fields)
 			if err != nil {

@@ -69,6 +69,7 @@ func (f *fitter) Next() (Item, error) {
 		f.text.note = ""
 	}
 	f.source(&item)
+	f.pattern(&item)
 	f.broken(&item)
 	f.texts(&item)
 	f.tags(&item)
@@ -78,6 +79,18 @@ func (f *fitter) Next() (Item, error) {
 	f.describe(&item)
 	item.kept, item.broken = nil, nil
 	return item, nil
+}
+
+// pattern fits the values of the series of an exception. What is wrong with them is reported for the exception too.
+func (f *fitter) pattern(item *Item) {
+	if item.series == nil {
+		return
+	}
+	f.texts(item.series)
+	f.tags(item.series)
+	f.rest(item.series)
+	f.describe(item.series)
+	item.Pattern, item.series = item.series.Fields, nil
 }
 
 // source gives a task its own identity if it has the id of an earlier task with other values. Otherwise it would count as present.
@@ -160,6 +173,11 @@ func (f *fitter) attempt(item *Item) error {
 	origin := domain.Origin{OccurrenceNo: item.Occurrence, CreatedAt: item.CreatedAt, CompletedAt: item.CompletedAt, Clocks: item.Clocks}
 	if item.Series != "" {
 		origin.SeriesID = someUser
+	}
+	if item.Pattern != nil {
+		if origin.Pattern, err = domain.ParseFields(item.Pattern); err != nil {
+			return err
+		}
 	}
 	_, err = domain.Import(someUser, someUser, fields, origin, domain.Defaults{Timezone: f.o.Zone, Now: f.o.Now})
 	return err

@@ -146,7 +146,9 @@ func (c *component) addTorn(l contentLine) {
 		c.left++
 		return
 	}
-	if n := len(c.list); n > 0 && slices.Contains(icsTexts, c.list[n-1].name) {
+	name, _, _ := strings.Cut(strings.ReplaceAll(text, ";", ":"), ":")
+	broken := name != text && isPropertyName([]byte(name)) && name == strings.ToUpper(name) // a property, with an error in its parameters
+	if n := len(c.list); n > 0 && !broken && slices.Contains(icsTexts, c.list[n-1].name) {
 		p := &c.list[n-1]
 		p.value += `\n` + text
 		p.torn = l.no

@@ -96,6 +96,9 @@ func parseProperty(c contentLine) (property, bool) {
 		if b == '"' {
 			quoted = !quoted
 		}
+		if b == ':' && !quoted && bytes.HasPrefix(c.text[i:], []byte("://")) && bytes.HasPrefix(bytes.ToUpper(c.text[start:i]), []byte("TZID=")) {
+			continue // Microsoft writes TZID=tzone://Microsoft/Utc without quotation marks
+		}
 		if (b == ';' || b == ':') && !quoted {
 			parts, start = append(parts, c.text[start:i]), i+1
 		}

@@ -90,6 +90,18 @@ func (m moment) day(loc *time.Location) string {
 	return m.wall.Format(time.DateOnly)
 }
 
+// skipped returns the time of day that the moment means, if the clocks skip it on that day; else nil. A rule goes on at that time.
+func (m *moment) skipped() *time.Duration {
+	if m == nil {
+		return nil
+	}
+	meant := m.wall.Sub(m.wall.Truncate(24 * time.Hour))
+	if !m.clock || recurrence.Clock(m.at, m.loc) == meant {
+		return nil
+	}
+	return &meant
+}
+
 // inRange reports whether a task can have the time.
 func (m moment) inRange() bool {
 	return m.wall.Year() >= domain.MinYear && m.wall.Year() <= domain.MaxYear

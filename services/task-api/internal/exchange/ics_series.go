@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/taskwire/taskwire/pkg/events"
@@ -9,8 +10,8 @@ import (
 )
 
 // This file continues a series where it is. The file has a master with the rule, and an entry with RECURRENCE-ID for each occurrence that
-// was done, cancelled or changed (RFC 5545, section 3.8.4.4). The master becomes the first occurrence without such an entry; the
-// other entries become tasks of their own.
+// was done, cancelled or changed (RFC 5545, section 3.8.4.4). The master becomes the first occurrence that is open. If that one has
+// values of its own, it is an exception of the series (scope "this"). The other entries become tasks of their own.
 
 // icsGroup has the entries of a series.
 type icsGroup struct {
@@ -68,12 +69,17 @@ func (g *icsGroup) items(early bool) (items []Item) {
 		if early {
 			m.noteLine(m.item.Line, "RRULE", fmt.Sprintf("belongs to a series that is imported before the end of the file, because the series of the file need more than %d MiB: its entries after that are imported as separate tasks", maxHeld>>20))
 		}
+		var current *icsTask
 		if m.recurs == nil {
 			g.orphans("belongs to a series whose rule is not imported")
 		} else if len(g.exceptions)+len(m.exdates) > 0 {
-			g.advance()
+			current = g.advance()
 		}
-		items = append(items, m.finish())
+		item := m.finish()
+		if current != nil {
+			item = current.finishCurrent(item)
+		}
+		items = append(items, item)
 	} else {
 		g.orphans("belongs to a series that is not in the file")
 	}
@@ -92,9 +98,9 @@ func (g *icsGroup) orphans(why string) {
 	}
 }
 
-// advance moves the master to its next open occurrence, and gives the exceptions before it their numbers. An exception that is still open
-// is an open occurrence itself: the master goes on after it. Later days with an exception are left out of the rule.
-func (g *icsGroup) advance() {
+// advance moves the master to its next open occurrence, and gives the exceptions before it their numbers. If that occurrence is an
+// exception, advance returns it. Later days with an exception are left out of the rule.
+func (g *icsGroup) advance() (current *icsTask) {
 	m := g.master
 	from := *m.from()
 	byDay := map[string]*icsTask{}
@@ -108,38 +114,38 @@ func (g *icsGroup) advance() {
 		excluded[e.day(from.loc)] = true
 	}
 	days, no := 0, 1
-	for current := from; ; no++ {
-		day := current.day(from.loc)
+	for ; ; no++ {
+		at := from.shift(days)
+		day := at.day(from.loc)
 		t := byDay[day]
-		if t == nil && !excluded[day] {
+		if !excluded[day] && (t == nil || !t.done()) {
+			current = t
 			break
 		}
 		if t != nil {
 			t.item.Series, t.item.Occurrence = m.item.Source, no
 		}
-		delete(byDay, day)
-		next, ok := m.next(current, no)
+		more, ok := m.next(at, no)
 		if !ok {
 			g.over(no)
-			return
+			return nil
 		}
-		days += next
-		current = from.shift(days)
+		days += more
 	}
 	m.shiftDays(days)
 	if len(g.exceptions) > 0 || no > 1 {
 		m.item.Series, m.item.Occurrence = m.item.Source, no
 	}
-	for _, t := range byDay {
+	g.exceptions = slices.DeleteFunc(g.exceptions, func(t *icsTask) bool { return t == current })
+	for _, t := range g.exceptions {
 		if t.recurrenceID.day(from.loc) > m.from().day(from.loc) {
 			m.exdates = append(m.exdates, *t.recurrenceID)
 		}
-	}
-	for _, t := range g.exceptions {
 		if !t.done() {
-			t.noteLine(t.recurrenceID.line, "RECURRENCE-ID", "is an occurrence with other values: imported as a task of its own, and the series leaves it out")
+			t.noteLine(t.recurrenceID.line, "RECURRENCE-ID", "is a later occurrence with other values: imported as a task of its own, and the series leaves it out")
 		}
 	}
+	return current
 }
 
 // next returns after how many days the occurrence with the number no is followed by another one.
@@ -175,6 +181,7 @@ func (t *icsTask) shiftDays(days int) {
 			*m = &moved
 		}
 	}
+	t.closeGap()
 }
 
 // over ends a series without an open occurrence: the master becomes its last one.
@@ -203,6 +210,23 @@ func (t *icsTask) done() bool {
 		return t.status == string(events.StatusCompleted) || t.status == string(events.StatusCancelled)
 	}
 	return t.completed != nil || t.percent == 100
+}
+
+// finishCurrent returns the item of the open occurrence of a series that has values of its own. series has those of the series.
+func (t *icsTask) finishCurrent(series Item) Item {
+	t.noteLine(t.recurrenceID.line, "RECURRENCE-ID", fmt.Sprintf("is the open occurrence of the series on line %d: imported with it", series.Line))
+	item := t.finishException(nil)
+	item.Source, item.Content, item.Line, item.Series, item.Occurrence = series.Source, series.Content, series.Line, series.Series, series.Occurrence
+	item.Notes = append(series.Notes, item.Notes...)
+	for _, field := range []string{"title", "timezone", "recurrence", "position"} {
+		_, own := item.Fields[field]
+		if value := series.Fields[field]; value != nil && (!own || field == "recurrence" || field == "title" && isBlank(t.title)) {
+			item.Fields[field] = value
+		}
+	}
+	series.Notes = nil
+	item.series = &series
+	return item
 }
 
 // finishException returns the item of an entry with RECURRENCE-ID. What the entry leaves out is as in the master.

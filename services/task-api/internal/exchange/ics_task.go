@@ -201,6 +201,7 @@ func (t *icsTask) settleTimes() {
 			m.loc, m.wall = t.loc, wallIn(m.at, t.loc)
 		}
 	}
+	t.closeGap()
 	switch s, d := t.start, t.due; {
 	case s == nil, d == nil && t.ownValue("due") == none:
 	case d == nil:
@@ -217,6 +218,13 @@ func (t *icsTask) settleTimes() {
 	case !s.clock && d.clock:
 		t.noteLine(s.line, "DTSTART", "has no time of day, and DUE has one: the start is the beginning of that day")
 		s.clock = true
+	}
+}
+
+// closeGap makes a task due at its start, if the start comes after the due time only because the clocks skip it.
+func (t *icsTask) closeGap() {
+	if s, d := t.start, t.due; s != nil && d != nil && s.at.After(d.at) && !s.wall.After(d.wall) && s.skipped() != nil {
+		d.at = s.at
 	}
 }
 
@@ -301,6 +309,7 @@ func (t *icsTask) setTimes() {
 		}
 		return
 	}
+	t.item.Clocks.Start, t.item.Clocks.Due = t.start.skipped(), t.due.skipped()
 	members := map[string]any{"rrule": t.recurs.text}
 	if anchor := t.anchor; anchor != "" || t.recurs.anchor != "" {
 		if !events.Anchor(anchor).Valid() {

@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"fmt"
 	"hash/maphash"
 	"slices"
 	"strings"
@@ -160,6 +161,12 @@ func readObservance(c component) (observance, bool) {
 			}
 			o.rule = rule.text
 		}
+	}
+	if o.rule != "" && !strings.Contains(o.rule, "DAY=") { // the day is that of the first onset
+		if !strings.Contains(o.rule, "BYMONTH=") {
+			o.rule += fmt.Sprintf(";BYMONTH=%d", o.start.Month())
+		}
+		o.rule += fmt.Sprintf(";BYMONTHDAY=%d", o.start.Day())
 	}
 	return o, begun && from && to
 }

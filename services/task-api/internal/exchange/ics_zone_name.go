@@ -72,20 +72,28 @@ func (a *icsDefinitions) find(def *zoneDefinition, tzid, name string) icsZone {
 	}
 	year := a.now.Year()
 	result := icsZone{def: def, from: year - yearsBefore, to: year + yearsAfter}
-	now := def.samples(result.from, result.to)
+	now, edges := def.samples(result.from, result.to)
 	listed, first, last := def.listed()
-	var then []sample
+	var then, thenEdges []sample
 	if listed { // the definition lists some years only, and says nothing about the others
-		then = def.samples(first, last)
+		then, thenEdges = def.samples(first, last)
 	}
-	try := func(zones []string, samples []sample) bool {
+	// try takes the first zone that agrees also at the hours of the changes, or else the first one that agrees.
+	try := func(zones []string, samples, edges []sample) bool {
 		for _, zone := range zones {
-			if loc, err := events.LoadZone(zone); err == nil && len(samples) > 0 && agrees(loc, samples) {
+			loc, err := events.LoadZone(zone)
+			if err != nil || len(samples) == 0 || !agrees(loc, samples) {
+				continue
+			}
+			exact := agrees(loc, edges)
+			if result.loc == nil || exact {
 				result.name, result.loc = zone, loc
-				return true
+			}
+			if exact {
+				break
 			}
 		}
-		return false
+		return result.loc != nil
 	}
 	all := func() []string {
 		if a.searches++; a.searches > maxSearches {
@@ -94,15 +102,15 @@ func (a *icsDefinitions) find(def *zoneDefinition, tzid, name string) icsZone {
 		return append([]string{a.account.String()}, ianaZones...)
 	}
 	switch {
-	case try(named, now):
-	case try(named, then):
+	case try(named, now, edges):
+	case try(named, then, thenEdges):
 		result.always = true
 	case strings.Contains(name, "/") && def.partOf(name, now):
 		// Some programs define the standard time of a zone only. A place like Europe/Berlin says what is meant.
 		result.name, result.always = name, true
 		result.loc, _ = events.LoadZone(name)
-	case try(all(), now):
-	case try(all(), then):
+	case try(all(), now, edges):
+	case try(all(), then, thenEdges):
 		result.always = true
 	default:
 		result.loc, result.from, result.to = a.account, 0, -1
@@ -118,8 +126,9 @@ func (a *icsDefinitions) find(def *zoneDefinition, tzid, name string) icsZone {
 	return result
 }
 
-// samples returns wall-clock times of the years from and to, at noon: some in each month, and those around each change.
-func (d *zoneDefinition) samples(from, to int) (out []sample) {
+// samples returns wall-clock times of the years from and to, at noon: some in each month, and those around each change. edges are the
+// half hours before and after each change: Windows has other hours of change than IANA in some zones.
+func (d *zoneDefinition) samples(from, to int) (out, edges []sample) {
 	add := func(wall time.Time) { out = append(out, sample{wall, d.at(wall)}) }
 	noon := func(t time.Time) time.Time { return t.Truncate(24 * time.Hour).Add(12 * time.Hour) }
 	for year := from; year <= to; year++ {
@@ -131,10 +140,13 @@ func (d *zoneDefinition) samples(from, to int) (out []sample) {
 			if o.wall.Year() == year && o.from != o.to {
 				add(noon(o.wall.AddDate(0, 0, -1)))
 				add(noon(o.wall.AddDate(0, 0, 1)))
+				for _, edge := range []time.Duration{-30 * time.Minute, 30*time.Minute + max(o.to-o.from, 0)} {
+					edges = append(edges, sample{o.wall.Add(edge), d.at(o.wall.Add(edge))})
+				}
 			}
 		}
 	}
-	return out
+	return out, edges
 }
 
 func agrees(loc *time.Location, samples []sample) bool {
