@@ -27,26 +27,32 @@ func (t Task) Clocks() Clocks { return Clocks{t.StartClock, t.DueClock, t.Remind
 
 // setClocks remembers the times of day of an imported task. It ignores one that does not give the instant of the task.
 func (t *Task) setClocks(c Clocks) {
-	zone, ok := Zone(zoneOf(*t))
+	name := t.Timezone
+	if t.Recurrence != nil {
+		name = t.Recurrence.Timezone
+	}
+	zone, ok := Zone(name)
 	if !ok {
 		return
 	}
-	remembered := func(at *time.Time, clock *time.Duration) *time.Duration {
+	remember := func(target **time.Duration, at *time.Time, clock *time.Duration) {
 		if at == nil || clock == nil || recurrence.Clock(*at, zone) == *clock {
-			return nil
+			return
 		}
 		for _, day := range []time.Time{*at, at.AddDate(0, 0, -1)} { // a gap over midnight moves a time to the next day
 			if recurrence.AtClock(day, *clock, zone).Equal(*at) {
-				return clock
+				*target = clock
 			}
 		}
-		return nil
 	}
-	t.StartClock, t.DueClock, t.RemindClock = remembered(t.StartAt, c.Start), remembered(t.DueAt, c.Due), remembered(t.RemindAt, c.Remind)
+	remember(&t.StartClock, t.StartAt, c.Start)
+	remember(&t.DueClock, t.DueAt, c.Due)
+	remember(&t.RemindClock, t.RemindAt, c.Remind)
 }
 
 // Import returns a new task of a user with the values of a task from another system. Its rules are those of New, with one exception:
-// a recurring task may be completed or cancelled already. It then gets no successor, because the other system has that too.
+// a recurring task may be completed or cancelled already. It then gets no successor, because the other system has that too. A
+// reminder that is past does not fire.
 func Import(id, userID string, f Fields, o Origin, d Defaults) (Task, error) {
 	var p problems
 	for _, name := range readOnlyFields {
@@ -74,9 +80,11 @@ func Import(id, userID string, f Fields, o Origin, d Defaults) (Task, error) {
 		t.CreatedAt = Instant(*o.CreatedAt)
 	}
 	t.set(&p, f, d, true)
-	if o.Clocks != (Clocks{}) {
-		t.setClocks(o.Clocks)
+	t.setClocks(o.Clocks)
+	if t.Recurrence != nil && t.Recurrence.Timezone == t.Timezone {
+		t.RuleZone = false // an export always names the zone
 	}
+	t.Quiet = t.RemindAt != nil && !t.RemindAt.After(now)
 	if past("completed_at", o.CompletedAt) {
 		if at := Instant(*o.CompletedAt); t.CompletedAt != nil {
 			t.CompletedAt = &at

@@ -68,7 +68,7 @@ type Item struct {
 	Occurrence             int
 	CreatedAt, CompletedAt *time.Time
 	// Clocks are the times of day that start, due date and reminder mean, where the clocks skip them (see domain.Task).
-	Clocks domain.Clocks
+	Clocks domain.Clocks `json:",omitzero"`
 	Notes  []Note
 
 	kept   []string // lines for the description: values that a task cannot hold
@@ -126,7 +126,7 @@ func newFormatReader(f Format, r io.Reader, o Options, zone *time.Location) (Rea
 	case CSV:
 		return newTodoist(r, o.Now, zone), nil
 	case ICS:
-		return &icsReader{lines: newLines(r), zone: zone}, nil
+		return newICS(r, o.Now, zone), nil
 	case Taskwarrior:
 		return newTaskwarrior(r, zone), nil
 	}

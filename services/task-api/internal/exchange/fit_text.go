@@ -37,7 +37,7 @@ func (f *fitter) texts(item *Item) {
 	}
 	if n := runes(line); n > events.MaxTitle {
 		f.note(item, "title", fmt.Sprintf("has %d characters: the first %d are the title, the whole is in the description", n, events.MaxTitle))
-		description = strings.TrimRight(strings.TrimSpace(title)+"\n\n"+description, "\n")
+		description = strings.TrimRight(title+"\n\n"+description, "\n")
 		line = strings.TrimSpace(cutRunes(line, events.MaxTitle))
 	}
 	item.set("title", line)

@@ -6,23 +6,28 @@ import (
 	"strings"
 	"time"
 
+	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/recurrence"
 )
 
 // This file writes start, due date, rule and alarm of a VTODO.
 
-// noStart says that DTSTART only repeats DUE, because a rule needs it (RFC 5545, section 3.8.5.3).
-const noStart = "NONE"
+// none as the value of X-TASKWIRE-START says that DTSTART only repeats DUE, because a rule needs it (RFC 5545, section 3.8.5.3). As the
+// value of X-TASKWIRE-DUE it says that the task has no due date.
+const none = "NONE"
 
 // times writes DTSTART and DUE. If one is a day and the other an instant, the day becomes an instant too, because both must have the
 // same form (RFC 5545, section 3.8.2.3).
 func (t *icsTodo) times() {
-	timed := t.StartAt != nil || t.DueAt != nil
-	due := t.moment("due", t.DueDate, t.DueAt, t.DueClock, timed)
-	start := t.moment("start", t.StartDate, t.StartAt, t.StartClock, timed)
+	t.timed = t.StartAt != nil || t.DueAt != nil
+	due := t.moment("due", t.DueDate, t.DueAt, t.DueClock)
+	start := t.moment("start", t.StartDate, t.StartAt, t.StartClock)
 	if start == "" && t.Recurrence != nil {
 		start = due
-		t.add(ownICS("start"), noStart)
+		t.add(ownICS("start"), none)
+	}
+	if start != "" && due == "" {
+		t.add(ownICS("due"), none)
 	}
 	if start != "" {
 		t.lines = append(t.lines, "DTSTART"+start)
@@ -33,37 +38,38 @@ func (t *icsTodo) times() {
 }
 
 // moment returns the parameters and the value of a property, or "". What the value cannot express goes into a property of its own.
-func (t *icsTodo) moment(name, day string, at *time.Time, clock *time.Duration, timed bool) string {
+func (t *icsTodo) moment(name, day string, at *time.Time, clock *time.Duration) string {
 	switch {
-	case day != "" && timed:
-		t.add(ownICS(name+"_date"), strings.ReplaceAll(day, "-", ""))
+	case day != "" && t.timed:
+		t.add(ownICS(name+"_date"), day)
 		zone := t.zone
 		if at, ok := dayInstant(name, day, zone); ok {
-			return t.wall(at.In(zone))
+			wall := wallOf(at, nil, zone)
+			t.walls[name] = wall
+			return t.wall(wall)
 		}
 		return ""
 	case day != "":
+		t.walls[name], _ = time.Parse(time.DateOnly, day) // the domain has checked it
 		return ";VALUE=DATE:" + strings.ReplaceAll(day, "-", "")
 	case at == nil:
 		return ""
 	}
 	wall := wallOf(*at, clock, t.zone)
-	local := clock != nil || atWall(wall, t.zone).Equal(*at)
-	if !local && t.Recurrence == nil || !hasVTimezone(*at) {
-		wall, local = at.UTC(), false // the second of two equal wall-clock times
-	}
-	if !at.Equal(at.Truncate(time.Second)) || !local && t.Recurrence != nil {
+	local := clock != nil || atWall(wall, t.zone).Equal(*at) // else it is the second of two equal wall-clock times
+	if !at.Equal(at.Truncate(time.Second)) || !local {
 		t.add(ownICS(name+"_at"), instant(*at))
 	}
-	if !local && t.Recurrence == nil || !hasVTimezone(*at) {
-		return ":" + wall.Format(icsStamp)
+	if t.Recurrence == nil && (!local || !hasVTimezone(*at)) { // a rule needs wall-clock times
+		return ":" + at.UTC().Format(icsStamp)
 	}
+	t.walls[name] = wall
 	return t.wall(wall)
 }
 
-// wall returns a wall-clock time in the zone.
+// wall returns a wall-clock time in the zone. A rule that counts in UTC, unlike its task, has UTC as a zone with a name.
 func (t *icsTodo) wall(wall time.Time) string {
-	if isUTC(t.zone) {
+	if isUTC(t.zone) && t.zone.String() == t.Timezone {
 		return ":" + wall.Format(icsStamp)
 	}
 	t.usesZone = true
@@ -99,30 +105,25 @@ func (t *icsTodo) rule() {
 		return
 	}
 	t.add("RRULE", t.ruleForOthers())
+	base := t.base()
 	for _, day := range t.Recurrence.ExDates {
-		if at := t.base(); at != nil {
-			exception, err := time.Parse(time.DateOnly, day)
-			if err != nil {
-				continue // the domain has checked it
-			}
-			t.lines = append(t.lines, "EXDATE"+t.wall(exception.Add(recurrence.Clock(*at, time.UTC))))
-			continue
+		exception, err := time.Parse(time.DateOnly, day)
+		switch {
+		case err != nil || day == base.Format(time.DateOnly): // this occurrence is there, whatever the days that are left out
+		case t.timed:
+			t.lines = append(t.lines, "EXDATE"+t.wall(exception.Add(recurrence.Clock(base, time.UTC))))
+		default:
+			t.lines = append(t.lines, "EXDATE;VALUE=DATE:"+exception.Format(icsDay))
 		}
-		t.lines = append(t.lines, "EXDATE;VALUE=DATE:"+strings.ReplaceAll(day, "-", ""))
 	}
 }
 
-// base returns the wall-clock time of DTSTART, or nil if it is a day.
-func (t *icsTodo) base() *time.Time {
-	at, clock := t.DueAt, t.DueClock
-	if t.HasStart() {
-		at, clock = t.StartAt, t.StartClock
+// base returns the wall-clock time of DTSTART.
+func (t *icsTodo) base() time.Time {
+	if wall, ok := t.walls["start"]; ok {
+		return wall
 	}
-	if at == nil {
-		return nil
-	}
-	wall := wallOf(*at, clock, t.zone)
-	return &wall
+	return t.walls["due"]
 }
 
 // ruleForOthers returns the rule as it counts from this occurrence: without the occurrences before it, and with UNTIL in the form of
@@ -147,15 +148,14 @@ func (t *icsTodo) until(value string) string {
 	wall, wallErr := time.Parse(icsWall, value)
 	utc, utcErr := time.Parse(icsStamp, value)
 	day, dayErr := time.Parse(icsDay, value)
-	timed := t.base() != nil
 	switch {
-	case dayErr == nil && timed: // all of that day
+	case dayErr == nil && t.timed: // all of that day
 		return atWall(day.AddDate(0, 0, 1), t.zone).Add(-time.Second).UTC().Format(icsStamp)
-	case wallErr == nil && timed:
+	case wallErr == nil && t.timed:
 		return atWall(wall, t.zone).UTC().Format(icsStamp)
 	case wallErr == nil:
 		return wall.Format(icsDay)
-	case utcErr == nil && !timed:
+	case utcErr == nil && !t.timed:
 		return utc.In(t.zone).Format(icsDay)
 	}
 	return value
@@ -181,21 +181,23 @@ func (t *icsTodo) alarm() {
 // relative returns the distance of the reminder from the due date, in calendar days and a time. It returns false if the distance does
 // not lead back to the reminder, as over a change of the clocks.
 func (t *icsTodo) relative(at time.Time) (string, bool) {
-	if t.Recurrence == nil || !t.HasDue() {
+	due, ok := t.walls["due"]
+	if t.Recurrence == nil || !ok {
 		return "", false
 	}
-	var due time.Time
-	if t.DueAt != nil {
-		due = wallOf(*t.DueAt, t.DueClock, t.zone)
-	} else if day, err := time.Parse(time.DateOnly, t.DueDate); err == nil {
-		due = day
+	zone := t.zone
+	if t.DueDate != "" && t.StartAt == nil { // a day begins in the zone of the task
+		var err error
+		if zone, err = events.LoadZone(t.Timezone); err != nil {
+			return "", false
+		}
 	}
-	distance, sign := wallOf(at, t.RemindClock, t.zone).Sub(due), 1
+	distance, sign := wallOf(at, t.RemindClock, zone).Sub(due), 1
 	if distance < 0 {
 		distance, sign = -distance, -1
 	}
 	days, rest := int(distance/(24*time.Hour)), distance%(24*time.Hour)
-	if !atWall(due.AddDate(0, 0, sign*days), t.zone).Add(time.Duration(sign)*rest).Equal(at) || rest%time.Second != 0 {
+	if !atWall(due.AddDate(0, 0, sign*days), zone).Add(time.Duration(sign)*rest).Equal(at) || rest%time.Second != 0 {
 		return "", false
 	}
 	text := map[int]string{1: "P", -1: "-P"}[sign]

@@ -32,6 +32,8 @@ type clockChange struct {
 // observance returns the changes of one kind.
 func (c clockChange) observance() clockChange { c.at = time.Time{}; return c }
 
+// clockChanges returns the changes of a zone. Time.ZoneBounds of Go 1.26 also returns the last midnight (UTC) of a leap year after
+// 2037, at which nothing changes, and returns it again from there on: such a bound is passed over by an hour.
 func clockChanges(zone *time.Location) (out []clockChange) {
 	at := time.Date(firstZoneYear, 1, 1, 0, 0, 0, 0, time.UTC)
 	for {
@@ -39,9 +41,15 @@ func clockChanges(zone *time.Location) (out []clockChange) {
 		if end.IsZero() || end.Year() > lastZoneYear {
 			return out
 		}
-		_, from := end.Add(-time.Second).In(zone).Zone()
+		if !end.After(at) {
+			at = at.Add(time.Hour)
+			continue
+		}
+		was, from := end.Add(-time.Second).In(zone).Zone()
 		name, to := end.In(zone).Zone()
-		out = append(out, clockChange{end.UTC().Add(time.Duration(from) * time.Second), from, to, name, end.In(zone).IsDST()})
+		if from != to || was != name {
+			out = append(out, clockChange{end.UTC().Add(time.Duration(from) * time.Second), from, to, name, end.In(zone).IsDST()})
+		}
 		at = end
 	}
 }
@@ -51,7 +59,7 @@ func writeVTimezone(b *strings.Builder, zone *time.Location) {
 	fold(b, "TZID:"+zone.String())
 	begin := time.Date(firstZoneYear, 1, 1, 0, 0, 0, 0, time.UTC)
 	name, offset := begin.In(zone).Zone()
-	writeObservance(b, clockChange{begin, offset, offset, name, begin.In(zone).IsDST()}, "")
+	writeObservance(b, clockChange{begin, offset, offset, name, begin.In(zone).IsDST()})
 	changes := clockChanges(zone)
 	var kinds []clockChange
 	for _, c := range changes {
@@ -68,11 +76,11 @@ func writeVTimezone(b *strings.Builder, zone *time.Location) {
 		}
 		single, first, rule := yearly(list)
 		if len(single) > 0 {
-			dates := make([]string, len(single))
+			dates := make([]string, len(single)) // a line each: ical.js reads only the first value of a line
 			for i, c := range single {
-				dates[i] = c.at.Format(icsWall)
+				dates[i] = "RDATE:" + c.at.Format(icsWall)
 			}
-			writeObservance(b, single[0], "RDATE:"+strings.Join(dates, ","))
+			writeObservance(b, single[0], dates...)
 		}
 		if rule != "" {
 			writeObservance(b, first, "RRULE:"+rule)
@@ -81,7 +89,7 @@ func writeVTimezone(b *strings.Builder, zone *time.Location) {
 	fold(b, "END:VTIMEZONE")
 }
 
-func writeObservance(b *strings.Builder, c clockChange, recurs string) {
+func writeObservance(b *strings.Builder, c clockChange, recurs ...string) {
 	kind := "STANDARD"
 	if c.dst {
 		kind = "DAYLIGHT"
@@ -91,8 +99,8 @@ func writeObservance(b *strings.Builder, c clockChange, recurs string) {
 	fold(b, "TZOFFSETFROM:"+icsOffset(c.from))
 	fold(b, "TZOFFSETTO:"+icsOffset(c.to))
 	fold(b, "TZNAME:"+icsEscape(c.name))
-	if recurs != "" {
-		fold(b, recurs)
+	for _, line := range recurs {
+		fold(b, line)
 	}
 	fold(b, "END:"+kind)
 }

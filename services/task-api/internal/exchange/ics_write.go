@@ -61,6 +61,8 @@ type icsTodo struct {
 	domain.Task
 	zone     *time.Location // of the rule if there is one, else of the task
 	usesZone bool
+	timed    bool                 // start and due date are written as instants
+	walls    map[string]time.Time // the wall-clock times of start and due in the zone, as written
 	lines    []string
 }
 
@@ -73,7 +75,7 @@ func newICSTodo(t domain.Task) (*icsTodo, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write task %s: zone %q: %w", t.ID, name, err)
 	}
-	todo := &icsTodo{Task: t, zone: zone}
+	todo := &icsTodo{Task: t, zone: zone, walls: map[string]time.Time{}}
 	todo.texts()
 	todo.times()
 	todo.rule()
@@ -136,6 +138,7 @@ func (t *icsTodo) own() {
 		t.add(ownICS("occurrence_no"), strconv.Itoa(t.OccurrenceNo))
 	}
 	if t.Recurrence != nil {
+		t.add(ownICS("rrule"), t.ruleForOthers()) // as RRULE: whether another program has changed that since
 		t.add(ownICS("recurrence"), icsEscape(string(mustMarshal(t.Recurrence))))
 	}
 	if clocks := clocksText(t.Task); clocks != "" {

@@ -25,11 +25,11 @@ var ignored = []string{"user_id", "version", "seq", "updated_at", "series_ends"}
 // Next implements Reader.
 func (r *jsonlReader) Next() (Item, error) {
 	for {
-		line, tooLong, err := r.next()
+		line, left, err := r.next()
 		if err != nil {
 			return Item{}, err
 		}
-		if tooLong {
+		if left > 0 {
 			return Item{}, &Refused{r.no, "", "is longer than a task can be"}
 		}
 		if len(bytes.TrimSpace(line)) > 0 {

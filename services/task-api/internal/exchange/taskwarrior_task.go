@@ -212,7 +212,7 @@ func (t *twTask) annotations() {
 			annotation.Description = one
 		}
 		dated = dated || annotation.Entry != nil
-		if text := textOf(annotation.Description); strings.TrimSpace(text) != "" && !slices.Contains(t.texts, text) {
+		if text := textOf(annotation.Description); text != "" && !slices.Contains(t.texts, text) {
 			t.texts = append(t.texts, text)
 		}
 	}
