@@ -40,7 +40,7 @@ func (r *todoistRow) restore() {
 	r.item.CreatedAt, r.item.CompletedAt = r.ownStamp(ownCreated), r.ownStamp(ownCompleted)
 	r.item.ownSeries(r.cell(ownSeriesID), r.cell(ownOccurrence))
 	exact := r.ownStamp(ownDue)
-	unchanged := exact != nil && dateText(events.TaskData{DueAt: exact, Timezone: r.trimmed("TIMEZONE")}) == r.trimmed("DATE")
+	unchanged := exact != nil && todoistDue(events.TaskData{DueAt: exact, Timezone: r.trimmed("TIMEZONE")}) == r.trimmed("DATE")
 	if unchanged {
 		r.item.set("due_at", instant(*exact))
 	}

@@ -3,9 +3,7 @@ package exchange
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -201,119 +199,13 @@ func TestTodoistKeepsTheWallClockThatTheClocksSkip(t *testing.T) {
 	}
 }
 
-// wholeTasks have every value of the model, and texts that are hard to write.
-func wholeTasks() []domain.Task {
-	at := func(text string) *time.Time {
-		t, err := time.Parse(time.RFC3339Nano, text)
-		if err != nil {
-			panic(err)
-		}
-		return &t
-	}
-	base := func(i int) domain.Task {
-		return domain.Task{TaskData: events.TaskData{
-			ID: fmt.Sprintf("01890a5d-ac96-774b-bcce-%012d", i), Title: "x", Status: events.StatusPending, Priority: events.PriorityMedium, Tags: []string{},
-			Timezone: "Europe/Berlin", Position: float64(i) + 0.125, CreatedAt: *at("2020-01-02T03:04:05.678901Z"),
-		}}
-	}
-	var out []domain.Task
-	add := func(change func(*domain.Task)) {
-		t := base(len(out) + 1)
-		change(&t)
-		out = append(out, t)
-	}
-	series := func(t *domain.Task) {
-		t.SeriesID, t.OccurrenceNo = "01890a5d-ac96-774b-bcce-b302099a8057", 7
-		t.Recurrence = &events.Recurrence{RRule: "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,TH", Anchor: events.AnchorCompletion, Timezone: "Asia/Tokyo"}
-	}
-	add(func(t *domain.Task) {
-		t.Title, t.Description, t.Tags = "=1+1 @not_a_tag", "- one;=2\n\"+3\"\n\n'=4", []string{"a b", "c,d", "=e", "f_g", "@h"}
-	})
-	add(func(t *domain.Task) { t.Title = "\"quoted\", 'single'; and @end" })
-	add(func(t *domain.Task) { t.Status, t.CompletedAt = events.StatusCompleted, at("2021-05-05T05:05:05.5Z") })
-	add(func(t *domain.Task) { t.Status, t.Priority = events.StatusCancelled, events.PriorityUrgent })
-	add(func(t *domain.Task) { t.Status, t.Priority = events.StatusInProgress, events.PriorityLow })
-	add(func(t *domain.Task) { t.DueDate, t.RemindAt = "2027-03-28", at("2027-03-27T08:00:00Z") })
-	add(func(t *domain.Task) {
-		t.DueAt, t.RemindAt = at("2027-01-27T09:00:00.123456Z"), at("2027-01-27T08:00:00.5Z")
-	})
-	add(func(t *domain.Task) { t.DueAt = at("2027-10-31T01:30:00Z") }) // the second 02:30 of the day
-	add(func(t *domain.Task) { t.DueAt, t.Timezone = at("2027-01-27T09:00:30Z"), "America/New_York" })
-	add(func(t *domain.Task) { t.DueDate = "2027-01-27"; series(t) })
-	add(func(t *domain.Task) {
-		t.DueDate = "2027-01-27"
-		series(t)
-		t.Recurrence.Timezone = t.Timezone // it follows the task's
-	})
-	add(func(t *domain.Task) { // the clocks skip 02:30
-		t.DueAt = at("2027-03-28T01:30:00Z")
-		series(t)
-		t.Recurrence.Timezone = t.Timezone
-		clock := 2*time.Hour + 30*time.Minute
-		t.DueClock = &clock
-	})
-	return out
-}
-
-// TestTodoistExportRestoresTheWholeTask imports an export into another account, where only the id of the task and of its series differ.
-func TestTodoistExportRestoresTheWholeTask(t *testing.T) {
-	tasks := wholeTasks()
-	var file bytes.Buffer
-	w, err := NewWriter(CSV, &file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, task := range tasks {
-		if err := w.Write(task); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	items, reports, err := readCSV(t, file.String())
-	if err != nil || len(items) != len(tasks) || len(reports) > 0 {
-		t.Fatalf("got %d items, %v, %v; want %d without a report", len(items), reports, err, len(tasks))
-	}
-	for i, item := range items {
-		fields, err := domain.ParseFields(item.Fields)
-		if err != nil {
-			t.Fatal(err)
-		}
-		origin := domain.Origin{SeriesID: item.Series, OccurrenceNo: item.Occurrence, CreatedAt: item.CreatedAt, CompletedAt: item.CompletedAt, Clocks: item.Clocks}
-		got, err := domain.Import(item.Source, "", fields, origin, domain.Defaults{Timezone: options.Zone, Now: options.Now})
-		if err != nil {
-			t.Fatal(err)
-		}
-		got.UpdatedAt = time.Time{}
-		if want := tasks[i]; !reflect.DeepEqual(normal(got), normal(want)) {
-			t.Errorf("task %d: got\n%+v\nwant\n%+v", i, normal(got), normal(want))
-		}
-	}
-}
-
-// normal returns a task with its pointers as text, so that a difference can be read.
-func normal(t domain.Task) []string {
-	var out []string
-	v := reflect.ValueOf(t)
-	for _, s := range []reflect.Value{v, v.FieldByName("TaskData")} {
-		for i := range s.NumField() {
-			f := s.Field(i)
-			if f.Kind() == reflect.Pointer && !f.IsNil() {
-				f = f.Elem()
-			}
-			if name := s.Type().Field(i).Name; name != "TaskData" {
-				out = append(out, fmt.Sprintf("%s: %+v", name, f.Interface()))
-			}
-		}
-	}
-	return out
-}
-
 // TestTodoistCellThatWasChangedWins edits an export in a spreadsheet.
 func TestTodoistCellThatWasChangedWins(t *testing.T) {
-	whole := wholeTasks()
-	recurring := whole[9]
+	recurring := domain.Task{TaskData: events.TaskData{
+		ID: roundTripTask, Title: "x", Status: events.StatusPending, Priority: events.PriorityMedium, Tags: []string{}, Timezone: "Europe/Berlin", DueDate: "2027-01-27",
+		SeriesID: roundTripSeries, OccurrenceNo: 7,
+		Recurrence: &events.Recurrence{RRule: "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,TH", Anchor: events.AnchorCompletion, Timezone: "Asia/Tokyo"},
+	}}
 	for _, tc := range []struct {
 		name, from, to, field, want string
 	}{

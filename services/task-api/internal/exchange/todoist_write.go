@@ -44,7 +44,7 @@ func newTodoistWriter(w io.Writer) (*todoistWriter, error) {
 func (w *todoistWriter) Write(t domain.Task) error {
 	cells := map[string]string{
 		"TYPE": "task", "CONTENT": t.Title + labelsText(t.Tags), "DESCRIPTION": t.Description, "PRIORITY": todoistPriority(t.Priority),
-		"INDENT": "1", "DATE": dateText(t.TaskData), "DATE_LANG": "en", "TIMEZONE": t.Timezone,
+		"INDENT": "1", "DATE": todoistDue(t.TaskData), "DATE_LANG": "en", "TIMEZONE": t.Timezone,
 		ownID: t.ID, ownStatus: string(t.Status), ownStart: t.StartDate, ownDue: stampText(t.DueAt), ownReminder: stampText(t.RemindAt),
 		ownSeriesID: t.SeriesID, ownClockSet: clocksText(t), ownCreated: stampText(&t.CreatedAt), ownCompleted: stampText(t.CompletedAt),
 		ownPosition: strconv.FormatFloat(t.Position, 'g', -1, 64),
@@ -95,8 +95,8 @@ func todoistPriority(p events.Priority) string {
 	return strconv.Itoa(len(list))
 }
 
-// dateText returns the due date as Todoist reads it: a day, or a wall-clock time in the zone of the row.
-func dateText(t events.TaskData) string {
+// todoistDue returns the due date as Todoist reads it: a day, or a wall-clock time in the zone of the row.
+func todoistDue(t events.TaskData) string {
 	if t.DueAt == nil {
 		return t.DueDate
 	}
