@@ -50,19 +50,18 @@ func (d *decoder) Read(p []byte) (int, error) {
 	if d.out != nil {
 		return d.out.Read(p)
 	}
+	if len(p) == 0 {
+		return 0, nil
+	}
 	if _, err := d.src.Peek(1); err != nil {
 		return 0, err
 	}
-	ahead, err := d.src.Peek(d.src.Buffered())
+	ahead, err := d.src.Peek(min(d.src.Buffered(), len(p)))
 	if err != nil {
 		return 0, err
 	}
-	high := bytes.IndexFunc(ahead, func(r rune) bool { return r >= utf8.RuneSelf })
-	switch {
-	case high < 0:
-		return d.src.Read(p)
-	case high > 0:
-		return d.src.Read(p[:min(high, len(p))])
+	if n := asciiLength(ahead); n > 0 {
+		return d.src.Read(p[:n])
 	}
 	window, err := d.src.Peek(encodingWindow)
 	if len(window) == 0 {
@@ -73,6 +72,16 @@ func (d *decoder) Read(p []byte) (int, error) {
 		d.out = transform.NewReader(d.src, charmap.Windows1252.NewDecoder())
 	}
 	return d.out.Read(p)
+}
+
+// asciiLength returns how many bytes at the beginning are ASCII.
+func asciiLength(text []byte) int {
+	for i, c := range text {
+		if c >= utf8.RuneSelf {
+			return i
+		}
+	}
+	return len(text)
 }
 
 // signatures has the beginnings of files that are not texts, or whose encoding is not supported.
@@ -121,6 +130,7 @@ func discard(r *bufio.Reader, n int) error {
 // isWindows1252 reports whether more bytes of the window look like Windows-1252 than like UTF-8. A letter counts only next to a letter
 // of ASCII, as in a word: a stray byte alone is no word.
 func isWindows1252(window []byte, folded bool) bool {
+	cut := len(window) == encodingWindow // perhaps inside a character
 	if folded {
 		for _, fold := range []string{"\r\n ", "\r\n\t", "\n ", "\n\t"} {
 			window = bytes.ReplaceAll(window, []byte(fold), nil)
@@ -132,12 +142,12 @@ func isWindows1252(window []byte, folded bool) bool {
 		switch c := window[i]; {
 		case n > 1:
 			valid++
-		case c < utf8.RuneSelf || !utf8.FullRune(window[i:]): // the end of the window may cut a character
+		case c < utf8.RuneSelf || cut && !utf8.FullRune(window[i:]):
 		case windows1252Letter(c):
 			if i > 0 && isLetter(window[i-1]) || i+1 < len(window) && isLetter(window[i+1]) {
 				single++
 			}
-		case charmap.Windows1252.DecodeByte(c) > 0x9f: // a sign; a C1 control character is none
+		case windows1252Sign(c):
 			single++
 		}
 		i += n
@@ -151,6 +161,12 @@ func windows1252Letter(c byte) bool {
 		return true
 	}
 	return c >= 0xc0
+}
+
+// windows1252Sign reports whether a byte that is no letter is a sign. The five bytes without a character are none.
+func windows1252Sign(c byte) bool {
+	r := charmap.Windows1252.DecodeByte(c)
+	return r > 0x9f && r != utf8.RuneError
 }
 
 func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }

@@ -134,7 +134,7 @@ func (f *fitter) past(item *Item, field string, at **time.Time) {
 	switch t := *at; {
 	case t == nil:
 	case t.Year() < domain.MinYear:
-		f.note(item, field, fmt.Sprintf("is in the year %d: not imported", t.Year()))
+		f.note(item, field, fmt.Sprintf("is before the year %d (%s): not imported", domain.MinYear, instant(*t)))
 		*at = nil
 	case t.After(f.o.Now):
 		f.note(item, field, fmt.Sprintf("lies in the future (%s): the time of the import is used", instant(*t)))

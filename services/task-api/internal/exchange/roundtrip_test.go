@@ -166,7 +166,7 @@ func reread(t *rapid.T, format Format, task domain.Task) (domain.Task, string) {
 
 // TestEveryFormatKeepsTheWholeTask writes and reads tasks with every field.
 func TestEveryFormatKeepsTheWholeTask(t *testing.T) {
-	for _, format := range []Format{JSONL, ICS, Taskwarrior} {
+	for _, format := range Formats() {
 		t.Run(string(format), func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
 				task := roundTripTasks.Draw(t, "task")

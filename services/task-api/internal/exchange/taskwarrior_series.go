@@ -19,9 +19,11 @@ type twSeries struct {
 	template  *twTask
 	instances []*twTask
 	returned  bool // the open occurrence
+	content   strings.Builder
 }
 
 func (s *twSeries) add(t *twTask) {
+	t.place = t.findPlace()
 	if t.item.Source == s.key && s.template == nil {
 		s.template = t
 	} else {
@@ -34,7 +36,7 @@ func (s *twSeries) add(t *twTask) {
 func (s *twSeries) next() (item Item, ok bool, err error) {
 	if !s.returned {
 		s.returned = true
-		slices.SortStableFunc(s.instances, func(a, b *twTask) int { return cmp.Compare(a.place(), b.place()) })
+		slices.SortStableFunc(s.instances, func(a, b *twTask) int { return cmp.Compare(a.place, b.place) })
 		if s.template != nil && !s.template.open() {
 			item, err = s.template.plain() // its instances do not recur any more
 		} else {
@@ -52,8 +54,8 @@ func (s *twSeries) next() (item Item, ok bool, err error) {
 	return item, true, err
 }
 
-// place orders the instances of a series.
-func (t *twTask) place() int64 {
+// findPlace returns the place of an instance in its series.
+func (t *twTask) findPlace() int64 {
 	if n, err := strconv.ParseFloat(t.text("imask"), 64); err == nil {
 		return int64(n)
 	}
@@ -79,6 +81,7 @@ func (s *twSeries) occurrence() (Item, error) {
 		s.inherit(t)
 	}
 	t.item.Source, s.instances = s.key, nil
+	t.item.Content += s.content.String()
 	first := t
 	if s.template != nil {
 		first = s.template
@@ -99,19 +102,19 @@ func (s *twSeries) occurrence() (Item, error) {
 // fold puts another open instance into the description: Taskwire makes it when the occurrence before it is done.
 func (s *twSeries) fold(t, other *twTask) {
 	t.item.Notes = append(t.item.Notes, Note{other.item.Line, "parent", "makes it a later open instance of the task of line " + strconv.Itoa(t.item.Line) + ", which Taskwire makes itself"})
-	t.item.Content += other.item.Content
+	s.content.WriteString(other.item.Content)
 	if title := other.text("description"); title != t.text("description") {
 		t.item.keep(other.item.Line, "instance", title)
 	}
 	other.annotations()
-	s.merge(t, other)
+	t.merge(other)
 }
 
 // inherit takes over what only the template has.
 func (s *twSeries) inherit(t *twTask) {
 	s.template.annotations()
-	s.merge(t, s.template)
-	t.item.Content += s.template.item.Content
+	t.merge(s.template)
+	s.content.WriteString(s.template.item.Content)
 	for name, raw := range s.template.members {
 		if t.members[name] == nil && !slices.Contains([]string{"status", "mask", "due", "until"}, name) {
 			t.members[name] = raw
@@ -122,11 +125,10 @@ func (s *twSeries) inherit(t *twTask) {
 	}
 }
 
-func (s *twSeries) merge(t, from *twTask) {
+// merge adds the annotations of another task of the series.
+func (t *twTask) merge(from *twTask) {
 	for _, text := range from.texts {
-		if !slices.Contains(t.texts, text) {
-			t.texts = append(t.texts, text)
-		}
+		t.annotate(text)
 	}
 }
 

@@ -16,6 +16,8 @@ type twTask struct {
 	members map[string]json.RawMessage
 	zone    *time.Location
 	texts   []string // the annotations
+	has     map[string]bool
+	place   int64 // among the instances of a series
 }
 
 // twSilent has the attributes that Taskwarrior computes itself, or that have done their work when the task is imported.
@@ -212,13 +214,22 @@ func (t *twTask) annotations() {
 			annotation.Description = one
 		}
 		dated = dated || annotation.Entry != nil
-		if text := textOf(annotation.Description); text != "" && !slices.Contains(t.texts, text) {
-			t.texts = append(t.texts, text)
-		}
+		t.annotate(textOf(annotation.Description))
 	}
 	if dated && !t.isOwn() {
 		t.item.note("annotations", "are the description; their dates are not imported")
 	}
+}
+
+// annotate adds a text that the task does not have.
+func (t *twTask) annotate(text string) {
+	if text == "" || t.has[text] {
+		return
+	}
+	if t.has == nil {
+		t.has = map[string]bool{}
+	}
+	t.has[text], t.texts = true, append(t.texts, text)
 }
 
 // finish sets the description, keeps the attributes that a task cannot hold, and restores what Taskwire itself wrote.
