@@ -102,6 +102,10 @@ type NotificationEvent struct {
 	EventID string `json:"event_id"`
 	// SchemaVersion is the version of the format; this event has no original form.
 	SchemaVersion int `json:"schema_version"`
+	// NotificationSeq is the number of this change of the user's inbox: no gaps, in commit order, from 1. 0 (unknown) in an event of an older version.
+	NotificationSeq int64 `json:"notification_seq"`
+	// Unread is the number of unread notifications in the inbox right after the change. It is known only with a notification_seq.
+	Unread int64 `json:"unread"`
 	// NotificationID is the notification's id in the inbox.
 	NotificationID string `json:"notification_id"`
 	// TaskID is the task that the notification is about.
