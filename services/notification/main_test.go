@@ -45,6 +45,8 @@ func TestUntilTheDatabaseIsMigratedRequestsAre503(t *testing.T) {
 	dapr := []servicetest.Request{
 		s.Delivery(events.TopicReminders, string(event)),
 		{Method: http.MethodPost, URL: s.App + "/reminder-cron", Header: map[string]string{"dapr-api-token": servicetest.AppToken}},
+		{Method: http.MethodGet, URL: s.App + "/internal/notifications?user_id=" + user, Header: map[string]string{"dapr-api-token": servicetest.AppToken}},
+		{Method: http.MethodPost, URL: s.App + "/internal/notification-heads", Body: `{"user_ids":["` + user + `"]}`, Header: map[string]string{"dapr-api-token": servicetest.AppToken}},
 	}
 	options := servicetest.Request{Method: http.MethodOptions, URL: s.App + "/reminder-cron", Header: dapr[1].Header}
 	if got := s.Do(options); got.Status != http.StatusOK {

@@ -45,7 +45,7 @@ func samples() map[string]frame {
 		"server.event":          live.EventOf(&update),
 		"server.event.deleted":  live.EventOf(&deleted),
 		"server.notification": live.Notification{
-			EventID: "e", SchemaVersion: events.SchemaVersion, NotificationSeq: 4, Unread: 2, NotificationID: "n", TaskID: "t", UserID: "u", Kind: "reminder", Title: "x", Timestamp: at,
+			EventID: "e", SchemaVersion: events.SchemaVersion, EventType: events.Added, NotificationSeq: 4, Unread: 2, NotificationID: "n", TaskID: "t", UserID: "u", Kind: "reminder", Title: "x", Timestamp: at,
 		},
 		"server.resync":               live.Resync{Stream: live.StreamTasks, Reason: live.ReasonGap, Seq: 9},
 		"server.resync.notifications": live.Resync{Stream: live.StreamNotifications, Reason: live.ReasonUnavailable, Seq: 4},

@@ -380,24 +380,39 @@ type NewTask struct {
 
 // Notification defines model for Notification.
 type Notification struct {
+	// Body When the task is due, as a text in the user's time zone: the day, and for a task with a time of day also the time and the zone.
+	//
+	// Examples: Due today at 14:30, Tuesday 1 December 2026 (Europe/Berlin).
 	Body      string     `json:"body"`
 	CreatedAt time.Time  `json:"created_at"`
 	DueAt     *time.Time `json:"due_at,omitempty"`
-	ID        string     `json:"id"`
-	Kind      string     `json:"kind"`
+
+	// DueDate The day of a task without a time of day. due_at is then the end of that day.
+	DueDate *string `json:"due_date,omitempty"`
+	ID      string  `json:"id"`
+	Kind    string  `json:"kind"`
 
 	// Late Whether the reminder's time passed while the service was down.
-	Late         bool       `json:"late"`
-	ReadAt       *time.Time `json:"read_at,omitempty"`
-	SnoozedUntil *time.Time `json:"snoozed_until,omitempty"`
-	TaskID       string     `json:"task_id"`
-	Title        string     `json:"title"`
+	Late bool `json:"late"`
+
+	// NotificationSeq The number of its newest change in the inbox. 0 if an older version made it.
+	NotificationSeq int64      `json:"notification_seq"`
+	ReadAt          *time.Time `json:"read_at,omitempty"`
+	SnoozedUntil    *time.Time `json:"snoozed_until,omitempty"`
+	TaskID          string     `json:"task_id"`
+	Title           string     `json:"title"`
 }
 
 // NotificationList defines model for NotificationList.
 type NotificationList struct {
 	Items      []Notification `json:"items"`
 	NextCursor string         `json:"next_cursor"`
+
+	// NotificationSeq The number of the newest change of the inbox; 0 before the first.
+	NotificationSeq int64 `json:"notification_seq"`
+
+	// Unread The number of unread notifications in the whole inbox.
+	Unread int64 `json:"unread"`
 }
 
 // PasswordChange defines model for PasswordChange.

@@ -18,8 +18,8 @@ func watchCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "watch",
 		Short: "Print a user's live updates, one frame of JSON a line",
-		Long: "Connects to the WebSocket as a browser does and prints every frame. A cut connection is resumed from the last seq\n" +
-			"that was printed, so each change is printed once. The access token comes from " + tokenVariable + ", which the process\n" +
+		Long: "Connects to the WebSocket as a browser does and prints every frame. A cut connection is resumed after the last\n" +
+			"numbers that were printed, so each change and each notification is printed once. The access token comes from " + tokenVariable + ", which the process\n" +
 			"list does not show. When the server refuses the token, the command ends with exit code 1.",
 		Example: "  export " + tokenVariable + "=…            # access_token of POST /api/v1/auth/login\n" +
 			"  taskwire watch                     # from now on, until Ctrl-C\n" +
@@ -47,6 +47,7 @@ func watchCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&cfg.URL, "url", "http://localhost:8080", "address of the gateway")
 	cmd.Flags().Int64Var(&cfg.Since, "since", -1, "first print everything after this seq (default: only new changes)")
+	cmd.Flags().Int64Var(&cfg.NotificationsSince, "notifications-since", -1, "first print every notification after this notification_seq (default: only new ones)")
 	cmd.Flags().IntVar(&cfg.Count, "count", 0, "end after this many events and notifications (default: never)")
 	cmd.Flags().DurationVar(&timeout, "timeout", 0, "fail when --count is not reached in this time (default: no limit)")
 	return cmd

@@ -1,8 +1,8 @@
 // Package watch is the WebSocket client of a terminal. It connects as a browser does and prints every frame as one line of
 // JSON. The protocol is in pkg/events/live.
 //
-// Promises: when a connection ends, watch connects again from the last seq that it saw, so it prints each change of the
-// user's tasks once and in order. It waits as long as the server asks for. It ends with ErrRefused when the server's close
+// Promises: when a connection ends, watch connects again from the last numbers that it saw, so it prints each change of the
+// user's tasks and each notification once and in order. It waits as long as the server asks for. It ends with ErrRefused when the server's close
 // code says that the same token cannot succeed.
 package watch
 
@@ -31,11 +31,12 @@ var ErrRefused = errors.New("the server refused the connection")
 
 // Config is what to watch.
 type Config struct {
-	URL   string // of the gateway: http://localhost:8080
-	Token string // an access token
-	Since int64  // the last seq that is already known; negative: start at the newest change
-	Count int    // end after this many events and notifications; 0: never
-	Out   io.Writer
+	URL                string // of the gateway: http://localhost:8080
+	Token              string // an access token
+	Since              int64  // the last seq that is already known; negative: start at the newest change
+	NotificationsSince int64  // the same for notification_seq
+	Count              int    // end after this many events and notifications; 0: never
+	Out                io.Writer
 	// Warn gets the reason why a connection ended or failed. It is called once for the same reason in a row. May be nil.
 	Warn func(reason error)
 }

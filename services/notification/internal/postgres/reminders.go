@@ -18,12 +18,14 @@ import (
 // ordered by version. When one has the original form, without a version, their timestamps decide. An instant that was
 // delivered already is not scheduled again: a new title or a reopened task causes no second reminder.
 const upsert = `
-INSERT INTO reminders AS r (task_id, user_id, title, due_at, remind_at, deliver_at, task_version, event_at, state)
-VALUES ($1, $2, $3, $4, $5, $5, $6, $7, $8)
+INSERT INTO reminders AS r (task_id, user_id, title, due_at, remind_at, deliver_at, task_version, event_at, state, due_date, timezone)
+VALUES ($1, $2, $3, $4, $5, $5, $6, $7, $8, nullif($9, '')::date, nullif($10, ''))
 ON CONFLICT (task_id) DO UPDATE SET
     user_id      = excluded.user_id,
     title        = excluded.title,
     due_at       = excluded.due_at,
+    due_date     = excluded.due_date,
+    timezone     = excluded.timezone,
     remind_at    = excluded.remind_at,
     deliver_at   = excluded.deliver_at,
     task_version = greatest(r.task_version, excluded.task_version),
@@ -50,7 +52,7 @@ func (s *Store) Apply(ctx context.Context, tx *gorm.DB, r domain.Reminder) (doma
 		state = "cancelled"
 	}
 	err := conn(tx).QueryRowContext(ctx, upsert, r.TaskID, r.UserID, r.Title, nullTime(r.DueAt), nullTime(r.RemindAt),
-		r.TaskVersion, r.EventAt, state).Scan(&state)
+		r.TaskVersion, r.EventAt, state, r.DueDate, r.Timezone).Scan(&state)
 	if errors.Is(err, sql.ErrNoRows) {
 		return domain.Stale, nil
 	}
@@ -80,6 +82,14 @@ func (s *Store) NextDue(ctx context.Context) (time.Time, bool, error) {
 }
 
 func nullTime(t time.Time) sql.NullTime { return sql.NullTime{Time: t, Valid: !t.IsZero()} }
+
+// dateText returns a day as YYYY-MM-DD, and null as "".
+func dateText(day sql.NullTime) string {
+	if !day.Valid {
+		return ""
+	}
+	return day.Time.Format(time.DateOnly)
+}
 
 func timePtr(t sql.NullTime) *time.Time {
 	if !t.Valid {

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/services/notification/internal/domain"
 )
 
@@ -177,8 +178,11 @@ func TestEachUsersPreferencesDecide(t *testing.T) {
 	if got := w.list(bob); len(got) != 1 {
 		t.Errorf("a muted user's list has %d, want 1", len(got))
 	}
-	if n := w.count("outbox") + w.count("deliveries"); n != 0 {
-		t.Errorf("%d events and deliveries for a muted user, want none", n)
+	if n := w.count("deliveries"); n != 0 {
+		t.Errorf("%d deliveries for a muted user, want none", n)
+	}
+	if got := w.log(bob); len(got) != 1 || got[0].EventType != events.Listed || got[0].Unread != 1 {
+		t.Errorf("changes of a muted user's inbox: %+v, want one that is only listed", got)
 	}
 	w.now = noon.Add(59 * time.Minute)
 	w.deliver(0)
