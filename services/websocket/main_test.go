@@ -204,7 +204,7 @@ func TestFromDeliveryToBrowser(t *testing.T) {
 
 func notification(user string, seq int64) events.NotificationEvent {
 	return events.NotificationEvent{
-		EventID: uuid.Must(uuid.NewV7()).String(), SchemaVersion: events.SchemaVersion, NotificationSeq: seq, Unread: seq,
+		EventID: uuid.Must(uuid.NewV7()).String(), SchemaVersion: events.SchemaVersion, EventType: events.Added, NotificationSeq: seq, Unread: seq,
 		NotificationID: uuid.NewString(), TaskID: uuid.NewString(), UserID: user, Kind: "reminder", Title: "x", Timestamp: time.Now().UTC(),
 	}
 }

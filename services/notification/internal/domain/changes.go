@@ -27,6 +27,7 @@ type ChangePage struct {
 	Head    int64             // the number of the newest change; 0 for a user who never had a notification
 	Oldest  int64             // the oldest number that is kept; 0 when all are
 	HasMore bool
+	Unread  int64 // unread notifications of the inbox after the change Head
 }
 
 // ChangeLog reads the change logs without locks.

@@ -69,7 +69,7 @@ func (h handlers) changes(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	c.JSON(http.StatusOK, gin.H{"items": page.Items, "head": page.Head, "oldest": page.Oldest, "has_more": page.HasMore})
+	c.JSON(http.StatusOK, gin.H{"items": page.Items, "head": page.Head, "oldest": page.Oldest, "has_more": page.HasMore, "unread": page.Unread})
 	return nil
 }
 

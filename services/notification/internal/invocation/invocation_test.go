@@ -38,7 +38,7 @@ func (l *log) Changes(_ context.Context, userID string, since int64, limit int) 
 	case since < 2:
 		return domain.ChangePage{}, fmt.Errorf("read: %w", domain.ErrTooOld)
 	}
-	return domain.ChangePage{Items: []json.RawMessage{json.RawMessage(`{"notification_seq":3}`)}, Head: 5, Oldest: 3, HasMore: true}, nil
+	return domain.ChangePage{Items: []json.RawMessage{json.RawMessage(`{"notification_seq":3}`)}, Head: 5, Oldest: 3, HasMore: true, Unread: 2}, nil
 }
 
 func (l *log) Heads(context.Context, []string) (map[string]int64, error) {
@@ -54,8 +54,8 @@ func TestEachRequestHasItsAnswer(t *testing.T) {
 		status             int
 		answer             string // a part of it
 	}{
-		{"GET", changes + ada + "&since=2&limit=1", "", 200, `{"has_more":true,"head":5,"items":[{"notification_seq":3}],"oldest":3}`},
-		{"GET", changes + bob, "", 200, `{"has_more":false,"head":0,"items":[],"oldest":0}`},
+		{"GET", changes + ada + "&since=2&limit=1", "", 200, `{"has_more":true,"head":5,"items":[{"notification_seq":3}],"oldest":3,"unread":2}`},
+		{"GET", changes + bob, "", 200, `{"has_more":false,"head":0,"items":[],"oldest":0,"unread":0}`},
 		{"GET", changes + ada + "&since=1", "", http.StatusGone, `"title":"Gone"`},
 		{"GET", changes + ada + "&since=-1", "", http.StatusBadRequest, `"field":"since"`},
 		{"GET", changes + ada + "&since=x", "", http.StatusBadRequest, `"field":"since"`},

@@ -50,12 +50,22 @@ func (s *Store) Changes(ctx context.Context, userID string, since int64, limit i
 			page.Items = append(page.Items, json.RawMessage(r.payload))
 		}
 		page.HasMore = since+int64(len(rows)) < page.Head
-		return nil
+		page.Unread, err = readUnread(ctx, tx, userID)
+		return err
 	}, snapshot)
 	if err != nil {
 		return domain.ChangePage{}, fmt.Errorf("read changes of an inbox: %w", err)
 	}
 	return page, nil
+}
+
+// readUnread returns how many notifications of an inbox are unread.
+func readUnread(ctx context.Context, tx *gorm.DB, userID string) (unread int64, err error) {
+	err = conn(tx).QueryRowContext(ctx, `SELECT count(*) FROM notifications WHERE user_id = $1 AND read_at IS NULL`, userID).Scan(&unread)
+	if err != nil {
+		return 0, fmt.Errorf("count unread notifications: %w", err)
+	}
+	return unread, nil
 }
 
 // readHead returns the newest number of an inbox and the oldest one in the log: 0 and 1 before the first change.

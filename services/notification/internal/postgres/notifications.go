@@ -44,9 +44,8 @@ func (s *Store) List(ctx context.Context, f domain.Filter, limit int) (domain.Li
 		if list.Seq, _, err = readHead(ctx, tx, f.UserID); err != nil {
 			return err
 		}
-		err = conn(tx).QueryRowContext(ctx, `SELECT count(*) FROM notifications WHERE user_id = $1 AND read_at IS NULL`, f.UserID).Scan(&list.Unread)
-		if err != nil {
-			return fmt.Errorf("count unread notifications: %w", err)
+		if list.Unread, err = readUnread(ctx, tx, f.UserID); err != nil {
+			return err
 		}
 		list.Items, err = collect(ctx, tx, "list notifications",
 			func(rows *sql.Rows, n *domain.Notification) error { return scanNotification(rows, n) }, query, args...)

@@ -24,6 +24,9 @@ func (w *world) log(user string) []events.NotificationEvent {
 	if page.Head != int64(len(changes)) {
 		w.t.Errorf("head %d after %d changes", page.Head, len(changes))
 	}
+	if n := len(changes); n > 0 && page.Unread != changes[n-1].Unread {
+		w.t.Errorf("the page says %d unread, the newest change says %d", page.Unread, changes[n-1].Unread)
+	}
 	return changes
 }
 

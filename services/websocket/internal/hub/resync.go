@@ -95,7 +95,7 @@ func (s *stream) confirm(plan readPlan, got Page) (full []*Member) {
 			p.unchecked = false
 		}
 	}
-	if got.Unread != nil {
+	if s.kind == notifications && got.Unread != nil {
 		for _, m := range s.user.members {
 			m.unread = got.Unread
 		}

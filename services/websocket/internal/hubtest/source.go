@@ -30,7 +30,6 @@ type Source[E any] struct {
 	events  map[string][]E
 	pruned  map[string]int64 // numbers up to it are not stored
 	heads   map[string]int64 // what Heads and Read return instead of the newest number
-	unread  map[string]int64
 	deleted map[string]bool
 	fail    error
 	reads   int
@@ -52,7 +51,7 @@ func NewNotifications() *Notifications { return newSource(notification, wire.Not
 func newSource[E any](next func(userID string, seq int64) E, encode func(E) (*wire.Frame, error)) *Source[E] {
 	return &Source[E]{
 		next: next, encode: encode, events: map[string][]E{}, pruned: map[string]int64{}, heads: map[string]int64{},
-		unread: map[string]int64{}, deleted: map[string]bool{},
+		deleted: map[string]bool{},
 	}
 }
 
@@ -66,8 +65,8 @@ func change(userID string, seq int64) events.TaskUpdateEvent {
 
 func notification(userID string, seq int64) events.NotificationEvent {
 	return events.NotificationEvent{
-		EventID: uuid.NewString(), SchemaVersion: events.SchemaVersion, NotificationSeq: seq, Unread: seq, NotificationID: uuid.NewString(),
-		TaskID: "task", UserID: userID, Kind: "reminder", Title: fmt.Sprint("notification ", seq), Timestamp: time.Unix(seq, 0).UTC(),
+		EventID: uuid.NewString(), SchemaVersion: events.SchemaVersion, EventType: events.Added, NotificationSeq: seq, Unread: seq,
+		NotificationID: uuid.NewString(), TaskID: "task", UserID: userID, Kind: "reminder", Title: fmt.Sprint("notification ", seq), Timestamp: time.Unix(seq, 0).UTC(),
 	}
 }
 
@@ -77,7 +76,6 @@ func (s *Source[E]) Add(userID string) E {
 	defer s.mu.Unlock()
 	ev := s.next(userID, int64(len(s.events[userID])+1))
 	s.events[userID] = append(s.events[userID], ev)
-	s.unread[userID]++
 	return ev
 }
 
@@ -176,23 +174,28 @@ func (s *Source[E]) head(userID string) int64 {
 	return int64(len(s.events[userID]))
 }
 
-// Page returns a page with the events themselves, for a test that encodes them in its own way. Its errors are Read's.
-func (s *Source[E]) Page(ctx context.Context, userID string, since int64, limit int) (items []E, head, unread int64, err error) {
+// Page returns a page with the events themselves, for a test that encodes them in its own way. unread is nil for changes of
+// tasks. The errors are Read's.
+func (s *Source[E]) Page(ctx context.Context, userID string, since int64, limit int) (items []E, head int64, unread *int64, err error) {
 	if err := s.enter(ctx, &s.reads); err != nil {
-		return nil, 0, 0, err
+		return nil, 0, nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.deleted[userID] {
-		return nil, 0, 0, fmt.Errorf("user %s: %w", userID, hub.ErrNoAccount)
+		return nil, 0, nil, fmt.Errorf("user %s: %w", userID, hub.ErrNoAccount)
 	}
 	if since < s.pruned[userID] {
-		return nil, 0, 0, fmt.Errorf("since %d: %w", since, hub.ErrPruned)
+		return nil, 0, nil, fmt.Errorf("since %d: %w", since, hub.ErrPruned)
 	}
 	all := s.events[userID]
 	from := min(since, int64(len(all)))
 	to := min(from+int64(limit), int64(len(all)))
-	return slices.Clone(all[from:to]), s.head(userID), s.unread[userID], nil
+	if _, ok := any(s).(*Notifications); ok {
+		count := int64(len(all))
+		unread = &count
+	}
+	return slices.Clone(all[from:to]), s.head(userID), unread, nil
 }
 
 // Read implements hub.Source.
@@ -201,16 +204,13 @@ func (s *Source[E]) Read(ctx context.Context, userID string, since int64, limit 
 	if err != nil {
 		return hub.Page{}, err
 	}
-	page := hub.Page{Head: head}
+	page := hub.Page{Head: head, Unread: unread}
 	for i, ev := range items {
 		frame, err := s.encode(ev)
 		if err != nil {
 			return hub.Page{}, err
 		}
 		page.Events = append(page.Events, hub.Event{Seq: since + 1 + int64(i), Frame: frame})
-	}
-	if _, ok := any(s).(*Notifications); ok {
-		page.Unread = &unread
 	}
 	return page, nil
 }
