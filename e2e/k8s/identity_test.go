@@ -46,6 +46,7 @@ spec:
 		{"websocket", http.MethodGet, "task-api", "internal/changes", true},
 		{"websocket", http.MethodGet, "notification", "internal/notifications", true},
 		{"websocket", http.MethodPost, "notification", "internal/notification-heads", true},
+		{"recurring-task", http.MethodPost, "task-api", "internal/next-occurrence", true},
 		{"recurring-task", http.MethodPost, "task-api", "internal/successors", true},
 
 		{"task-api", http.MethodGet, "audit", "healthz", false},
@@ -54,11 +55,11 @@ spec:
 		{"audit", http.MethodGet, "notification", "internal/notifications", false},
 		{"websocket", http.MethodPost, "notification", "internal/notifications", false},
 		{"recurring-task", http.MethodGet, "task-api", "internal/changes", false},
-		{"recurring-task", http.MethodGet, "task-api", "internal/successors", false},
-		{"audit", http.MethodPost, "task-api", "internal/successors", false},
+		{"recurring-task", http.MethodGet, "task-api", "internal/next-occurrence", false},
+		{"audit", http.MethodPost, "task-api", "internal/next-occurrence", false},
 		{"audit", http.MethodPost, "task-api", "internal/jwks", false},
 		{"audit", http.MethodPost, "recurring-task", "events/task-events", false},
-		{"websocket", http.MethodPost, "task-api", "internal/successors", false},
+		{"websocket", http.MethodPost, "task-api", "internal/next-occurrence", false},
 		{"websocket", http.MethodGet, "task-api", "internal/heads/../successors", false},
 		{"notification", http.MethodPost, "websocket", "events/task-updates", false},
 	} {

@@ -184,7 +184,7 @@ func (w *writer) record(a *account, r *request, before *domain.Task, after domai
 	if before != nil {
 		after.Version = before.Version + 1
 	}
-	c.Task, c.Actor, c.Causation = after, r.actor, r.causation
+	c.Task, c.Actor, c.Causation, c.Zone = after, r.actor, r.causation, a.zone
 	if c.Actor == "" {
 		c.Actor = r.userID
 	}
