@@ -231,8 +231,8 @@ func TestBothStreamsAreReplayedAndLive(t *testing.T) {
 		synctest.Wait()
 		r.update(r.tasks.Add("u"))
 		r.notify(r.inbox.Add("u"))
-		wants(t, "with both places", both, "welcome 2 1", "3", "4", "n2", "n3", "5", "n4")
 		wants(t, "without a place", head, "welcome 4 3", "5", "n4")
+		wantsEither(t, "with both places", both, "welcome 2 1", []string{"3", "4", "5"}, []string{"n2", "n3", "n4"})
 		if got := both.unreadCount(); got != "3" {
 			t.Errorf("unread in the welcome frame: got %s, want 3", got)
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -205,6 +206,26 @@ func wants(t *testing.T, what string, p *page, want ...string) {
 	synctest.Wait()
 	if got := p.seen(); !slices.Equal(got, want) {
 		t.Errorf("%s: got %v, want %v", what, got, want)
+	}
+}
+
+// wantsEither wants a first frame, and then the events of both streams in any mixture: there is no order between them.
+func wantsEither(t *testing.T, what string, p *page, first string, tasks, inbox []string) {
+	t.Helper()
+	synctest.Wait()
+	got := p.seen()
+	var ofTasks, ofInbox []string
+	for i, frame := range got {
+		switch {
+		case i == 0:
+		case strings.HasPrefix(frame, "n"):
+			ofInbox = append(ofInbox, frame)
+		default:
+			ofTasks = append(ofTasks, frame)
+		}
+	}
+	if len(got) == 0 || got[0] != first || !slices.Equal(ofTasks, tasks) || !slices.Equal(ofInbox, inbox) {
+		t.Errorf("%s: got %v, want %s, then %v and %v", what, got, first, tasks, inbox)
 	}
 }
 
