@@ -65,6 +65,30 @@ func TestEveryReminderReachesEverySocketOnce(t *testing.T) {
 	}
 }
 
+// longStop is longer than the session of a member of a consumer group. Kafka then takes the partitions from the sidecar, and a
+// group that has committed no offset begins with the newest record when the sidecar is back.
+const longStop = 12 * time.Second
+
+// TestNotificationsOutlastALongStopOfTheSidecar lets reminders fall due while the sidecar hangs. After them nothing happens that
+// could show the loss.
+func TestNotificationsOutlastALongStopOfTheSidecar(t *testing.T) {
+	disturbsShared(t)
+	u := client.NewUser(t, shared.URL())
+	page := client.OpenBrowser(t, u, 0)
+	created := createReminders(t, u, 6, time.Now().Add(time.Second), 600*time.Millisecond)
+	must(t, shared.Kill(stack.Sidecar(apps.WebSocket), syscall.SIGSTOP))
+	time.Sleep(longStop) // the duration is what is tested
+	must(t, shared.Kill(stack.Sidecar(apps.WebSocket), syscall.SIGCONT))
+	var inbox []client.Notification
+	client.Eventually(t, client.RecoveryTimeout, "each reminder is in the inbox once", func() (err error) {
+		if inbox, err = u.Notifications(); err != nil {
+			return err
+		}
+		return onceEach(inbox, created)
+	})
+	client.Eventually(t, client.RecoveryTimeout, "the socket showed each once", func() error { return page.SawInbox(inbox) })
+}
+
 // killPart kills a part, which the supervisor restarts.
 func killPart(t *testing.T, part string) {
 	t.Helper()

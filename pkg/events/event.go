@@ -72,7 +72,8 @@ type TaskUpdateEvent struct {
 	Timestamp time.Time `json:"timestamp"`
 }
 
-// ReminderEvent schedules, moves or cancels the reminder of a task.
+// ReminderEvent schedules, moves or cancels the reminder of a task. When the user's zone changes, the event of one reminder is
+// published again with the same task_version, for its timezone.
 type ReminderEvent struct {
 	// EventID is a UUIDv7 made in the transaction of the change; consumers de-duplicate on it.
 	EventID string `json:"event_id"`
@@ -90,7 +91,7 @@ type ReminderEvent struct {
 	DueAt time.Time `json:"due_at,omitzero"`
 	// DueDate is the day on which the task is due (YYYY-MM-DD), for a task without a time of day; due_at is then the end of that day.
 	DueDate string `json:"due_date,omitempty"`
-	// Timezone is the IANA zone of the user, in which a text names the time; absent in an event of an older version.
+	// Timezone is the IANA zone of the user, in which texts name times; the newest event of a user decides. Absent in an event of an older version.
 	Timezone string `json:"timezone,omitempty"`
 	// RemindAt is when to remind. May be absent when cancelled.
 	RemindAt time.Time `json:"remind_at,omitzero"`

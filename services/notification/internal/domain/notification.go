@@ -63,7 +63,8 @@ type Due struct {
 	Title          string
 	DueDate        string
 	DueAt          *time.Time
-	Timezone       string    // the user's; empty for an event of an older version
+	Older          bool      // the event is of a version that names neither the day nor the zone
+	Timezone       string    // the user's now; empty when no event has named it yet
 	RemindAt       time.Time // the time that the user set: remind_at, or the end of the snooze
 	DeliverAt      time.Time // RemindAt, or the end of the quiet hours that it fell into
 	TaskVersion    int64

@@ -57,8 +57,7 @@ func daysBetween(from, to time.Time) int {
 	return int(midnight(to).Sub(midnight(from)) / (24 * time.Hour))
 }
 
-// zone returns the zone of the texts: the one that the event names, else the zone of the user's quiet hours, else UTC.
-// Events of older versions name none.
+// zone returns the zone of the texts: the user's, else that of the user's quiet hours, else UTC.
 func (d Due) zone(p Preferences) *time.Location {
 	if zone, err := events.LoadZone(d.Timezone); err == nil {
 		return zone
@@ -75,7 +74,7 @@ func (d Due) day(zone *time.Location) (time.Time, bool) {
 	if day, err := time.Parse(time.DateOnly, d.DueDate); err == nil {
 		return day, true
 	}
-	if d.DueAt == nil || d.Timezone != "" {
+	if d.DueAt == nil || !d.Older {
 		return time.Time{}, false
 	}
 	for _, z := range []*time.Location{zone, time.UTC} {

@@ -24,28 +24,30 @@ func TestTextsNameTheDayInTheUsersZone(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name, dueDate, dueAt, zone, now, want string
+		older                                 bool
 	}{
-		{"a day", "2026-12-01", "2026-12-02T04:59:59Z", "America/New_York", "2026-11-27T16:00:00Z", "Due Tuesday 1 December 2026."},
-		{"a time", "", "2026-12-01T22:00:00Z", "America/New_York", "2026-11-27T16:00:00Z", "Due Tuesday 1 December 2026 at 17:00 (America/New_York)."},
-		{"a day, far east", "2026-12-01", "2026-12-01T09:59:59Z", "Pacific/Kiritimati", "2026-11-27T16:00:00Z", "Due Tuesday 1 December 2026."},
-		{"a day, far west", "2026-12-01", "2026-12-02T11:59:59Z", "Pacific/Pago_Pago", "2026-11-27T16:00:00Z", "Due Tuesday 1 December 2026."},
-		{"a day of a task in another zone", "2026-12-01", "2026-12-01T09:59:59Z", "America/New_York", "2026-11-27T16:00:00Z", "Due Tuesday 1 December 2026."},
-		{"today", "2026-12-01", "2026-12-01T22:59:59Z", "Europe/Berlin", "2026-12-01T08:00:00Z", "Due today, Tuesday 1 December 2026."},
-		{"today at a time", "", "2026-12-01T13:30:00Z", "Europe/Berlin", "2026-12-01T08:00:00Z", "Due today at 14:30, Tuesday 1 December 2026 (Europe/Berlin)."},
-		{"tomorrow at a time", "", "2026-12-01T13:30:00Z", "Europe/Berlin", "2026-11-30T08:00:00Z", "Due tomorrow at 14:30, Tuesday 1 December 2026 (Europe/Berlin)."},
-		{"today there, yesterday in UTC", "2026-12-01", "2026-12-01T09:59:59Z", "Pacific/Kiritimati", "2026-11-30T10:00:00Z", "Due today, Tuesday 1 December 2026."},
-		{"tomorrow there, today in UTC", "2026-12-01", "2026-12-02T04:59:59Z", "America/New_York", "2026-12-01T04:59:59Z", "Due tomorrow, Tuesday 1 December 2026."},
-		{"on another year's day", "2027-12-01", "2027-12-01T22:59:59Z", "Europe/Berlin", "2026-12-01T08:00:00Z", "Due Wednesday 1 December 2027."},
-		{"before the reminder", "2026-11-30", "2026-11-30T22:59:59Z", "Europe/Berlin", "2026-12-01T08:00:00Z", "Due Monday 30 November 2026."},
-		{"in winter, reminded in summer", "", "2026-12-01T13:30:00Z", "Europe/Berlin", "2026-07-01T08:00:00Z", "Due Tuesday 1 December 2026 at 14:30 (Europe/Berlin)."},
-		{"over a change of the clocks", "2026-10-25", "2026-10-25T22:59:59Z", "Europe/Berlin", "2026-10-24T21:59:59Z", "Due tomorrow, Sunday 25 October 2026."},
-		{"the last second of a day as a time", "", "2026-12-01T22:59:59Z", "Europe/Berlin", "2026-11-27T16:00:00Z", "Due Tuesday 1 December 2026 at 23:59 (Europe/Berlin)."},
-		{"an older event with a time", "", "2026-12-01T22:00:00Z", "", "2026-11-27T16:00:00Z", "Due Tuesday 1 December 2026 at 22:00 (UTC)."},
-		{"an older event with a day of UTC", "", "2026-12-01T23:59:59Z", "", "2026-11-27T16:00:00Z", "Due Tuesday 1 December 2026."},
-		{"no due date", "", "", "", "2026-11-27T16:00:00Z", ""},
+		{"a day", "2026-12-01", "2026-12-02T04:59:59Z", "America/New_York", "2026-11-27T16:00:00Z", "Due Tuesday 1 December 2026.", false},
+		{"a time", "", "2026-12-01T22:00:00Z", "America/New_York", "2026-11-27T16:00:00Z", "Due Tuesday 1 December 2026 at 17:00 (America/New_York).", false},
+		{"a day, far east", "2026-12-01", "2026-12-01T09:59:59Z", "Pacific/Kiritimati", "2026-11-27T16:00:00Z", "Due Tuesday 1 December 2026.", false},
+		{"a day, far west", "2026-12-01", "2026-12-02T11:59:59Z", "Pacific/Pago_Pago", "2026-11-27T16:00:00Z", "Due Tuesday 1 December 2026.", false},
+		{"a day of a task in another zone", "2026-12-01", "2026-12-01T09:59:59Z", "America/New_York", "2026-11-27T16:00:00Z", "Due Tuesday 1 December 2026.", false},
+		{"today", "2026-12-01", "2026-12-01T22:59:59Z", "Europe/Berlin", "2026-12-01T08:00:00Z", "Due today, Tuesday 1 December 2026.", false},
+		{"today at a time", "", "2026-12-01T13:30:00Z", "Europe/Berlin", "2026-12-01T08:00:00Z", "Due today at 14:30, Tuesday 1 December 2026 (Europe/Berlin).", false},
+		{"tomorrow at a time", "", "2026-12-01T13:30:00Z", "Europe/Berlin", "2026-11-30T08:00:00Z", "Due tomorrow at 14:30, Tuesday 1 December 2026 (Europe/Berlin).", false},
+		{"today there, yesterday in UTC", "2026-12-01", "2026-12-01T09:59:59Z", "Pacific/Kiritimati", "2026-11-30T10:00:00Z", "Due today, Tuesday 1 December 2026.", false},
+		{"tomorrow there, today in UTC", "2026-12-01", "2026-12-02T04:59:59Z", "America/New_York", "2026-12-01T04:59:59Z", "Due tomorrow, Tuesday 1 December 2026.", false},
+		{"on another year's day", "2027-12-01", "2027-12-01T22:59:59Z", "Europe/Berlin", "2026-12-01T08:00:00Z", "Due Wednesday 1 December 2027.", false},
+		{"before the reminder", "2026-11-30", "2026-11-30T22:59:59Z", "Europe/Berlin", "2026-12-01T08:00:00Z", "Due Monday 30 November 2026.", false},
+		{"in winter, reminded in summer", "", "2026-12-01T13:30:00Z", "Europe/Berlin", "2026-07-01T08:00:00Z", "Due Tuesday 1 December 2026 at 14:30 (Europe/Berlin).", false},
+		{"over a change of the clocks", "2026-10-25", "2026-10-25T22:59:59Z", "Europe/Berlin", "2026-10-24T21:59:59Z", "Due tomorrow, Sunday 25 October 2026.", false},
+		{"the last second of a day as a time", "", "2026-12-01T22:59:59Z", "Europe/Berlin", "2026-11-27T16:00:00Z", "Due Tuesday 1 December 2026 at 23:59 (Europe/Berlin).", false},
+		{"an older event with a time", "", "2026-12-01T22:00:00Z", "", "2026-11-27T16:00:00Z", "Due Tuesday 1 December 2026 at 22:00 (UTC).", true},
+		{"an older event with a day of UTC", "", "2026-12-01T23:59:59Z", "", "2026-11-27T16:00:00Z", "Due Tuesday 1 December 2026.", true},
+		{"an older event of a user whose zone is known now", "", "2026-12-02T04:59:59Z", "America/New_York", "2026-11-27T16:00:00Z", "Due Tuesday 1 December 2026.", true},
+		{"no due date", "", "", "", "2026-11-27T16:00:00Z", "", true},
 	} {
 		now := *at(c.now)
-		d := domain.Due{TaskID: task, UserID: user, Title: "x", DueDate: c.dueDate, DueAt: at(c.dueAt), Timezone: c.zone, RemindAt: now, DeliverAt: now, TaskVersion: 1}
+		d := domain.Due{TaskID: task, UserID: user, Title: "x", DueDate: c.dueDate, DueAt: at(c.dueAt), Timezone: c.zone, Older: c.older, RemindAt: now, DeliverAt: now, TaskVersion: 1}
 		n := domain.Decide(d, domain.DefaultPreferences(), now).Notification
 		if n.Body != c.want {
 			t.Errorf("%s: body %q, want %q", c.name, n.Body, c.want)
@@ -64,7 +66,7 @@ func TestAnOlderEventIsReadInTheZoneOfTheQuietHours(t *testing.T) {
 		time.Date(2030, time.March, 5, 22, 0, 0, 0, time.UTC):   "Due Tuesday 5 March 2030 at 17:00 (America/New_York).",
 		time.Date(2030, time.March, 5, 23, 59, 59, 0, time.UTC): "Due Tuesday 5 March 2030.", // the original form, whose days are of UTC
 	} {
-		d := domain.Due{TaskID: task, UserID: user, Title: "x", DueAt: &due, RemindAt: noon, DeliverAt: noon, TaskVersion: 1}
+		d := domain.Due{TaskID: task, UserID: user, Title: "x", DueAt: &due, Older: true, RemindAt: noon, DeliverAt: noon, TaskVersion: 1}
 		if got := domain.Decide(d, p, noon).Notification.Body; got != want {
 			t.Errorf("due at %s: body %q, want %q", due, got, want)
 		}

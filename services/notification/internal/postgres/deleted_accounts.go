@@ -16,6 +16,7 @@ WITH RECURSIVE u (id) AS (
     SELECT least((SELECT user_id FROM reminders WHERE user_id > u.id ORDER BY user_id LIMIT 1),
                  (SELECT user_id FROM notifications WHERE user_id > u.id ORDER BY user_id LIMIT 1),
                  (SELECT user_id FROM preferences WHERE user_id > u.id ORDER BY user_id LIMIT 1),
+                 (SELECT user_id FROM zones WHERE user_id > u.id ORDER BY user_id LIMIT 1),
                  (SELECT user_id FROM heads WHERE user_id > u.id ORDER BY user_id LIMIT 1))
     FROM u WHERE u.id IS NOT NULL)
 SELECT id FROM u WHERE id IS NOT NULL OFFSET 1 LIMIT $2`
@@ -37,7 +38,7 @@ func (s *Store) RemoveUser(ctx context.Context, userID string) error {
 	if _, err := db.ExecContext(ctx, `UPDATE heads SET changes_from = seq + 1 WHERE user_id = $1`, userID); err != nil {
 		return fmt.Errorf("end the log of user %s: %w", userID, err)
 	}
-	for _, table := range []string{"reminders", "notifications", "preferences", "changes"} {
+	for _, table := range []string{"reminders", "notifications", "preferences", "zones", "changes"} {
 		for {
 			res, err := db.ExecContext(ctx, `DELETE FROM `+table+` WHERE ctid = ANY (ARRAY(SELECT ctid FROM `+table+` WHERE user_id = $1 LIMIT $2))`, userID, removeBatch)
 			if err != nil {

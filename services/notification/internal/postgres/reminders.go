@@ -36,6 +36,11 @@ WHERE CASE WHEN r.task_version > 0 AND excluded.task_version > 0
            ELSE excluded.event_at > r.event_at END
 RETURNING state`
 
+// keepZone stores the user's zone as the newest event names it, whatever the task of that event is.
+const keepZone = `
+INSERT INTO zones AS z (user_id, timezone, event_at) VALUES ($1, $2, $3)
+ON CONFLICT (user_id) DO UPDATE SET timezone = excluded.timezone, event_at = excluded.event_at WHERE excluded.event_at >= z.event_at`
+
 // endSnoozes ends the snoozes of a task whose reminder was cancelled or moved.
 const endSnoozes = `UPDATE notifications SET snoozed_until = NULL WHERE task_id = $1 AND snoozed_until IS NOT NULL`
 
@@ -45,8 +50,22 @@ var outcomes = map[string]domain.Outcome{
 	"cancelled": domain.Cancelled,
 }
 
-// Apply stores r as the reminder of its task in the transaction tx, unless a newer event is known.
+// Apply stores r as the reminder of its task in the transaction tx, unless a newer event is known, and the zone of its user.
+// The row of the zone is the last that it locks.
 func (s *Store) Apply(ctx context.Context, tx *gorm.DB, r domain.Reminder) (domain.Outcome, error) {
+	outcome, err := store(ctx, tx, r)
+	if err != nil {
+		return 0, err
+	}
+	if r.Timezone != "" {
+		if _, err := conn(tx).ExecContext(ctx, keepZone, r.UserID, r.Timezone, r.EventAt); err != nil {
+			return 0, fmt.Errorf("store the zone of user %s: %w", r.UserID, err)
+		}
+	}
+	return outcome, nil
+}
+
+func store(ctx context.Context, tx *gorm.DB, r domain.Reminder) (domain.Outcome, error) {
 	state := "scheduled"
 	if r.Cancelled {
 		state = "cancelled"

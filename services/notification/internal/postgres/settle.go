@@ -18,14 +18,15 @@ import (
 // The claims lock the rows that they return until the transaction ends. They skip rows that another replica has locked.
 const (
 	claimReminders = `
-SELECT '', task_id, user_id, title, due_date, due_at, coalesce(timezone, ''), remind_at, deliver_at, task_version FROM reminders
-WHERE state = 'scheduled' AND deliver_at <= $1 ORDER BY deliver_at LIMIT $2 FOR UPDATE SKIP LOCKED`
+SELECT '', r.task_id, r.user_id, r.title, r.due_date, r.due_at, r.timezone IS NULL, coalesce(z.timezone, ''), r.remind_at, r.deliver_at, r.task_version
+FROM reminders r LEFT JOIN zones z ON z.user_id = r.user_id
+WHERE r.state = 'scheduled' AND r.deliver_at <= $1 ORDER BY r.deliver_at LIMIT $2 FOR UPDATE OF r SKIP LOCKED`
 
 	// A snoozed notification is delivered again with the current title and due date of its task.
 	claimSnoozes = `
 SELECT n.id, n.task_id, n.user_id, coalesce(r.title, n.title), CASE WHEN r.due_at IS NULL THEN n.due_date ELSE r.due_date END,
-    coalesce(r.due_at, n.due_at), coalesce(r.timezone, ''), n.snoozed_until, n.snoozed_until, 0
-FROM notifications n LEFT JOIN reminders r ON r.task_id = n.task_id
+    coalesce(r.due_at, n.due_at), r.timezone IS NULL, coalesce(z.timezone, ''), n.snoozed_until, n.snoozed_until, 0
+FROM notifications n LEFT JOIN reminders r ON r.task_id = n.task_id LEFT JOIN zones z ON z.user_id = n.user_id
 WHERE n.snoozed_until <= $1 ORDER BY n.snoozed_until LIMIT $2 FOR UPDATE OF n SKIP LOCKED`
 
 	// The preferences are read after the claim, in a separate statement. SavePreferences writes them first and then
@@ -74,7 +75,7 @@ func claim(ctx context.Context, tx *gorm.DB, now time.Time, limit int) ([]domain
 
 func scanDue(rows *sql.Rows, d *domain.Due) error {
 	var day, dueAt sql.NullTime
-	err := rows.Scan(&d.SnoozedID, &d.TaskID, &d.UserID, &d.Title, &day, &dueAt, &d.Timezone, &d.RemindAt, &d.DeliverAt, &d.TaskVersion)
+	err := rows.Scan(&d.SnoozedID, &d.TaskID, &d.UserID, &d.Title, &day, &dueAt, &d.Older, &d.Timezone, &d.RemindAt, &d.DeliverAt, &d.TaskVersion)
 	d.DueDate, d.DueAt, d.RemindAt, d.DeliverAt = dateText(day), timePtr(dueAt), d.RemindAt.UTC(), d.DeliverAt.UTC()
 	return err
 }

@@ -7,6 +7,13 @@ ALTER TABLE notifications
     ADD COLUMN due_date date,
     ADD COLUMN seq      bigint NOT NULL DEFAULT 0; -- the number of its newest change; a replica of an older version writes 0
 
+-- The zone of each user, as the newest of the user's events names it.
+CREATE TABLE zones (
+    user_id  uuid        PRIMARY KEY,
+    timezone text        NOT NULL,
+    event_at timestamptz NOT NULL
+);
+
 -- One row for each user who ever had a notification. Each writer of an inbox updates the row, which locks the inbox. So seq
 -- has no gaps and follows the commit order. The page has free space, so that the update stays on it and writes no index.
 CREATE TABLE heads (
@@ -34,6 +41,6 @@ INSERT INTO heads (user_id, seq, changes_from) SELECT user_id, max(seq), max(seq
 -- +goose StatementEnd
 
 -- +goose Down
-DROP TABLE changes, heads;
+DROP TABLE changes, heads, zones;
 ALTER TABLE notifications DROP COLUMN due_date, DROP COLUMN seq;
 ALTER TABLE reminders DROP COLUMN due_date, DROP COLUMN timezone;
