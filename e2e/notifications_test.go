@@ -1,11 +1,17 @@
 package e2e
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/taskwire/taskwire/e2e/client"
 	"github.com/taskwire/taskwire/local/stack"
@@ -63,6 +69,54 @@ func TestEveryReminderReachesEverySocketOnce(t *testing.T) {
 			}
 		})
 	}
+}
+
+// replicaGroup is the consumer group of the one replica of the WebSocket service (dapr-components/kafka-fanout.yaml).
+const replicaGroup = "ws-websocket-0"
+
+// TestANewConsumerGroupLosesNothing removes the replica's group while its sidecar is away, and lets reminders fall due. A new
+// group begins with the newest record, so none of them is ever delivered. After them nothing happens that could show the loss.
+func TestANewConsumerGroupLosesNothing(t *testing.T) {
+	disturbsShared(t)
+	ctx, cancel := context.WithTimeout(t.Context(), client.RecoveryTimeout)
+	defer cancel()
+	kafka, err := kgo.NewClient(kgo.SeedBrokers(shared.Brokers()))
+	must(t, err)
+	defer kafka.Close()
+	admin := kadm.NewClient(kafka)
+	published := func() (n int64) {
+		ends, err := admin.ListEndOffsets(ctx, events.TopicNotifications)
+		must(t, err)
+		ends.Each(func(o kadm.ListedOffset) { n += o.Offset })
+		return n
+	}
+	const reminders = 6
+	u := client.NewUser(t, shared.URL())
+	page := client.OpenBrowser(t, u, 0)
+
+	sidecar := stack.Sidecar(apps.WebSocket)
+	must(t, shared.Stop(sidecar))
+	defer func() { must(t, shared.Start(sidecar)) }() // if the test fails before
+	client.Eventually(t, client.RecoveryTimeout, "the group is removed, which needs that it has no member", func() error {
+		_, err := admin.DeleteGroup(ctx, replicaGroup)
+		if errors.Is(err, kerr.GroupIDNotFound) {
+			return nil
+		}
+		return err
+	})
+	before := published()
+	created := createReminders(t, u, reminders, time.Now(), 0)
+	client.Eventually(t, client.RecoveryTimeout, "the notifications are published", func() error {
+		if n := published() - before; n < reminders {
+			return fmt.Errorf("%d of %d", n, reminders)
+		}
+		return nil
+	})
+	must(t, shared.Start(sidecar))
+	inbox, err := u.Notifications()
+	must(t, err)
+	must(t, onceEach(inbox, created))
+	client.Eventually(t, client.RecoveryTimeout, "the socket showed each once", func() error { return page.SawInbox(inbox) })
 }
 
 // longStop is longer than the session of a member of a consumer group. Kafka then takes the partitions from the sidecar, and a
