@@ -18,7 +18,7 @@ func FoldTag(tag string) string {
 	if isASCII(tag) {
 		return strings.ToLower(tag)
 	}
-	return norm.NFC.String(cases.Fold().String(norm.NFD.String(tag)))
+	return norm.NFC.String(foldCase(norm.NFD.String(tag)))
 }
 
 // foldSearch returns the form in which a text is searched: compatibility forms are replaced (NFKC), letters are folded by
@@ -32,8 +32,22 @@ func foldSearch(s string) string {
 			return -1
 		}
 		return r
-	}, norm.NFKD.String(s))
-	return norm.NFKC.String(plainLetters(cases.Fold().String(bare)))
+	}, norm.NFKD.String(foldCase(norm.NFKD.String(s))))
+	return norm.NFKC.String(plainLetters(bare))
+}
+
+// foldCase returns the full case folding of s (CaseFolding.txt of Unicode, the statuses C and F). The letters of Cherokee
+// fold to upper case. cases.Fold exchanges their cases instead.
+func foldCase(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case 0xab70 <= r && r <= 0xabbf:
+			return r - 0xab70 + 0x13a0
+		case 0x13f8 <= r && r <= 0x13fd:
+			return r - 8
+		}
+		return r
+	}, cases.Fold().String(s))
 }
 
 // zeroWidthSpace is ignorable, but it marks where a word ends.
