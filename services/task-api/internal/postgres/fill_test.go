@@ -55,8 +55,8 @@ func (f *fixture) expected(userID string, q domain.Query) (out []string) {
 		f.T.Fatal(err)
 	}
 	for _, t := range all {
-		words := domain.SearchWords(strings.ToLower(t.Title + " " + t.Description + " " + strings.Join(t.Tags, " ")))
-		found := !slices.ContainsFunc(domain.SearchWords(strings.ToLower(q.Search)), func(w string) bool {
+		words := domain.SearchWords(t.Title + " " + t.Description + " " + strings.Join(t.Tags, " "))
+		found := !slices.ContainsFunc(domain.SearchWords(q.Search), func(w string) bool {
 			return !slices.ContainsFunc(words, func(x string) bool { return strings.HasPrefix(x, w) })
 		})
 		overdue := t.Due() != nil && t.Due().Before(f.Now()) && t.Open()

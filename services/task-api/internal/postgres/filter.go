@@ -42,10 +42,12 @@ func (l *listing) filter(tx *gorm.DB) *gorm.DB {
 		tx = tx.Where("priority IN ?", ranks(q.Priorities))
 	}
 	if len(q.Tags) > 0 {
-		tx = tx.Where("tags @> ?", tagList(q.Tags))
+		for _, tag := range q.Tags {
+			tx = tx.Where("search @@ CAST(? AS tsquery)", anyOf(l.user, tagTerm, spellings(tag)...))
+		}
 	}
 	if q.Search != "" {
-		tx = tx.Where("search @@ "+wordsSQL, l.user, q.Search)
+		tx = tx.Where("search @@ CAST(? AS tsquery)", wordsQuery(l.user, q.Search))
 	}
 	if q.UpdatedSince != nil {
 		tx = tx.Where("updated_at >= ?", *q.UpdatedSince)
@@ -93,11 +95,6 @@ func (l *listing) indexed() (sources []func() *gorm.DB) {
 	return sources
 }
 
-// wordsSQL is the tsquery for the words of a search. Its parameters are a user and a text. A text without a word becomes
-// the term ".", which no task has, so it finds nothing. It is a subquery, so that Postgres evaluates it once and not for
-// each row.
-const wordsSQL = `(SELECT CAST(coalesce(search_query(CAST(? AS uuid), ?), '''.''') AS tsquery))`
-
 func (l *listing) hasTerms() bool {
 	q := l.q
 	return q.Search != "" || len(q.Tags)+len(q.Statuses)+len(q.Priorities) > 0 || (q.Overdue != nil && *q.Overdue)
@@ -109,37 +106,34 @@ func (l *listing) hasTerms() bool {
 func (l *listing) termed() *gorm.DB {
 	var groups []string
 	for _, tag := range l.q.Tags {
-		groups = append(groups, anyOf(l.user, "#", tag))
+		groups = append(groups, anyOf(l.user, tagTerm, spellings(tag)...))
 	}
 	if len(l.q.Statuses) > 0 {
-		groups = append(groups, anyOf(l.user, "=", l.q.Statuses...))
+		groups = append(groups, anyOf(l.user, statusTerm, l.q.Statuses...))
 	}
 	if l.q.Overdue != nil && *l.q.Overdue {
-		groups = append(groups, anyOf(l.user, "=", openNow...))
+		groups = append(groups, anyOf(l.user, statusTerm, openNow...))
 	}
 	if len(l.q.Priorities) > 0 {
-		groups = append(groups, anyOf(l.user, "!", strs(ranks(l.q.Priorities))...))
+		groups = append(groups, anyOf(l.user, priorityTerm, strs(ranks(l.q.Priorities))...))
 	}
 	tx := l.db.Table("tasks").Where("deleted_at IS NULL")
 	if terms := strings.Join(groups, " & "); terms != "" {
 		tx = tx.Where("search @@ CAST(? AS tsquery)", terms)
 	}
 	if l.q.Search != "" {
-		tx = tx.Where("search @@ "+wordsSQL, l.user, l.q.Search)
+		tx = tx.Where("search @@ CAST(? AS tsquery)", wordsQuery(l.user, l.q.Search))
 	}
 	return tx
 }
 
-// searchKeyLen is the number of characters of the user's id that each term begins with. See search_key in the
-// migrations.
-const searchKeyLen = 8
+// spellings returns the forms under which the terms of a row may have a tag: the folded one, and the given one in a row of an
+// earlier version of the service.
+func spellings(tag string) []string { return []string{domain.FoldTag(tag), tag} }
 
-// termQuote escapes a term for the input of a tsvector or tsquery.
-var termQuote = strings.NewReplacer(`\`, `\\`, `'`, `''`)
-
-// anyOf returns a tsquery for tasks with at least one of the values. task_search in the migrations defines the kinds.
+// anyOf returns a tsquery for tasks with at least one of the values.
 func anyOf[S ~string](user, kind string, values ...S) string {
-	own := user[len(user)-searchKeyLen:]
+	own := searchKey(user)
 	terms := make([]string, len(values))
 	for i, v := range values {
 		terms[i] = "'" + own + kind + termQuote.Replace(string(v)) + "'"

@@ -35,7 +35,7 @@ var orders = map[domain.Sort][]segment{
 	domain.SortUpdatedAt: {{"updated_at", "timestamptz", ""}},
 	domain.SortDue:       {{"due_instant", "timestamptz", "due_instant IS NOT NULL"}, {"", "", "due_instant IS NULL"}},
 	domain.SortPriority:  {{"priority", "smallint", ""}},
-	domain.SortTitle:     {{`lower(title) COLLATE "C"`, "text", ""}},
+	domain.SortTitle:     {{"title COLLATE title_order", "text", ""}},
 	domain.SortPosition:  {{"position", "double precision", ""}},
 }
 

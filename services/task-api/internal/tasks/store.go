@@ -17,6 +17,7 @@ type Store interface {
 	Reader
 	Deletions
 	Pruner
+	Refolder
 	// Write runs decide in one transaction:
 	//
 	//  1. It looks up the keys of asks, locks their users, takes Numbers change numbers for each, and reads their tasks.
