@@ -58,9 +58,9 @@ func readSearch(p *httpx.Query) string {
 	if message != "" {
 		p.Refuse("q", message)
 	}
-	switch words := len(domain.SearchWords(search)); {
+	switch words := len(domain.QueryWords(search)); {
 	case words == 0:
-		p.Refuse("q", "must have a letter, a digit or a symbol: punctuation is not searched")
+		p.Refuse("q", "must have a letter, a digit or a symbol: punctuation, white space and accents alone are not searched")
 	case words > domain.MaxSearchWords:
 		p.Refuse("q", fmt.Sprintf("must have at most %d words", domain.MaxSearchWords))
 	}

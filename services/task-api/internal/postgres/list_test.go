@@ -9,6 +9,7 @@ import (
 
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
+	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
 	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 )
 
@@ -160,5 +161,80 @@ func TestTagsAndStatsCount(t *testing.T) {
 	}
 	if tags, err := f.Tags(ctx(), f.User()); err != nil || tags == nil || len(tags) != 0 {
 		t.Errorf("Tags of a new user: got %v %v, want an empty list", tags, err)
+	}
+}
+
+func TestTagsDifferByMoreThanCase(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	user := f.User()
+	for _, tag := range []string{"work", "Work", "WORK", "Work", "Straße", "STRASSE", "οδος", "ΟΔΟΣ", "Łódź", "lodz"} {
+		f.Make(user, fmt.Sprintf(`{"title":%q,"tags":[%q]}`, tag, tag))
+	}
+	want := []tasks.TagCount{{Tag: "Work", Count: 4}, {Tag: "STRASSE", Count: 2}, {Tag: "ΟΔΟΣ", Count: 2}, {Tag: "lodz", Count: 1}, {Tag: "Łódź", Count: 1}}
+	if got, err := f.Tags(ctx(), user); err != nil || !slices.Equal(got, want) {
+		t.Errorf("Tags: got %v %v, want %v", got, err, want)
+	}
+	for tag, want := range map[string]string{
+		"work": "work Work WORK Work", "WORK": "work Work WORK Work", "strasse": "Straße STRASSE", "ΟΔΟΣ": "οδος ΟΔΟΣ", "οδοσ": "οδος ΟΔΟΣ",
+		"łódź": "Łódź", "Lodz": "lodz", "wor": "",
+	} {
+		for _, b := range []postgres.Bounds{postgres.UsualBounds, postgres.NewBounds(1, 100), postgres.NewBounds(1, 1)} {
+			f.Store.SetBounds(b)
+			if got := strings.Join(f.titles(user, domain.Query{Tags: []string{tag}}), " "); got != want {
+				t.Errorf("tag=%s, bounds %v: got %q, want %q", tag, b, got, want)
+			}
+		}
+	}
+}
+
+// The order of titles is that of the root collation of CLDR, from each server of Postgres that has ICU.
+func TestTitlesAreInTheOrderOfTheRootCollation(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	user := f.User()
+	want := strings.Split("_x · -x · 10 things · 2 things · 9 things · Æble · apfel · Apfel · äpfel · Äpfel · eclair · éclair · Łódź · "+
+		"Ol · Öl · resume · résume · résumé · ss · ß · st · zebra · Zebra · Zoo · Ёж · Ель · Жук · 日本", " · ")
+	shuffled := slices.Clone(want)
+	slices.SortFunc(shuffled, func(a, b string) int { return strings.Compare(b, a) }) // another order
+	for _, title := range shuffled {
+		f.Make(user, fmt.Sprintf(`{"title":%q}`, title))
+	}
+	for _, b := range []postgres.Bounds{postgres.UsualBounds, postgres.NewBounds(3, 100)} {
+		f.Store.SetBounds(b)
+		for _, limit := range []int{1, 3, 200} {
+			for _, statuses := range [][]events.Status{nil, {"pending"}} { // without and with a filter
+				q := domain.Query{Sort: domain.SortTitle, Limit: limit, Statuses: statuses}
+				if got := f.titles(user, q); !slices.Equal(got, want) {
+					t.Errorf("pages of %d: got %q, want %q", limit, got, want)
+				}
+				q.Descending = true
+				got := f.titles(user, q)
+				if slices.Reverse(got); !slices.Equal(got, want) {
+					t.Errorf("pages of %d, descending: got the reverse of %q, want of %q", limit, got, want)
+				}
+			}
+		}
+	}
+}
+
+// Equal titles are ordered by the id, in the direction of the list.
+func TestEqualTitlesAreOrderedByID(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	user := f.User()
+	var want []string
+	for range 5 {
+		want = append(want, f.Make(user, `{"title":"same"}`).ID)
+	}
+	slices.Sort(want)
+	q := domain.Query{Sort: domain.SortTitle, Limit: 1}
+	if got := f.ids(user, q); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	q.Descending = true
+	got := f.ids(user, q)
+	if slices.Reverse(got); !slices.Equal(got, want) {
+		t.Errorf("descending: got the reverse of %v, want of %v", got, want)
 	}
 }
