@@ -179,7 +179,7 @@ func (o operation) read() (tasks.Op, error) {
 		return tasks.Op{}, err
 	}
 	if o.Op == "create" {
-		return tasks.Op{Create: func(id, userID string, d domain.Defaults) (domain.Task, error) {
+		return tasks.Op{Position: tasks.PositionOf(fields), Create: func(id, userID string, d domain.Defaults) (domain.Task, error) {
 			return domain.New(id, userID, fields, d)
 		}}, nil
 	}
@@ -187,7 +187,7 @@ func (o operation) read() (tasks.Op, error) {
 	if err != nil || len(o.ID) != len(uuid.Nil.String()) {
 		return tasks.Op{}, domain.ErrNotFound
 	}
-	op := tasks.Op{TaskID: id.String()}
+	op := tasks.Op{TaskID: id.String(), Position: tasks.PositionOf(fields)}
 	switch o.Op {
 	case "update":
 		op.Apply = func(t domain.Task, d domain.Defaults) (domain.Task, error) { return domain.Patch(t, fields, d) }
@@ -200,7 +200,7 @@ func (o operation) read() (tasks.Op, error) {
 	case "delete":
 		op.Apply, op.Deleted = lifecycle(domain.Delete), true
 	case "restore":
-		op.Apply, op.Deleted = lifecycle(domain.Restore), true
+		op.Apply, op.Deleted, op.Restores = lifecycle(domain.Restore), true, true
 	case "skip":
 		op.Skip = true
 	default:

@@ -62,7 +62,7 @@ func readSearch(p *httpx.Query) string {
 	case words == 0:
 		p.Refuse("q", "must have a letter, a digit or a symbol: punctuation, white space and accents alone are not searched")
 	case words > domain.MaxSearchWords:
-		p.Refuse("q", fmt.Sprintf("must have at most %d words", domain.MaxSearchWords))
+		p.Refuse("q", fmt.Sprintf("must have at most %d different words", domain.MaxSearchWords))
 	}
 	return search
 }

@@ -69,7 +69,8 @@ func (h *handlers) write(c *gin.Context, apply func(domain.Task, domain.Fields, 
 		return err
 	}
 	return h.respondChange(c, tasks.Op{
-		Apply: func(t domain.Task, d domain.Defaults) (domain.Task, error) { return apply(t, fields, d) },
+		Position: tasks.PositionOf(fields),
+		Apply:    func(t domain.Task, d domain.Defaults) (domain.Task, error) { return apply(t, fields, d) },
 	})
 }
 

@@ -51,7 +51,7 @@ func (s *Service) Create(ctx context.Context, c CreateRequest) (events.TaskData,
 }
 
 func newCreate(ctx context.Context, c CreateRequest) (*request, error) {
-	return newRequest(ctx, c.UserID, c.Key, Op{Create: func(id, userID string, d domain.Defaults) (domain.Task, error) {
+	return newRequest(ctx, c.UserID, c.Key, Op{Position: PositionOf(c.Fields), Create: func(id, userID string, d domain.Defaults) (domain.Task, error) {
 		return domain.New(id, userID, c.Fields, d)
 	}})
 }
@@ -99,6 +99,11 @@ func (s *Service) createBatches() batcher.Config[*request] {
 // createTogether writes the requests in one transaction. It sets the outcome of each request, or marks it as missed.
 func (s *Service) createTogether(ctx context.Context, batch []*request) {
 	err := s.write(ctx, batch, false, false)
+	for _, r := range batch {
+		if _, ok := needsRoom(r.err); ok {
+			r.missed = true
+		}
+	}
 	if err == nil {
 		return
 	}

@@ -109,7 +109,7 @@ func (f *Fixture) Make(userID, body string) events.TaskData {
 // CreateOp returns an operation that creates a task.
 func (f *Fixture) CreateOp(body string) tasks.Op {
 	fields := f.Fields(body)
-	return tasks.Op{Create: func(id, userID string, d domain.Defaults) (domain.Task, error) {
+	return tasks.Op{Position: tasks.PositionOf(fields), Create: func(id, userID string, d domain.Defaults) (domain.Task, error) {
 		return domain.New(id, userID, fields, d)
 	}}
 }
@@ -122,7 +122,7 @@ func Lifecycle(fn func(domain.Task, time.Time) (domain.Task, error)) func(domain
 // Apply changes a task, deleted or not, with a lifecycle function.
 func (f *Fixture) Apply(userID, taskID string, fn func(domain.Task, time.Time) (domain.Task, error)) domain.Task {
 	f.T.Helper()
-	task, err := f.Change(context.Background(), tasks.ChangeRequest{UserID: userID, Op: tasks.Op{TaskID: taskID, Apply: Lifecycle(fn), Deleted: true}})
+	task, err := f.Change(context.Background(), tasks.ChangeRequest{UserID: userID, Op: tasks.Op{TaskID: taskID, Apply: Lifecycle(fn), Deleted: true, Restores: true}})
 	if err != nil {
 		f.T.Fatalf("Change: %v", err)
 	}
@@ -133,7 +133,7 @@ func (f *Fixture) Apply(userID, taskID string, fn func(domain.Task, time.Time) (
 func (f *Fixture) Patch(userID, taskID, body string) domain.Task {
 	f.T.Helper()
 	fields := f.Fields(body)
-	task, err := f.Change(context.Background(), tasks.ChangeRequest{UserID: userID, Op: tasks.Op{TaskID: taskID, Apply: func(t domain.Task, d domain.Defaults) (domain.Task, error) {
+	task, err := f.Change(context.Background(), tasks.ChangeRequest{UserID: userID, Op: tasks.Op{TaskID: taskID, Position: tasks.PositionOf(fields), Apply: func(t domain.Task, d domain.Defaults) (domain.Task, error) {
 		return domain.Patch(t, fields, d)
 	}}})
 	if err != nil {
