@@ -32,8 +32,12 @@ func readQuery(c *gin.Context) (q domain.Query, cursor string, err error) {
 	}
 	q.Search = readSearch(p)
 	q.DueBefore, q.DueAfter, q.UpdatedSince = readInstant(p, "due_before"), readInstant(p, "due_after"), readInstant(p, "updated_since")
-	q.Overdue = p.Boolean("overdue")
-	q.Sort, q.Descending = readSort(p, q.Search)
+	q.CompletedBefore, q.CompletedAfter = readInstant(p, "completed_before"), readInstant(p, "completed_after")
+	readDue(p, &q)
+	if deleted := p.Boolean("deleted"); deleted != nil {
+		q.Deleted = *deleted
+	}
+	q.Sort, q.Descending = readSort(p, q)
 	q.Limit = p.Limit(domain.DefaultLimit, domain.MaxLimit)
 	cursor = p.Cursor()
 	return q, cursor, p.Err()
@@ -67,11 +71,36 @@ func readSearch(p *httpx.Query) string {
 	return search
 }
 
-// readSort reads the order of a list. The default is the newest task first, and for a search the best match first.
-func readSort(p *httpx.Query, search string) (by domain.Sort, descending bool) {
+// readDue reads the filters overdue and due. due=overdue is another form of overdue=true.
+func readDue(p *httpx.Query, q *domain.Query) {
+	q.Overdue = p.Boolean("overdue")
+	text, given := p.Text("due")
+	if !given {
+		return
+	}
+	if text == domain.DueOverdue {
+		if q.Overdue != nil && !*q.Overdue {
+			p.Refuse("due", "must not be overdue together with overdue=false")
+		}
+		q.Overdue = new(true)
+		return
+	}
+	due, ok := domain.ParseDue(text)
+	if !ok {
+		p.Refuse("due", domain.DueForms)
+	}
+	q.Due = due
+}
+
+// readSort reads the order of a list. The default is the newest task first, for a search the best match first, and for deleted
+// tasks the last deletion first.
+func readSort(p *httpx.Query, q domain.Query) (by domain.Sort, descending bool) {
 	text, given := p.Text("sort")
 	if !given {
-		if search != "" {
+		switch {
+		case q.Deleted:
+			return domain.SortDeletedAt, true
+		case q.Search != "":
 			return domain.SortRelevance, false
 		}
 		return domain.SortCreatedAt, true
@@ -81,8 +110,10 @@ func readSort(p *httpx.Query, search string) (by domain.Sort, descending bool) {
 	switch {
 	case !slices.Contains(domain.Sorts(), by):
 		p.Refuse("sort", fmt.Sprintf("must be one of %v, with - in front for descending", domain.Sorts()))
-	case by == domain.SortRelevance && (descending || search == ""):
-		p.Refuse("sort", "can be relevance only with a search (q), and only without -")
+	case by == domain.SortRelevance && (descending || q.Search == "" || q.Deleted):
+		p.Refuse("sort", "can be relevance only with a search (q) of tasks that are not deleted, and only without -")
+	case by == domain.SortDeletedAt && !q.Deleted:
+		p.Refuse("sort", "can be deleted_at only with deleted=true")
 	}
 	return by, descending
 }

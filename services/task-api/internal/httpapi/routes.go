@@ -94,6 +94,7 @@ var routes = []route{
 	{http.MethodPost, "/api/v1/tasks/:id/reopen", user, (*handlers).reopenTask},
 	{http.MethodPost, "/api/v1/tasks/:id/restore", user, (*handlers).restoreTask},
 	{http.MethodPost, "/api/v1/tasks/:id/skip", user, (*handlers).skipTask},
+	{http.MethodPost, "/api/v1/tasks/:id/move", user, (*handlers).moveTask},
 
 	{http.MethodGet, "/api/v1/tags", user, (*handlers).listTags},
 	{http.MethodGet, "/api/v1/stats", user, (*handlers).getStats},

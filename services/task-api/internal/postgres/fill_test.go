@@ -54,6 +54,10 @@ func (f *fixture) expected(userID string, q domain.Query) (out []string) {
 	if err != nil {
 		f.T.Fatal(err)
 	}
+	days, err := q.Due.Days(f.Now(), "Europe/London")
+	if err != nil {
+		f.T.Fatal(err)
+	}
 	for _, t := range all {
 		words := domain.SearchWords(t.Title + " " + t.Description + " " + strings.Join(t.Tags, " "))
 		found := !slices.ContainsFunc(domain.SearchWords(q.Search), func(w string) bool {
@@ -66,6 +70,10 @@ func (f *fixture) expected(userID string, q domain.Query) (out []string) {
 			(q.Overdue == nil || *q.Overdue == overdue) &&
 			(q.DueBefore == nil || (t.Due() != nil && t.Due().Before(*q.DueBefore))) &&
 			(q.DueAfter == nil || (t.Due() != nil && !t.Due().Before(*q.DueAfter))) &&
+			(days.Start == nil || (t.Due() != nil && !t.Due().Before(*days.Start))) &&
+			(days.End == nil || (t.Due() != nil && t.Due().Before(*days.End))) &&
+			(q.CompletedBefore == nil || (t.CompletedAt != nil && t.CompletedAt.Before(*q.CompletedBefore))) &&
+			(q.CompletedAfter == nil || (t.CompletedAt != nil && !t.CompletedAt.Before(*q.CompletedAfter))) &&
 			(q.UpdatedSince == nil || !t.UpdatedAt.Before(*q.UpdatedSince)) &&
 			!slices.ContainsFunc(q.Tags, func(tag string) bool { return !slices.Contains(t.Tags, tag) }) {
 			out = append(out, t.ID)

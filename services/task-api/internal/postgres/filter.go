@@ -3,6 +3,7 @@ package postgres
 // This file turns the filters of a list into conditions, and decides which filters an index can serve.
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
+	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 	"gorm.io/gorm"
 )
 
@@ -20,13 +22,30 @@ type listing struct {
 	user string
 	q    domain.Query
 	now  time.Time
+	days domain.Days // of q.Due
 }
 
 // filtered reports whether the query has a filter.
 func (l *listing) filtered() bool {
 	q := l.q
 	return len(q.Statuses)+len(q.Priorities)+len(q.Tags) > 0 || q.Search != "" ||
-		q.DueBefore != nil || q.DueAfter != nil || q.UpdatedSince != nil || q.Overdue != nil
+		q.DueBefore != nil || q.DueAfter != nil || q.UpdatedSince != nil || q.Overdue != nil || q.Due != domain.DueFilter{} ||
+		q.CompletedBefore != nil || q.CompletedAfter != nil
+}
+
+// dueDays returns the days of the filter in the user's zone. It reads the zone in the transaction of the list.
+func (l *listing) dueDays() (domain.Days, error) {
+	if l.q.Due == (domain.DueFilter{}) {
+		return domain.Days{}, nil
+	}
+	var zone string
+	if err := l.db.Raw(`SELECT timezone FROM users WHERE id = ?`, l.user).Scan(&zone).Error; err != nil {
+		return domain.Days{}, fmt.Errorf("read the user's zone: %w", err)
+	}
+	if zone == "" {
+		return domain.Days{}, tasks.ErrNoUser
+	}
+	return l.q.Due.Days(l.now, zone)
 }
 
 // openNow are the statuses of a task that can be overdue.
@@ -52,6 +71,7 @@ func (l *listing) filter(tx *gorm.DB) *gorm.DB {
 	if q.UpdatedSince != nil {
 		tx = tx.Where("updated_at >= ?", *q.UpdatedSince)
 	}
+	tx = l.completedBetween(l.dueOn(tx))
 	if q.Overdue != nil {
 		condition := "(due_instant < ? AND status IN ?)"
 		if !*q.Overdue {
@@ -72,20 +92,59 @@ func (l *listing) dueBetween(tx *gorm.DB) *gorm.DB {
 	return tx
 }
 
+// zoneReach is more than the distance between the end of a day in any zone and the same day in any other zone. With the
+// index of due_instant, it finds the tasks of a day whatever their zones.
+const zoneReach = 36 * time.Hour
+
+// dueOn adds the condition for the days of the filter: the date of a task that has one, else the day of its instant in the
+// user's zone.
+func (l *listing) dueOn(tx *gorm.DB) *gorm.DB {
+	if d := l.days; d.Start != nil {
+		tx = tx.Where("(due_date >= CAST(? AS date) OR due_at >= ?)", d.From, *d.Start)
+	}
+	if d := l.days; d.End != nil {
+		tx = tx.Where("(due_date <= CAST(? AS date) OR due_at < ?)", d.To, *d.End)
+	}
+	return tx
+}
+
+func (l *listing) dueNear(tx *gorm.DB) *gorm.DB {
+	if l.days.Start != nil {
+		tx = tx.Where("due_instant >= ?", l.days.Start.Add(-zoneReach))
+	}
+	if l.days.End != nil {
+		tx = tx.Where("due_instant < ?", l.days.End.Add(zoneReach))
+	}
+	return tx
+}
+
+func (l *listing) completedBetween(tx *gorm.DB) *gorm.DB {
+	if l.q.CompletedBefore != nil {
+		tx = tx.Where("completed_at < ?", *l.q.CompletedBefore)
+	}
+	if l.q.CompletedAfter != nil {
+		tx = tx.Where("completed_at >= ?", *l.q.CompletedAfter)
+	}
+	return tx
+}
+
 // indexed returns a query for each filter that has an index, the most selective kind of filter first.
 func (l *listing) indexed() (sources []func() *gorm.DB) {
 	q, overdue := l.q, l.q.Overdue != nil && *l.q.Overdue
 	if l.hasTerms() {
 		sources = append(sources, l.termed)
 	}
-	if q.DueBefore != nil || q.DueAfter != nil || overdue {
+	if q.DueBefore != nil || q.DueAfter != nil || overdue || l.days.Start != nil || l.days.End != nil {
 		sources = append(sources, func() *gorm.DB {
-			tx := l.dueBetween(l.own(l.db.Table("tasks")))
+			tx := l.dueNear(l.dueBetween(l.own(l.db.Table("tasks"))))
 			if overdue {
 				tx = tx.Where("due_instant < ?", l.now)
 			}
 			return tx
 		})
+	}
+	if q.CompletedBefore != nil || q.CompletedAfter != nil {
+		sources = append(sources, func() *gorm.DB { return l.completedBetween(l.own(l.db.Table("tasks"))) })
 	}
 	if q.UpdatedSince != nil {
 		sources = append(sources, func() *gorm.DB {
