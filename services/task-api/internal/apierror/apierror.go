@@ -28,6 +28,10 @@ var fixed = []struct {
 	{domain.ErrNotRecurring, httpx.Error{Code: httpx.CodeUnprocessable, Message: "The task does not recur, so there is nothing to skip to."}},
 	{domain.ErrAlreadyDone, httpx.Error{Code: httpx.CodeConflict, Message: "The task is completed, so it cannot be skipped."}},
 	{domain.ErrOccurrenceTaken, httpx.Error{Code: httpx.CodeConflict, Message: "Another task has this place in its series."}},
+	{domain.ErrIDTaken, httpx.Error{
+		Code: httpx.CodeConflict, Message: "The id cannot be used. Make another one.",
+		Fields: []httpx.FieldError{{Field: "id", Message: "cannot be used: make another one"}},
+	}},
 	{domain.ErrNoRoom, httpx.Error{Code: httpx.CodeConflict, Message: "The tasks at this place are too close together. Move some of them away first."}},
 	{domain.ErrRestoreWindow, httpx.Error{Code: httpx.CodeGone, Message: "The task was deleted more than 30 days ago and cannot be restored."}},
 	{tasks.ErrKeyReused, httpx.Error{Code: httpx.CodeUnprocessable, Message: "The Idempotency-Key was used for another request. Use a new key for a new request."}},

@@ -18,6 +18,8 @@ var (
 	ErrAlreadyDone = errors.New("the task is completed")
 	// ErrOccurrenceTaken means that another task of the user has this occurrence number in the series.
 	ErrOccurrenceTaken = errors.New("another task has this place in its series")
+	// ErrIDTaken means that the id that a client gave a new task belongs to a task of another user.
+	ErrIDTaken = errors.New("the id is taken")
 	// ErrNoRoom means that the tasks at a place are so close together that none fits between them.
 	ErrNoRoom = errors.New("there is no room at this place")
 	// ErrRestoreWindow means that the task was deleted more than RestoreWindow ago.

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
-	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/platform/auth"
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
 	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
@@ -25,7 +24,7 @@ import (
 
 // Tasks are the use cases that the handlers call.
 type Tasks interface {
-	Create(ctx context.Context, r tasks.CreateRequest) (events.TaskData, bool, error)
+	Create(ctx context.Context, r tasks.CreateRequest) (tasks.CreateAnswer, error)
 	Get(ctx context.Context, userID, taskID string) (domain.Task, error)
 	Change(ctx context.Context, r tasks.ChangeRequest) (domain.Task, error)
 	Batch(ctx context.Context, r tasks.BatchRequest) (tasks.BatchAnswer, error)

@@ -96,6 +96,12 @@ func (f *Fixture) Fields(body string) domain.Fields {
 	return fields
 }
 
+// Create creates a task. It reports whether the answer is the kept one of an earlier request.
+func (f *Fixture) Create(ctx context.Context, c tasks.CreateRequest) (task events.TaskData, replayed bool, err error) {
+	answer, err := f.Service.Create(ctx, c)
+	return answer.Task, answer.Replayed, err
+}
+
 // Make creates a task.
 func (f *Fixture) Make(userID, body string) events.TaskData {
 	f.T.Helper()
