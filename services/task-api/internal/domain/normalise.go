@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/platform/fold"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -18,7 +19,7 @@ func line(p *problems, field, s string, lo, hi int) string {
 		p.add(field, "must not have control characters or line breaks")
 		return s
 	}
-	if lo > 0 && s != "" && utf8.ValidString(s) && !visible(s) {
+	if lo > 0 && s != "" && utf8.ValidString(s) && !fold.Visible(s) {
 		p.add(field, "must not be empty: it needs a character that is visible")
 		return s
 	}
@@ -64,7 +65,7 @@ func tags(p *problems, list []string) []string {
 		for _, f := range own.list {
 			p.add(fmt.Sprintf("tags[%d]", i), f.Message)
 		}
-		if folded := FoldTag(tag); !seen[folded] {
+		if folded := fold.Tag(tag); !seen[folded] {
 			seen[folded] = true
 			out = append(out, tag)
 		}

@@ -1,8 +1,8 @@
 package domain
 
 import (
+	"slices"
 	"testing"
-	"unicode"
 )
 
 func TestATextOfInvisibleCharactersIsEmpty(t *testing.T) {
@@ -25,19 +25,6 @@ func TestATextOfInvisibleCharactersIsEmpty(t *testing.T) {
 	}
 }
 
-// The table is written by hand, so that the package needs no table of its own for each property. Unicode derives it.
-func TestIgnorableIsDerivedAsUnicodeSays(t *testing.T) {
-	t.Parallel()
-	for r := range unicode.MaxRune + 1 {
-		want := unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Cf, unicode.Variation_Selector) &&
-			!unicode.In(r, unicode.White_Space, unicode.Prepended_Concatenation_Mark) &&
-			(r < 0xfff9 || r > 0xfffb) && (r < 0x13430 || r > 0x13440)
-		if got := unicode.Is(ignorable, r); got != want {
-			t.Errorf("%U: got ignorable %v, want %v", r, got, want)
-		}
-	}
-}
-
 func TestADescriptionTakesEveryEndOfALine(t *testing.T) {
 	t.Parallel()
 	for _, end := range []string{"\n", "\r\n", "\r", "\v", "\f", "\u0085", "\u2028", "\u2029"} {
@@ -54,6 +41,24 @@ func TestADescriptionTakesEveryEndOfALine(t *testing.T) {
 		var p problems
 		if text(&p, "description", bad, 10); len(p.list) != 1 {
 			t.Errorf("%+q: got no error", bad)
+		}
+	}
+}
+
+func TestTagsDifferByMoreThanCase(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ tags, want []string }{
+		{[]string{"Work", "work", "WORK"}, []string{"Work"}},
+		{[]string{"Straße", "STRASSE", "straẞe"}, []string{"Straße"}},
+		{[]string{"οδος", "ΟΔΟΣ", "οδοσ"}, []string{"οδος"}},
+		{[]string{"ﬁ", "FI"}, []string{"ﬁ"}},
+		{[]string{"Å", "a\u030a"}, []string{"Å"}},
+		{[]string{"Łódź", "lodz"}, []string{"Łódź", "lodz"}},
+		{[]string{"ı", "i"}, []string{"ı", "i"}},
+	} {
+		var p problems
+		if got := tags(&p, tc.tags); !slices.Equal(got, tc.want) || len(p.list) != 0 {
+			t.Errorf("tags(%q): got %q %v, want %q", tc.tags, got, p.list, tc.want)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/platform/fold"
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 )
@@ -62,11 +63,11 @@ func readSearch(p *httpx.Query) string {
 	if message != "" {
 		p.Refuse("q", message)
 	}
-	switch words := len(domain.QueryWords(search)); {
+	switch words := len(fold.Distinct(search)); {
 	case words == 0:
 		p.Refuse("q", "must have a letter, a digit or a symbol: punctuation, white space and accents alone are not searched")
-	case words > domain.MaxSearchWords:
-		p.Refuse("q", fmt.Sprintf("must have at most %d different words", domain.MaxSearchWords))
+	case words > fold.MaxWords:
+		p.Refuse("q", fmt.Sprintf("must have at most %d different words", fold.MaxWords))
 	}
 	return search
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/taskwire/taskwire/pkg/events"
-	"github.com/taskwire/taskwire/services/task-api/internal/domain"
+	"github.com/taskwire/taskwire/pkg/platform/fold"
 	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 )
 
@@ -28,7 +28,7 @@ func (s *Store) Tags(ctx context.Context, userID string) ([]tasks.TagCount, erro
 func mergeTags(list []tasks.TagCount) []tasks.TagCount {
 	merged, place := []tasks.TagCount{}, map[string]int{}
 	for _, t := range list {
-		folded := domain.FoldTag(t.Tag)
+		folded := fold.Tag(t.Tag)
 		if i, ok := place[folded]; ok {
 			merged[i].Count += t.Count
 			continue

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/taskwire/taskwire/pkg/platform/fold"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 )
 
@@ -59,8 +60,8 @@ func (f *fixture) expected(userID string, q domain.Query) (out []string) {
 		f.T.Fatal(err)
 	}
 	for _, t := range all {
-		words := domain.SearchWords(t.Title + " " + t.Description + " " + strings.Join(t.Tags, " "))
-		found := !slices.ContainsFunc(domain.SearchWords(q.Search), func(w string) bool {
+		words := fold.Words(t.Title + " " + t.Description + " " + strings.Join(t.Tags, " "))
+		found := !slices.ContainsFunc(fold.Words(q.Search), func(w string) bool {
 			return !slices.ContainsFunc(words, func(x string) bool { return strings.HasPrefix(x, w) })
 		})
 		overdue := t.Due() != nil && t.Due().Before(f.Now()) && t.Open()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/platform/fold"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 	"gorm.io/gorm"
@@ -188,7 +189,7 @@ func (l *listing) termed() *gorm.DB {
 
 // spellings returns the forms under which the terms of a row may have a tag: the folded one, and the given one in a row of an
 // earlier version of the service.
-func spellings(tag string) []string { return []string{domain.FoldTag(tag), tag} }
+func spellings(tag string) []string { return []string{fold.Tag(tag), tag} }
 
 // anyOf returns a tsquery for tasks with at least one of the values.
 func anyOf[S ~string](user, kind string, values ...S) string {

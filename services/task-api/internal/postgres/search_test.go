@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/taskwire/taskwire/pkg/platform/fold"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 	"pgregory.net/rapid"
 )
@@ -128,8 +129,8 @@ func TestAnySearchIsSafeAndFindsATaskByPrefixes(t *testing.T) {
 		}
 		body, _ := json.Marshal(map[string]string{"title": title})
 		task := f.Make(user, string(body))
-		words := domain.QueryWords(title)
-		if len(words) == 0 || len(words) > domain.MaxSearchWords {
+		words := fold.Distinct(title)
+		if len(words) == 0 || len(words) > fold.MaxWords {
 			return
 		}
 		for i, w := range words {

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/taskwire/taskwire/services/task-api/internal/domain"
+	"github.com/taskwire/taskwire/pkg/platform/fold"
 )
 
 const (
@@ -40,7 +40,7 @@ func (r taskRow) searchTerms() string {
 	t.add(priorityTerm, strconv.Itoa(r.Priority))
 	n := t.words(r.Title, 0, 'A')
 	for _, tag := range r.Tags {
-		t.add(tagTerm, termQuote.Replace(domain.FoldTag(tag)))
+		t.add(tagTerm, termQuote.Replace(fold.Tag(tag)))
 		n = t.words(tag, n, 'B')
 	}
 	t.words(r.Description, n, 'D')
@@ -50,7 +50,7 @@ func (r taskRow) searchTerms() string {
 // wordsQuery returns the tsquery for the tasks that have all words of a search, each as the beginning of a word. For a text
 // without a word it is a term that no task has, so it finds nothing.
 func wordsQuery(userID, search string) string {
-	words := domain.QueryWords(search)
+	words := fold.Distinct(search)
 	if len(words) == 0 {
 		return "'" + wordTerm + "'"
 	}
@@ -81,7 +81,7 @@ func (t *terms) add(kind, value string) {
 
 // words adds the words of a text at the positions from n+1 on. It returns the position of the last word.
 func (t *terms) words(text string, n int, weight byte) int {
-	for _, w := range domain.SearchWords(text) {
+	for _, w := range fold.Words(text) {
 		n++
 		t.add(wordTerm, cutWord(w))
 		t.WriteByte(':')

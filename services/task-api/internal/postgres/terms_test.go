@@ -6,9 +6,9 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/platform/fold"
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
 	pg "github.com/taskwire/taskwire/pkg/platform/postgres"
-	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 	"github.com/taskwire/taskwire/testkit/pgtest"
 	"pgregory.net/rapid"
 )
@@ -19,7 +19,7 @@ func TestTheTermsOfAnyTextAreFoundByItsWords(t *testing.T) {
 	db := pgtest.New(t, "tasks", pg.Set{Name: "tasks", FS: Migrations()}, pg.Set{Name: "outbox", FS: outbox.Migrations})
 	user := uuid.NewString()
 	check := func(rt interface{ Fatalf(string, ...any) }, r taskRow) {
-		for _, w := range append(domain.QueryWords(r.Title+" "+r.Description+" "+strings.Join(r.Tags, " ")), "") {
+		for _, w := range append(fold.Distinct(r.Title+" "+r.Description+" "+strings.Join(r.Tags, " ")), "") {
 			query, want := wordsQuery(user, w), w != ""
 			if tags := r.Tags; w == "" && len(tags) > 0 {
 				query, want = anyOf(user, tagTerm, spellings(tags[0])...), true

@@ -1,4 +1,4 @@
-package domain
+package fold
 
 // This file decides which characters a reader can see.
 
@@ -27,8 +27,8 @@ var blank = &unicode.RangeTable{
 	R32: []unicode.Range32{{0x13430, 0x13440, 1}, {0x1d159, 0x1d159, 1}},
 }
 
-// visible reports whether s has a character that a reader can see.
-func visible(s string) bool {
+// Visible reports whether s has a character that a reader can see.
+func Visible(s string) bool {
 	return strings.ContainsFunc(s, func(r rune) bool {
 		return !unicode.IsSpace(r) && !unicode.IsControl(r) && !unicode.Is(ignorable, r) && !unicode.Is(blank, r)
 	})

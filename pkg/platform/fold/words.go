@@ -1,15 +1,14 @@
-package domain
+package fold
 
-// This file decides which words a text has. A task is found by the words that this file makes of its title, tags and
-// description.
+// This file decides which words a text has. A task is found by the words of its title, tags and description.
 
 import (
 	"unicode"
 	"unicode/utf8"
 )
 
-// MaxSearchWords bounds the different words of a search: each one needs its own scan of the index.
-const MaxSearchWords = 16
+// MaxWords bounds the different words of a search: each one needs its own scan of the index.
+const MaxWords = 16
 
 // unspaced has the scripts without spaces between words: each character is a word.
 var unspaced = &unicode.RangeTable{
@@ -17,11 +16,11 @@ var unspaced = &unicode.RangeTable{
 	R32: []unicode.Range32{{0x20000, 0x3ffff, 1}},
 }
 
-// SearchWords returns the words of a text in their order. A word is a run of letters, digits and the marks that belong to
+// Words returns the words of a text in their order. A word is a run of letters, digits and the marks that belong to
 // them. A symbol is a word of its own, and so is a character of a script without spaces. Punctuation, white space and
 // control characters separate words. The case of letters, accents and characters that show nothing are not part of a word.
-func SearchWords(s string) (words []string) {
-	s = foldSearch(s)
+func Words(s string) (words []string) {
+	s = searchForm(s)
 	start := -1 // of the current word
 	for i, r := range s {
 		kind := kindOf(r)
@@ -63,10 +62,10 @@ func kindOf(r rune) int {
 	return inWord // also a character of a newer version of Unicode
 }
 
-// QueryWords returns the different words of a search, in their order.
-func QueryWords(q string) (words []string) {
+// Distinct returns the different words of a search, in their order.
+func Distinct(q string) (words []string) {
 	seen := map[string]bool{}
-	for _, w := range SearchWords(q) {
+	for _, w := range Words(q) {
 		if !seen[w] {
 			seen[w] = true
 			words = append(words, w)

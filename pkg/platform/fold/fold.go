@@ -1,7 +1,12 @@
-package domain
-
-// This file decides which texts are equal: two spellings of a tag, and a word of a search and a word of a task. No other
-// part of the service folds texts, and the database never does.
+// Package fold decides which texts are equal: two spellings of a tag, and a word of a search and a word of a task. Every
+// service and every version of its database has the same answer, because no database folds a text.
+//
+// Promises:
+//
+//   - The functions depend on their arguments only: on no locale and no setting.
+//   - Folding a folded text changes nothing. Canonically equal texts are equal after it.
+//   - The tables are of one version of Unicode. When it changes, stored words have to be made again (docs/adr/0028).
+package fold
 
 import (
 	"strings"
@@ -12,18 +17,18 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// FoldTag returns the form that all spellings of a tag share: full case folding of canonically equal texts (Unicode,
+// Tag returns the form that all spellings of a tag share: full case folding of canonically equal texts (Unicode,
 // section 3.13, D145). Accents make two tags.
-func FoldTag(tag string) string {
+func Tag(tag string) string {
 	if isASCII(tag) {
 		return strings.ToLower(tag)
 	}
 	return norm.NFC.String(foldCase(norm.NFD.String(tag)))
 }
 
-// foldSearch returns the form in which a text is searched: compatibility forms are replaced (NFKC), letters are folded by
+// searchForm returns the form in which a text is searched: compatibility forms are replaced (NFKC), letters are folded by
 // full case folding, and marks, strokes and characters that show nothing are taken out.
-func foldSearch(s string) string {
+func searchForm(s string) string {
 	if isASCII(s) {
 		return strings.ToLower(s)
 	}
