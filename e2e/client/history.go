@@ -55,9 +55,9 @@ func (h *History) Writes() int {
 }
 
 // Write writes as u until step returns false. step is called after each answer with the number of answers so far.
-// Each writer makes turns of six writes and pauses between two turns: a task with a reminder far ahead, its new title,
-// its completion, which cancels the reminder; a recurring task and its completion; a task whose reminder falls due during
-// the test. A writer repeats a request until it is answered 2xx, and sends an Idempotency-Key with each create.
+// Each writer makes turns of eight writes and pauses between two turns: a task with a reminder far ahead, its new title,
+// its completion, which cancels the reminder; a recurring task, its completion, its reopening, which withdraws a successor
+// that exists by then, and its completion again; a task whose reminder falls due during the test. A writer repeats a request until it is answered 2xx, and sends an Idempotency-Key with each create.
 func Write(ctx context.Context, u *User, name string, pause time.Duration, step func(answered int) bool) (*History, error) {
 	h := NewHistory()
 	h.more, h.step = true, step
@@ -101,7 +101,7 @@ func (h *History) record(raw json.RawMessage) (events.TaskData, error) {
 	return task, nil
 }
 
-// turn makes the six writes of one turn. The last task's reminder falls due after delay.
+// turn makes the eight writes of one turn. The last task's reminder falls due after delay.
 func (h *History) turn(ctx context.Context, u *User, name string, delay time.Duration) error {
 	write := func(method, path string, body map[string]any) (events.TaskData, error) {
 		var headers map[string]string
@@ -135,9 +135,11 @@ func (h *History) turn(ctx context.Context, u *User, name string, delay time.Dur
 	if err != nil {
 		return err
 	}
-	done, err := write(http.MethodPost, "/api/v1/tasks/"+recurring.ID+"/complete", nil)
-	if err != nil {
-		return err
+	var done events.TaskData
+	for _, change := range []string{"complete", "reopen", "complete"} {
+		if done, err = write(http.MethodPost, "/api/v1/tasks/"+recurring.ID+"/"+change, nil); err != nil {
+			return err
+		}
 	}
 	h.mu.Lock()
 	h.completed = append(h.completed, done)
@@ -208,7 +210,7 @@ func (h *History) CheckAudit(entries []AuditEntry, head int64) error {
 	return nil
 }
 
-// CheckSuccessors returns an error unless each completed occurrence has exactly one successor.
+// CheckSuccessors returns an error unless each completed occurrence has exactly one successor, which is open.
 func (h *History) CheckSuccessors(u *User) error {
 	tasks, _, err := u.Sync(0)
 	if err != nil {
@@ -216,7 +218,7 @@ func (h *History) CheckSuccessors(u *User) error {
 	}
 	bySeries := map[string][]int{}
 	for _, task := range tasks {
-		if task.SeriesID != "" {
+		if task.SeriesID != "" && (task.OccurrenceNo == 1 || task.Status == events.StatusPending) { // a tombstone has no series
 			bySeries[task.SeriesID] = append(bySeries[task.SeriesID], task.OccurrenceNo)
 		}
 	}

@@ -53,7 +53,7 @@ func TestTheIngressRoutesLikeTheGateway(t *testing.T) {
 	}
 	for _, path := range []string{
 		"/metrics", "/metrics/x", "/%6detrics", "//metrics", "/api/v1/../../metrics", "/api/v1/audit/%2e%2e/%2e%2e/%2e%2e/metrics",
-		"/internal/jwks", "/internal/successors", "/internal", "/events/task-events", "/reminder-cron", "/dapr/subscribe", "/dapr/config",
+		"/internal/jwks", "/internal/next-occurrence", "/internal/successors", "/internal", "/events/task-events", "/reminder-cron", "/dapr/subscribe", "/dapr/config",
 		"/debug/pprof/", "/ws/../metrics",
 	} {
 		status, body := get(path)

@@ -92,6 +92,15 @@ func (c *checker) optionalTime(field string, t *time.Time) {
 	}
 }
 
+// optionalDate requires a day as YYYY-MM-DD, but the field may be empty.
+func (c *checker) optionalDate(field, s string) {
+	if s == "" {
+		return
+	}
+	_, ok := parseDate(s)
+	c.must(ok, field, reasonDate)
+}
+
 func (c *checker) zone(field, name string) {
 	if name == "" {
 		c.fail(field, reasonMissing)

@@ -83,7 +83,7 @@ func (e *ReminderEvent) normalise() {
 }
 
 func (e *NotificationEvent) normalise() {
-	e.Timestamp, e.DueAt = utc(e.Timestamp), utcPtr(e.DueAt)
+	e.Timestamp, e.DueAt, e.ReadAt = utc(e.Timestamp), utcPtr(e.DueAt), utcPtr(e.ReadAt)
 }
 
 func (d *TaskData) normalise() {

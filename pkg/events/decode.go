@@ -31,8 +31,8 @@ func DecodeReminderEvent(data []byte) (ReminderEvent, error) {
 	return e, decode(data, &e)
 }
 
-// DecodeNotificationEvent reads a NotificationEvent. This event has no original form and no event_type. Otherwise defaults
-// and errors are as in DecodeTaskEvent.
+// DecodeNotificationEvent reads a NotificationEvent. This event has no original form. An absent event_type means added, and
+// an unknown one is no error. Otherwise defaults and errors are as in DecodeTaskEvent.
 func DecodeNotificationEvent(data []byte) (NotificationEvent, error) {
 	var e NotificationEvent
 	return e, decode(data, &e)
@@ -204,14 +204,15 @@ func (e *ReminderEvent) complete() {
 }
 
 func (e *NotificationEvent) head() envelope {
-	return envelope{e.EventID, e.SchemaVersion, "", e.TaskID, e.UserID, e.Timestamp}
+	return envelope{e.EventID, e.SchemaVersion, e.EventType, e.TaskID, e.UserID, e.Timestamp}
 }
 
 func (e *NotificationEvent) setHead(h envelope) {
-	*e = NotificationEvent{EventID: h.EventID, SchemaVersion: h.SchemaVersion,
+	*e = NotificationEvent{EventID: h.EventID, SchemaVersion: h.SchemaVersion, EventType: h.EventType,
 		TaskID: h.TaskID, UserID: h.UserID, Timestamp: h.Timestamp}
 }
 
+// knows takes every type: a reader that skipped an event would miss its notification_seq.
 func (e *NotificationEvent) knows(Type) bool { return true }
 
 // upcast does nothing: the first version of this system published no notifications.
@@ -219,4 +220,5 @@ func (e *NotificationEvent) upcast(fields) {}
 
 func (e *NotificationEvent) complete() {
 	completeHead(&e.SchemaVersion, &e.EventID, &e.TaskID, &e.UserID, &e.NotificationID)
+	e.EventType = cmp.Or(e.EventType, Added)
 }

@@ -107,7 +107,7 @@ func TestDecodeNamesTheFieldWithAWrongValue(t *testing.T) {
 			t.Errorf("DecodeTaskEvent with a wrong %s has event id %q, want %q for the log line", tt.path, e.EventID, eventID)
 		}
 	}
-	doc := edited(t, currentDir+"/notification-event.json", map[string]any{"late": "yes"})
+	doc := edited(t, currentDir+"/notification-event.added.json", map[string]any{"late": "yes"})
 	_, err := events.DecodeNotificationEvent(doc)
 	checkField(t, "DecodeNotificationEvent("+string(doc)+")", err, "late")
 }
@@ -150,9 +150,30 @@ func TestUnknownTypesAreNotErrors(t *testing.T) {
 	checkField(t, "DecodeTaskEvent of a long type", err, "event_type")
 }
 
+// An event that was published before notifications had numbers.
+const unnumbered = `{"event_id":"` + eventID + `","schema_version":2,"notification_id":"` + notificationID + `","task_id":"` + taskID +
+	`","user_id":"` + userID + `","kind":"reminder","title":"Water the plants","body":"Due on Monday at 09:00.",` +
+	`"due_at":"2026-11-09T08:00:00Z","late":true,"timestamp":"2026-11-09T07:30:00Z"}`
+
+func TestANotificationWithoutANumberIsAdded(t *testing.T) {
+	e, err := events.DecodeNotificationEvent([]byte(unnumbered))
+	if err != nil || e.EventType != events.Added || e.NotificationSeq != 0 || e.Unread != 0 || e.DueDate != "" || e.Title != "Water the plants" {
+		t.Errorf("DecodeNotificationEvent(%s) = %+v, %v, want an added notification with the number 0", unnumbered, e, err)
+	}
+}
+
+// A reader that lost such an event would see a hole in the numbers that nothing can fill.
+func TestANotificationOfAnUnknownTypeKeepsItsNumber(t *testing.T) {
+	doc := edited(t, currentDir+"/notification-event.added.json", map[string]any{"event_type": "archived"})
+	e, err := events.DecodeNotificationEvent(doc)
+	if err != nil || e.EventType != "archived" || e.NotificationSeq != beyondFloat || e.Unread != 3 || e.NotificationID != notificationID {
+		t.Errorf("DecodeNotificationEvent(%s) = %+v, %v, want it whole", doc, e, err)
+	}
+}
+
 func TestUnknownFieldsAreSkipped(t *testing.T) {
 	extra := map[string]any{"color": "red", "parents": []any{1, map[string]any{}}}
-	for _, kind := range []string{"task-event.updated", "task-update-event.updated", "reminder-event.scheduled", "notification-event", "dead-letter.json"} {
+	for _, kind := range []string{"task-event.updated", "task-update-event.updated", "reminder-event.scheduled", "notification-event.added", "dead-letter.json"} {
 		file := currentDir + "/" + kind + ".json"
 		want, err := decoderOf(t, file)(readGolden(t, file))
 		if err != nil {

@@ -7,7 +7,8 @@
 //     engine creates a task's successor from it.
 //   - [TaskUpdateEvent] on task-updates informs the owner's open browsers of the same change.
 //   - [ReminderEvent] on reminders schedules, moves or cancels the reminder of a task. A task has at most one.
-//   - [NotificationEvent] on notifications is a notification that the owner's open browsers show.
+//   - [NotificationEvent] on notifications is one change of the owner's inbox: a new notification that open browsers show, or
+//     one that was read.
 //   - [DeadLetter] on <topic>.dlq holds an event that a consumer can never process, complete, with the reason.
 //
 // An event is the data of a CloudEvent. Its id is the event_id, its type is the event's name, and its subject is the
@@ -23,7 +24,8 @@
 // # Order
 //
 // The partition key is the user_id. The events of one user on one topic are published in commit order, which is the order
-// of seq. A user's seq has no gaps. A redelivery can still bring an old event after a newer one. A consumer that stores a
+// of seq. A user's seq has no gaps. The changes of a user's inbox are numbered in the same way by notification_seq, from 1.
+// These are two sequences, of two databases. A redelivery can still bring an old event after a newer one. A consumer that stores a
 // task's state therefore compares task_version and ignores an older event. There is no order between users or between
 // topics.
 //

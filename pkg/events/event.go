@@ -2,7 +2,7 @@ package events
 
 import "time"
 
-// Event is the common part of the four events: how an event is published, validated and encoded.
+// Event is the common part of the events: how an event is published, validated and encoded.
 type Event interface {
 	// ID returns the event_id. Consumers de-duplicate on it. It is also the id of the CloudEvent.
 	ID() string
@@ -72,7 +72,8 @@ type TaskUpdateEvent struct {
 	Timestamp time.Time `json:"timestamp"`
 }
 
-// ReminderEvent schedules, moves or cancels the reminder of a task.
+// ReminderEvent schedules, moves or cancels the reminder of a task. When the user's zone changes, the event of one reminder is
+// published again with the same task_version, for its timezone.
 type ReminderEvent struct {
 	// EventID is a UUIDv7 made in the transaction of the change; consumers de-duplicate on it.
 	EventID string `json:"event_id"`
@@ -88,6 +89,10 @@ type ReminderEvent struct {
 	Title string `json:"title"`
 	// DueAt is when the task is due; a date-only due date is the end of that day in the task's zone. May be absent when cancelled.
 	DueAt time.Time `json:"due_at,omitzero"`
+	// DueDate is the day on which the task is due (YYYY-MM-DD), for a task without a time of day; due_at is then the end of that day.
+	DueDate string `json:"due_date,omitempty"`
+	// Timezone is the IANA zone of the user, in which texts name times; the newest event of a user decides. Absent in an event of an older version.
+	Timezone string `json:"timezone,omitempty"`
 	// RemindAt is when to remind. May be absent when cancelled.
 	RemindAt time.Time `json:"remind_at,omitzero"`
 	// TaskVersion is the task's version after the change; an older event never moves a newer reminder. 0 (unknown) in the original form.
@@ -96,12 +101,18 @@ type ReminderEvent struct {
 	Timestamp time.Time `json:"timestamp"`
 }
 
-// NotificationEvent is a new notification in the user's inbox. Open browsers show it.
+// NotificationEvent is one change of the user's inbox: a new notification, or one that was read. Open browsers follow it.
 type NotificationEvent struct {
-	// EventID is a UUIDv7 made in the transaction of the notification; consumers de-duplicate on it.
+	// EventID is a UUIDv7 made in the transaction of the change; consumers de-duplicate on it.
 	EventID string `json:"event_id"`
 	// SchemaVersion is the version of the format; this event has no original form.
 	SchemaVersion int `json:"schema_version"`
+	// EventType is what happened in the inbox; absent means added. The set is open: a reader passes over a type that it does not know, but counts its notification_seq.
+	EventType Type `json:"event_type"`
+	// NotificationSeq is the number of this change of the user's inbox: no gaps, in commit order, from 1. 0 (unknown) in an event of an older version.
+	NotificationSeq int64 `json:"notification_seq"`
+	// Unread is the number of unread notifications in the inbox right after the change. It is known only with a notification_seq.
+	Unread int64 `json:"unread"`
 	// NotificationID is the notification's id in the inbox.
 	NotificationID string `json:"notification_id"`
 	// TaskID is the task that the notification is about.
@@ -114,11 +125,15 @@ type NotificationEvent struct {
 	Title string `json:"title"`
 	// Body is further text; may be empty.
 	Body string `json:"body"`
+	// DueDate is the day on which the task is due (YYYY-MM-DD), for a task without a time of day; due_at is then the end of that day.
+	DueDate string `json:"due_date,omitempty"`
 	// DueAt is when the task is due.
 	DueAt *time.Time `json:"due_at,omitempty"`
 	// Late reports whether the reminder's time passed while the service was down.
 	Late bool `json:"late"`
-	// Timestamp is when the notification was made.
+	// ReadAt is when the user read the notification; absent while it is unread.
+	ReadAt *time.Time `json:"read_at,omitempty"`
+	// Timestamp is when the change was made.
 	Timestamp time.Time `json:"timestamp"`
 }
 

@@ -30,7 +30,7 @@ func TestEventsReturnTheirPublishMetadata(t *testing.T) {
 		{sampleTaskEvent(events.Created), "TaskEvent", "task-events"},
 		{sampleTaskUpdateEvent(events.Created), "TaskUpdateEvent", "task-updates"},
 		{sampleReminderEvent(events.Scheduled), "ReminderEvent", "reminders"},
-		{sampleNotificationEvent(), "NotificationEvent", "notifications"},
+		{sampleNotificationEvent(events.Added), "NotificationEvent", "notifications"},
 	} {
 		got := []string{tt.event.ID(), tt.event.Name(), tt.event.Topic(), tt.event.Key(), tt.event.Subject()}
 		want := []string{eventID, tt.name, tt.topic, userID, taskID}

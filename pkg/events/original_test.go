@@ -109,7 +109,7 @@ func TestSchemaVersionSelectsTheOriginalForm(t *testing.T) {
 			t.Errorf("DecodeTaskEvent(%s) = version %d, %v, %v, want version 1 and a timestamp in UTC", doc, e.SchemaVersion, e.Timestamp, err)
 		}
 	}
-	doc := edited(t, currentDir+"/notification-event.json", map[string]any{"schema_version": nil})
+	doc := edited(t, currentDir+"/notification-event.added.json", map[string]any{"schema_version": nil})
 	_, err := events.DecodeNotificationEvent(doc)
 	checkField(t, "DecodeNotificationEvent("+string(doc)+")", err, "schema_version")
 }

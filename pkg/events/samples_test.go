@@ -26,7 +26,12 @@ var (
 	startAt  = time.Date(2026, 11, 9, 6, 0, 0, 0, time.UTC)
 	dueAt    = time.Date(2026, 11, 9, 8, 0, 0, 0, time.UTC)
 	remindAt = time.Date(2026, 11, 9, 7, 30, 0, 0, time.UTC)
+	readAt   = time.Date(2026, 11, 9, 7, 42, 0, 500_000_000, time.UTC)
+
+	endOfDueDate = time.Date(2026, 11, 9, 22, 59, 59, 0, time.UTC) // in Berlin
 )
+
+const dueDate = "2026-11-09"
 
 // sampleTask is a task with every field that its event type allows.
 func sampleTask(t events.Type) events.TaskData {
@@ -88,20 +93,29 @@ func sampleTaskUpdateEvent(t events.Type) events.TaskUpdateEvent {
 func sampleReminderEvent(t events.Type) events.ReminderEvent {
 	e := events.ReminderEvent{
 		EventID: eventID, SchemaVersion: events.SchemaVersion, EventType: t, TaskID: taskID, UserID: userID,
-		Title: "Water the plants", DueAt: dueAt, RemindAt: remindAt, TaskVersion: 7, Timestamp: changed,
+		Title: "Water the plants", DueAt: endOfDueDate, DueDate: dueDate, Timezone: "Europe/Berlin", RemindAt: remindAt,
+		TaskVersion: 7, Timestamp: changed,
 	}
 	if t == events.Cancelled {
-		e.DueAt, e.RemindAt = time.Time{}, time.Time{}
+		e.DueAt, e.DueDate, e.Timezone, e.RemindAt = time.Time{}, "", "", time.Time{}
 	}
 	return e
 }
 
-func sampleNotificationEvent() events.NotificationEvent {
-	return events.NotificationEvent{
-		EventID: eventID, SchemaVersion: events.SchemaVersion, NotificationID: notificationID, TaskID: taskID, UserID: userID,
-		Kind: events.KindReminder, Title: "Water the plants", Body: "Due on Monday at 09:00.", DueAt: &dueAt, Late: true,
-		Timestamp: remindAt,
+func sampleNotificationEvent(t events.Type) events.NotificationEvent {
+	e := events.NotificationEvent{
+		EventID: eventID, SchemaVersion: events.SchemaVersion, EventType: t, NotificationSeq: beyondFloat, Unread: 3,
+		NotificationID: notificationID, TaskID: taskID, UserID: userID, Kind: events.KindReminder, Title: "Water the plants",
+		Body: "Due today at 09:00, Monday 9 November 2026 (Europe/Berlin).", DueAt: &dueAt, Late: true, Timestamp: remindAt,
 	}
+	switch t {
+	case events.Listed:
+		e.Body, e.DueDate, e.DueAt = "Due today, Monday 9 November 2026.", dueDate, &endOfDueDate
+	case events.Read:
+		e.ReadAt, e.Timestamp, e.Unread = &readAt, readAt, 2
+	default:
+	}
+	return e
 }
 
 func sampleDeadLetter(original string) events.DeadLetter {
@@ -120,9 +134,8 @@ type encoder interface {
 // currentSamples returns a document of each kind and type, by the name of its golden file.
 func currentSamples() map[string]encoder {
 	samples := map[string]encoder{
-		"notification-event": sampleNotificationEvent(),
-		"dead-letter.json":   sampleDeadLetter(`{"event_id":"` + eventID + `","seq":9007199254740993}`),
-		"dead-letter.bytes":  sampleDeadLetter("\xff\x00 no JSON"),
+		"dead-letter.json":  sampleDeadLetter(`{"event_id":"` + eventID + `","seq":9007199254740993}`),
+		"dead-letter.bytes": sampleDeadLetter("\xff\x00 no JSON"),
 	}
 	for _, t := range events.TaskTypes() {
 		samples["task-event."+string(t)] = sampleTaskEvent(t)
@@ -130,6 +143,9 @@ func currentSamples() map[string]encoder {
 	}
 	for _, t := range events.ReminderTypes() {
 		samples["reminder-event."+string(t)] = sampleReminderEvent(t)
+	}
+	for _, t := range events.NotificationTypes() {
+		samples["notification-event."+string(t)] = sampleNotificationEvent(t)
 	}
 	return samples
 }

@@ -45,6 +45,10 @@ func (e ReminderEvent) Validate() error {
 	if e.EventType != Cancelled || !e.RemindAt.IsZero() {
 		c.time("remind_at", e.RemindAt)
 	}
+	c.optionalDate("due_date", e.DueDate)
+	if e.Timezone != "" {
+		c.zone("timezone", e.Timezone)
+	}
 	c.number("task_version", e.TaskVersion, int64(fromVersion2(e.SchemaVersion)))
 	return c.result()
 }
@@ -54,11 +58,16 @@ func (e NotificationEvent) Validate() error {
 	var c checker
 	c.envelope(e.EventID, e.SchemaVersion, e.TaskID, e.UserID, e.Timestamp)
 	c.must(e.SchemaVersion != originalVersion, "schema_version", "is 1, and this event has no original form")
+	c.text("event_type", string(e.EventType), 1, MaxEventType)
+	c.number("notification_seq", e.NotificationSeq, 0)
+	c.number("unread", e.Unread, 0)
 	c.id("notification_id", e.NotificationID)
 	c.text("kind", e.Kind, 1, MaxKind)
 	c.text("title", e.Title, 1, MaxTitle)
 	c.text("body", e.Body, 0, MaxBody)
+	c.optionalDate("due_date", e.DueDate)
 	c.optionalTime("due_at", e.DueAt)
+	c.optionalTime("read_at", e.ReadAt)
 	return c.result()
 }
 

@@ -162,7 +162,7 @@ func TestEnvelopeRules(t *testing.T) {
 			r := sampleReminderEvent(events.Scheduled)
 			tt.edit(&r.EventID, &r.TaskID, &r.UserID, &r.SchemaVersion, &r.Timestamp)
 			checkField(t, "ReminderEvent.Validate()", r.Validate(), tt.field)
-			n := sampleNotificationEvent()
+			n := sampleNotificationEvent(events.Added)
 			tt.edit(&n.EventID, &n.TaskID, &n.UserID, &n.SchemaVersion, &n.Timestamp)
 			checkField(t, "NotificationEvent.Validate()", n.Validate(), tt.field)
 		})
@@ -255,6 +255,9 @@ func TestReminderEventRules(t *testing.T) {
 		{"a task's type", events.Scheduled, func(e *event) { e.EventType = events.Created }, "event_type"},
 		{"no title", events.Scheduled, func(e *event) { e.Title = "" }, "title"},
 		{"no task version", events.Scheduled, func(e *event) { e.TaskVersion = 0 }, "task_version"},
+		{"neither day nor zone", events.Scheduled, func(e *event) { e.DueDate, e.Timezone = "", "" }, ""},
+		{"a day that does not exist", events.Scheduled, func(e *event) { e.DueDate = "2027-02-29" }, "due_date"},
+		{"a zone that does not exist", events.Scheduled, func(e *event) { e.Timezone = "Mars" }, "timezone"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -282,10 +285,18 @@ func TestNotificationEventRules(t *testing.T) {
 		{"a long body", func(e *event) { e.Body = strings.Repeat("x", 10_001) }, "body"},
 		{"no due date", func(e *event) { e.DueAt = nil }, ""},
 		{"a due date that is not set", func(e *event) { e.DueAt = ptr(time.Time{}) }, "due_at"},
+		{"a day that does not exist", func(e *event) { e.DueDate = "2027-02-29" }, "due_date"},
+		{"no type", func(e *event) { e.EventType = "" }, "event_type"},
+		{"the type of a later version", func(e *event) { e.EventType = "archived" }, ""},
+		{"no number", func(e *event) { e.NotificationSeq = 0 }, ""},
+		{"a negative number", func(e *event) { e.NotificationSeq = -1 }, "notification_seq"},
+		{"nothing unread", func(e *event) { e.Unread = 0 }, ""},
+		{"less than nothing unread", func(e *event) { e.Unread = -1 }, "unread"},
+		{"a reading that is not set", func(e *event) { e.ReadAt = ptr(time.Time{}) }, "read_at"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			e := sampleNotificationEvent()
+			e := sampleNotificationEvent(events.Added)
 			tt.edit(&e)
 			_, err := e.Encode()
 			checkField(t, "Encode()", err, tt.field)

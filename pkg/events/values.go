@@ -28,6 +28,13 @@ const (
 	Cancelled Type = "cancelled" // The task no longer has a reminder.
 )
 
+// What happens in a user's inbox: the types of a NotificationEvent.
+const (
+	Added  Type = "added"  // The notification is new: show it to the user.
+	Listed Type = "listed" // The notification is new, but the user wants it only in the list: do not show it.
+	Read   Type = "read"   // The user has read the notification, or has put it off.
+)
+
 // TaskTypes returns the types that a TaskEvent and a TaskUpdateEvent have.
 func TaskTypes() []Type {
 	return []Type{Created, Updated, Completed, Reopened, Deleted, Restored}
@@ -35,6 +42,9 @@ func TaskTypes() []Type {
 
 // ReminderTypes returns the types that a ReminderEvent has.
 func ReminderTypes() []Type { return []Type{Scheduled, Cancelled} }
+
+// NotificationTypes returns the types that a NotificationEvent has.
+func NotificationTypes() []Type { return []Type{Added, Listed, Read} }
 
 // Status is the progress of a task. The set is closed within a schema version.
 type Status string

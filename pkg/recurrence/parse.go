@@ -14,8 +14,10 @@ var weekdays = []string{"SU", "MO", "TU", "WE", "TH", "FR", "SA"}
 
 // Parse reads a rule without the "RRULE:" prefix, for example FREQ=WEEKLY;BYDAY=MO,TH. Upper and lower case are equal. The
 // error is an *Error.
-func Parse(text string) (Rule, error) {
-	r := Rule{interval: 1, weekStart: time.Monday}
+func Parse(text string) (Rule, error) { return parse(text, nil) }
+
+func parse(text string, steps *int) (Rule, error) {
+	r := Rule{interval: 1, weekStart: time.Monday, steps: steps}
 	if text == "" {
 		return r, &Error{"", "is empty"}
 	}
@@ -196,10 +198,11 @@ func (r *Rule) check() error {
 func (r *Rule) withinMonth() bool { return r.freq == monthly || len(r.byMonth) > 0 }
 
 // everOccurs reports whether the days that the rule names exist (30 February does not). It ignores INTERVAL and the start,
-// which depend on the due date.
+// which depend on the task.
 func (r *Rule) everOccurs() bool {
-	probe := *r
-	probe.interval = 1
-	_, ok := probe.after(newDate(2000, time.January, 1))
+	start := newDate(2000, time.January, 1)
+	p := r.pattern(start, false)
+	p.interval = 1
+	_, ok := newWalk(p, start, start).date()
 	return ok
 }

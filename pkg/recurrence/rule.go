@@ -72,6 +72,7 @@ type Rule struct {
 	byYearDay  []int
 	byDay      []weekdayNo
 	bySetPos   []int
+	steps      *int // counts the periods and days that are looked at, for tests; nil: does not count
 }
 
 // Count returns how many occurrences the rule allows; 0 means no limit.
@@ -81,3 +82,7 @@ func (r Rule) Count() int { return r.count }
 func (r Rule) namesDays() bool {
 	return len(r.byMonthDay)+len(r.byYearDay)+len(r.byDay) > 0
 }
+
+// namesDates reports whether the rule has dates of its own, whatever the date from which it counts: it names days, or months of a
+// year.
+func (r Rule) namesDates() bool { return r.namesDays() || r.freq == yearly && len(r.byMonth) > 0 }

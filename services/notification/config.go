@@ -24,11 +24,3 @@ type settings struct {
 	// thousand users.
 	AccountCheckEvery time.Duration `env:"ACCOUNT_CHECK_EVERY" envDefault:"10m"`
 }
-
-const (
-	// inboxRetention is how long the id of an event is remembered: the broker keeps events for 7 days by default, and
-	// one day is spare. The task's version fences events that arrive even later.
-	inboxRetention = 8 * 24 * time.Hour
-	// pruneInterval is the time between two removals of old ids.
-	pruneInterval = time.Hour
-)

@@ -19,6 +19,7 @@ import (
 	"github.com/taskwire/taskwire/pkg/platform/service"
 	"github.com/taskwire/taskwire/services/notification/internal/domain"
 	"github.com/taskwire/taskwire/services/notification/internal/httpapi"
+	"github.com/taskwire/taskwire/services/notification/internal/invocation"
 	"github.com/taskwire/taskwire/services/notification/internal/postgres"
 	"github.com/taskwire/taskwire/services/notification/internal/subscriber"
 	"github.com/taskwire/taskwire/services/notification/internal/taskapi"
@@ -62,6 +63,7 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	httpapi.Register(public, mailbox, auth.Middleware(base.Tokens(base.TaskAPIKeys)))
 	deliveries := base.DaprSide()
 	subscriber.New(received, store, engine.Wake, log).Subscribe(deliveries)
+	invocation.Register(deliveries, store)
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return base.ServePublic(ctx, public) })
@@ -73,6 +75,6 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	group.Go(db.AfterMigration(ctx, engine.Run))
 	group.Go(db.AfterMigration(ctx, domain.NewJanitor(store, taskapi.New(sidecar), cfg.AccountCheckEvery, log).Run))
 	group.Go(db.AfterMigration(ctx, relay.Run))
-	group.Go(db.AfterMigration(ctx, func(ctx context.Context) error { return prune(ctx, received, log) }))
+	group.Go(db.AfterMigration(ctx, func(ctx context.Context) error { return prune(ctx, received, store, log) }))
 	return group.Wait()
 }

@@ -6,7 +6,6 @@ replace (
 	github.com/taskwire/taskwire/local => ../../local
 	github.com/taskwire/taskwire/pkg/events => ../../pkg/events
 	github.com/taskwire/taskwire/pkg/platform => ../../pkg/platform
-	github.com/taskwire/taskwire/pkg/recurrence => ../../pkg/recurrence
 	github.com/taskwire/taskwire/testkit => ../../testkit
 )
 
@@ -14,7 +13,6 @@ require (
 	github.com/prometheus/client_golang v1.25.0
 	github.com/taskwire/taskwire/pkg/events v0.0.0
 	github.com/taskwire/taskwire/pkg/platform v0.0.0
-	github.com/taskwire/taskwire/pkg/recurrence v0.0.0
 	github.com/taskwire/taskwire/testkit v0.0.0
 	golang.org/x/sync v0.24.0
 )

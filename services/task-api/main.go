@@ -69,7 +69,8 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 		return err
 	}
 	store := postgres.New(db.Handle, box, time.Now)
-	useCases := tasks.New(store, publish.New(log), time.Now)
+	publisher := publish.New(log)
+	useCases := tasks.New(store, publisher, time.Now)
 	hasher, err := accounts.NewHasher()
 	if err != nil {
 		return err
@@ -77,7 +78,7 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 
 	public := base.PublicEngine(service.PublicConfig{BodyLimits: httpapi.BodyLimits(), TrustedProxies: cfg.TrustedProxies})
 	httpapi.Register(public, httpapi.Config{
-		Tasks: useCases, Accounts: accounts.New(store, hasher, signer, log, time.Now), Verifier: base.Tokens(signer.Keys),
+		Tasks: useCases, Accounts: accounts.New(store, hasher, signer, publisher, log, time.Now), Verifier: base.Tokens(signer.Keys),
 		Issuer: cfg.AuthIssuer, JWKS: signer.JWKS, CursorKey: cursorKey, OpenAPI: document, Now: time.Now,
 	})
 	deliveries := base.DaprSide()

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -113,6 +114,9 @@ func (g Generator) text(s *openapi3.Schema) string {
 		return g.Instant()[:10]
 	case "date-time":
 		return g.Instant()
+	case "moment":
+		at := g.Instant()
+		return Pick(g, []string{at, strings.TrimSuffix(at, "Z"), at[:len("2006-01-02T15:04")]})
 	}
 	lo, hi := int(s.MinLength), 40
 	if s.MaxLength != nil {

@@ -135,7 +135,7 @@ func TestSchemasAndDecodersAgree(t *testing.T) {
 		told        = currentDir + "/task-update-event.updated.json"
 		scheduled   = currentDir + "/reminder-event.scheduled.json"
 		cancelled   = currentDir + "/reminder-event.cancelled.json"
-		notice      = currentDir + "/notification-event.json"
+		notice      = currentDir + "/notification-event.added.json"
 		letter      = currentDir + "/dead-letter.json.json"
 		original    = originalDir + "/task-event.updated.json"
 		reminder    = originalDir + "/reminder-event.json"
@@ -231,6 +231,20 @@ func TestSchemasAndDecodersAgree(t *testing.T) {
 		{cancelled, edit{"due_at", "2026-11-09T08:00:00Z"}, true},
 		{cancelled, edit{"due_at", "soon"}, false},
 		{cancelled, edit{"event_type", absent}, false}, // it means scheduled, and the times are missing
+		{scheduled, edit{"due_date", absent}, true},
+		{scheduled, edit{"due_date", "2027-02-29"}, false},
+		{scheduled, edit{"timezone", absent}, true},
+		{scheduled, edit{"timezone", long(65)}, false},
+		{notice, edit{"event_type", absent}, true},
+		{notice, edit{"event_type", "read"}, true},
+		{notice, edit{"notification_seq", absent}, true},
+		{notice, edit{"notification_seq", 0}, true},
+		{notice, edit{"notification_seq", -1}, false},
+		{notice, edit{"unread", absent}, true},
+		{notice, edit{"unread", -1}, false},
+		{notice, edit{"due_date", "2026-11-09"}, true},
+		{notice, edit{"due_date", "9 November"}, false},
+		{notice, edit{"read_at", "now"}, false},
 		{notice, edit{"notification_id", absent}, false},
 		{notice, edit{"schema_version", absent}, false},
 		{notice, edit{"schema_version", 1}, false},

@@ -168,16 +168,52 @@ func (e Priority) Valid() bool {
 
 // Defines values for RecurrenceAnchor.
 const (
-	Completion RecurrenceAnchor = "completion"
-	Schedule   RecurrenceAnchor = "schedule"
+	RecurrenceAnchorCompletion RecurrenceAnchor = "completion"
+	RecurrenceAnchorSchedule   RecurrenceAnchor = "schedule"
 )
 
 // Valid indicates whether the value is a known member of the RecurrenceAnchor enum.
 func (e RecurrenceAnchor) Valid() bool {
 	switch e {
-	case Completion:
+	case RecurrenceAnchorCompletion:
 		return true
-	case Schedule:
+	case RecurrenceAnchorSchedule:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RecurrenceCatchUp.
+const (
+	RecurrenceCatchUpAll  RecurrenceCatchUp = "all"
+	RecurrenceCatchUpNext RecurrenceCatchUp = "next"
+)
+
+// Valid indicates whether the value is a known member of the RecurrenceCatchUp enum.
+func (e RecurrenceCatchUp) Valid() bool {
+	switch e {
+	case RecurrenceCatchUpAll:
+		return true
+	case RecurrenceCatchUpNext:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Scope.
+const (
+	Following Scope = "following"
+	This      Scope = "this"
+)
+
+// Valid indicates whether the value is a known member of the Scope enum.
+func (e Scope) Valid() bool {
+	switch e {
+	case Following:
+		return true
+	case This:
 		return true
 	default:
 		return false
@@ -325,6 +361,42 @@ func (e UserRole) Valid() bool {
 	}
 }
 
+// Defines values for WrittenRecurrenceAnchor.
+const (
+	WrittenRecurrenceAnchorCompletion WrittenRecurrenceAnchor = "completion"
+	WrittenRecurrenceAnchorSchedule   WrittenRecurrenceAnchor = "schedule"
+)
+
+// Valid indicates whether the value is a known member of the WrittenRecurrenceAnchor enum.
+func (e WrittenRecurrenceAnchor) Valid() bool {
+	switch e {
+	case WrittenRecurrenceAnchorCompletion:
+		return true
+	case WrittenRecurrenceAnchorSchedule:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for WrittenRecurrenceCatchUp.
+const (
+	WrittenRecurrenceCatchUpAll  WrittenRecurrenceCatchUp = "all"
+	WrittenRecurrenceCatchUpNext WrittenRecurrenceCatchUp = "next"
+)
+
+// Valid indicates whether the value is a known member of the WrittenRecurrenceCatchUp enum.
+func (e WrittenRecurrenceCatchUp) Valid() bool {
+	switch e {
+	case WrittenRecurrenceCatchUpAll:
+		return true
+	case WrittenRecurrenceCatchUpNext:
+		return true
+	default:
+		return false
+	}
+}
+
 // AuditEntry defines model for AuditEntry.
 type AuditEntry struct {
 	Actor string `json:"actor"`
@@ -363,8 +435,8 @@ type Batch struct {
 		Op      BatchOperationsOp `json:"op"`
 
 		// Patch The fields to change, as in NewTask.
-		Patch *TaskPatch  `json:"patch,omitempty"`
-		Task  *CreateTask `json:"task,omitempty"`
+		Patch *TaskPatch `json:"patch,omitempty"`
+		Task  *NewTask   `json:"task,omitempty"`
 	} `json:"operations"`
 }
 
@@ -388,11 +460,55 @@ type BatchProblem struct {
 // BatchResults defines model for BatchResults.
 type BatchResults struct {
 	Results []struct {
+		// NextOccurrence In the answer to a change that opened a completed or skipped occurrence of a series: what happened to the next occurrence, if there is one.
+		NextOccurrence *NextOccurrence `json:"next_occurrence,omitempty"`
+
 		// Problem RFC 9457.
 		Problem *Problem `json:"problem,omitempty"`
 		Status  int64    `json:"status"`
 		Task    *Task    `json:"task,omitempty"`
 	} `json:"results"`
+}
+
+// ChangedTask A task, and what its change did to the next occurrence of its series.
+type ChangedTask struct {
+	CompletedAt *time.Time `json:"completed_at,omitempty"`
+	CreatedAt   time.Time  `json:"created_at"`
+	DeletedAt   *time.Time `json:"deleted_at,omitempty"`
+	Description string     `json:"description"`
+	DueAt       *time.Time `json:"due_at,omitempty"`
+	DueDate     *string    `json:"due_date,omitempty"`
+	ID          string     `json:"id"`
+
+	// NextOccurrence In the answer to a change that opened a completed or skipped occurrence of a series: what happened to the next occurrence, if there is one.
+	NextOccurrence *NextOccurrence `json:"next_occurrence,omitempty"`
+	OccurrenceNo   *int64          `json:"occurrence_no,omitempty"`
+	Position       float64         `json:"position"`
+	Priority       Priority        `json:"priority"`
+
+	// Recurrence The rule that gives the task's successor when it is completed. It counts from the task's start (DTSTART in RFC 5545), and from its due date if there is no start.
+	Recurrence *Recurrence `json:"recurrence,omitempty"`
+	RemindAt   *time.Time  `json:"remind_at,omitempty"`
+
+	// Seq The user's change number of this task's newest change.
+	Seq int64 `json:"seq"`
+
+	// SeriesEnds True for the last task of a series: its rule gives no further occurrence.
+	SeriesEnds *bool `json:"series_ends,omitempty"`
+
+	// SeriesID The same for all occurrences of a recurring task.
+	SeriesID  *string    `json:"series_id,omitempty"`
+	StartAt   *time.Time `json:"start_at,omitempty"`
+	StartDate *string    `json:"start_date,omitempty"`
+	Status    Status     `json:"status"`
+	Tags      []string   `json:"tags"`
+	Timezone  string     `json:"timezone"`
+	Title     string     `json:"title"`
+	UpdatedAt time.Time  `json:"updated_at"`
+	UserID    string     `json:"user_id"`
+
+	// Version Grows by one with each change.
+	Version int64 `json:"version"`
 }
 
 // Confirmation defines model for Confirmation.
@@ -408,41 +524,6 @@ type ConsistencyProof struct {
 	Hashes       []string `json:"hashes"`
 	To           int64    `json:"to"`
 	ToRootHash   string   `json:"to_root_hash"`
-}
-
-// CreateTask defines model for CreateTask.
-type CreateTask struct {
-	// Description Every end of a line is stored as a line feed: CR LF, CR, VT, FF, U+0085, U+2028 and U+2029.
-	Description *string `json:"description,omitempty"`
-
-	// DueAt The instant at which the task is due.
-	DueAt *time.Time `json:"due_at,omitempty"`
-
-	// DueDate The day on which the task is due; never together with due_at.
-	DueDate *string `json:"due_date,omitempty"`
-
-	// ID A UUID of version 7 (RFC 9562) for the new task, with a time from 2020 to 24 hours from now; the server makes one when omitted. In an operation replace of a batch, the id of the task.
-	ID *string `json:"id,omitempty"`
-
-	// Position The place in a list that the user sorts by hand; after all others when omitted. If another task has it, this one gets the next place after that.
-	Position *float64  `json:"position,omitempty"`
-	Priority *Priority `json:"priority,omitempty"`
-
-	// Recurrence Needs a due date.
-	Recurrence *Recurrence `json:"recurrence,omitempty"`
-
-	// RemindAt When to remind; needs a due date.
-	RemindAt *time.Time `json:"remind_at,omitempty"`
-	Status   *Status    `json:"status,omitempty"`
-
-	// Tags Tags that differ only in case (full case folding of Unicode) count as one; the first spelling stays.
-	Tags *[]string `json:"tags,omitempty"`
-
-	// Timezone The IANA zone in which due_date is read; the user's zone when omitted.
-	Timezone *string `json:"timezone,omitempty"`
-
-	// Title One line with a visible character, stored in NFC.
-	Title string `json:"title"`
 }
 
 // Credentials defines model for Credentials.
@@ -499,6 +580,11 @@ type InclusionProof struct {
 	Size     int64    `json:"size"`
 }
 
+// Moment An instant with its offset, or a wall-clock time in the task's zone. A time that the clocks skip moves later by as much; of a time that they show twice, the first counts.
+//
+// Examples: 2030-01-31T15:04:05Z, 2030-01-31T15:04
+type Moment = string
+
 // Move before or after, not both; status alone leaves the position.
 type Move struct {
 	// After The task that precedes.
@@ -517,52 +603,112 @@ type NewTask struct {
 	Description *string `json:"description,omitempty"`
 
 	// DueAt The instant at which the task is due.
-	DueAt *time.Time `json:"due_at,omitempty"`
+	DueAt *Moment `json:"due_at,omitempty"`
 
 	// DueDate The day on which the task is due; never together with due_at.
 	DueDate *string `json:"due_date,omitempty"`
+
+	// ID A UUID of version 7 (RFC 9562) for the new task, with a time from 2020 to 24 hours from now; the server makes one when omitted. In an operation replace of a batch, the id of the task.
+	ID *string `json:"id,omitempty"`
 
 	// Position The place in a list that the user sorts by hand; after all others when omitted. If another task has it, this one gets the next place after that.
 	Position *float64  `json:"position,omitempty"`
 	Priority *Priority `json:"priority,omitempty"`
 
-	// Recurrence Needs a due date.
-	Recurrence *Recurrence `json:"recurrence,omitempty"`
+	// Recurrence Needs a start or a due date.
+	Recurrence *WrittenRecurrence `json:"recurrence,omitempty"`
 
 	// RemindAt When to remind; needs a due date.
-	RemindAt *time.Time `json:"remind_at,omitempty"`
-	Status   *Status    `json:"status,omitempty"`
+	RemindAt *Moment `json:"remind_at,omitempty"`
+
+	// StartAt The instant from which the task can be done.
+	StartAt *Moment `json:"start_at,omitempty"`
+
+	// StartDate The day from which the task can be done; never together with start_at, and not after the due date.
+	StartDate *string `json:"start_date,omitempty"`
+	Status    *Status `json:"status,omitempty"`
 
 	// Tags Tags that differ only in case (full case folding of Unicode) count as one; the first spelling stays.
 	Tags *[]string `json:"tags,omitempty"`
 
-	// Timezone The IANA zone in which due_date is read; the user's zone when omitted.
+	// Timezone The IANA zone in which dates and times without an offset are read; the user's zone when omitted.
 	Timezone *string `json:"timezone,omitempty"`
 
 	// Title One line with a visible character, stored in NFC.
 	Title string `json:"title"`
 }
 
+// NextOccurrence In the answer to a change that opened a completed or skipped occurrence of a series: what happened to the next occurrence, if there is one.
+type NextOccurrence struct {
+	ID string `json:"id"`
+
+	// Withdrawn True: it was deleted. False: it stays, because it was changed since it was made.
+	Withdrawn bool `json:"withdrawn"`
+}
+
 // Notification defines model for Notification.
 type Notification struct {
+	// Body When the task is due, as a text in the user's time zone: the day, and for a task with a time of day also the time and the zone.
+	//
+	// Examples: Due today at 14:30, Tuesday 1 December 2026 (Europe/Berlin).
 	Body      string     `json:"body"`
 	CreatedAt time.Time  `json:"created_at"`
 	DueAt     *time.Time `json:"due_at,omitempty"`
-	ID        string     `json:"id"`
-	Kind      string     `json:"kind"`
+
+	// DueDate The day of a task without a time of day. due_at is then the end of that day.
+	DueDate *string `json:"due_date,omitempty"`
+	ID      string  `json:"id"`
+	Kind    string  `json:"kind"`
 
 	// Late Whether the reminder's time passed while the service was down.
-	Late         bool       `json:"late"`
-	ReadAt       *time.Time `json:"read_at,omitempty"`
-	SnoozedUntil *time.Time `json:"snoozed_until,omitempty"`
-	TaskID       string     `json:"task_id"`
-	Title        string     `json:"title"`
+	Late bool `json:"late"`
+
+	// NotificationSeq The number of its newest change in the inbox. 0 if an older version made it.
+	NotificationSeq int64      `json:"notification_seq"`
+	ReadAt          *time.Time `json:"read_at,omitempty"`
+	SnoozedUntil    *time.Time `json:"snoozed_until,omitempty"`
+	TaskID          string     `json:"task_id"`
+	Title           string     `json:"title"`
 }
 
 // NotificationList defines model for NotificationList.
 type NotificationList struct {
 	Items      []Notification `json:"items"`
 	NextCursor string         `json:"next_cursor"`
+
+	// NotificationSeq The number of the newest change of the inbox; 0 before the first.
+	NotificationSeq int64 `json:"notification_seq"`
+
+	// Unread The number of unread notifications in the whole inbox.
+	Unread int64 `json:"unread"`
+}
+
+// Occurrence defines model for Occurrence.
+type Occurrence struct {
+	// DueAt With the offset that the rule's zone has then.
+	DueAt   *time.Time `json:"due_at,omitempty"`
+	DueDate *string    `json:"due_date,omitempty"`
+
+	// MovedSeconds By how much the time is later than the rule says, because the clocks skip that time on this day.
+	MovedSeconds *int64 `json:"moved_seconds,omitempty"`
+	OccurrenceNo int64  `json:"occurrence_no"`
+
+	// Repeated True if the clocks show the time twice on this day. The first counts.
+	Repeated *bool `json:"repeated,omitempty"`
+
+	// StartAt With the offset that the rule's zone has then.
+	StartAt   *time.Time `json:"start_at,omitempty"`
+	StartDate *string    `json:"start_date,omitempty"`
+}
+
+// Occurrences defines model for Occurrences.
+type Occurrences struct {
+	// Ends True if the series ends with the last item.
+	Ends  bool         `json:"ends"`
+	Items []Occurrence `json:"items"`
+
+	// Timezone The zone of the rule.
+	Timezone string `json:"timezone"`
 }
 
 // PasswordChange defines model for PasswordChange.
@@ -588,6 +734,21 @@ type Preferences struct {
 // PreferencesChannels defines model for Preferences.Channels.
 type PreferencesChannels string
 
+// PreviewedRecurrence defines model for PreviewedRecurrence.
+type PreviewedRecurrence struct {
+	// Ends True if the series ends with the last item.
+	Ends bool `json:"ends"`
+
+	// Items The first occurrence, and those that follow it.
+	Items []Occurrence `json:"items"`
+
+	// Recurrence The rule that gives the task's successor when it is completed. It counts from the task's start (DTSTART in RFC 5545), and from its due date if there is no start.
+	Recurrence Recurrence `json:"recurrence"`
+
+	// Timezone The zone of the rule.
+	Timezone string `json:"timezone"`
+}
+
 // Priority defines model for Priority.
 type Priority string
 
@@ -610,22 +771,43 @@ type Profile struct {
 	Timezone *string `json:"timezone,omitempty"`
 }
 
-// Recurrence The rule that gives the task's successor when it is completed.
+// Recurrence The rule that gives the task's successor when it is completed. It counts from the task's start (DTSTART in RFC 5545), and from its due date if there is no start.
 type Recurrence struct {
-	// Anchor Whether to count from the due date or from the day of completion.
-	Anchor *RecurrenceAnchor `json:"anchor,omitempty"`
+	Anchor  RecurrenceAnchor   `json:"anchor"`
+	CatchUp *RecurrenceCatchUp `json:"catch_up,omitempty"`
 
-	// Rrule RFC 5545: DAILY, WEEKLY, MONTHLY or YEARLY with INTERVAL, COUNT, UNTIL, WKST, BYMONTH, BYMONTHDAY, BYYEARDAY, BYDAY, BYSETPOS.
-	//
-	// Examples: FREQ=WEEKLY;BYDAY=MO,TH
+	// Exdates Days of the rule that are left out, ascending. COUNT counts them.
+	Exdates *[]string `json:"exdates,omitempty"`
+
+	// Rrule Examples: FREQ=WEEKLY;BYDAY=MO,TH
 	Rrule string `json:"rrule"`
 
-	// Timezone The IANA zone in whose wall-clock time the rule is read; the task's zone when omitted.
-	Timezone *string `json:"timezone,omitempty"`
+	// Timezone The IANA zone in whose wall-clock time the rule is read.
+	Timezone string `json:"timezone"`
 }
 
-// RecurrenceAnchor Whether to count from the due date or from the day of completion.
+// RecurrenceAnchor defines model for Recurrence.Anchor.
 type RecurrenceAnchor string
+
+// RecurrenceCatchUp defines model for Recurrence.CatchUp.
+type RecurrenceCatchUp string
+
+// RecurrencePreview defines model for RecurrencePreview.
+type RecurrencePreview struct {
+	DueAt *Moment `json:"due_at,omitempty"`
+
+	// DueDate Without a start, a due date and words that name a day, the first occurrence is today.
+	DueDate *string `json:"due_date,omitempty"`
+	Limit   *int64  `json:"limit,omitempty"`
+
+	// Recurrence A new rule has rrule or text. In a change, members that are left out stay, and null sets a member to its default (RFC 7396).
+	Recurrence WrittenRecurrence `json:"recurrence"`
+	StartAt    *Moment           `json:"start_at,omitempty"`
+	StartDate  *string           `json:"start_date,omitempty"`
+
+	// Timezone The user's zone when omitted.
+	Timezone *string `json:"timezone,omitempty"`
+}
 
 // RefreshToken defines model for RefreshToken.
 type RefreshToken struct {
@@ -641,6 +823,50 @@ type Registration struct {
 	// Timezone An IANA zone; UTC when omitted.
 	Timezone *string `json:"timezone,omitempty"`
 }
+
+// ReplacedTask defines model for ReplacedTask.
+type ReplacedTask struct {
+	// Description Every end of a line is stored as a line feed: CR LF, CR, VT, FF, U+0085, U+2028 and U+2029.
+	Description *string `json:"description,omitempty"`
+
+	// DueAt The instant at which the task is due.
+	DueAt *Moment `json:"due_at,omitempty"`
+
+	// DueDate The day on which the task is due; never together with due_at.
+	DueDate *string `json:"due_date,omitempty"`
+
+	// Position The place in a list that the user sorts by hand; after all others when omitted. If another task has it, this one gets the next place after that.
+	Position *float64  `json:"position,omitempty"`
+	Priority *Priority `json:"priority,omitempty"`
+
+	// Recurrence Needs a start or a due date.
+	Recurrence *WrittenRecurrence `json:"recurrence,omitempty"`
+
+	// RemindAt When to remind; needs a due date.
+	RemindAt *Moment `json:"remind_at,omitempty"`
+
+	// Scope Whether a change of a recurring task reaches only this occurrence, or also those that follow. For another task it is refused.
+	Scope *Scope `json:"scope,omitempty"`
+
+	// StartAt The instant from which the task can be done.
+	StartAt *Moment `json:"start_at,omitempty"`
+
+	// StartDate The day from which the task can be done; never together with start_at, and not after the due date.
+	StartDate *string `json:"start_date,omitempty"`
+	Status    *Status `json:"status,omitempty"`
+
+	// Tags Tags that differ only in case (full case folding of Unicode) count as one; the first spelling stays.
+	Tags *[]string `json:"tags,omitempty"`
+
+	// Timezone The IANA zone in which dates and times without an offset are read; the user's zone when omitted.
+	Timezone *string `json:"timezone,omitempty"`
+
+	// Title One line with a visible character, stored in NFC.
+	Title string `json:"title"`
+}
+
+// Scope defines model for Scope.
+type Scope string
 
 // Session defines model for Session.
 type Session struct {
@@ -694,21 +920,26 @@ type Task struct {
 	Position     float64    `json:"position"`
 	Priority     Priority   `json:"priority"`
 
-	// Recurrence The rule that gives the task's successor when it is completed.
+	// Recurrence The rule that gives the task's successor when it is completed. It counts from the task's start (DTSTART in RFC 5545), and from its due date if there is no start.
 	Recurrence *Recurrence `json:"recurrence,omitempty"`
 	RemindAt   *time.Time  `json:"remind_at,omitempty"`
 
 	// Seq The user's change number of this task's newest change.
 	Seq int64 `json:"seq"`
 
+	// SeriesEnds True for the last task of a series: its rule gives no further occurrence.
+	SeriesEnds *bool `json:"series_ends,omitempty"`
+
 	// SeriesID The same for all occurrences of a recurring task.
-	SeriesID  *string   `json:"series_id,omitempty"`
-	Status    Status    `json:"status"`
-	Tags      []string  `json:"tags"`
-	Timezone  string    `json:"timezone"`
-	Title     string    `json:"title"`
-	UpdatedAt time.Time `json:"updated_at"`
-	UserID    string    `json:"user_id"`
+	SeriesID  *string    `json:"series_id,omitempty"`
+	StartAt   *time.Time `json:"start_at,omitempty"`
+	StartDate *string    `json:"start_date,omitempty"`
+	Status    Status     `json:"status"`
+	Tags      []string   `json:"tags"`
+	Timezone  string     `json:"timezone"`
+	Title     string     `json:"title"`
+	UpdatedAt time.Time  `json:"updated_at"`
+	UserID    string     `json:"user_id"`
 
 	// Version Grows by one with each change.
 	Version int64 `json:"version"`
@@ -731,7 +962,7 @@ type TaskPatch struct {
 	Description *string `json:"description,omitempty"`
 
 	// DueAt The instant at which the task is due.
-	DueAt *time.Time `json:"due_at,omitempty"`
+	DueAt *Moment `json:"due_at,omitempty"`
 
 	// DueDate The day on which the task is due; never together with due_at.
 	DueDate *string `json:"due_date,omitempty"`
@@ -740,17 +971,26 @@ type TaskPatch struct {
 	Position *float64  `json:"position,omitempty"`
 	Priority *Priority `json:"priority,omitempty"`
 
-	// Recurrence Needs a due date.
-	Recurrence *Recurrence `json:"recurrence,omitempty"`
+	// Recurrence Needs a start or a due date.
+	Recurrence *WrittenRecurrence `json:"recurrence,omitempty"`
 
 	// RemindAt When to remind; needs a due date.
-	RemindAt *time.Time `json:"remind_at,omitempty"`
-	Status   *Status    `json:"status,omitempty"`
+	RemindAt *Moment `json:"remind_at,omitempty"`
+
+	// Scope Whether a change of a recurring task reaches only this occurrence, or also those that follow. For another task it is refused.
+	Scope *Scope `json:"scope,omitempty"`
+
+	// StartAt The instant from which the task can be done.
+	StartAt *Moment `json:"start_at,omitempty"`
+
+	// StartDate The day from which the task can be done; never together with start_at, and not after the due date.
+	StartDate *string `json:"start_date,omitempty"`
+	Status    *Status `json:"status,omitempty"`
 
 	// Tags Tags that differ only in case (full case folding of Unicode) count as one; the first spelling stays.
 	Tags *[]string `json:"tags,omitempty"`
 
-	// Timezone The IANA zone in which due_date is read; the user's zone when omitted.
+	// Timezone The IANA zone in which dates and times without an offset are read; the user's zone when omitted.
 	Timezone *string `json:"timezone,omitempty"`
 
 	// Title One line with a visible character, stored in NFC.
@@ -777,6 +1017,37 @@ type User struct {
 
 // UserRole defines model for User.Role.
 type UserRole string
+
+// WrittenRecurrence A new rule has rrule or text. In a change, members that are left out stay, and null sets a member to its default (RFC 7396).
+type WrittenRecurrence struct {
+	// Anchor Whether to count from the schedule or from the day of completion.
+	Anchor *WrittenRecurrenceAnchor `json:"anchor,omitempty"`
+
+	// CatchUp What follows an occurrence that is completed late, with the anchor schedule: the first one that is not over yet, or each missed one.
+	CatchUp *WrittenRecurrenceCatchUp `json:"catch_up,omitempty"`
+
+	// Exdates Days of the rule to leave out. COUNT counts them.
+	Exdates *[]string `json:"exdates,omitempty"`
+
+	// Rrule RFC 5545: DAILY, WEEKLY, MONTHLY or YEARLY with INTERVAL, COUNT, UNTIL, WKST, BYMONTH, BYMONTHDAY, BYYEARDAY, BYDAY, BYSETPOS. A rule that can never occur is refused.
+	//
+	// Examples: FREQ=WEEKLY;BYDAY=MO,TH
+	Rrule *string `json:"rrule,omitempty"`
+
+	// Text The rule in words, instead of rrule. It is stored as a rule. Without a start and a due date, it also sets the due date.
+	//
+	// Examples: every 2 weeks on mon,thu
+	Text *string `json:"text,omitempty"`
+
+	// Timezone The IANA zone in whose wall-clock time the rule is read. Without it the rule's zone is always the task's.
+	Timezone *string `json:"timezone,omitempty"`
+}
+
+// WrittenRecurrenceAnchor defines model for WrittenRecurrence.Anchor.
+type WrittenRecurrenceAnchor string
+
+// WrittenRecurrenceCatchUp defines model for WrittenRecurrence.CatchUp.
+type WrittenRecurrenceCatchUp string
 
 // Cursor defines model for Cursor.
 type Cursor = string

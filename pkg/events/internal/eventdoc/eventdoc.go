@@ -54,7 +54,7 @@ var catalogue = []entry{
 	},
 	{
 		value: events.NotificationEvent{}, file: "notification-event", topic: topicWords(events.TopicNotifications), key: "user_id",
-		producer: "notification", consumers: "websocket (every replica)", example: "notification-event",
+		producer: "notification", consumers: "websocket (every replica)", types: events.NotificationTypes(), example: "notification-event.added",
 	},
 	{
 		value: events.DeadLetter{}, file: "dead-letter", topic: "the event's topic with the suffix `.dlq` (1 partition)", key: "none",

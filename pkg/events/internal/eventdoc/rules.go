@@ -31,12 +31,12 @@ var rules = map[string]rule{
 	"*.task_version":   {least: 1},
 	"*.seq":            {least: 1},
 	"*.timezone":       chars(1, events.MaxTimezone),
+	"*.due_date":       {format: "date"},
 
 	"TaskData.id":          uuid,
 	"TaskData.description": chars(0, events.MaxDescription),
 	"TaskData.tags":        {items: events.MaxTags, item: &rule{min: 1, max: events.MaxTag}},
 	"TaskData.start_date":  {format: "date"},
-	"TaskData.due_date":    {format: "date"},
 	"TaskData.series_id":   uuid,
 	"TaskData.version":     {least: 1},
 	"Recurrence.rrule":     chars(1, events.MaxRRule),
@@ -58,12 +58,16 @@ var rules = map[string]rule{
 }
 
 // requiredAnyway corrects the fields whose Go type gives the wrong answer. Only the original form may omit the first three:
-// their zero value is not written. A reader fills in the last one.
+// their zero value is not written. A reader fills in the others.
 var requiredAnyway = map[string]bool{
 	"TaskData.created_at":      true,
 	"TaskData.updated_at":      true,
 	"TaskEvent.actor":          true,
 	"ReminderEvent.event_type": false,
+
+	"NotificationEvent.event_type":       false,
+	"NotificationEvent.notification_seq": false,
+	"NotificationEvent.unread":           false,
 }
 
 // enums are the closed sets of the string types.

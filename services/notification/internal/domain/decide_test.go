@@ -88,16 +88,12 @@ func TestAHeldReminderIsNotLateAtTheEndOfTheQuietHours(t *testing.T) {
 
 func TestTheEventIsWhatTheListShows(t *testing.T) {
 	got := domain.Decide(due(), domain.DefaultPreferences(), noon)
-	ev, err := events.DecodeNotificationEvent(got.EventJSON)
-	if err != nil {
-		t.Fatalf("the event of a decision: %v", err)
-	}
-	n := got.Notification
-	if ev.NotificationID != n.ID || ev.UserID != user || ev.TaskID != task || ev.Title != n.Title || ev.Body != n.Body || ev.Kind != n.Kind || !ev.DueAt.Equal(*n.DueAt) {
+	n, ev := got.Notification, got.Event
+	if ev.EventType != events.Added || ev.NotificationID != n.ID || ev.UserID != user || ev.TaskID != task || ev.Title != n.Title || ev.Body != n.Body || ev.Kind != n.Kind || !ev.DueAt.Equal(*n.DueAt) {
 		t.Errorf("event %+v, notification %+v", ev, n)
 	}
-	if ev.EventID != got.Event.EventID {
-		t.Errorf("event id %s, encoded %s", got.Event.EventID, ev.EventID)
+	if err := ev.Validate(); err != nil {
+		t.Errorf("the event of a decision: %v", err)
 	}
 }
 
@@ -115,8 +111,8 @@ func TestQuietHoursHoldAReminderButNotASnooze(t *testing.T) {
 
 func TestWithoutTheChannelANotificationIsOnlyListed(t *testing.T) {
 	got := domain.Decide(due(), domain.Preferences{}, noon)
-	if got.Notification.ID == "" || got.Event != nil || got.Delivery != nil {
-		t.Errorf("channel off: %+v, want a notification and nothing else", got)
+	if got.Notification.ID == "" || got.Event.EventType != events.Listed || got.Delivery != nil {
+		t.Errorf("channel off: %+v, want a notification that is only listed, and no delivery", got)
 	}
 }
 

@@ -182,7 +182,7 @@ func (e *Engine) decide(ctx context.Context, d Due, p Preferences, now time.Time
 	case decision.Delivery != nil && decision.Delivery.State == DeliveryFailed:
 		e.log.ErrorContext(ctx, "reminder cannot be sent as an event; it is only listed", append(line, "error", decision.Delivery.LastError)...)
 	case decision.Event != nil:
-		e.log.DebugContext(ctx, "reminder is due", append(line, "event_id", decision.Event.EventID)...)
+		e.log.DebugContext(ctx, "reminder is due", append(line, "event_id", decision.Event.EventID, "event_type", decision.Event.EventType)...)
 	}
 	return decision
 }

@@ -30,17 +30,24 @@ type Key struct {
 	ID        string
 }
 
-// Page is a part of a list. More reports whether another page follows.
+// Listing is a part of a list, with the state of the whole inbox at that moment.
+type Listing struct {
+	Items  []Notification
+	Unread int64 // unread notifications of the inbox
+	Seq    int64 // the number of the newest change of the inbox
+}
+
+// Page is a listing. More reports whether another page follows.
 type Page struct {
-	Items []Notification
-	More  bool
+	Listing
+	More bool
 }
 
 // MailboxStore is the part of the database that the mailbox uses. For another user's notification it returns
 // ErrNotFound.
 type MailboxStore interface {
 	// List returns up to limit notifications.
-	List(ctx context.Context, f Filter, limit int) ([]Notification, error)
+	List(ctx context.Context, f Filter, limit int) (Listing, error)
 	// MarkRead sets ReadAt unless it is set.
 	MarkRead(ctx context.Context, userID, id string, at time.Time) (Notification, error)
 	// Snooze marks the notification as read and delivers it again at until. It returns ErrTaskDone when the task's reminder
@@ -68,14 +75,15 @@ func NewMailbox(store MailboxStore, now func() time.Time, wake func()) *Mailbox 
 
 // List returns a page of notifications, newest first.
 func (m *Mailbox) List(ctx context.Context, f Filter) (Page, error) {
-	items, err := m.store.List(ctx, f, f.Limit+1)
+	list, err := m.store.List(ctx, f, f.Limit+1)
 	if err != nil {
 		return Page{}, err
 	}
-	if len(items) > f.Limit {
-		return Page{Items: items[:f.Limit], More: true}, nil
+	page := Page{Listing: list}
+	if len(list.Items) > f.Limit {
+		page.Items, page.More = list.Items[:f.Limit], true
 	}
-	return Page{Items: items}, nil
+	return page, nil
 }
 
 // Read marks a notification as read. A repeated call changes nothing.

@@ -4,7 +4,6 @@ package domain
 
 import (
 	"errors"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -35,7 +34,9 @@ const (
 // Notification is one notification of a user.
 type Notification struct {
 	ID, UserID, TaskID string
+	Seq                int64 // the number of its newest change in the user's inbox; 0 when a version without numbers made it
 	Kind, Title, Body  string
+	DueDate            string // of a task without a time of day; DueAt is then the end of that day
 	DueAt              *time.Time
 	Late               bool
 	CreatedAt          time.Time
@@ -60,7 +61,10 @@ type Due struct {
 	SnoozedID      string // the notification that was snoozed; empty for a reminder
 	TaskID, UserID string
 	Title          string
+	DueDate        string
 	DueAt          *time.Time
+	Older          bool      // the event is of a version that names neither the day nor the zone
+	Timezone       string    // the user's now; empty when no event has named it yet
 	RemindAt       time.Time // the time that the user set: remind_at, or the end of the snooze
 	DeliverAt      time.Time // RemindAt, or the end of the quiet hours that it fell into
 	TaskVersion    int64
@@ -79,9 +83,9 @@ func (d Due) notificationID() string {
 type Decision struct {
 	HoldUntil    time.Time // zero: deliver now
 	Notification Notification
-	Delivery     *Delivery                 // nil when the user has switched the channel off
-	Event        *events.NotificationEvent // nil when nothing is to be pushed
-	EventJSON    []byte                    // Event, encoded
+	Delivery     *Delivery // nil when the user has switched the channel off
+	// Event is the change of the inbox, without its numbers. It is nil when the notification cannot be an event.
+	Event *events.NotificationEvent
 }
 
 // Decide decides about a due reminder at now. The result depends only on the arguments, except for the event's id.
@@ -93,41 +97,21 @@ func Decide(d Due, p Preferences, now time.Time) Decision {
 	}
 	n := Notification{
 		ID: d.notificationID(), UserID: d.UserID, TaskID: d.TaskID, Kind: events.KindReminder, Title: d.Title,
-		DueAt: d.DueAt, Late: now.Sub(d.DeliverAt) > lateAfter, CreatedAt: truncate(now),
+		DueDate: d.DueDate, DueAt: d.DueAt, Late: now.Sub(d.DeliverAt) > lateAfter, CreatedAt: truncate(now),
 	}
-	n.Body = body(d, n.Late)
+	n.Body = body(d, p, now, n.Late)
 	decision := Decision{Notification: n}
-	if !p.InApp {
-		return decision
+	happened := events.Listed
+	if p.InApp {
+		happened = events.Added
+		decision.Delivery = &Delivery{Channel: ChannelInApp, State: DeliveryDelivered, Attempts: 1, At: n.CreatedAt}
 	}
-	delivery := &Delivery{Channel: ChannelInApp, State: DeliveryDelivered, Attempts: 1, At: n.CreatedAt}
-	decision.Delivery = delivery
-	ev := events.NotificationEvent{
-		EventID: uuid.Must(uuid.NewV7()).String(), SchemaVersion: events.SchemaVersion, NotificationID: n.ID, TaskID: n.TaskID,
-		UserID: n.UserID, Kind: n.Kind, Title: n.Title, Body: n.Body, DueAt: n.DueAt, Late: n.Late, Timestamp: n.CreatedAt,
+	ev, err := Event(n, happened, n.CreatedAt)
+	switch {
+	case err == nil:
+		decision.Event = &ev
+	case decision.Delivery != nil: // this reminder must not block the others: it is only listed
+		decision.Delivery.State, decision.Delivery.LastError = DeliveryFailed, err.Error()
 	}
-	data, err := ev.Encode()
-	if err != nil { // this reminder must not block the others: it is only listed
-		delivery.State, delivery.LastError = DeliveryFailed, err.Error()
-		return decision
-	}
-	decision.Event, decision.EventJSON = &ev, data
 	return decision
-}
-
-// clock is the format of an instant in a body. Clients that know the kind show due_at in the user's time zone instead.
-const clock = "2 January 2006, 15:04 MST"
-
-func body(d Due, late bool) string {
-	text := ""
-	if d.DueAt != nil {
-		text = fmt.Sprintf("Due %s.", d.DueAt.UTC().Format(clock))
-	}
-	if late {
-		if text != "" {
-			text += " "
-		}
-		text += fmt.Sprintf("This reminder was for %s and is late.", d.RemindAt.UTC().Format(clock))
-	}
-	return text
 }

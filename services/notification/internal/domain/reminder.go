@@ -10,7 +10,9 @@ import (
 type Reminder struct {
 	TaskID, UserID string
 	Title          string
+	DueDate        string    // of a task without a time of day; DueAt is then the end of that day
 	DueAt          time.Time // zero only when Cancelled
+	Timezone       string    // the user's; empty for an event of an older version
 	RemindAt       time.Time // zero only when Cancelled
 	TaskVersion    int64     // 0 in the original form, where EventAt orders the events of a task instead
 	EventAt        time.Time
@@ -21,7 +23,8 @@ type Reminder struct {
 // database, so that stored and new instants compare equal.
 func ReminderOf(ev events.ReminderEvent) Reminder {
 	return Reminder{
-		TaskID: ev.TaskID, UserID: ev.UserID, Title: ev.Title, DueAt: truncate(ev.DueAt), RemindAt: truncate(ev.RemindAt),
+		TaskID: ev.TaskID, UserID: ev.UserID, Title: ev.Title, DueDate: ev.DueDate, DueAt: truncate(ev.DueAt),
+		Timezone: ev.Timezone, RemindAt: truncate(ev.RemindAt),
 		TaskVersion: ev.TaskVersion, EventAt: truncate(ev.Timestamp), Cancelled: ev.EventType == events.Cancelled,
 	}
 }

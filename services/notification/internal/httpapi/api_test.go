@@ -95,10 +95,33 @@ func TestReadIsRepeatableAndFiltersTheList(t *testing.T) {
 		t.Errorf("read at %v, again %v", first.ReadAt, again.ReadAt)
 	}
 	for query, want := range map[string]string{"?unread=true": "task 1", "?unread=false": "task 2"} {
-		if p := get(r, list+query); len(p.Items) != 1 || p.Items[0].Title != want {
-			t.Errorf("%s: %+v, want %s", query, p.Items, want)
+		if p := get(r, list+query); len(p.Items) != 1 || p.Items[0].Title != want || p.Unread != 1 || p.Seq != 3 {
+			t.Errorf("%s: %+v, want %s, and the unread count and the number of the whole inbox", query, p, want)
 		}
 	}
+}
+
+func TestTheListHasTheUnreadCountAndTheNewestNumber(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	want := func(unread, seq int64) {
+		t.Helper()
+		if p := get(r, list+"?limit=1"); p.Unread != unread || p.Seq != seq {
+			t.Errorf("list: %d unread, number %d, want %d, %d", p.Unread, p.Seq, unread, seq)
+		}
+	}
+	want(0, 0)
+	first, second := r.notify(ada, 1), r.notify(ada, 2)
+	want(2, 2)
+	var n notification
+	for range 2 { // the second time changes nothing
+		if r.do(ada, http.MethodPost, list+"/"+first+"/read", "", http.StatusOK, &n); n.Seq != 3 {
+			t.Errorf("read: %+v, want the number 3", n)
+		}
+		want(1, 3)
+	}
+	r.do(ada, http.MethodPost, list+"/"+second+"/snooze", `{"minutes":5}`, http.StatusOK, &n)
+	want(0, 4)
 }
 
 func TestSnooze(t *testing.T) {

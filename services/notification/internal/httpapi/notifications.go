@@ -14,10 +14,12 @@ import (
 // notification is a notification in an answer.
 type notification struct {
 	ID           string     `json:"id"`
+	Seq          int64      `json:"notification_seq"`
 	Kind         string     `json:"kind"`
 	TaskID       string     `json:"task_id"`
 	Title        string     `json:"title"`
 	Body         string     `json:"body"`
+	DueDate      string     `json:"due_date,omitempty"`
 	DueAt        *time.Time `json:"due_at,omitempty"`
 	Late         bool       `json:"late"`
 	CreatedAt    time.Time  `json:"created_at"`
@@ -27,18 +29,21 @@ type notification struct {
 
 func newNotification(n domain.Notification) notification {
 	return notification{
-		ID: n.ID, Kind: n.Kind, TaskID: n.TaskID, Title: n.Title, Body: n.Body, DueAt: n.DueAt, Late: n.Late,
-		CreatedAt: n.CreatedAt, ReadAt: n.ReadAt, SnoozedUntil: n.SnoozedUntil,
+		ID: n.ID, Seq: n.Seq, Kind: n.Kind, TaskID: n.TaskID, Title: n.Title, Body: n.Body, DueDate: n.DueDate, DueAt: n.DueAt,
+		Late: n.Late, CreatedAt: n.CreatedAt, ReadAt: n.ReadAt, SnoozedUntil: n.SnoozedUntil,
 	}
 }
 
 type list struct {
 	Items      []notification `json:"items"`
 	NextCursor string         `json:"next_cursor"` // "" on the last page
+	Unread     int64          `json:"unread"`      // of the whole inbox, whatever the filter
+	Seq        int64          `json:"notification_seq"`
 }
 
 // list handles GET /api/v1/notifications: the caller's notifications, newest first. unread=true returns only those that
-// are not read, and unread=false only those that are.
+// are not read, and unread=false only those that are. unread and notification_seq of the answer are of the whole inbox, at the
+// same moment as the items.
 func (h handlers) list(c *gin.Context) error {
 	q := httpx.NewQuery(c)
 	f := domain.Filter{
@@ -51,7 +56,7 @@ func (h handlers) list(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	answer := list{Items: make([]notification, len(page.Items))}
+	answer := list{Items: make([]notification, len(page.Items)), Unread: page.Unread, Seq: page.Seq}
 	for i, n := range page.Items {
 		answer.Items[i] = newNotification(n)
 	}

@@ -126,6 +126,7 @@ func (r *rig) do(user, method, path, body string, wantStatus int, out any) {
 
 type notification struct {
 	ID, Kind, Title, Body string
+	Seq                   int64      `json:"notification_seq"`
 	TaskID                string     `json:"task_id"`
 	DueAt                 *time.Time `json:"due_at"`
 	ReadAt                *time.Time `json:"read_at"`
@@ -136,6 +137,8 @@ type notification struct {
 type page struct {
 	Items      []notification
 	NextCursor string `json:"next_cursor"`
+	Unread     int64
+	Seq        int64 `json:"notification_seq"`
 }
 
 type problem struct {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+
+	"gorm.io/gorm"
 )
 
 // nextUsers reads each user with one step in the indexes. So its cost depends on the number of users, not of their rows.
@@ -13,7 +15,9 @@ WITH RECURSIVE u (id) AS (
     UNION ALL
     SELECT least((SELECT user_id FROM reminders WHERE user_id > u.id ORDER BY user_id LIMIT 1),
                  (SELECT user_id FROM notifications WHERE user_id > u.id ORDER BY user_id LIMIT 1),
-                 (SELECT user_id FROM preferences WHERE user_id > u.id ORDER BY user_id LIMIT 1))
+                 (SELECT user_id FROM preferences WHERE user_id > u.id ORDER BY user_id LIMIT 1),
+                 (SELECT user_id FROM zones WHERE user_id > u.id ORDER BY user_id LIMIT 1),
+                 (SELECT user_id FROM heads WHERE user_id > u.id ORDER BY user_id LIMIT 1))
     FROM u WHERE u.id IS NOT NULL)
 SELECT id FROM u WHERE id IS NOT NULL OFFSET 1 LIMIT $2`
 
@@ -27,10 +31,14 @@ func (s *Store) Users(ctx context.Context, after string, limit int) ([]string, e
 const removeBatch = 1000
 
 // RemoveUser implements domain.UserData. It removes the rows of each table in bounded steps, each in its own transaction.
-// After a failure, the next call removes the rest. Deliveries are removed with their notifications.
+// After a failure, the next call removes the rest. Deliveries are removed with their notifications. The head is last and goes
+// together with the rest of the log: a reminder that arrives later begins a log with the number 1.
 func (s *Store) RemoveUser(ctx context.Context, userID string) error {
 	db := conn(s.db.WithContext(ctx))
-	for _, table := range []string{"reminders", "notifications", "preferences"} {
+	if _, err := db.ExecContext(ctx, `UPDATE heads SET changes_from = seq + 1 WHERE user_id = $1`, userID); err != nil {
+		return fmt.Errorf("end the log of user %s: %w", userID, err)
+	}
+	for _, table := range []string{"reminders", "notifications", "preferences", "zones", "changes"} {
 		for {
 			res, err := db.ExecContext(ctx, `DELETE FROM `+table+` WHERE ctid = ANY (ARRAY(SELECT ctid FROM `+table+` WHERE user_id = $1 LIMIT $2))`, userID, removeBatch)
 			if err != nil {
@@ -44,6 +52,19 @@ func (s *Store) RemoveUser(ctx context.Context, userID string) error {
 				break
 			}
 		}
+	}
+	err := s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		for _, query := range []string{
+			`SELECT FROM heads WHERE user_id = $1 FOR UPDATE`, `DELETE FROM changes WHERE user_id = $1`, `DELETE FROM heads WHERE user_id = $1`,
+		} {
+			if _, err := conn(tx).ExecContext(ctx, query, userID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("remove the head of user %s: %w", userID, err)
 	}
 	return nil
 }

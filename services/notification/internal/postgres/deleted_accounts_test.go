@@ -74,8 +74,8 @@ func TestDataOfADeletedAccountIsRemovedInTheSecondRound(t *testing.T) {
 	w := newWorld(t)
 	w.fill(ada, 1)
 	w.fill(bob, 11)
-	both := map[string]int{"reminders": 6, "notifications": 2, "deliveries": 2, "preferences": 2}
-	one := map[string]int{"reminders": 3, "notifications": 1, "deliveries": 1, "preferences": 1}
+	both := map[string]int{"reminders": 6, "notifications": 2, "deliveries": 2, "preferences": 2, "heads": 2, "changes": 2}
+	one := map[string]int{"reminders": 3, "notifications": 1, "deliveries": 1, "preferences": 1, "heads": 1, "changes": 1}
 	a := &accounts{gone: map[string]bool{ada: true}}
 	j := w.janitor(a)
 	w.round(j)
@@ -87,9 +87,16 @@ func TestDataOfADeletedAccountIsRemovedInTheSecondRound(t *testing.T) {
 	}
 	w.round(j)
 	w.wantRows(one)
-	// A late reminder is removed too.
-	late := reminder(99, 1, 60)
-	w.apply(late, domain.Scheduled)
+	if heads, err := w.store.Heads(t.Context(), []string{ada, bob}); err != nil || len(heads) != 1 || heads[bob] != 1 {
+		t.Errorf("Heads: %v, %v, want only the other account's", heads, err)
+	}
+	// A late reminder is removed too, also when it was delivered.
+	w.apply(reminder(98, 1, 0), domain.Scheduled)
+	w.apply(reminder(99, 1, 60), domain.Scheduled)
+	w.deliver(1)
+	if changes := w.wantConsistent(ada); len(changes) != 1 {
+		t.Errorf("late changes: %+v, want one", changes)
+	}
 	w.round(j)
 	w.round(j)
 	w.wantRows(one)

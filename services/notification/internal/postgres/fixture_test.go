@@ -105,11 +105,16 @@ func (w *world) apply(r domain.Reminder, want domain.Outcome) {
 // list returns the user's notifications, newest first.
 func (w *world) list(user string) []domain.Notification {
 	w.t.Helper()
-	items, err := w.store.List(w.t.Context(), domain.Filter{UserID: user}, domain.MaxLimit)
+	return w.inbox(user).Items
+}
+
+func (w *world) inbox(user string) domain.Listing {
+	w.t.Helper()
+	list, err := w.store.List(w.t.Context(), domain.Filter{UserID: user}, domain.MaxLimit)
 	if err != nil {
 		w.t.Fatalf("List: %v", err)
 	}
-	return items
+	return list
 }
 
 func (w *world) count(table string) int {

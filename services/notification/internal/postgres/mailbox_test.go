@@ -75,8 +75,8 @@ func TestReadIsKeptAndFiltered(t *testing.T) {
 	}
 	for unread, want := range map[bool]int{true: 2, false: 1} {
 		got, err := w.store.List(t.Context(), domain.Filter{UserID: ada, Unread: &unread}, 10)
-		if err != nil || len(got) != want {
-			t.Errorf("unread=%t: %d, %v, want %d", unread, len(got), err, want)
+		if err != nil || len(got.Items) != want || got.Unread != 2 {
+			t.Errorf("unread=%t: %d items, %d unread, %v, want %d, 2", unread, len(got.Items), got.Unread, err, want)
 		}
 	}
 }
@@ -96,7 +96,7 @@ func TestASnoozedNotificationIsDeliveredAgainOnce(t *testing.T) {
 	w.now = until
 	w.deliver(1)
 	w.deliver(0)
-	w.wantCounts(2)
+	w.wantRows(map[string]int{"notifications": 2, "deliveries": 2, "outbox": 3}) // the snooze read the first
 	all := w.list(ada)
 	if all[0].ID == first.ID || all[0].ReadAt != nil || all[0].Title != first.Title || all[0].Late {
 		t.Errorf("second delivery: got %+v, want a new, unread notification in time", all[0])

@@ -18,12 +18,14 @@ import (
 // ordered by version. When one has the original form, without a version, their timestamps decide. An instant that was
 // delivered already is not scheduled again: a new title or a reopened task causes no second reminder.
 const upsert = `
-INSERT INTO reminders AS r (task_id, user_id, title, due_at, remind_at, deliver_at, task_version, event_at, state)
-VALUES ($1, $2, $3, $4, $5, $5, $6, $7, $8)
+INSERT INTO reminders AS r (task_id, user_id, title, due_at, remind_at, deliver_at, task_version, event_at, state, due_date, timezone)
+VALUES ($1, $2, $3, $4, $5, $5, $6, $7, $8, nullif($9, '')::date, nullif($10, ''))
 ON CONFLICT (task_id) DO UPDATE SET
     user_id      = excluded.user_id,
     title        = excluded.title,
     due_at       = excluded.due_at,
+    due_date     = excluded.due_date,
+    timezone     = excluded.timezone,
     remind_at    = excluded.remind_at,
     deliver_at   = excluded.deliver_at,
     task_version = greatest(r.task_version, excluded.task_version),
@@ -34,6 +36,11 @@ WHERE CASE WHEN r.task_version > 0 AND excluded.task_version > 0
            ELSE excluded.event_at > r.event_at END
 RETURNING state`
 
+// keepZone stores the user's zone as the newest event names it, whatever the task of that event is.
+const keepZone = `
+INSERT INTO zones AS z (user_id, timezone, event_at) VALUES ($1, $2, $3)
+ON CONFLICT (user_id) DO UPDATE SET timezone = excluded.timezone, event_at = excluded.event_at WHERE excluded.event_at >= z.event_at`
+
 // endSnoozes ends the snoozes of a task whose reminder was cancelled or moved.
 const endSnoozes = `UPDATE notifications SET snoozed_until = NULL WHERE task_id = $1 AND snoozed_until IS NOT NULL`
 
@@ -43,14 +50,28 @@ var outcomes = map[string]domain.Outcome{
 	"cancelled": domain.Cancelled,
 }
 
-// Apply stores r as the reminder of its task in the transaction tx, unless a newer event is known.
+// Apply stores r as the reminder of its task in the transaction tx, unless a newer event is known, and the zone of its user.
+// The row of the zone is the last that it locks.
 func (s *Store) Apply(ctx context.Context, tx *gorm.DB, r domain.Reminder) (domain.Outcome, error) {
+	outcome, err := store(ctx, tx, r)
+	if err != nil {
+		return 0, err
+	}
+	if r.Timezone != "" {
+		if _, err := conn(tx).ExecContext(ctx, keepZone, r.UserID, r.Timezone, r.EventAt); err != nil {
+			return 0, fmt.Errorf("store the zone of user %s: %w", r.UserID, err)
+		}
+	}
+	return outcome, nil
+}
+
+func store(ctx context.Context, tx *gorm.DB, r domain.Reminder) (domain.Outcome, error) {
 	state := "scheduled"
 	if r.Cancelled {
 		state = "cancelled"
 	}
 	err := conn(tx).QueryRowContext(ctx, upsert, r.TaskID, r.UserID, r.Title, nullTime(r.DueAt), nullTime(r.RemindAt),
-		r.TaskVersion, r.EventAt, state).Scan(&state)
+		r.TaskVersion, r.EventAt, state, r.DueDate, r.Timezone).Scan(&state)
 	if errors.Is(err, sql.ErrNoRows) {
 		return domain.Stale, nil
 	}
@@ -80,6 +101,14 @@ func (s *Store) NextDue(ctx context.Context) (time.Time, bool, error) {
 }
 
 func nullTime(t time.Time) sql.NullTime { return sql.NullTime{Time: t, Valid: !t.IsZero()} }
+
+// dateText returns a day as YYYY-MM-DD, and null as "".
+func dateText(day sql.NullTime) string {
+	if !day.Valid {
+		return ""
+	}
+	return day.Time.Format(time.DateOnly)
+}
 
 func timePtr(t sql.NullTime) *time.Time {
 	if !t.Valid {

@@ -183,3 +183,43 @@ func TestTheDatabaseRefusesAScheduledReminderWithoutItsTimes(t *testing.T) {
 		t.Error("the service's role dropped a table")
 	}
 }
+
+// The task API sends the event of one reminder again when its user moves to another zone.
+func TestTheNewestZoneOfTheUserIsUsed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	in := func(zone string, task int, version int64, seconds int) domain.Reminder {
+		r := reminder(task, version, 0)
+		r.Timezone, r.EventAt = zone, noon.Add(time.Duration(seconds)*time.Second)
+		return r
+	}
+	w.apply(in("America/New_York", 1, 1, 1), domain.Scheduled)
+	w.apply(in("America/New_York", 2, 1, 2), domain.Scheduled)
+	w.apply(in("Asia/Tokyo", 2, 1, 4), domain.Stale) // the user has moved: the same version, with the new zone
+	w.apply(in("America/New_York", 3, 1, 3), domain.Scheduled)
+	other := in("Europe/Berlin", 9, 1, 9)
+	other.UserID = bob
+	w.apply(other, domain.Scheduled)
+	w.deliver(4)
+	for user, want := range map[string]string{
+		ada: "Due today at 22:00, Friday 1 March 2030 (Asia/Tokyo).",
+		bob: "Due today at 14:00, Friday 1 March 2030 (Europe/Berlin).",
+	} {
+		for _, n := range w.list(user) {
+			if n.Body != want {
+				t.Errorf("%s: body %q, want %q", n.Title, n.Body, want)
+			}
+		}
+	}
+	if _, err := w.store.Snooze(t.Context(), bob, w.list(bob)[0].ID, w.now, w.now); err != nil {
+		t.Fatal(err)
+	}
+	other.Timezone, other.EventAt = "UTC", noon.Add(time.Minute)
+	w.apply(other, domain.Stale)
+	w.deliver(1)
+	for _, n := range w.list(bob) {
+		if n.ReadAt == nil && n.Body != "Due today at 13:00, Friday 1 March 2030 (UTC)." {
+			t.Errorf("after the snooze and another move: body %q, want it in UTC", n.Body)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -17,13 +18,15 @@ import (
 // The claims lock the rows that they return until the transaction ends. They skip rows that another replica has locked.
 const (
 	claimReminders = `
-SELECT '', task_id, user_id, title, due_at, remind_at, deliver_at, task_version FROM reminders
-WHERE state = 'scheduled' AND deliver_at <= $1 ORDER BY deliver_at LIMIT $2 FOR UPDATE SKIP LOCKED`
+SELECT '', r.task_id, r.user_id, r.title, r.due_date, r.due_at, r.timezone IS NULL, coalesce(z.timezone, ''), r.remind_at, r.deliver_at, r.task_version
+FROM reminders r LEFT JOIN zones z ON z.user_id = r.user_id
+WHERE r.state = 'scheduled' AND r.deliver_at <= $1 ORDER BY r.deliver_at LIMIT $2 FOR UPDATE OF r SKIP LOCKED`
 
-	// A snoozed notification is delivered again with the current title of its task.
+	// A snoozed notification is delivered again with the current title and due date of its task.
 	claimSnoozes = `
-SELECT n.id, n.task_id, n.user_id, coalesce(r.title, n.title), coalesce(r.due_at, n.due_at), n.snoozed_until, n.snoozed_until, 0
-FROM notifications n LEFT JOIN reminders r ON r.task_id = n.task_id
+SELECT n.id, n.task_id, n.user_id, coalesce(r.title, n.title), CASE WHEN r.due_at IS NULL THEN n.due_date ELSE r.due_date END,
+    coalesce(r.due_at, n.due_at), r.timezone IS NULL, coalesce(z.timezone, ''), n.snoozed_until, n.snoozed_until, 0
+FROM notifications n LEFT JOIN reminders r ON r.task_id = n.task_id LEFT JOIN zones z ON z.user_id = n.user_id
 WHERE n.snoozed_until <= $1 ORDER BY n.snoozed_until LIMIT $2 FOR UPDATE OF n SKIP LOCKED`
 
 	// The preferences are read after the claim, in a separate statement. SavePreferences writes them first and then
@@ -49,19 +52,8 @@ func (s *Store) Settle(ctx context.Context, now time.Time, limit int, decide fun
 		for _, d := range due {
 			b.add(d, decide(d, preferences.of(d.UserID)))
 		}
-		fresh, err := b.write(ctx, tx.DB)
-		if err != nil {
-			return err
-		}
-		settled = b.settled(fresh)
-		for _, d := range b.decisions {
-			if d.Event != nil && fresh[d.Notification.ID] {
-				tx.Add(outbox.Message{
-					Topic: d.Event.Topic(), Key: d.Event.Key(), EventID: d.Event.EventID, Type: d.Event.Name(), Subject: d.Event.Subject(), Data: d.EventJSON,
-				})
-			}
-		}
-		return nil
+		settled, err = b.write(ctx, tx)
+		return err
 	})
 	if err != nil {
 		return domain.Settled{}, fmt.Errorf("settle due reminders: %w", err)
@@ -82,9 +74,9 @@ func claim(ctx context.Context, tx *gorm.DB, now time.Time, limit int) ([]domain
 }
 
 func scanDue(rows *sql.Rows, d *domain.Due) error {
-	var dueAt sql.NullTime
-	err := rows.Scan(&d.SnoozedID, &d.TaskID, &d.UserID, &d.Title, &dueAt, &d.RemindAt, &d.DeliverAt, &d.TaskVersion)
-	d.DueAt, d.RemindAt, d.DeliverAt = timePtr(dueAt), d.RemindAt.UTC(), d.DeliverAt.UTC()
+	var day, dueAt sql.NullTime
+	err := rows.Scan(&d.SnoozedID, &d.TaskID, &d.UserID, &d.Title, &day, &dueAt, &d.Older, &d.Timezone, &d.RemindAt, &d.DeliverAt, &d.TaskVersion)
+	d.DueDate, d.DueAt, d.RemindAt, d.DeliverAt = dateText(day), timePtr(dueAt), d.RemindAt.UTC(), d.DeliverAt.UTC()
 	return err
 }
 
@@ -135,30 +127,18 @@ func (b *batch) add(d domain.Due, decision domain.Decision) {
 	}
 }
 
-func (b *batch) settled(fresh map[string]bool) domain.Settled {
-	s := domain.Settled{Held: len(b.held)}
-	for _, d := range b.decisions {
-		switch {
-		case !fresh[d.Notification.ID]:
-			s.Known++
-		case d.Notification.Late:
-			s.Late++
-			s.Notified++
-		default:
-			s.Notified++
-		}
-	}
-	return s
-}
-
-// write writes the batch and returns the ids of the new notifications.
-func (b *batch) write(ctx context.Context, tx *gorm.DB) (map[string]bool, error) {
-	fresh, err := b.insertNotifications(ctx, tx)
+// write writes the batch. It counts what became new notifications.
+func (b *batch) write(ctx context.Context, tx *outbox.Tx) (domain.Settled, error) {
+	settled := domain.Settled{Held: len(b.held)}
+	fresh, err := b.insert(ctx, tx)
 	if err != nil {
-		return nil, err
+		return domain.Settled{}, err
 	}
-	if err := b.insertDeliveries(ctx, tx, fresh); err != nil {
-		return nil, err
+	settled.Notified, settled.Known = len(fresh), len(b.decisions)-len(fresh)
+	for _, d := range fresh {
+		if d.Notification.Late {
+			settled.Late++
+		}
 	}
 	for _, step := range []struct {
 		what, query string
@@ -173,48 +153,88 @@ func (b *batch) write(ctx context.Context, tx *gorm.DB) (map[string]bool, error)
 		if len(step.ids) == 0 {
 			continue
 		}
-		if _, err := conn(tx).ExecContext(ctx, step.query, append([]any{step.ids}, step.more...)...); err != nil {
-			return nil, fmt.Errorf("%s: %w", step.what, err)
+		if _, err := conn(tx.DB).ExecContext(ctx, step.query, append([]any{step.ids}, step.more...)...); err != nil {
+			return domain.Settled{}, fmt.Errorf("%s: %w", step.what, err)
 		}
 	}
-	return fresh, nil
+	return settled, nil
 }
 
-func (b *batch) insertNotifications(ctx context.Context, tx *gorm.DB) (map[string]bool, error) {
-	n := len(b.decisions)
-	if n == 0 {
+// insert numbers and inserts the notifications that do not exist yet, with their deliveries and events. It returns the
+// decisions that made them.
+func (b *batch) insert(ctx context.Context, tx *outbox.Tx) ([]domain.Decision, error) {
+	if len(b.decisions) == 0 {
 		return nil, nil
 	}
-	ids, users, tasks, kinds, titles, bodies := make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n)
-	due, late, created := make([]*time.Time, n), make([]bool, n), make([]time.Time, n)
+	ids, users := make([]string, len(b.decisions)), make([]string, len(b.decisions))
 	for i, d := range b.decisions {
-		v := d.Notification
-		ids[i], users[i], tasks[i], kinds[i], titles[i], bodies[i] = v.ID, v.UserID, v.TaskID, v.Kind, v.Title, v.Body
-		due[i], late[i], created[i] = v.DueAt, v.Late, v.CreatedAt
+		ids[i], users[i] = d.Notification.ID, d.Notification.UserID
 	}
-	inserted, err := collect(ctx, tx, "insert notifications", func(r *sql.Rows, id *string) error { return r.Scan(id) }, `
-		INSERT INTO notifications (id, user_id, task_id, kind, title, body, due_at, late, created_at)
-		SELECT id::uuid, user_id::uuid, task_id::uuid, kind, title, body, due_at, late, created_at
-		FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::bool[], $9::timestamptz[])
-		AS t (id, user_id, task_id, kind, title, body, due_at, late, created_at)
-		ON CONFLICT (id) DO NOTHING RETURNING id`,
-		ids, users, tasks, kinds, titles, bodies, due, late, created)
+	inboxes, err := lockInboxes(ctx, tx, users)
 	if err != nil {
 		return nil, err
 	}
-	fresh := make(map[string]bool, len(inserted))
-	for _, id := range inserted {
-		fresh[id] = true
+	// A notification that exists takes no number. No other transaction can insert one of these ids meanwhile.
+	known, err := collect(ctx, tx.DB, "look for known notifications", func(r *sql.Rows, id *string) error { return r.Scan(id) },
+		`SELECT id FROM notifications WHERE id = ANY($1::text[]::uuid[])`, ids)
+	if err != nil {
+		return nil, err
 	}
+	var fresh []domain.Decision
+	for _, d := range b.decisions {
+		if slices.Contains(known, d.Notification.ID) {
+			continue
+		}
+		if d.Event == nil {
+			inboxes.count(d.Notification.UserID, 1)
+		} else {
+			if err := inboxes.add(d.Event, 1); err != nil {
+				return nil, err
+			}
+			d.Notification.Seq = d.Event.NotificationSeq
+		}
+		fresh = append(fresh, d)
+	}
+	if err := insertNotifications(ctx, tx.DB, fresh); err != nil {
+		return nil, err
+	}
+	if err := insertDeliveries(ctx, tx.DB, fresh); err != nil {
+		return nil, err
+	}
+	inboxes.save()
 	return fresh, nil
 }
 
-func (b *batch) insertDeliveries(ctx context.Context, tx *gorm.DB, fresh map[string]bool) error {
+func insertNotifications(ctx context.Context, tx *gorm.DB, fresh []domain.Decision) error {
+	n := len(fresh)
+	if n == 0 {
+		return nil
+	}
+	ids, users, tasks, kinds, titles, bodies, days := make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	due, late, created, seqs := make([]*time.Time, n), make([]bool, n), make([]time.Time, n), make([]int64, n)
+	for i, d := range fresh {
+		v := d.Notification
+		ids[i], users[i], tasks[i], kinds[i], titles[i], bodies[i], days[i] = v.ID, v.UserID, v.TaskID, v.Kind, v.Title, v.Body, v.DueDate
+		due[i], late[i], created[i], seqs[i] = v.DueAt, v.Late, v.CreatedAt, v.Seq
+	}
+	_, err := conn(tx).ExecContext(ctx, `
+		INSERT INTO notifications (id, user_id, task_id, kind, title, body, due_date, due_at, late, created_at, seq)
+		SELECT id::uuid, user_id::uuid, task_id::uuid, kind, title, body, nullif(due_date, '')::date, due_at, late, created_at, seq
+		FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::timestamptz[], $9::bool[], $10::timestamptz[], $11::bigint[])
+		AS t (id, user_id, task_id, kind, title, body, due_date, due_at, late, created_at, seq)`,
+		ids, users, tasks, kinds, titles, bodies, days, due, late, created, seqs)
+	if err != nil {
+		return fmt.Errorf("insert notifications: %w", err)
+	}
+	return nil
+}
+
+func insertDeliveries(ctx context.Context, tx *gorm.DB, fresh []domain.Decision) error {
 	var ids, channels, states, lastErrors []string
 	var attempts []int32
 	var at []time.Time
-	for _, d := range b.decisions {
-		if v := d.Delivery; v != nil && fresh[d.Notification.ID] {
+	for _, d := range fresh {
+		if v := d.Delivery; v != nil {
 			ids, channels, states, lastErrors = append(ids, d.Notification.ID), append(channels, v.Channel), append(states, v.State), append(lastErrors, v.LastError)
 			attempts, at = append(attempts, int32(v.Attempts)), append(at, v.At) // always 1
 		}

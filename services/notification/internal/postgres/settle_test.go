@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/services/notification/internal/domain"
 )
 
@@ -51,6 +52,9 @@ func TestTwoEnginesDeliverAThousandRemindersOnceEach(t *testing.T) {
 	if n := w.count("(SELECT DISTINCT task_id FROM notifications) d"); n != due {
 		t.Errorf("tasks with a notification: got %d, want %d", n, due)
 	}
+	if changes := w.wantConsistent(ada); len(changes) != due {
+		t.Errorf("the inbox has %d changes, want %d", len(changes), due)
+	}
 }
 
 // The transaction fails at each of its writes and at its commit.
@@ -64,6 +68,10 @@ func TestACrashAtAnyStepOfADeliveryLeavesNothing(t *testing.T) {
 		{"after the delivery", "deliveries", "AFTER INSERT"},
 		{"before it is marked as sent", "reminders", "BEFORE UPDATE"},
 		{"after it is marked as sent", "reminders", "AFTER UPDATE"},
+		{"before its first number", "heads", "BEFORE INSERT"},
+		{"after its number", "heads", "AFTER UPDATE"},
+		{"before its change", "changes", "BEFORE INSERT"},
+		{"after its change", "changes", "AFTER INSERT"},
 		{"before its event", "outbox", "BEFORE INSERT"},
 		{"after its event", "outbox", "AFTER INSERT"},
 		{"at the commit", "outbox", "CONSTRAINT"},
@@ -82,10 +90,12 @@ func TestACrashAtAnyStepOfADeliveryLeavesNothing(t *testing.T) {
 			if waiting := w.count("reminders WHERE state = 'scheduled'"); waiting != 3 {
 				t.Errorf("waiting reminders after the crash: got %d, want 3", waiting)
 			}
+			w.wantRows(map[string]int{"heads": 0, "changes": 0})
 			disarm()
 			w.deliver(3)
 			w.deliver(0)
 			w.wantCounts(3)
+			w.wantConsistent(ada)
 		})
 	}
 }
@@ -155,6 +165,7 @@ func TestAnExistingNotificationIsNotMadeAgain(t *testing.T) {
 	}
 	w.deliver(0)
 	w.wantCounts(1)
+	w.wantConsistent(ada)
 	if waiting := w.count("reminders WHERE state = 'scheduled'"); waiting != 0 {
 		t.Error("the reminder still waits, so the engine would claim it forever")
 	}
@@ -177,8 +188,11 @@ func TestEachUsersPreferencesDecide(t *testing.T) {
 	if got := w.list(bob); len(got) != 1 {
 		t.Errorf("a muted user's list has %d, want 1", len(got))
 	}
-	if n := w.count("outbox") + w.count("deliveries"); n != 0 {
-		t.Errorf("%d events and deliveries for a muted user, want none", n)
+	if n := w.count("deliveries"); n != 0 {
+		t.Errorf("%d deliveries for a muted user, want none", n)
+	}
+	if got := w.log(bob); len(got) != 1 || got[0].EventType != events.Listed || got[0].Unread != 1 {
+		t.Errorf("changes of a muted user's inbox: %+v, want one that is only listed", got)
 	}
 	w.now = noon.Add(59 * time.Minute)
 	w.deliver(0)

@@ -24,6 +24,7 @@ var (
 	_ domain.DueStore     = (*Store)(nil)
 	_ domain.MailboxStore = (*Store)(nil)
 	_ domain.UserData     = (*Store)(nil)
+	_ domain.ChangeLog    = (*Store)(nil)
 )
 
 // conn returns the database/sql connection of tx, within its transaction if it has one. database/sql passes an array as

@@ -147,6 +147,41 @@ func (r *rig) event(tk task, kind events.Type, version int64, after time.Duratio
 	return raw
 }
 
+// The newest event of a task decides about the day and the zone, too.
+func TestTheDayAndTheZoneOfAnEventReachTheList(t *testing.T) {
+	t.Parallel()
+	r := onPostgres(t)
+	tk := newTask()
+	remind := time.Date(2026, time.November, 27, 14, 0, 0, 0, time.UTC)
+	ev := events.ReminderEvent{
+		SchemaVersion: events.SchemaVersion, EventType: events.Scheduled, TaskID: tk.id, UserID: tk.user, Title: "x", Timestamp: r.now,
+		RemindAt: remind, DueAt: time.Date(2026, time.December, 2, 4, 59, 59, 0, time.UTC), DueDate: "2026-12-01", Timezone: "America/New_York",
+	}
+	for i, c := range []struct {
+		change        func()
+		dueDate, body string
+	}{
+		{func() {}, "2026-12-01", "Due Tuesday 1 December 2026."},
+		{func() { ev.DueDate, ev.DueAt = "", time.Date(2026, time.December, 1, 22, 0, 0, 0, time.UTC) }, "", "Due Tuesday 1 December 2026 at 17:00 (America/New_York)."},
+		{func() { ev.Timezone = "Asia/Tokyo" }, "", "Due Wednesday 2 December 2026 at 07:00 (Asia/Tokyo)."},
+		{func() { ev.Timezone = "" }, "", "Due Wednesday 2 December 2026 at 07:00 (Asia/Tokyo)."}, // an event of an older version
+	} {
+		c.change()
+		ev.EventID, ev.TaskVersion, ev.RemindAt = uuid.NewString(), int64(i+1), remind.Add(time.Duration(i)*time.Second)
+		raw, err := ev.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.deliver(raw, "SUCCESS")
+		r.now = ev.RemindAt
+		r.look()
+		list, err := r.store.List(t.Context(), domain.Filter{UserID: tk.user}, 1)
+		if err != nil || list.Unread != int64(i+1) || list.Items[0].Body != c.body || list.Items[0].DueDate != c.dueDate || !list.Items[0].DueAt.Equal(ev.DueAt) {
+			t.Errorf("version %d: %+v, %v, want %q and %q", i+1, list, err, c.dueDate, c.body)
+		}
+	}
+}
+
 func TestTheSameEventThreeTimesIsOneNotification(t *testing.T) {
 	t.Parallel()
 	r := onPostgres(t)

@@ -7,7 +7,8 @@
 //   - None is lost. Handle returns nil only when the successor exists or never will. Otherwise the event must be delivered
 //     again. When a process dies at any point, the redelivered event finds the work done or does it.
 //   - The ids of processed events only save work. While their store is unavailable, the engine works without it.
-//   - The due date of the successor depends only on the event (package recurrence), not on the clock of this process.
+//   - The task API decides what follows, by the task that it has stored. So an event that comes late or twice has no effect of
+//     its own: a task that was opened again has no successor.
 //
 // The engine ignores skipped occurrences: the task API creates their successors in the transaction of the skip, because
 // the user waits for the answer.
@@ -15,7 +16,6 @@ package domain
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -25,9 +25,6 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
-// ErrUnreadable is wrapped when an event's rule or zone cannot be read, and never will be.
-var ErrUnreadable = errors.New("recurrence cannot be read")
-
 // lookupTimeout bounds one call of the state store, so that most of a delivery's ten seconds are left for the work when
 // the store hangs.
 const lookupTimeout = 2 * time.Second
@@ -36,8 +33,11 @@ const lookupTimeout = 2 * time.Second
 type Tasks interface {
 	// CreateSuccessor creates the task that follows, or finds the existing one. It must be idempotent. After an error it is
 	// unknown whether the task exists, and the caller must try again.
-	CreateSuccessor(ctx context.Context, s Successor) (Answer, error)
+	CreateSuccessor(ctx context.Context, c Completion) (Answer, error)
 }
+
+// Completion names a task that was completed, and the event of it.
+type Completion struct{ EventID, UserID, TaskID string }
 
 // Answer is the task API's final answer about a successor.
 type Answer struct {
@@ -90,16 +90,7 @@ func (e *Engine) Handle(ctx context.Context, ev events.TaskEvent) error {
 }
 
 func (e *Engine) advance(ctx context.Context, ev events.TaskEvent, log *slog.Logger) (outcome string, err error) {
-	s, ok, err := SuccessorOf(ev)
-	if err != nil {
-		return "unreadable", fmt.Errorf("successor of task %s: %w", ev.TaskID, err)
-	}
-	log = log.With("series_id", s.SeriesID, "occurrence_no", s.OccurrenceNo)
-	if !ok {
-		log.InfoContext(ctx, "series ends with this occurrence")
-		return "ended", nil
-	}
-	answer, err := e.tasks.CreateSuccessor(ctx, s)
+	answer, err := e.tasks.CreateSuccessor(ctx, Completion{EventID: ev.EventID, UserID: ev.UserID, TaskID: ev.TaskID})
 	switch {
 	case err != nil:
 		return "failed", fmt.Errorf("create the successor of task %s: %w", ev.TaskID, err)

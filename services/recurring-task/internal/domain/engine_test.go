@@ -23,22 +23,17 @@ const (
 )
 
 // place is where a task stands in its series.
-type place struct {
-	series string
-	no     int
-}
-
 // tasks stands in for the task API: it makes one task for each place in a series.
 type tasks struct {
 	mu      sync.Mutex
-	made    map[place]domain.Successor
+	made    map[string]domain.Completion // by task
 	asked   int
 	before  func() error // runs before the task is made: the request is lost
 	after   func() error // runs after the task is made: the answer is lost
 	refused string
 }
 
-func (a *tasks) CreateSuccessor(_ context.Context, s domain.Successor) (domain.Answer, error) {
+func (a *tasks) CreateSuccessor(_ context.Context, c domain.Completion) (domain.Answer, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.asked++
@@ -50,17 +45,16 @@ func (a *tasks) CreateSuccessor(_ context.Context, s domain.Successor) (domain.A
 	if a.refused != "" {
 		return domain.Answer{Refused: a.refused}, nil
 	}
-	p := place{s.SeriesID, s.OccurrenceNo + 1}
-	_, there := a.made[p]
+	_, there := a.made[c.TaskID]
 	if !there {
-		a.made[p] = s
+		a.made[c.TaskID] = c
 	}
 	if a.after != nil {
 		if err := a.after(); err != nil {
 			return domain.Answer{}, err
 		}
 	}
-	return domain.Answer{TaskID: fmt.Sprint(p), Made: !there}, nil
+	return domain.Answer{TaskID: "after " + c.TaskID, Made: !there}, nil
 }
 
 // processed stands in for the state store.
@@ -104,7 +98,7 @@ type world struct {
 }
 
 func newWorld() *world {
-	return &world{tasks: &tasks{made: map[place]domain.Successor{}}, processed: &processed{ids: map[string]bool{}}}
+	return &world{tasks: &tasks{made: map[string]domain.Completion{}}, processed: &processed{ids: map[string]bool{}}}
 }
 
 func (w *world) engine() *domain.Engine {
@@ -146,9 +140,9 @@ func TestACompletedOccurrenceGetsItsSuccessor(t *testing.T) {
 	w := newWorld()
 	handle(t, w.engine(), completion(1))
 	w.wantSuccessors(t, 1)
-	s := w.tasks.made[place{seriesID, 2}]
-	if s.DueDate != "2030-03-08" || s.OccurrenceNo != 1 || s.TaskID != taskID || s.UserID != userID || s.Completed.Title != "Water the plants" {
-		t.Errorf("asked for %+v", s)
+	want := domain.Completion{EventID: completion(1).EventID, UserID: userID, TaskID: taskID}
+	if got := w.tasks.made[taskID]; got != want {
+		t.Errorf("asked for %+v, want %+v", got, want)
 	}
 }
 
@@ -176,24 +170,6 @@ func TestEventsOtherThanCompletionsAreIgnored(t *testing.T) {
 	}
 }
 
-func TestTheEndOfASeriesIsRemembered(t *testing.T) {
-	for name, c := range map[string]struct {
-		rule string
-		no   int
-	}{
-		"COUNT":             {"FREQ=WEEKLY;COUNT=3", 3},
-		"UNTIL":             {"FREQ=WEEKLY;UNTIL=20300307", 1},
-		"COUNT of just one": {"FREQ=DAILY;COUNT=1", 1},
-	} {
-		w := newWorld()
-		ev := completion(1, func(e *events.TaskEvent) { e.TaskData.Recurrence.RRule, e.TaskData.OccurrenceNo = c.rule, c.no })
-		handle(t, w.engine(), ev)
-		if w.tasks.asked != 0 || !w.processed.ids[ev.EventID] {
-			t.Errorf("%s: asked %d times, remembered %t, want 0 and true", name, w.tasks.asked, w.processed.ids[ev.EventID])
-		}
-	}
-}
-
 func TestARefusalIsTheLastWord(t *testing.T) {
 	w := newWorld()
 	w.tasks.refused = "409 the series has ended"
@@ -202,22 +178,6 @@ func TestARefusalIsTheLastWord(t *testing.T) {
 	}
 	if w.tasks.asked != 1 {
 		t.Errorf("asked %d times, want once", w.tasks.asked)
-	}
-}
-
-func TestAnUnreadableRuleIsPoison(t *testing.T) {
-	for name, change := range map[string]func(*events.TaskEvent){
-		"rule": func(e *events.TaskEvent) { e.TaskData.Recurrence.RRule = "FREQ=MINUTELY" },
-		"zone": func(e *events.TaskEvent) { e.TaskData.Recurrence.Timezone = "Mars/Olympus" },
-	} {
-		w := newWorld()
-		ev := completion(1, change)
-		if err := w.engine().Handle(t.Context(), ev); !errors.Is(err, domain.ErrUnreadable) {
-			t.Errorf("%s: %v, want ErrUnreadable", name, err)
-		}
-		if w.processed.ids[ev.EventID] {
-			t.Errorf("%s: remembered as processed before it is dead-lettered", name)
-		}
 	}
 }
 
@@ -260,11 +220,6 @@ func TestEventsOutOfOrderMakeOneSuccessorForEachOccurrence(t *testing.T) {
 		handle(t, e, ev)
 	}
 	w.wantSuccessors(t, 2)
-	for p, want := range map[place]string{{seriesID, 2}: "2030-03-08", {seriesID, 3}: "2030-03-15"} {
-		if got := w.tasks.made[p].DueDate; got != want {
-			t.Errorf("occurrence %d: due %s, want %s", p.no, got, want)
-		}
-	}
 }
 
 // The process dies at each step of the first delivery, and a new process gets the redelivery.

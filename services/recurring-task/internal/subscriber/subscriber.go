@@ -1,17 +1,13 @@
 // Package subscriber handles the deliveries of the recurring-task service.
 //
-// Promises: an event is acknowledged only when its work is done. An event whose rule can never be read is dead-lettered.
-// Any other failure causes another delivery.
+// Promises: an event is acknowledged only when its work is done. A failure causes another delivery.
 package subscriber
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/platform/subscribe"
-	"github.com/taskwire/taskwire/services/recurring-task/internal/domain"
 )
 
 // Engine is the part of the domain that handles events.
@@ -31,9 +27,5 @@ func (s *Subscriber) Subscribe(server *subscribe.Server) {
 }
 
 func (s *Subscriber) onTaskEvent(ctx context.Context, ev events.TaskEvent, _ subscribe.Delivery) error {
-	err := s.engine.Handle(ctx, ev)
-	if errors.Is(err, domain.ErrUnreadable) {
-		return fmt.Errorf("%w: %w", subscribe.ErrPoison, err)
-	}
-	return err
+	return s.engine.Handle(ctx, ev)
 }

@@ -10,9 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
-	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/events/apps"
 	"github.com/taskwire/taskwire/pkg/platform/dapr"
 	"github.com/taskwire/taskwire/services/recurring-task/internal/domain"
@@ -20,7 +18,7 @@ import (
 
 const (
 	appID = apps.TaskAPI
-	route = "internal/successors"
+	route = "internal/next-occurrence"
 )
 
 // Invoker is the part of the Dapr client that calls another app.
@@ -36,28 +34,16 @@ func New(sidecar Invoker) *Client { return &Client{sidecar: sidecar} }
 
 var _ domain.Tasks = (*Client)(nil)
 
-// request is the body of POST /internal/successors. due_date, due_at and remind_at are those of the new task.
+// request is the body of POST /internal/next-occurrence.
 type request struct {
-	EventID      string             `json:"event_id"`
-	UserID       string             `json:"user_id"`
-	TaskID       string             `json:"task_id"`
-	SeriesID     string             `json:"series_id"`
-	OccurrenceNo int                `json:"occurrence_no"`
-	DueDate      string             `json:"due_date,omitempty"`
-	DueAt        *time.Time         `json:"due_at,omitempty"`
-	Timezone     string             `json:"timezone"`
-	RemindAt     *time.Time         `json:"remind_at,omitempty"`
-	Recurrence   *events.Recurrence `json:"recurrence"`
-	TaskData     events.TaskData    `json:"task_data"`
+	EventID string `json:"event_id"`
+	UserID  string `json:"user_id"`
+	TaskID  string `json:"task_id"`
 }
 
 // CreateSuccessor implements domain.Tasks.
-func (c *Client) CreateSuccessor(ctx context.Context, s domain.Successor) (domain.Answer, error) {
-	status, body, err := c.sidecar.Invoke(ctx, appID, http.MethodPost, route, request{
-		EventID: s.EventID, UserID: s.UserID, TaskID: s.TaskID, SeriesID: s.SeriesID, OccurrenceNo: s.OccurrenceNo,
-		DueDate: s.DueDate, DueAt: s.DueAt, RemindAt: s.RemindAt,
-		Timezone: s.Completed.Timezone, Recurrence: s.Completed.Recurrence, TaskData: s.Completed,
-	})
+func (c *Client) CreateSuccessor(ctx context.Context, done domain.Completion) (domain.Answer, error) {
+	status, body, err := c.sidecar.Invoke(ctx, appID, http.MethodPost, route, request(done))
 	var refused *dapr.InvokeError
 	if errors.As(err, &refused) {
 		if reason, final := refusal(refused); final {
@@ -86,16 +72,17 @@ type problem struct {
 	} `json:"errors"`
 }
 
-// refusal reports whether an answer is final, with its reason: the task is gone (404), its series has ended (409), or the
-// task can have no successor (422, for example because its date would be out of range). An answer without a problem
-// document does not come from the task API's handler, so it is not final.
+// refusal reports whether an answer is final, with its reason: there is no successor because the task is gone or open again, or its
+// series has ended (409), or the successor could not be a task (422, for example because its date would be out of range). An answer
+// without a problem document does not come from the task API's handler, so it is not final. Nor is 404: a task API of the previous
+// version, which does not have the route yet, answers so while both are being upgraded.
 func refusal(e *dapr.InvokeError) (reason string, final bool) {
 	var p problem
 	if json.Unmarshal(e.Body, &p) != nil || p.Title == "" {
 		return "", false
 	}
 	switch e.Status {
-	case http.StatusNotFound, http.StatusConflict, http.StatusUnprocessableEntity:
+	case http.StatusConflict, http.StatusUnprocessableEntity:
 	default:
 		return "", false
 	}

@@ -9,7 +9,10 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/platform/auth"
+	"github.com/taskwire/taskwire/services/task-api/internal/domain"
+	"github.com/taskwire/taskwire/services/task-api/internal/publish"
 )
 
 var (
@@ -82,8 +85,9 @@ type Store interface {
 	UserByEmail(ctx context.Context, email string) (u User, passwordHash string, err error)
 	// User returns ErrNoUser if there is none.
 	User(ctx context.Context, id string) (User, error)
-	// UpdateUser changes name and timezone. It leaves a nil value unchanged.
-	UpdateUser(ctx context.Context, id string, name, timezone *string, now time.Time) (User, error)
+	// UpdateUser changes name and timezone. It leaves a nil value unchanged. If the zone changes and a reminder of the user is
+	// still to come, it calls moved with the first such task, in the same transaction.
+	UpdateUser(ctx context.Context, id string, name, timezone *string, now time.Time, moved func(publish.Tx, domain.Task) error) (User, error)
 	// Exists reports whether the user exists.
 	Exists(ctx context.Context, id string) (bool, error)
 	// Provision creates an account without a password, once. It returns ErrNoUser if the data of the user's earlier account is
@@ -111,20 +115,26 @@ type Signer interface {
 	Sign(userID, role string, now time.Time) (token string, expiresIn time.Duration, err error)
 }
 
+// Reminders makes the events of reminders.
+type Reminders interface {
+	PublishReminderEvent(ctx context.Context, tx publish.Tx, c publish.Change) (publish.Made, error)
+}
+
 // Service implements the use cases of accounts. It is safe for concurrent use.
 type Service struct {
-	store  Store
-	hasher *Hasher
-	signer Signer
-	log    *slog.Logger
-	now    func() time.Time
+	store     Store
+	hasher    *Hasher
+	signer    Signer
+	reminders Reminders
+	log       *slog.Logger
+	now       func() time.Time
 
 	refreshes *Limiter // by account
 }
 
 // New returns the service.
-func New(store Store, hasher *Hasher, signer Signer, log *slog.Logger, now func() time.Time) *Service {
-	return &Service{store: store, hasher: hasher, signer: signer, log: log, now: now, refreshes: NewLimiter(PerAccountRefresh, now)}
+func New(store Store, hasher *Hasher, signer Signer, reminders Reminders, log *slog.Logger, now func() time.Time) *Service {
+	return &Service{store: store, hasher: hasher, signer: signer, reminders: reminders, log: log, now: now, refreshes: NewLimiter(PerAccountRefresh, now)}
 }
 
 // Register creates an account and logs in. If the e-mail already has an account, Register is a log-in, and made is false: so a
@@ -251,11 +261,19 @@ func (s *Service) Logout(ctx context.Context, text string) error {
 func (s *Service) User(ctx context.Context, id string) (User, error) { return s.store.User(ctx, id) }
 
 // Update changes the name and the time zone of an account. The error is a *domain.Invalid or ErrNoUser.
+//
+// The texts of reminders are in the user's zone, which the notification service learns from the events of reminders. So a
+// new zone is sent with the event of one reminder that is still to come. That event changes nothing else.
 func (s *Service) Update(ctx context.Context, id string, p Profile) (User, error) {
 	if err := p.check(); err != nil {
 		return User{}, err
 	}
-	return s.store.UpdateUser(ctx, id, p.Name, p.Timezone, s.now())
+	now := s.now()
+	return s.store.UpdateUser(ctx, id, p.Name, p.Timezone, now, func(tx publish.Tx, next domain.Task) error {
+		next.UpdatedAt = domain.Instant(now) // the time of the event
+		_, err := s.reminders.PublishReminderEvent(ctx, tx, publish.Change{Task: next, Type: events.Scheduled, Actor: id, Zone: *p.Timezone})
+		return err
+	})
 }
 
 func newLogin(userID, hash string, now time.Time) (refreshToken, Login, error) {

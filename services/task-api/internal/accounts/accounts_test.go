@@ -60,7 +60,7 @@ func newRig(t *testing.T) *rig {
 	if r.hasher, err = accounts.NewHasher(); err != nil {
 		t.Fatal(err)
 	}
-	r.Service = accounts.New(r.store, r.hasher, signer{}, log, r.now)
+	r.Service = accounts.New(r.store, r.hasher, signer{}, publish.New(log), log, r.now)
 	return r
 }
 

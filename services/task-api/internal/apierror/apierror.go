@@ -24,7 +24,8 @@ var fixed = []struct {
 }{
 	{domain.ErrNotFound, httpx.Error{Code: httpx.CodeNotFound, Message: "There is no such task."}},
 	{domain.ErrStale, httpx.Error{Code: httpx.CodePreconditionFailed, Message: "The task has changed since you read it. Read it again."}},
-	{domain.ErrSeriesEnded, httpx.Error{Code: httpx.CodeConflict, Message: "The series has ended: its task was deleted."}},
+	{domain.ErrSeriesEnded, httpx.Error{Code: httpx.CodeConflict, Message: "The series has ended."}},
+	{domain.ErrNotDone, httpx.Error{Code: httpx.CodeConflict, Message: "The task is not completed, so it has no next occurrence yet."}},
 	{domain.ErrNotRecurring, httpx.Error{Code: httpx.CodeUnprocessable, Message: "The task does not recur, so there is nothing to skip to."}},
 	{domain.ErrAlreadyDone, httpx.Error{Code: httpx.CodeConflict, Message: "The task is completed, so it cannot be skipped."}},
 	{domain.ErrOccurrenceTaken, httpx.Error{Code: httpx.CodeConflict, Message: "Another task has this place in its series."}},

@@ -1,6 +1,7 @@
 package domain
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/taskwire/taskwire/pkg/events"
@@ -27,6 +28,9 @@ func New(id, userID string, f Fields, d Defaults) (Task, error) {
 			p.add(name, "is set by the server")
 		}
 	}
+	if f.Scope.Set {
+		p.add("scope", "is only for a change of a recurring task")
+	}
 	t.set(&p, f, d, true)
 	if t.Recurrence != nil && !t.Open() && !p.has("status") {
 		p.add("status", "must be pending or in_progress for a new recurring task")
@@ -46,6 +50,7 @@ func change(before Task, f Fields, d Defaults, whole bool) (Task, error) {
 	var p problems
 	f.checkReadOnly(&p, before)
 	t.set(&p, f, d, whole)
+	t.setPattern(&p, before, f, d, whole)
 	if err := p.err(false); err != nil {
 		return before, err
 	}
@@ -58,10 +63,14 @@ func (t *Task) set(p *problems, f Fields, d Defaults, whole bool) {
 	t.setTexts(p, f, whole)
 	t.setChoices(p, f, d, whole)
 	t.setTimes(p, f, whole)
-	t.setRecurrence(p, f, whole)
+	t.setRecurrence(p, f, d, whole)
+	if t.Recurrence != nil && !t.RuleZone {
+		t.Recurrence.Timezone = t.Timezone
+	}
 	t.setStatus(before.Status, Instant(d.Now))
-	t.checkDue(p)
+	t.checkTimes(p)
 	t.forgetClocks(before)
+	t.checkSeries(p, before)
 }
 
 func (t *Task) setTexts(p *problems, f Fields, whole bool) {
@@ -115,27 +124,40 @@ func (t *Task) setChoices(p *problems, f Fields, d Defaults, whole bool) {
 }
 
 func (t *Task) setTimes(p *problems, f Fields, whole bool) {
-	if f.DueDate.Set || whole {
-		t.DueDate = f.DueDate.Value
-		if day, err := time.Parse(time.DateOnly, t.DueDate); f.DueDate.HasValue() && (err != nil || day.Year() < MinYear || day.Year() > MaxYear) {
-			p.add("due_date", "must be a date from 1900-01-01 to 9998-12-31, like 2030-01-31")
-		}
-	}
-	instant := func(field string, o optional.Field[time.Time], at **time.Time) {
+	day := func(field string, o optional.Field[string], target *string) {
 		if !o.Set && !whole {
 			return
 		}
-		*at = nil
-		if !o.HasValue() {
+		*target = o.Value
+		if d, err := time.Parse(time.DateOnly, o.Value); o.HasValue() && (err != nil || d.Year() < MinYear || d.Year() > MaxYear) {
+			p.add(field, "must be a date from 1900-01-01 to 9998-12-31, like 2030-01-31")
+		}
+	}
+	day("start_date", f.StartDate, &t.StartDate)
+	day("due_date", f.DueDate, &t.DueDate)
+	zone, ok := Zone(t.Timezone)
+	if !ok {
+		zone = time.UTC // setChoices has refused the zone
+	}
+	moment := func(field string, o optional.Field[Moment], at **time.Time, clock **time.Duration) {
+		if !o.Set && !whole {
 			return
 		}
-		v := o.Value
+		if !o.HasValue() {
+			*at, *clock = nil, nil
+			return
+		}
+		v, meant := o.Value.in(zone)
+		if *at == nil || !v.Equal(**at) || meant != nil {
+			*clock = meant
+		}
 		if *at = &v; v.Year() < MinYear || v.Year() > MaxYear {
 			p.add(field, "must be in the years 1900 to 9998")
 		}
 	}
-	instant("due_at", f.DueAt, &t.DueAt)
-	instant("remind_at", f.RemindAt, &t.RemindAt)
+	moment("start_at", f.StartAt, &t.StartAt, &t.StartClock)
+	moment("due_at", f.DueAt, &t.DueAt, &t.DueClock)
+	moment("remind_at", f.RemindAt, &t.RemindAt, &t.RemindClock)
 }
 
 // setStatus sets or clears completed_at to match the status.
@@ -148,28 +170,53 @@ func (t *Task) setStatus(before events.Status, now time.Time) {
 	}
 }
 
-// checkDue checks that due date, reminder and recurrence fit together after the change.
-func (t *Task) checkDue(p *problems) {
+// checkTimes checks that start, due date, reminder and recurrence fit together after the change.
+func (t *Task) checkTimes(p *problems) {
+	if t.StartDate != "" && t.StartAt != nil {
+		p.add("start_date", "must not be set together with start_at (set one of them to null)")
+	}
 	if t.DueDate != "" && t.DueAt != nil {
 		p.add("due_date", "must not be set together with due_at (set one of them to null)")
 	}
-	if t.HasDue() {
-		return
+	if t.startsAfterDue() {
+		p.add(cmp.Or(map[bool]string{true: "start_at"}[t.StartAt != nil], "start_date"), "must not be after the due date")
 	}
-	if t.RemindAt != nil {
+	if t.RemindAt != nil && !t.HasDue() {
 		p.add("remind_at", "needs a due date: set due_date or due_at too")
 	}
-	if t.Recurrence != nil {
-		p.add("recurrence", "needs a due date to count from: set due_date or due_at too")
+	if t.Recurrence != nil && !t.HasDue() && !t.HasStart() {
+		p.add("recurrence", "needs a date to count from: set due_date, due_at, start_date or start_at too")
 	}
 }
 
-// forgetClocks drops the remembered times of day when the user sets another time.
-func (t *Task) forgetClocks(before Task) {
-	if !sameInstant(t.DueAt, before.DueAt) || !sameRecurrence(t.Recurrence, before.Recurrence) {
-		t.DueClock = nil
+// startsAfterDue compares instants if both are instants, and otherwise the days in the task's zone.
+func (t *Task) startsAfterDue() bool {
+	if !t.HasStart() || !t.HasDue() {
+		return false
 	}
-	if !sameInstant(t.RemindAt, before.RemindAt) {
-		t.RemindClock = nil
+	if t.StartAt != nil && t.DueAt != nil {
+		return t.StartAt.After(*t.DueAt)
+	}
+	zone, ok := Zone(t.Timezone)
+	return ok && dayOf(t.StartDate, t.StartAt, zone) > dayOf(t.DueDate, t.DueAt, zone)
+}
+
+// dayOf returns the day (YYYY-MM-DD) of a date or an instant.
+func dayOf(date string, at *time.Time, zone *time.Location) string {
+	if at != nil {
+		return at.In(zone).Format(time.DateOnly)
+	}
+	return date
+}
+
+// forgetClocks drops the remembered times of day when their zone changes.
+func (t *Task) forgetClocks(before Task) {
+	if before.Recurrence != nil && !sameRecurrence(t.Recurrence, before.Recurrence) {
+		if sameInstant(t.StartAt, before.StartAt) {
+			t.StartClock = nil
+		}
+		if sameInstant(t.DueAt, before.DueAt) {
+			t.DueClock = nil
+		}
 	}
 }

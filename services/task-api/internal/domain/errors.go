@@ -10,12 +10,14 @@ var (
 	ErrNotFound = errors.New("no such task")
 	// ErrStale means that the task has another version than the client expects.
 	ErrStale = errors.New("the task has changed since it was read")
-	// ErrSeriesEnded means that the series has ended because its task was deleted.
+	// ErrSeriesEnded means that the series has no further occurrence: its rule gives none, or its task was deleted.
 	ErrSeriesEnded = errors.New("the series has ended")
 	// ErrNotRecurring means that the task has no next occurrence because it does not recur.
 	ErrNotRecurring = errors.New("the task does not recur")
 	// ErrAlreadyDone means that the task is completed, so it cannot be skipped.
 	ErrAlreadyDone = errors.New("the task is completed")
+	// ErrNotDone means that the task has no next occurrence yet, because it is not completed.
+	ErrNotDone = errors.New("the task is not completed")
 	// ErrOccurrenceTaken means that another task of the user has this occurrence number in the series.
 	ErrOccurrenceTaken = errors.New("another task has this place in its series")
 	// ErrIDTaken means that the id that a client gave a new task belongs to a task of another user.

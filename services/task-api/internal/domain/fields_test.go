@@ -14,7 +14,7 @@ func TestNewFillsInTheDefaults(t *testing.T) {
 	task := newTask(t, `{"title":"Write"}`)
 	want := events.TaskData{
 		ID: taskID, UserID: userID, Title: "Write", Status: "pending", Priority: "medium", Tags: []string{}, Timezone: "Europe/London",
-		Position: float64(noon.UnixMilli()), Version: 1, Seq: 1, CreatedAt: noon, UpdatedAt: noon,
+		Position: defaults.Position, Version: 1, Seq: 1, CreatedAt: noon, UpdatedAt: noon,
 	}
 	if !reflect.DeepEqual(task.TaskData, want) {
 		t.Errorf("New: got %+v, want %+v", task.TaskData, want)
@@ -91,7 +91,8 @@ func TestMalformedMembersAreNamed(t *testing.T) {
 		{`{"tags":[null]}`, "tags"},
 		{`{"due_date":20300101}`, "due_date"},
 		{`{"due_at":"2030-01-01"}`, "due_at"},
-		{`{"due_at":"2030-01-01T10:00:00"}`, "due_at"},
+		{`{"due_at":"2030-01-01T10:00:00 Europe/Berlin"}`, "due_at"},
+		{`{"start_at":"10:00"}`, "start_at"},
 		{`{"remind_at":5}`, "remind_at"},
 		{`{"position":"1"}`, "position"},
 		{`{"position":1e16}`, "position"},
@@ -99,6 +100,8 @@ func TestMalformedMembersAreNamed(t *testing.T) {
 		{`{"recurrence":"FREQ=DAILY"}`, "recurrence"},
 		{`{"recurrence":{"rrule":1}}`, "recurrence.rrule"},
 		{`{"recurrence":{"rule":"FREQ=DAILY"}}`, "recurrence.rule"},
+		{`{"recurrence":{"exdates":"2030-01-01"}}`, "recurrence.exdates"},
+		{`{"scope":1}`, "scope"},
 		{`{"title":"a","titel":"b"}`, "titel"},
 	} {
 		var members map[string]json.RawMessage
@@ -143,7 +146,7 @@ func TestDueReminderAndRecurrenceMustFitTogether(t *testing.T) {
 		wantRefused(t, "New("+tc.body+")", err, false, tc.field)
 	}
 	task := newTask(t, `{"title":"t","due_date":"2030-01-01","recurrence":{"rrule":" freq=daily "},"timezone":"Asia/Tokyo"}`)
-	if want := (events.Recurrence{RRule: "FREQ=DAILY", Anchor: "schedule", Timezone: "Asia/Tokyo"}); !sameRecurrence(task.Recurrence, &want) {
+	if want := (events.Recurrence{RRule: "FREQ=DAILY", Anchor: "schedule", Timezone: "Asia/Tokyo", CatchUp: "next"}); !sameRecurrence(task.Recurrence, &want) {
 		t.Errorf("recurrence: got %+v, want %+v", *task.Recurrence, want)
 	}
 	if task.SeriesID == "" || task.OccurrenceNo != 1 {

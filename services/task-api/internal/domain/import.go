@@ -18,7 +18,8 @@ type Origin struct {
 }
 
 // Import returns a new task of a user with the values of a task from another system. Its rules are those of New, with one exception:
-// a recurring task may be completed or cancelled already. It then gets no successor, because the other system has that too.
+// a recurring task may be completed or cancelled already. It then gets no successor, because the other system has that too. A
+// reminder that is past does not fire.
 func Import(id, userID string, f Fields, o Origin, d Defaults) (Task, error) {
 	var p problems
 	for _, name := range readOnlyFields {
@@ -46,6 +47,10 @@ func Import(id, userID string, f Fields, o Origin, d Defaults) (Task, error) {
 		t.CreatedAt = Instant(*o.CreatedAt)
 	}
 	t.set(&p, f, d, true)
+	if t.Recurrence != nil && t.Recurrence.Timezone == t.Timezone {
+		t.RuleZone = false // an export always names the zone
+	}
+	t.Quiet = t.RemindAt != nil && !t.RemindAt.After(now)
 	if past("completed_at", o.CompletedAt) {
 		if at := Instant(*o.CompletedAt); t.CompletedAt != nil {
 			t.CompletedAt = &at

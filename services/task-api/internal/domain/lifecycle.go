@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/taskwire/taskwire/pkg/events"
-	"github.com/taskwire/taskwire/pkg/recurrence"
 )
 
 // Complete sets the status to completed. Completing a completed task changes nothing. The error is ErrNotFound for a deleted task.
@@ -45,25 +44,32 @@ func Restore(t Task, now time.Time) (Task, error) {
 	return t, nil
 }
 
-// Skip cancels this occurrence of a recurring task. It returns the times of the next occurrence, and reports whether there is one:
-// the series may end here. Skipping a skipped task changes nothing and returns no next occurrence. The error is ErrNotFound,
+// Skip cancels this occurrence of a recurring task. Skipping a skipped task changes nothing. The error is ErrNotFound,
 // ErrNotRecurring or ErrAlreadyDone.
-func Skip(t Task, now time.Time) (skipped Task, next Next, ok bool, err error) {
+func Skip(t Task, now time.Time) (Task, error) {
 	switch {
 	case t.DeletedAt != nil:
-		return t, Next{}, false, ErrNotFound
+		return t, ErrNotFound
 	case t.Recurrence == nil:
-		return t, Next{}, false, ErrNotRecurring
+		return t, ErrNotRecurring
 	case t.Status == events.StatusCompleted:
-		return t, Next{}, false, ErrAlreadyDone
-	case t.Status == events.StatusCancelled:
-		return t, Next{}, false, nil
+		return t, ErrAlreadyDone
 	}
-	s, ok, err := recurrence.SuccessorOf(t.TaskData, now)
-	if err != nil {
-		return t, Next{}, false, err
-	}
-	return t.withStatus(events.StatusCancelled, now), Next{s.DueDate, s.DueAt, s.RemindAt}, ok, nil
+	return t.withStatus(events.StatusCancelled, now), nil
+}
+
+// Withdraw deletes an untouched occurrence, because the one before it is open again.
+func Withdraw(t Task, now time.Time) Task {
+	at := Instant(now)
+	t.DeletedAt, t.EngineVersion = &at, t.Version+1
+	return t
+}
+
+// BringBack returns a withdrawn occurrence with the values of a newly made one. Its id, creation and versions stay.
+func BringBack(withdrawn, made Task) Task {
+	made.CreatedAt, made.Version, made.Seq = withdrawn.CreatedAt, withdrawn.Version, withdrawn.Seq
+	made.EngineVersion = withdrawn.Version + 1
+	return made
 }
 
 func (t Task) withStatus(s events.Status, now time.Time) Task {

@@ -20,6 +20,9 @@ func (f Fields) checkReadOnly(p *problems, t Task) {
 			continue
 		}
 		var got any
+		if json.Unmarshal(raw, &got) == nil && got == false && is[name] == nil {
+			continue // an answer leaves out false
+		}
 		if json.Unmarshal(raw, &got) != nil || !reflect.DeepEqual(got, is[name]) {
 			p.add(name, "is set by the server and cannot be changed")
 		}

@@ -10,38 +10,6 @@ import (
 	"github.com/taskwire/taskwire/pkg/recurrence"
 )
 
-// setRecurrence sets the rule. A task that begins to recur becomes the first occurrence of a new series. It stays in the series when
-// the rule is changed or removed later.
-func (t *Task) setRecurrence(p *problems, f Fields, whole bool) {
-	if !f.Recurrence.Set && !whole {
-		return
-	}
-	if !f.Recurrence.HasValue() {
-		t.Recurrence = nil
-		return
-	}
-	r := f.Recurrence.Value
-	r.RRule = strings.ToUpper(strings.TrimSpace(r.RRule))
-	if _, err := recurrence.Parse(r.RRule); err != nil {
-		p.add("recurrence.rrule", err.Error())
-	}
-	if r.Anchor == "" {
-		r.Anchor = events.AnchorSchedule
-	}
-	if !r.Anchor.Valid() {
-		p.add("recurrence.anchor", "must be schedule or completion")
-	}
-	if r.Timezone == "" {
-		r.Timezone = t.Timezone
-	} else if _, ok := Zone(r.Timezone); !ok {
-		p.add("recurrence.timezone", "must be an IANA time zone, like Europe/London")
-	}
-	t.Recurrence = &r
-	if t.SeriesID == "" {
-		t.SeriesID, t.OccurrenceNo = uuid.NewString(), 1
-	}
-}
-
 // SuccessorID returns the id of an occurrence: the UUIDv5 of its series and number. It is the same on every replica and on every
 // attempt. The error says that seriesID is not a UUID.
 func SuccessorID(seriesID string, occurrenceNo int) (string, error) {
@@ -52,75 +20,113 @@ func SuccessorID(seriesID string, occurrenceNo int) (string, error) {
 	return uuid.NewSHA1(series, []byte(strconv.Itoa(occurrenceNo))).String(), nil
 }
 
-// Next has the due date and the reminder time of the next occurrence, as computed from the rule.
-type Next struct {
-	DueDate         string
-	DueAt, RemindAt *time.Time
-}
-
-// Successor returns the task that follows done in its series. It copies the values that the user wrote; status, times and numbers are
-// new. The result depends only on the arguments. The error is ErrSeriesEnded, ErrNotRecurring or *Invalid.
-func Successor(done Task, next Next, now time.Time) (Task, error) {
-	if done.DeletedAt != nil {
-		return Task{}, ErrSeriesEnded
+// Successor returns the occurrence that follows done in its series. done was completed or skipped at that time. It reports false if
+// the series ends with done. The successor has the values of the series: status, times and numbers are new. A reminder that is past
+// at now does not fire. The error is ErrSeriesEnded, ErrNotRecurring or *Invalid.
+func Successor(done Task, at, now time.Time) (Task, bool, error) {
+	switch {
+	case done.DeletedAt != nil:
+		return Task{}, false, ErrSeriesEnded
+	case done.SeriesID == "":
+		return Task{}, false, ErrNotRecurring
 	}
-	if done.SeriesID == "" {
-		return Task{}, ErrNotRecurring
+	was := done.series()
+	if was.Recurrence == nil {
+		return Task{}, false, ErrNotRecurring
 	}
-	t := done.clone()
-	id, err := SuccessorID(done.SeriesID, done.OccurrenceNo+1)
+	next, ok, err := recurrence.SuccessorAt(was.TaskData, was.state(), at)
 	if err != nil {
-		return Task{}, err
+		return Task{}, false, &Invalid{Fields: []FieldError{{"recurrence", err.Error()}}}
 	}
-	at := Instant(now)
-	t.ID, t.OccurrenceNo = id, done.OccurrenceNo+1
-	t.Status, t.CompletedAt, t.DeletedAt, t.CreatedAt, t.UpdatedAt = events.StatusPending, nil, nil, at, at
-	t.Version, t.Seq = 0, 0
-	t.DueDate, t.DueAt, t.RemindAt = next.DueDate, next.DueAt, next.RemindAt
-	zone, ok := Zone(zoneOf(done))
 	if !ok {
-		return Task{}, &Invalid{Fields: []FieldError{{"recurrence.timezone", "must be an IANA time zone"}}}
+		return Task{}, false, nil
 	}
-	t.DueAt, t.DueClock = keepClock(done.DueAt, done.DueClock, next.DueAt, zone)
-	t.RemindAt, t.RemindClock = keepClock(done.RemindAt, done.RemindClock, next.RemindAt, zone)
+	t := was.clone()
+	if t.ID, err = SuccessorID(done.SeriesID, done.OccurrenceNo+1); err != nil {
+		return Task{}, false, err
+	}
+	created := Instant(now)
+	t.OccurrenceNo, t.Version, t.Seq, t.EngineVersion = done.OccurrenceNo+1, 0, 0, 1 // the store makes it version 1
+	t.Status, t.CompletedAt, t.DeletedAt, t.CreatedAt, t.UpdatedAt = events.StatusPending, nil, nil, created, created
+	t.StartDate, t.StartAt, t.StartClock = next.StartDate, stored(next.StartAt), next.State.StartClock
+	t.DueDate, t.DueAt, t.DueClock = next.DueDate, stored(next.DueAt), next.State.DueClock
+	t.RemindAt, t.RemindClock = stored(next.RemindAt), next.State.RemindClock
+	t.Recurrence.RRule = lessCount(t.Recurrence.RRule, next.Elapsed-1)
+	t.Quiet = t.RemindAt != nil && !t.RemindAt.After(now)
+	t.SeriesEnds = t.ends()
 	var p problems
-	t.checkDue(&p)
+	t.checkTimes(&p)
 	t.checkRange(&p)
-	return t, p.err(false)
+	return t, true, p.err(false)
 }
 
-func zoneOf(t Task) string {
-	if t.Recurrence != nil && t.Recurrence.Timezone != "" {
-		return t.Recurrence.Timezone
+// ends reports whether the rule gives no occurrence after this one.
+func (t Task) ends() bool {
+	was := t.series()
+	if was.Recurrence == nil {
+		return false
 	}
-	return t.Timezone
+	ends, err := recurrence.Ends(was.TaskData, was.state())
+	return err == nil && ends
 }
 
-// keepClock moves the next instant to the time of day of the series. If the clocks skip that time on the next day, it also returns the
-// time of day to remember. was is the previous instant, and remembered its remembered time of day.
-func keepClock(was *time.Time, remembered *time.Duration, next *time.Time, zone *time.Location) (*time.Time, *time.Duration) {
-	if was == nil || next == nil {
-		return next, nil
+// checkSeries refuses a rule that can never occur, and finds out whether the series ends with this task. A rule that was stored
+// before stays allowed while its task changes in other ways.
+func (t *Task) checkSeries(p *problems, before Task) {
+	if len(p.list) > 0 {
+		return
 	}
-	meant := recurrence.Clock(*was, zone)
-	if remembered != nil {
-		meant = *remembered
+	same := sameRecurrence(t.Recurrence, before.Recurrence) && t.StartDate == before.StartDate && sameInstant(t.StartAt, before.StartAt) &&
+		t.DueDate == before.DueDate && sameInstant(t.DueAt, before.DueAt)
+	if same {
+		return
 	}
-	at := Instant(recurrence.AtClock(*next, meant, zone))
-	if recurrence.Clock(at, zone) == meant {
-		return &at, nil
+	if t.Recurrence != nil {
+		if err := recurrence.CheckOccurs(t.TaskData); err != nil {
+			p.add("recurrence.rrule", err.Error())
+			return
+		}
 	}
-	return &at, &meant
+	t.SeriesEnds = t.ends()
+}
+
+// state returns what the series remembers with the task. Its RuleNo is always the occurrence number: see lessCount.
+func (t Task) state() recurrence.State {
+	return recurrence.State{StartClock: t.StartClock, DueClock: t.DueClock, RemindClock: t.RemindClock}
+}
+
+// lessCount returns the rule with a COUNT that is smaller by the occurrences that were left out or passed over. So COUNT is always
+// compared with occurrence_no, also after an export and an import.
+func lessCount(rrule string, skipped int) string {
+	parts := strings.Split(rrule, ";")
+	for i, part := range parts {
+		if digits, ok := strings.CutPrefix(part, "COUNT="); ok && skipped > 0 {
+			if n, err := strconv.Atoi(digits); err == nil {
+				parts[i] = "COUNT=" + strconv.Itoa(n-skipped)
+			}
+		}
+	}
+	return strings.Join(parts, ";")
+}
+
+func stored(at *time.Time) *time.Time {
+	if at == nil {
+		return nil
+	}
+	v := Instant(*at)
+	return &v
 }
 
 // checkRange applies the limits for times in a request to the times of a successor.
 func (t *Task) checkRange(p *problems) {
-	for field, at := range map[string]*time.Time{"due_at": t.DueAt, "remind_at": t.RemindAt} {
+	for field, at := range map[string]*time.Time{"start_at": t.StartAt, "due_at": t.DueAt, "remind_at": t.RemindAt} {
 		if at != nil && (at.Year() < MinYear || at.Year() > MaxYear) {
 			p.add(field, "must be in the years 1900 to 9998")
 		}
 	}
-	if day, err := time.Parse(time.DateOnly, t.DueDate); t.DueDate != "" && (err != nil || day.Year() > MaxYear) {
-		p.add("due_date", "must be a date from 1900-01-01 to 9998-12-31")
+	for field, date := range map[string]string{"start_date": t.StartDate, "due_date": t.DueDate} {
+		if day, err := time.Parse(time.DateOnly, date); date != "" && (err != nil || day.Year() < MinYear || day.Year() > MaxYear) {
+			p.add(field, "must be a date from 1900-01-01 to 9998-12-31")
+		}
 	}
 }

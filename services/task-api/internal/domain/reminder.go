@@ -9,7 +9,8 @@ import (
 // Reminder returns the event type for a task's reminder after a change: events.Scheduled (which replaces the earlier reminder) or
 // events.Cancelled. It returns false if the reminder does not change. before is nil for a new task.
 //
-// A new remind_at is scheduled even if it is in the past: the reminder then comes at once. An unchanged remind_at is scheduled again
+// A new task with a past reminder is Quiet if the reminder belongs to the past of another program or of the series. Otherwise a new
+// remind_at is scheduled even if it is in the past: the reminder then comes at once. An unchanged remind_at is scheduled again
 // only while it is in the future. So a task that is reopened, restored, renamed or moved after its reminder came does not remind
 // again.
 func Reminder(before *Task, after Task, now time.Time) (events.Type, bool) {
@@ -17,10 +18,13 @@ func Reminder(before *Task, after Task, now time.Time) (events.Type, bool) {
 	if !after.reminds() {
 		return events.Cancelled, was
 	}
-	if before == nil || !sameInstant(before.RemindAt, after.RemindAt) {
-		return events.Scheduled, true
+	if before == nil {
+		return events.Scheduled, !after.Quiet
 	}
-	same := was && before.Title == after.Title && sameInstant(before.Due(), after.Due())
+	if !sameInstant(before.RemindAt, after.RemindAt) {
+		return events.Scheduled, !after.Quiet
+	}
+	same := was && before.Title == after.Title && sameInstant(before.Due(), after.Due()) && before.DueDate == after.DueDate
 	return events.Scheduled, !same && after.RemindAt.After(now)
 }
 

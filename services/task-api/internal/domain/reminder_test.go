@@ -46,6 +46,7 @@ func TestReminderFollowsTheTask(t *testing.T) {
 		{"renamed after it came", &past, patch(past, `{"title":"u"}`), none},
 		{"due date moved", &future, patch(future, `{"due_date":"2030-02-03"}`), events.Scheduled},
 		{"zone of the due date moved", &future, patch(future, `{"timezone":"Asia/Tokyo"}`), events.Scheduled},
+		{"a time of day at the same instant", &future, patch(future, `{"due_date":null,"due_at":"2030-02-02T23:59:59Z"}`), events.Scheduled},
 		{"something else", &future, patch(future, `{"priority":"low","status":"in_progress"}`), none},
 		{"deleted after it was completed", ptr(done(future)), gone(done(future)), none},
 		{"renamed while completed", ptr(done(future)), done(patch(future, `{"title":"u"}`)), none},

@@ -39,9 +39,10 @@ type operation struct {
 // operationResult is the outcome of one operation. Its status is that of the single request for the same operation. It has a
 // task or a problem; a deletion has neither.
 type operationResult struct {
-	Status  int              `json:"status"`
-	Task    *events.TaskData `json:"task,omitempty"`
-	Problem *httpx.Problem   `json:"problem,omitempty"`
+	Status  int                   `json:"status"`
+	Task    *events.TaskData      `json:"task,omitempty"`
+	Next    *tasks.NextOccurrence `json:"next_occurrence,omitempty"`
+	Problem *httpx.Problem        `json:"problem,omitempty"`
 }
 
 // batchTasks handles POST /tasks:batch. It runs up to tasks.MaxBatch operations in order in one transaction, and answers with
@@ -105,7 +106,7 @@ func batchAnswer(ctx context.Context, ops []operation, results []tasks.OpResult)
 		case r.Made:
 			out[i] = operationResult{Status: http.StatusCreated, Task: &results[i].Task.TaskData}
 		default:
-			out[i] = operationResult{Status: http.StatusOK, Task: &results[i].Task.TaskData}
+			out[i] = operationResult{Status: http.StatusOK, Task: &results[i].Task.TaskData, Next: r.Next}
 		}
 	}
 	return json.Marshal(struct {
@@ -195,13 +196,15 @@ func (o operation) read(now time.Time) (tasks.Op, error) {
 	op := tasks.Op{TaskID: id.String(), Position: tasks.PositionOf(fields)}
 	switch o.Op {
 	case "update":
+		op.Reopens = fields.Status.Set
 		op.Apply = func(t domain.Task, d domain.Defaults) (domain.Task, error) { return domain.Patch(t, fields, d) }
 	case "replace":
+		op.Reopens = true
 		op.Apply = func(t domain.Task, d domain.Defaults) (domain.Task, error) { return domain.Replace(t, fields, d) }
 	case "complete":
 		op.Apply = lifecycle(domain.Complete)
 	case "reopen":
-		op.Apply = lifecycle(domain.Reopen)
+		op.Apply, op.Reopens = lifecycle(domain.Reopen), true
 	case "delete":
 		op.Apply, op.Deleted = lifecycle(domain.Delete), true
 	case "restore":

@@ -211,6 +211,14 @@ func listRules(query url.Values) {
 	}
 }
 
+// sensibleRule gives the recurrence of a body a rule that occurs from every day.
+func (f *fuzzer) sensibleRule(body map[string]any) {
+	if rule, ok := body["recurrence"].(map[string]any); ok {
+		rule["rrule"] = apitest.Pick(f.Generator, rules)
+		delete(rule, "text")
+	}
+}
+
 // sensible changes a body so that it follows the rules between members, which the schema does not express.
 func (f *fuzzer) sensible(op apiOperation, body map[string]any) {
 	switch op.OperationID {
@@ -229,6 +237,10 @@ func (f *fuzzer) sensible(op apiOperation, body map[string]any) {
 		if body["due_date"] != nil {
 			body["due_at"] = nil
 		}
+		body["start_at"], body["start_date"] = nil, nil
+		if f.IntN(3) == 0 {
+			body["start_date"] = "1900-01-02" // before every generated due date
+		}
 		if due := body["due_date"] != nil || body["due_at"] != nil; !due && (body["remind_at"] != nil || body["recurrence"] != nil) {
 			body["due_at"] = "2031-05-01T10:00:00Z"
 			body["due_date"] = nil
@@ -236,6 +248,11 @@ func (f *fuzzer) sensible(op apiOperation, body map[string]any) {
 		if body["recurrence"] != nil {
 			body["status"] = "pending"
 		}
+		f.sensibleRule(body)
+		delete(body, "scope")
+	case "previewRecurrence":
+		f.sensibleRule(body)
+		body["start_date"], body["start_at"], body["due_at"] = nil, nil, nil
 	case "batchTasks": // the schema does not express which members each op needs
 		body["operations"] = []any{
 			map[string]any{"op": "create", "task": map[string]any{"title": f.Letters(9)}},

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/taskwire/taskwire/pkg/events"
 )
@@ -50,7 +51,11 @@ func TestTheLimitsOfFieldsAreExact(t *testing.T) {
 		{400, "position", `"title":"a","position":0.` + strings.Repeat("3", 5000), `"title":"a","position":` + strings.Repeat("9", 5000)},
 		{422, "due_date", `"title":"a","due_date":"2028-02-29"`, `"title":"a","due_date":"2027-02-29"`},
 		{422, "due_date", `"title":"a",` + due + `,"due_at":null`, `"title":"a",` + due + `,"due_at":"2030-01-01T00:00:00Z"`},
-		{400, "due_at", `"title":"a","due_at":"2030-01-01T00:00:00+05:45"`, `"title":"a","due_at":"2030-01-01T00:00:00"`},
+		{400, "due_at", `"title":"a","due_at":"2030-01-01T00:00:00+05:45"`, `"title":"a","due_at":"2030-01-01 00:00:00"`},
+		{422, "due_at", `"title":"a","due_at":"1900-01-02T00:00"`, `"title":"a","due_at":"1899-12-30T00:00"`},
+		{422, "start_date", `"title":"a","start_date":"2030-01-01",` + due, `"title":"a","start_date":"2030-01-02",` + due},
+		{422, "recurrence.exdates", `"title":"a","recurrence":{"rrule":"FREQ=DAILY","exdates":[` + days(100) + `]},` + due, `"title":"a","recurrence":{"rrule":"FREQ=DAILY","exdates":[` + days(101) + `]},` + due},
+		{422, "recurrence.rrule", `"title":"a","recurrence":{"rrule":"FREQ=DAILY;INTERVAL=8;BYDAY=MO"},` + due, `"title":"a","recurrence":{"rrule":"FREQ=DAILY;INTERVAL=7;BYDAY=MO"},` + due},
 		{422, "timezone", `"title":"a","timezone":"America/Argentina/ComodRivadavia"`, `"title":"a","timezone":"America/Nowhere"`},
 		{422, "timezone", `"title":"a","timezone":"UTC"`, `"title":"a","timezone":""`},
 		{422, "remind_at", `"title":"a","remind_at":"2029-12-31T00:00:00Z",` + due, `"title":"a","remind_at":"2029-12-31T00:00:00Z"`},
@@ -69,6 +74,15 @@ func TestTheLimitsOfFieldsAreExact(t *testing.T) {
 	if c.want(http.StatusOK, &got, "GET", "/api/v1/tasks/"+task.ID, ""); got.Version != 1 {
 		t.Errorf("after refused requests: got version %d, want 1", got.Version)
 	}
+}
+
+// days returns n dates as members of a list.
+func days(n int) string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = time.Date(2030, 1, 2+i, 0, 0, 0, 0, time.UTC).Format(`"2006-01-02"`)
+	}
+	return strings.Join(list, ",")
 }
 
 func TestARefusedRuleNamesItsPart(t *testing.T) {

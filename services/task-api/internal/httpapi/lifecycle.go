@@ -19,9 +19,10 @@ func (h *handlers) completeTask(c *gin.Context) error {
 	return h.respondChange(c, tasks.Op{Apply: lifecycle(domain.Complete)})
 }
 
-// reopenTask handles POST /tasks/:id/reopen. Reopening an open task changes nothing.
+// reopenTask handles POST /tasks/:id/reopen. Reopening an open task changes nothing. It withdraws the next occurrence of a series, if
+// nobody has changed that.
 func (h *handlers) reopenTask(c *gin.Context) error {
-	return h.respondChange(c, tasks.Op{Apply: lifecycle(domain.Reopen)})
+	return h.respondChange(c, tasks.Op{Apply: lifecycle(domain.Reopen), Reopens: true})
 }
 
 // restoreTask handles POST /tasks/:id/restore. It restores a deleted task with its values. Restoring a task that is not deleted

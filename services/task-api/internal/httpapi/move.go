@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"cmp"
+
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 	"github.com/taskwire/taskwire/pkg/events"
@@ -35,33 +37,44 @@ func (h *handlers) moveTask(c *gin.Context) error {
 }
 
 func (m moveBody) op(id string) (tasks.Op, error) {
-	if m.Before == nil && m.After == nil && m.Status == nil {
-		return tasks.Op{}, httpx.Unprocessable("after", "is missing: give before, after or status")
+	before, err := neighbour("before", m.Before, id)
+	if err != nil {
+		return tasks.Op{}, err
 	}
-	if m.Before != nil && m.After != nil {
+	after, err := neighbour("after", m.After, id)
+	switch {
+	case err != nil:
+		return tasks.Op{}, err
+	case before != "" && after != "":
 		return tasks.Op{}, httpx.Unprocessable("before", "must not be set together with after")
+	case before == "" && after == "" && m.Status == nil:
+		return tasks.Op{}, httpx.Unprocessable("after", "is missing: give before, after or status")
 	}
 	var fields domain.Fields
 	if m.Status != nil {
 		fields.Status = optional.Field[events.Status]{Set: true, Value: *m.Status}
 	}
-	op := tasks.Op{Apply: func(t domain.Task, d domain.Defaults) (domain.Task, error) { return domain.Patch(t, fields, d) }}
-	if m.Before == nil && m.After == nil {
-		return op, nil
+	op := tasks.Op{
+		Reopens: m.Status != nil,
+		Apply:   func(t domain.Task, d domain.Defaults) (domain.Task, error) { return domain.Patch(t, fields, d) },
 	}
-	beside := &tasks.Beside{Before: m.Before != nil}
-	member, text := "after", m.After
-	if beside.Before {
-		member, text = "before", m.Before
+	if other := cmp.Or(before, after); other != "" {
+		op.Beside = &tasks.Beside{Task: other, Before: before != ""}
 	}
-	other, err := uuid.Parse(*text)
-	if err != nil || len(*text) != len(uuid.Nil.String()) {
-		return tasks.Op{}, httpx.Invalid(member, "must be the id of a task")
-	}
-	if own, err := uuid.Parse(id); err == nil && own == other {
-		return tasks.Op{}, httpx.Unprocessable(member, "must be the id of another task")
-	}
-	beside.Task = other.String()
-	op.Beside = beside
 	return op, nil
+}
+
+// neighbour returns the id of the task next to which the task own is moved, or "".
+func neighbour(member string, text *string, own string) (string, error) {
+	if text == nil {
+		return "", nil
+	}
+	id, err := uuid.Parse(*text)
+	if err != nil || len(*text) != len(uuid.Nil.String()) {
+		return "", httpx.Invalid(member, "must be the id of a task")
+	}
+	if parsed, err := uuid.Parse(own); err == nil && parsed == id {
+		return "", httpx.Unprocessable(member, "must be the id of another task")
+	}
+	return id.String(), nil
 }

@@ -24,19 +24,20 @@ import (
 
 // bodies has the valid bodies of the routes. A request with another body would not reach the database.
 var bodies = map[string]string{
-	"POST /api/v1/auth/register":  `{"email":"new@example.com","password":"correct horse"}`,
-	"POST /api/v1/auth/login":     `{"email":"a@example.com","password":"correct horse"}`,
-	"POST /api/v1/auth/refresh":   `{"refresh_token":"` + strings.Repeat("A", 43) + `"}`,
-	"POST /api/v1/auth/logout":    `{"refresh_token":"` + strings.Repeat("A", 43) + `"}`,
-	"PATCH /api/v1/me":            `{"name":"n"}`,
-	"DELETE /api/v1/me":           `{"password":"correct horse"}`,
-	"POST /api/v1/me/password":    `{"current_password":"correct horse","new_password":"another horse"}`,
-	"POST /api/v1/tasks:batch":    `{"operations":[{"op":"create","task":{"title":"t"}}]}`,
-	"POST /api/v1/import":         `{"title":"t"}`,
-	"POST /api/v1/tasks":          `{"title":"t"}`,
-	"PUT /api/v1/tasks/:id":       `{"title":"u"}`,
-	"PATCH /api/v1/tasks/:id":     `{"title":"v"}`,
-	"POST /api/v1/tasks/:id/move": `{"status":"pending"}`,
+	"POST /api/v1/auth/register":       `{"email":"new@example.com","password":"correct horse"}`,
+	"POST /api/v1/auth/login":          `{"email":"a@example.com","password":"correct horse"}`,
+	"POST /api/v1/auth/refresh":        `{"refresh_token":"` + strings.Repeat("A", 43) + `"}`,
+	"POST /api/v1/auth/logout":         `{"refresh_token":"` + strings.Repeat("A", 43) + `"}`,
+	"PATCH /api/v1/me":                 `{"name":"n"}`,
+	"DELETE /api/v1/me":                `{"password":"correct horse"}`,
+	"POST /api/v1/recurrences:preview": `{"recurrence":{"rrule":"FREQ=DAILY"}}`,
+	"POST /api/v1/me/password":         `{"current_password":"correct horse","new_password":"another horse"}`,
+	"POST /api/v1/tasks:batch":         `{"operations":[{"op":"create","task":{"title":"t"}}]}`,
+	"POST /api/v1/import":              `{"title":"t"}`,
+	"POST /api/v1/tasks":               `{"title":"t"}`,
+	"PUT /api/v1/tasks/:id":            `{"title":"u"}`,
+	"PATCH /api/v1/tasks/:id":          `{"title":"v"}`,
+	"POST /api/v1/tasks/:id/move":      `{"status":"pending"}`,
 }
 
 // queries has the query strings that routes need to reach the database.

@@ -70,7 +70,7 @@ func newRigOn(t testing.TB, db *pgtest.DB, handle *gorm.DB, timeout time.Duratio
 	r.uses = tasks.New(r.store, publish.New(log), time.Now)
 	r.engine = httpx.NewEngine(httpx.Config{Service: "task-api", Log: log, Registerer: prometheus.NewRegistry(), BodyLimits: BodyLimits(), TrustedProxies: []string{"127.0.0.1"}})
 	cfg := Config{
-		Tasks: r.uses, Accounts: accounts.New(r.store, hasher, signer, log, time.Now),
+		Tasks: r.uses, Accounts: accounts.New(r.store, hasher, signer, publish.New(log), log, time.Now),
 		Verifier: auth.NewVerifier(signer.Keys, log),
 		JWKS:     signer.JWKS, CursorKey: bytes.Repeat([]byte{7}, 32), OpenAPI: document, Now: time.Now,
 		RequestTimeout: timeout,

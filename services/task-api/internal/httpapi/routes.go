@@ -26,7 +26,7 @@ import (
 type Tasks interface {
 	Create(ctx context.Context, r tasks.CreateRequest) (tasks.CreateAnswer, error)
 	Get(ctx context.Context, userID, taskID string) (domain.Task, error)
-	Change(ctx context.Context, r tasks.ChangeRequest) (domain.Task, error)
+	Change(ctx context.Context, r tasks.ChangeRequest) (tasks.OpResult, error)
 	Batch(ctx context.Context, r tasks.BatchRequest) (tasks.BatchAnswer, error)
 	List(ctx context.Context, userID string, q domain.Query) ([]domain.Task, *domain.Place, error)
 	Sync(ctx context.Context, userID string, since int64, limit int) (tasks.SyncPage, error)
@@ -94,6 +94,8 @@ var routes = []route{
 	{http.MethodPost, "/api/v1/tasks/:id/restore", user, (*handlers).restoreTask},
 	{http.MethodPost, "/api/v1/tasks/:id/skip", user, (*handlers).skipTask},
 	{http.MethodPost, "/api/v1/tasks/:id/move", user, (*handlers).moveTask},
+	{http.MethodGet, "/api/v1/tasks/:id/occurrences", user, (*handlers).listOccurrences},
+	{http.MethodPost, `/api/v1/recurrences\:preview`, user, (*handlers).previewRecurrence},
 
 	{http.MethodGet, "/api/v1/tags", user, (*handlers).listTags},
 	{http.MethodGet, "/api/v1/stats", user, (*handlers).getStats},

@@ -233,7 +233,7 @@ func TestThePagesLoadFilesOfThisServerOnly(t *testing.T) {
 func TestThePublicAPIHasNoRoutesOfDapr(t *testing.T) {
 	t.Parallel()
 	c := newRig(t).user()
-	for _, path := range []string{"/internal/successors", "/internal/changes", "/internal/heads", "/internal/jwks", "/events/task-events"} {
+	for _, path := range []string{"/internal/next-occurrence", "/internal/successors", "/internal/changes", "/internal/heads", "/internal/jwks", "/events/task-events"} {
 		for _, method := range []string{"GET", "POST"} {
 			c.wantProblem(http.StatusNotFound, "", method, path, "")
 		}

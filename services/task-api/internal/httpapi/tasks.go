@@ -67,19 +67,19 @@ func (h *handlers) getTask(c *gin.Context) error {
 }
 
 // replaceTask handles PUT /tasks/:id. A field that the body leaves out gets its default.
-func (h *handlers) replaceTask(c *gin.Context) error { return h.write(c, domain.Replace) }
+func (h *handlers) replaceTask(c *gin.Context) error { return h.write(c, domain.Replace, true) }
 
 // patchTask handles PATCH /tasks/:id, a JSON Merge Patch (RFC 7396).
-func (h *handlers) patchTask(c *gin.Context) error { return h.write(c, domain.Patch) }
+func (h *handlers) patchTask(c *gin.Context) error { return h.write(c, domain.Patch, false) }
 
-func (h *handlers) write(c *gin.Context, apply func(domain.Task, domain.Fields, domain.Defaults) (domain.Task, error)) error {
+func (h *handlers) write(c *gin.Context, apply func(domain.Task, domain.Fields, domain.Defaults) (domain.Task, error), whole bool) error {
 	fields, err := readFields(c)
 	if err != nil {
 		return err
 	}
 	return h.respondChange(c, tasks.Op{
-		Position: tasks.PositionOf(fields),
-		Apply:    func(t domain.Task, d domain.Defaults) (domain.Task, error) { return apply(t, fields, d) },
+		Reopens: whole || fields.Status.Set, Position: tasks.PositionOf(fields),
+		Apply: func(t domain.Task, d domain.Defaults) (domain.Task, error) { return apply(t, fields, d) },
 	})
 }
 
@@ -94,20 +94,29 @@ func (h *handlers) deleteTask(c *gin.Context) error {
 
 // respondChange runs an operation on the task of the path and answers with the task.
 func (h *handlers) respondChange(c *gin.Context, op tasks.Op) error {
-	t, err := h.change(c, op)
+	result, err := h.change(c, op)
 	if err != nil {
 		return err
 	}
-	return respond(c, http.StatusOK, t.TaskData)
+	c.Header("ETag", etag(result.Task.Version))
+	c.JSON(http.StatusOK, changedTask{result.Task.TaskData, result.Next})
+	return nil
+}
+
+// changedTask is the answer to a change of a task. NextOccurrence is there if the change opened a completed or skipped occurrence of
+// a series that had a next one.
+type changedTask struct {
+	events.TaskData
+	NextOccurrence *tasks.NextOccurrence `json:"next_occurrence,omitempty"`
 }
 
 // change runs an operation on the task of the path, if If-Match accepts its version.
-func (h *handlers) change(c *gin.Context, op tasks.Op) (t domain.Task, err error) {
+func (h *handlers) change(c *gin.Context, op tasks.Op) (result tasks.OpResult, err error) {
 	if op.TaskID, err = taskID(c); err != nil {
-		return domain.Task{}, err
+		return tasks.OpResult{}, err
 	}
 	if op.IfMatch, err = ifMatch(c); err != nil {
-		return domain.Task{}, err
+		return tasks.OpResult{}, err
 	}
 	return h.Tasks.Change(c.Request.Context(), tasks.ChangeRequest{UserID: auth.UserID(c), Op: op})
 }

@@ -2,10 +2,11 @@
 // of our sidecar. The public port does not have these routes.
 //
 //	route                       caller                       answer
-//	POST /internal/successors   recurring-task service       the task that follows a completed one (idempotent)
-//	GET  /internal/changes      WebSocket service            a user's changes after a seq, without a gap
-//	POST /internal/heads        WebSocket service            the newest seq of each of many users
-//	GET  /internal/jwks         every service                the public keys of access tokens (RFC 7517)
+//	POST /internal/next-occurrence   recurring-task service   the task that follows a completed one (idempotent)
+//	POST /internal/successors        recurring-task service   the same, for the previous version of that service
+//	GET  /internal/changes           WebSocket service        a user's changes after a seq, without a gap
+//	POST /internal/heads             WebSocket service        the newest seq of each of many users
+//	GET  /internal/jwks              every service            the public keys of access tokens (RFC 7517)
 package invocation
 
 import (
@@ -16,11 +17,9 @@ import (
 	"io"
 	"math"
 	"net/http"
-	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
-	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/events/apps"
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
 	"github.com/taskwire/taskwire/services/task-api/internal/apierror"
@@ -62,7 +61,8 @@ func Register(s Server, store Store, jwks func() []byte) {
 		method, path string
 		handle       func(*gin.Context) error
 	}{
-		{http.MethodPost, "/internal/successors", h.successors},
+		{http.MethodPost, "/internal/next-occurrence", h.nextOccurrence},
+		{http.MethodPost, "/internal/successors", h.nextOccurrence},
 		{http.MethodGet, "/internal/changes", h.changes},
 		{http.MethodPost, "/internal/heads", h.heads},
 		{http.MethodGet, "/internal/jwks", h.keys},
@@ -71,52 +71,42 @@ func Register(s Server, store Store, jwks func() []byte) {
 	}
 }
 
-// successor is the body of POST /internal/successors. task_id, series_id, occurrence_no and task_data describe the completed
-// task. due_date, due_at and remind_at describe the new task.
-type successor struct {
-	EventID      string             `json:"event_id"`
-	UserID       string             `json:"user_id"`
-	TaskID       string             `json:"task_id"`
-	SeriesID     string             `json:"series_id"`
-	OccurrenceNo int                `json:"occurrence_no"`
-	DueDate      string             `json:"due_date"`
-	DueAt        *time.Time         `json:"due_at"`
-	Timezone     string             `json:"timezone"`
-	RemindAt     *time.Time         `json:"remind_at"`
-	Recurrence   *events.Recurrence `json:"recurrence"`
-	TaskData     events.TaskData    `json:"task_data"`
+// completion is the body of POST /internal/next-occurrence: a task that was completed, and the event of its completion. The body of
+// POST /internal/successors has these members too. Its others, which describe the task, are not trusted and not read.
+type completion struct {
+	EventID string `json:"event_id"`
+	UserID  string `json:"user_id"`
+	TaskID  string `json:"task_id"`
 }
 
-// successors handles POST /internal/successors: it creates the task that follows a completed one. It answers 201 with the new
-// task, and 200 with the task if it already exists. It answers 404 if the completed task does not exist, 409 if the series has
-// ended, and 422 if the values are not those of a valid task.
-func (h *handlers) successors(c *gin.Context) error {
+// nextOccurrence handles POST /internal/next-occurrence: it creates the task that follows a completed one. The stored task decides
+// which one that is. It answers 201 with the new task, and 200 with the task if it already exists. It answers 409 if there is none:
+// the completed task is gone, does not recur, is open again or is the last of its series. It answers 422 if the values are not those
+// of a valid task. It never answers 404, which is the answer of a version without this route.
+func (h *handlers) nextOccurrence(c *gin.Context) error {
 	body, err := io.ReadAll(c.Request.Body) // bounded by the server
 	if err != nil {
 		return err
 	}
-	var s successor
-	// Not strict: a newer version of the caller may send more members, also in task_data.
-	if err := json.Unmarshal(body, &s); err != nil {
-		return &httpx.Error{Code: httpx.CodeInvalid, Message: "The body is not a request for a successor.", Err: err}
+	var done completion
+	// Not strict: another version of the caller sends more members.
+	if err := json.Unmarshal(body, &done); err != nil {
+		return &httpx.Error{Code: httpx.CodeInvalid, Message: "The body is not that of a completion.", Err: err}
 	}
-	for field, id := range map[string]string{"user_id": s.UserID, "task_id": s.TaskID, "series_id": s.SeriesID} {
+	for field, id := range map[string]string{"user_id": done.UserID, "task_id": done.TaskID} {
 		if uuid.Validate(id) != nil {
 			return httpx.Unprocessable(field, "must be a UUID")
 		}
 	}
-	done := s.TaskData
-	if done.ID != s.TaskID || done.UserID != s.UserID {
-		return httpx.Unprocessable("task_data", "must be the completed task")
-	}
-	done.SeriesID, done.OccurrenceNo, done.Recurrence = s.SeriesID, s.OccurrenceNo, s.Recurrence
-	if s.Timezone != "" {
-		done.Timezone = s.Timezone
-	}
 	t, isNew, err := h.store.CreateSuccessor(c.Request.Context(), tasks.SuccessorRequest{
-		Completed: done, Next: domain.Next{DueDate: s.DueDate, DueAt: s.DueAt, RemindAt: s.RemindAt}, Actor: engine, Causation: s.EventID,
+		UserID: done.UserID, TaskID: done.TaskID, Actor: engine, Causation: done.EventID,
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, domain.ErrNotFound):
+		return &httpx.Error{Code: httpx.CodeConflict, Message: "There is no such task any more."}
+	case errors.Is(err, domain.ErrNotRecurring):
+		return &httpx.Error{Code: httpx.CodeConflict, Message: "The task does not recur any more."}
+	case err != nil:
 		return err
 	}
 	status := http.StatusOK

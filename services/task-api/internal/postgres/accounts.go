@@ -8,8 +8,11 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/taskwire/taskwire/pkg/platform/outbox"
 	pg "github.com/taskwire/taskwire/pkg/platform/postgres"
 	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
+	"github.com/taskwire/taskwire/services/task-api/internal/domain"
+	"github.com/taskwire/taskwire/services/task-api/internal/publish"
 	"gorm.io/gorm"
 )
 
@@ -71,11 +74,29 @@ func oneUser(tx *gorm.DB) (userRow, error) {
 	return rows[0], nil
 }
 
-// UpdateUser implements accounts.Store.
-func (s *Store) UpdateUser(ctx context.Context, id string, name, timezone *string, now time.Time) (accounts.User, error) {
+// UpdateUser implements accounts.Store. It locks the user as a write of a task does, so the task that it reads is
+// the newest version.
+func (s *Store) UpdateUser(ctx context.Context, id string, name, timezone *string, now time.Time, moved func(publish.Tx, domain.Task) error) (accounts.User, error) {
 	var rows []userRow
-	err := s.db.WithContext(ctx).Raw(`UPDATE users SET name = coalesce(?, name), timezone = coalesce(?, timezone), updated_at = ? WHERE id = ? RETURNING *`,
-		name, timezone, now, id).Scan(&rows).Error
+	err := s.outbox.InTx(ctx, func(tx *outbox.Tx) error {
+		var before []string
+		err := tx.Raw(`SELECT u.timezone FROM heads h JOIN users u ON u.id = h.user_id WHERE h.user_id = ? FOR NO KEY UPDATE OF h`, id).Scan(&before).Error
+		if err != nil || len(before) == 0 {
+			return err
+		}
+		err = tx.Raw(`UPDATE users SET name = coalesce(?, name), timezone = coalesce(?, timezone), updated_at = ? WHERE id = ? RETURNING *`,
+			name, timezone, now, id).Scan(&rows).Error
+		if err != nil || len(rows) == 0 || rows[0].Timezone == before[0] {
+			return err
+		}
+		var next []taskRow
+		err = tx.Select(taskColumns).Where("user_id = ? AND deleted_at IS NULL AND remind_at > ? AND status IN ?", id, now, openNow).
+			Order("remind_at").Limit(1).Find(&next).Error
+		if err != nil || len(next) == 0 {
+			return err
+		}
+		return moved(tx, next[0].task())
+	})
 	if err != nil {
 		return accounts.User{}, fmt.Errorf("update user: %w", err)
 	}

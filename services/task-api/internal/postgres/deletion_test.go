@@ -220,7 +220,7 @@ func TestNoSuccessorIsMadeAfterTheAccountIsDeleted(t *testing.T) {
 	done := f.Apply(u, task.ID, domain.Complete)
 	f.deleteUser(u)
 	ask := func(when string) {
-		_, made, err := f.CreateSuccessor(ctx(), tasks.SuccessorRequest{Completed: done.TaskData, Next: domain.Next{DueDate: "2030-01-02"}, Actor: "engine"})
+		_, made, err := f.CreateSuccessor(ctx(), tasks.SuccessorRequest{UserID: u, TaskID: done.ID, Actor: "engine"})
 		if made || !errors.Is(err, domain.ErrNotFound) {
 			t.Errorf("%s: got %v %v, want ErrNotFound, after which the engine does not retry", when, made, err)
 		}

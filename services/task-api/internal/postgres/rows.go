@@ -22,9 +22,10 @@ var identityColumns = []column{{"id", "uuid"}, {"user_id", "uuid"}, {"created_at
 // columns are the columns that a change may write, in the order of taskRow.values.
 var columns = []column{
 	{"title", "text"}, {"description", "text"}, {"status", "text"}, {"priority", "smallint"}, {"tags", "jsonb"},
-	{"due_date", "date"}, {"due_at", "timestamptz"}, {"due_instant", "timestamptz"}, {"timezone", "text"}, {"remind_at", "timestamptz"},
-	{"rrule", "text"}, {"rrule_anchor", "text"}, {"rrule_zone", "text"}, {"series_id", "uuid"}, {"occurrence_no", "integer"},
-	{"due_clock", "bigint"}, {"remind_clock", "bigint"}, {"position", "double precision"}, {"version", "bigint"}, {"seq", "bigint"},
+	{"start_date", "date"}, {"start_at", "timestamptz"}, {"due_date", "date"}, {"due_at", "timestamptz"}, {"due_instant", "timestamptz"}, {"timezone", "text"}, {"remind_at", "timestamptz"},
+	{"rrule", "text"}, {"rrule_anchor", "text"}, {"rrule_zone", "text"}, {"rrule_zone_given", "boolean"}, {"rrule_catch_up", "text"},
+	{"rrule_exdates", "jsonb"}, {"series_id", "uuid"}, {"occurrence_no", "integer"}, {"series_ends", "boolean"},
+	{"series_pattern", "jsonb"}, {"engine_version", "bigint"}, {"start_clock", "bigint"}, {"due_clock", "bigint"}, {"remind_clock", "bigint"}, {"position", "double precision"}, {"version", "bigint"}, {"seq", "bigint"},
 	{"updated_at", "timestamptz"}, {"completed_at", "timestamptz"}, {"deleted_at", "timestamptz"},
 }
 

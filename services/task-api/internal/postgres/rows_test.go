@@ -18,7 +18,7 @@ import (
 var arrays = map[string]uint32{
 	"uuid": pgtype.UUIDArrayOID, "text": pgtype.TextArrayOID, "smallint": pgtype.Int2ArrayOID, "integer": pgtype.Int4ArrayOID,
 	"bigint": pgtype.Int8ArrayOID, "jsonb": pgtype.JSONBArrayOID, "date": pgtype.DateArrayOID, "bytea": pgtype.ByteaArrayOID,
-	"timestamptz": pgtype.TimestamptzArrayOID, "double precision": pgtype.Float8ArrayOID,
+	"timestamptz": pgtype.TimestamptzArrayOID, "double precision": pgtype.Float8ArrayOID, "boolean": pgtype.BoolArrayOID,
 }
 
 var parameter = regexp.MustCompile(`\$(\d+)::(double precision|[a-z]+)(\[\])?`)
@@ -31,9 +31,10 @@ func TestParametersAreEncodedInBinaryFormat(t *testing.T) {
 	full := domain.Task{TaskData: events.TaskData{
 		ID: uuid.NewString(), UserID: uuid.NewString(), Title: "Buy milk", Description: "Two litres", Status: events.StatusPending,
 		Priority: events.PriorityHigh, Tags: []string{"home"}, DueDate: "2030-01-31", DueAt: &due, RemindAt: &remind, Timezone: "Europe/Berlin",
-		Recurrence: &events.Recurrence{RRule: "FREQ=DAILY", Anchor: events.AnchorSchedule, Timezone: "Europe/Berlin"},
-		SeriesID:   uuid.NewString(), OccurrenceNo: 1, Version: 1, Seq: 1, CreatedAt: due, UpdatedAt: due, CompletedAt: &due, DeletedAt: &due,
-	}, DueClock: &clock, RemindClock: &clock}
+		Recurrence: &events.Recurrence{RRule: "FREQ=DAILY", Anchor: events.AnchorSchedule, Timezone: "Europe/Berlin", CatchUp: events.CatchUpAll, ExDates: []string{"2030-02-01"}},
+		StartDate:  "2030-01-30", StartAt: &remind, SeriesEnds: true,
+		SeriesID: uuid.NewString(), OccurrenceNo: 1, Version: 1, Seq: 1, CreatedAt: due, UpdatedAt: due, CompletedAt: &due, DeletedAt: &due,
+	}, StartClock: &clock, DueClock: &clock, RemindClock: &clock, RuleZone: true, EngineVersion: 1, Pattern: &domain.Pattern{Title: "Buy"}}
 	bare := domain.Task{TaskData: events.TaskData{ID: uuid.NewString(), UserID: full.UserID, Status: events.StatusPending, Priority: events.PriorityLow, Timezone: "UTC"}}
 	key := tasks.IdempotencyKey{Key: "k"}
 	user := uuid.MustParse(full.UserID)

@@ -37,6 +37,7 @@ type Change struct {
 	Changes   []events.Change // the fields that differ; empty for a new task
 	Actor     string          // the acting user's id, or the name of the service that acts for the user
 	Causation string          // the event or request that led to the change; may be empty
+	Zone      string          // the owner's time zone, in which the text of a reminder names times; empty for a deletion
 }
 
 // Made is an event that was added to the outbox.
@@ -72,7 +73,7 @@ func (p *Publisher) PublishTaskUpdateEvent(ctx context.Context, tx Tx, c Change)
 
 // PublishReminderEvent schedules, moves or cancels the task's reminder, according to c.Type. A scheduled reminder needs
 // remind_at and a due date, otherwise the error is an *events.ValidationError. A due date without a time means the end of
-// that day in the task's zone.
+// that day in the task's zone; the event then names the day too.
 func (p *Publisher) PublishReminderEvent(ctx context.Context, tx Tx, c Change) (Made, error) {
 	id, err := newID()
 	if err != nil {
@@ -92,7 +93,7 @@ func (p *Publisher) PublishReminderEvent(ctx context.Context, tx Tx, c Change) (
 		case c.Task.RemindAt == nil:
 			return Made{}, fmt.Errorf("make ReminderEvent of task %s: %w", c.Task.ID, &events.ValidationError{Field: "remind_at", Reason: "is missing"})
 		}
-		e.DueAt, e.RemindAt = due, *c.Task.RemindAt
+		e.DueAt, e.DueDate, e.Timezone, e.RemindAt = due, c.Task.DueDate, c.Zone, *c.Task.RemindAt
 	}
 	return p.put(ctx, tx, c, e)
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 
 	"github.com/google/uuid"
-	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 )
 
@@ -17,39 +16,38 @@ type ChangeRequest struct {
 	Op     Op
 }
 
-// Change runs one operation on one task and returns the task after it. It returns the errors of Apply unchanged, and
-// domain.ErrStale when IfMatch does not accept the version of the task.
-func (s *Service) Change(ctx context.Context, c ChangeRequest) (domain.Task, error) {
+// Change runs one operation on one task and returns its result. It returns the errors of Apply unchanged, and domain.ErrStale when
+// IfMatch does not accept the version of the task.
+func (s *Service) Change(ctx context.Context, c ChangeRequest) (OpResult, error) {
 	r, err := newRequest(ctx, c.UserID, nil, c.Op)
 	if err != nil {
-		return domain.Task{}, err
+		return OpResult{}, err
 	}
 	if err := s.writeAlone(r); err != nil {
-		return domain.Task{}, single(err)
+		return OpResult{}, single(err)
 	}
-	return r.results[0].Task, nil
+	return r.results[0], nil
 }
 
 // SuccessorRequest is a request for the occurrence after a completed task.
 type SuccessorRequest struct {
-	Completed events.TaskData // the task at its completion
-	Next      domain.Next
-	Actor     string // the service that acts for the user
-	Causation string // the event of the completion
+	UserID, TaskID string
+	Actor          string // the service that acts for the user
+	Causation      string // the event of the completion
 }
 
-// CreateSuccessor creates the occurrence after a completed one and returns true, or returns the existing one and false.
-// Repeated and concurrent requests create one successor: the user's lock makes them serial, and the database refuses a
-// second task with the same number in a series.
+// CreateSuccessor creates the occurrence after a completed one and returns true, or returns the existing one and false. The stored
+// task decides: its rule, its values and the time of its completion. Repeated and concurrent requests create one successor: the
+// user's lock makes them serial, and the database refuses a second task with the same number in a series.
 //
-// It returns domain.ErrNotFound when the series has no such task, and domain.ErrSeriesEnded when the completed task was
-// deleted.
+// It returns domain.ErrNotFound when the user has no such task, domain.ErrNotRecurring, domain.ErrNotDone when the task is open
+// again, and domain.ErrSeriesEnded when the rule gives no further occurrence or the task was deleted.
 func (s *Service) CreateSuccessor(ctx context.Context, c SuccessorRequest) (domain.Task, bool, error) {
-	id, err := uuid.Parse(c.Completed.ID)
+	id, err := uuid.Parse(c.TaskID)
 	if err != nil {
 		return domain.Task{}, false, domain.ErrNotFound
 	}
-	r, err := newRequest(ctx, c.Completed.UserID, nil, Op{TaskID: id.String(), succeed: &c})
+	r, err := newRequest(ctx, c.UserID, nil, Op{TaskID: id.String(), succeed: true})
 	if err == nil {
 		r.actor, r.causation = c.Actor, c.Causation
 		err = single(s.writeAlone(r))

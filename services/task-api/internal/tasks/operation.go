@@ -37,20 +37,30 @@ type Op struct {
 	Position *float64
 	// Beside moves the task next to another one, after Apply.
 	Beside *Beside
+	// Reopens says that Apply may open a completed or cancelled task. The next occurrence is then withdrawn.
+	Reopens bool
 	// Skip cancels the task, an occurrence of a series, and creates the next occurrence.
 	Skip bool
 
-	succeed *SuccessorRequest // creates the occurrence after TaskID
+	succeed bool // creates the occurrence after TaskID, which is completed
 }
 
 // follows reports whether the operation may create the occurrence after its task.
-func (op Op) follows() bool { return op.succeed != nil }
+func (op Op) follows() bool { return op.succeed }
 
 // OpResult is the outcome of an operation: the task right after the operation, or the reason why it had no effect.
 type OpResult struct {
 	Task domain.Task
 	Made bool // the operation created the task
+	// Next is what happened to the next occurrence of a task that was opened again; nil if there is none.
+	Next *NextOccurrence
 	Err  error
+}
+
+// NextOccurrence is the occurrence after a task that was opened again.
+type NextOccurrence struct {
+	ID        string `json:"id"`
+	Withdrawn bool   `json:"withdrawn"` // false: it stays, because it was changed since it was made
 }
 
 // Versions are the task versions that a client accepts. An empty list accepts none.
@@ -63,8 +73,8 @@ func (op Op) ask(a *Ask) {
 	if op.Err != nil {
 		return
 	}
-	if a.Numbers++; op.Skip {
-		a.Numbers++ // for the successor
+	if a.Numbers++; op.Skip || op.Reopens {
+		a.Numbers++ // for the next occurrence
 	}
 	for _, id := range []string{op.TaskID, op.Alias} {
 		if id == "" {
@@ -72,7 +82,7 @@ func (op Op) ask(a *Ask) {
 		}
 		if parsed, err := uuid.Parse(id); err == nil {
 			a.Tasks = append(a.Tasks, parsed)
-			if op.Skip || op.succeed != nil {
+			if op.Skip || op.Reopens || op.succeed {
 				a.Next = append(a.Next, parsed)
 			}
 		}
@@ -89,7 +99,7 @@ func (w *writer) operation(a *account, r *request, op Op) (result OpResult, err 
 		return refuse(op.Err)
 	case op.Create != nil:
 		result, err = w.create(a, r, op)
-	case op.succeed != nil:
+	case op.succeed:
 		result, err = w.succeed(a, r, op)
 	default:
 		result, err = w.change(a, r, op)
@@ -145,13 +155,17 @@ func (w *writer) change(a *account, r *request, op Op) (OpResult, error) {
 	if after.Position, err = w.position(a, r, before, after, op.Beside); err != nil {
 		return OpResult{}, err
 	}
-	return w.update(a, r, before, after, now)
+	result, err := w.update(a, r, before, after, now)
+	if err == nil && op.Reopens && !before.Open() && after.Open() {
+		result.Next, err = w.withdraw(a, r, after, now)
+	}
+	return result, err
 }
 
 // update records the change of a task, unless before and after are equal.
 func (w *writer) update(a *account, r *request, before, after domain.Task, now time.Time) (OpResult, error) {
 	changes := domain.Diff(before, after)
-	if len(changes) == 0 {
+	if len(changes) == 0 && domain.SamePattern(before, after) {
 		return OpResult{Task: before}, nil
 	}
 	after.UpdatedAt = domain.Instant(now)
@@ -166,61 +180,4 @@ func notBefore(now, last time.Time) time.Time {
 		return next
 	}
 	return now
-}
-
-// skip cancels this occurrence of a recurring task and creates the next one. The successor is equal to the one that the
-// recurrence engine would create, with the same id. When the engine has already created it, because the task was completed
-// and reopened, skip does not change it. Skipping a skipped task changes nothing.
-func (w *writer) skip(a *account, r *request, before domain.Task, now time.Time) (OpResult, error) {
-	skipped, next, more, err := domain.Skip(before, now)
-	if err != nil {
-		return refuse(err)
-	}
-	result, err := w.update(a, r, before, skipped, now)
-	if err != nil || !more || result.Task.Version == before.Version {
-		return result, err
-	}
-	if _, ok := a.occurrence(before.SeriesID, before.OccurrenceNo+1); ok {
-		return result, nil
-	}
-	if made, err := w.successor(a, r, before, next); err != nil || made.Err != nil {
-		return OpResult{Err: made.Err}, err
-	}
-	return result, nil
-}
-
-// succeed creates the occurrence after a completed one, or returns the existing one.
-func (w *writer) succeed(a *account, r *request, op Op) (OpResult, error) {
-	stored, ok := a.tasks[op.TaskID]
-	done := op.succeed.Completed
-	if !ok || stored.SeriesID == "" || stored.SeriesID != done.SeriesID || stored.OccurrenceNo != done.OccurrenceNo {
-		return refuse(domain.ErrNotFound)
-	}
-	if t, ok := a.occurrence(stored.SeriesID, stored.OccurrenceNo+1); ok {
-		return OpResult{Task: t}, nil
-	}
-	return w.successor(a, r, asCompleted(stored, done), op.succeed.Next)
-}
-
-func (w *writer) successor(a *account, r *request, done domain.Task, next domain.Next) (OpResult, error) {
-	t, err := domain.Successor(done, next, w.s.now())
-	if err != nil {
-		return refuse(err)
-	}
-	t, err = w.record(a, r, nil, t, publish.Change{Type: events.Created})
-	return OpResult{Task: t, Made: true}, err
-}
-
-// asCompleted returns the task with the data of its completion event, so that the successor does not depend on later
-// changes. Fields that the event does not contain come from the stored task.
-func asCompleted(stored domain.Task, event events.TaskData) domain.Task {
-	done := domain.Task{TaskData: event}
-	done.DeletedAt = stored.DeletedAt
-	if stored.DueAt != nil && event.DueAt != nil && stored.DueAt.Equal(*event.DueAt) {
-		done.DueClock = stored.DueClock
-	}
-	if stored.RemindAt != nil && event.RemindAt != nil && stored.RemindAt.Equal(*event.RemindAt) {
-		done.RemindClock = stored.RemindClock
-	}
-	return done
 }

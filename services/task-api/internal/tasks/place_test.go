@@ -42,7 +42,7 @@ func (f *fixture) wantOrder(user string, want ...string) {
 
 func (f *fixture) move(user, id string, by tasks.Beside) (events.TaskData, error) {
 	t, err := f.Change(ctx(), tasks.ChangeRequest{UserID: user, Op: tasks.Op{TaskID: id, Beside: &by, Apply: unchanged}})
-	return t.TaskData, err
+	return t.Task.TaskData, err
 }
 
 func unchanged(t domain.Task, _ domain.Defaults) (domain.Task, error) { return t, nil }

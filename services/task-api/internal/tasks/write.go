@@ -219,7 +219,7 @@ func (w *writer) recordPlaced(a *account, r *request, before *domain.Task, after
 	if before != nil {
 		after.Version = before.Version + 1
 	}
-	c.Task, c.Actor, c.Causation = after, r.actor, r.causation
+	c.Task, c.Actor, c.Causation, c.Zone = after, r.actor, r.causation, a.zone
 	if c.Actor == "" {
 		c.Actor = r.userID
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
@@ -48,8 +49,19 @@ func TestACreateStoresTheTaskItsChangeAndItsEvents(t *testing.T) {
 		t.Errorf("task event: got %+v %v", e, err)
 	}
 	r, err := events.DecodeReminderEvent([]byte(f.Sent(events.TopicReminders)[0].Data))
-	if err != nil || r.EventType != events.Scheduled || !r.DueAt.Equal(*made.DueAt) || !r.RemindAt.Equal(*made.RemindAt) {
+	if err != nil || r.EventType != events.Scheduled || !r.DueAt.Equal(*made.DueAt) || !r.RemindAt.Equal(*made.RemindAt) || r.DueDate != "" {
 		t.Errorf("reminder event: got %+v %v", r, err)
+	}
+}
+
+// The task's zone says when the day ends. The text of the reminder is in the user's own zone.
+func TestAReminderNamesTheDayAndTheUsersZone(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t) // its users live in London
+	f.Make(f.User(), `{"title":"t","due_date":"2030-03-01","timezone":"Pacific/Kiritimati","remind_at":"2030-02-28T09:00:00Z"}`)
+	r, err := events.DecodeReminderEvent([]byte(f.Sent(events.TopicReminders)[0].Data))
+	if err != nil || r.DueDate != "2030-03-01" || r.DueAt.Format(time.RFC3339) != "2030-03-01T09:59:59Z" || r.Timezone != "Europe/London" {
+		t.Errorf("reminder event: got %+v %v, want the day, its end in Kiritimati, and London", r, err)
 	}
 }
 
@@ -83,7 +95,7 @@ func TestConcurrentCompletesMakeOneEvent(t *testing.T) {
 	var wrong atomic.Int64
 	tasktest.Together(100, func(int) {
 		got, err := f.Change(ctx(), tasks.ChangeRequest{UserID: user, Op: tasks.Op{TaskID: task.ID, Apply: tasktest.Lifecycle(domain.Complete)}})
-		if err != nil || got.Version != 2 || got.Status != events.StatusCompleted {
+		if err != nil || got.Task.Version != 2 || got.Task.Status != events.StatusCompleted {
 			wrong.Add(1)
 		}
 	})

@@ -128,22 +128,43 @@ func Lifecycle(fn func(domain.Task, time.Time) (domain.Task, error)) func(domain
 // Apply changes a task, deleted or not, with a lifecycle function.
 func (f *Fixture) Apply(userID, taskID string, fn func(domain.Task, time.Time) (domain.Task, error)) domain.Task {
 	f.T.Helper()
-	task, err := f.Change(context.Background(), tasks.ChangeRequest{UserID: userID, Op: tasks.Op{TaskID: taskID, Apply: Lifecycle(fn), Deleted: true, Restores: true}})
+	result, err := f.Change(context.Background(), tasks.ChangeRequest{UserID: userID, Op: tasks.Op{TaskID: taskID, Apply: Lifecycle(fn), Deleted: true, Reopens: true, Restores: true}})
 	if err != nil {
 		f.T.Fatalf("Change: %v", err)
 	}
-	return task
+	return result.Task
 }
 
 // Patch changes a task with a merge patch.
 func (f *Fixture) Patch(userID, taskID, body string) domain.Task {
 	f.T.Helper()
 	fields := f.Fields(body)
-	task, err := f.Change(context.Background(), tasks.ChangeRequest{UserID: userID, Op: tasks.Op{TaskID: taskID, Position: tasks.PositionOf(fields), Apply: func(t domain.Task, d domain.Defaults) (domain.Task, error) {
-		return domain.Patch(t, fields, d)
-	}}})
+	result, err := f.Change(context.Background(), tasks.ChangeRequest{UserID: userID, Op: tasks.Op{
+		TaskID: taskID, Reopens: fields.Status.Set, Position: tasks.PositionOf(fields),
+		Apply: func(t domain.Task, d domain.Defaults) (domain.Task, error) { return domain.Patch(t, fields, d) },
+	}})
 	if err != nil {
 		f.T.Fatalf("Patch(%s): %v", body, err)
+	}
+	return result.Task
+}
+
+// Skip skips an occurrence of a series.
+func (f *Fixture) Skip(userID, taskID string) domain.Task {
+	f.T.Helper()
+	result, err := f.Change(context.Background(), tasks.ChangeRequest{UserID: userID, Op: tasks.Op{TaskID: taskID, Skip: true}})
+	if err != nil {
+		f.T.Fatalf("Skip: %v", err)
+	}
+	return result.Task
+}
+
+// Follow creates the occurrence after a completed one, as the recurrence engine does, and returns it.
+func (f *Fixture) Follow(userID, taskID string) domain.Task {
+	f.T.Helper()
+	task, _, err := f.CreateSuccessor(context.Background(), tasks.SuccessorRequest{UserID: userID, TaskID: taskID, Actor: "recurring-task", Causation: "cause"})
+	if err != nil {
+		f.T.Fatalf("CreateSuccessor: %v", err)
 	}
 	return task
 }
