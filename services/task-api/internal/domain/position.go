@@ -3,7 +3,10 @@ package domain
 // This file decides the positions of tasks in the order that the user makes by hand. No two tasks of a user have the same
 // position.
 
-import "math"
+import (
+	"math"
+	"time"
+)
 
 const (
 	// MaxPosition bounds position: whole numbers up to it are exact in JSON, in a double and in every client.
@@ -36,6 +39,16 @@ func Between(lo, hi *float64) (float64, bool) {
 		p = whole
 	}
 	return p, *lo < p && p < *hi
+}
+
+// Shifted returns a task at another position, to which it moves only to make room for others. An occurrence that its user has
+// not touched stays untouched.
+func Shifted(t Task, position float64, now time.Time) Task {
+	if t.Untouched() {
+		t.EngineVersion = t.Version + 1
+	}
+	t.Position, t.UpdatedAt = position, Instant(now)
+	return t
 }
 
 // Room makes room for one more task at the index at of a list of positions. It moves as few tasks as it can: the tasks from

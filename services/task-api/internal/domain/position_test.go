@@ -35,6 +35,21 @@ func TestAPositionLiesBetweenItsNeighbours(t *testing.T) {
 	}
 }
 
+func TestAShiftedOccurrenceIsStillUntouched(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		engine int64
+		want   bool
+	}{{3, true}, {2, false}, {0, false}} {
+		before := Task{EngineVersion: tc.engine}
+		before.Version, before.Position = 3, 1
+		after := Shifted(before, 2, noon)
+		if after.Version++; after.Untouched() != tc.want || after.Position != 2 || !after.UpdatedAt.Equal(noon) {
+			t.Errorf("made at version %d, shifted at 3: got %+v, want untouched %v", tc.engine, after, tc.want)
+		}
+	}
+}
+
 func TestRoomMovesAsFewTasksAsItCan(t *testing.T) {
 	t.Parallel()
 	next := func(p float64) float64 { return math.Nextafter(p, math.Inf(1)) }

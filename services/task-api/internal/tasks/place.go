@@ -270,8 +270,7 @@ func (w *writer) shift(a *account, r *request, before domain.Task, to float64) e
 	if before.Position == to {
 		return nil
 	}
-	after := before
-	after.Position, after.UpdatedAt = to, domain.Instant(notBefore(w.s.now(), before.UpdatedAt))
+	after := domain.Shifted(before, to, notBefore(w.s.now(), before.UpdatedAt))
 	_, err := w.recordPlaced(a, r, &before, after, publish.Change{Type: events.Updated, Changes: domain.Diff(before, after)})
 	return err
 }
