@@ -29,11 +29,14 @@ var columns = []column{
 	{"updated_at", "timestamptz"}, {"completed_at", "timestamptz"}, {"deleted_at", "timestamptz"},
 }
 
-// inserted are the columns of a new task. The search terms are sent as text, or as null when the trigger is to make them.
-var inserted = slices.Concat(identityColumns, columns, []column{{"search", "text"}})
+// searchColumns are the version of which the search terms are made, and the terms as text.
+var searchColumns = []column{{"folded", "bigint"}, {"search", "text"}}
+
+// inserted are the columns of a new task.
+var inserted = slices.Concat(identityColumns, columns, searchColumns)
 
 // changed are the columns that an UPDATE needs. It finds the row by id and user.
-var changed = slices.Concat(identityColumns[:2], columns)
+var changed = slices.Concat(identityColumns[:2], columns, searchColumns)
 
 var (
 	changeColumns = []column{{"user_id", "uuid"}, {"seq", "bigint"}, {"event_id", "uuid"}, {"event_type", "text"}, {"task_id", "uuid"}, {"task_version", "bigint"}, {"payload", "text"}}
@@ -93,7 +96,7 @@ var (
 			rows = "cardinality($1)"
 		}
 		return `WITH changed AS (
-			UPDATE tasks t SET ` + strings.Join(set, ", ") + ` FROM ` + from + `
+			UPDATE tasks t SET ` + strings.Join(set, ", ") + `, folded = c.folded, search = CAST(c.search AS tsvector) FROM ` + from + `
 			WHERE t.id = c.id AND t.user_id = c.user_id RETURNING 1
 		) SELECT 1 / (count(*) = ` + rows + `)::int FROM changed`
 	})
@@ -132,10 +135,11 @@ func changeStatements(changes []tasks.Change) []statement {
 			continue
 		}
 		row := rowOf(c.Task)
+		searched := []any{row.Version, row.searchTerms()}
 		if c.New || isNew[c.Task.ID] {
-			fresh = append(fresh, slices.Concat([]any{task, user, row.CreatedAt}, row.values(), []any{row.searchTerms()}))
+			fresh = append(fresh, slices.Concat([]any{task, user, row.CreatedAt}, row.values(), searched))
 		} else {
-			stored = append(stored, slices.Concat([]any{task, user}, row.values()))
+			stored = append(stored, slices.Concat([]any{task, user}, row.values(), searched))
 		}
 	}
 	return slices.Concat(insertChanges.with(log), insertTasks.with(fresh), updateTasks.with(stored))

@@ -14,7 +14,7 @@ const newest = "newest "
 // rank is the SQL for how well a task matches the words. A word in the title has ten times the weight of a word in the
 // description, and a word in a tag four times. Words that are close together increase the rank. The rank depends only on
 // the task and the words, so a place stays valid while other tasks are created and deleted.
-const rank = `ts_rank('{0.1, 0.1, 0.4, 1}', search, ` + wordsSQL + `)`
+const rank = `ts_rank('{0.1, 0.1, 0.4, 1}', search, CAST(? AS tsquery))`
 
 // relevant reads one task more than the page of a search, the best match first. When the index finds more than
 // bounds.found tasks, they are not ranked, and the newest come first. All pages of a search have the order of the first
@@ -54,7 +54,7 @@ func (l *listing) rankedFew() ([]listed, bool, error) {
 
 // ranked ranks the first tasks that the terms find. It returns one task more than the page, the best match first.
 func (l *listing) ranked(first int) (rows []listed, err error) {
-	found := l.db.Table("(?) AS tasks", limited(l.termed().Select("*"), first)).Select("*, count(*) OVER () AS found, "+rank+" AS place", l.user, l.q.Search)
+	found := l.db.Table("(?) AS tasks", limited(l.termed().Select("*"), first)).Select("*, count(*) OVER () AS found, "+rank+" AS place", wordsQuery(l.user, l.q.Search))
 	place := segment{key: "place", typ: "real"}
 	tx := l.filter(l.beyond(l.own(l.db.Table("(?) AS tasks", found)), place, l.q.After))
 	err = limited(l.inOrder(tx.Select(taskColumns+", found, CAST(place AS text) AS sort_key"), place), l.q.Limit+1).Find(&rows).Error

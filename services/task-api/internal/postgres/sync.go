@@ -38,13 +38,12 @@ func (s *Store) Sync(ctx context.Context, userID string, since int64, limit int)
 		if from < 0 || from > user.Seq {
 			return tasks.ErrTooOld
 		}
-		var rows []taskRow
-		if err := tx.Select(taskColumns).Where("user_id = ? AND seq > ?", userID, from).Order("seq").Limit(limit + 1).Find(&rows).Error; err != nil {
+		rows, more, err := s.syncRows(tx, userID, from, limit)
+		if err != nil {
 			return err
 		}
-		if page.Next = user.Seq; len(rows) > limit {
-			rows = rows[:limit]
-			page.HasMore, page.Next = true, rows[limit-1].Seq
+		if page.Next = user.Seq; more {
+			page.HasMore, page.Next = true, rows[len(rows)-1].Seq
 			if fromStart && page.Next < user.PurgedSeq {
 				page.Next = -(user.SnapshotBase + page.Next)
 			}
@@ -56,6 +55,29 @@ func (s *Store) Sync(ctx context.Context, userID string, since int64, limit int)
 		return tasks.SyncPage{}, fmt.Errorf("sync: %w", err)
 	}
 	return page, nil
+}
+
+// usualSyncBytes bounds the texts of a page of a sync, so that the longest texts make more pages instead of a larger answer. A
+// page of usual tasks is far smaller.
+const usualSyncBytes = 4 << 20
+
+// syncRows reads the first rows after a seq: at most limit, and so many that their texts fit the bound. It reads at least
+// one, and reports whether there are more.
+func (s *Store) syncRows(tx *gorm.DB, userID string, from int64, limit int) ([]taskRow, bool, error) {
+	var found []struct {
+		Row   taskRow `gorm:"embedded"`
+		Found int     // up to limit+1
+	}
+	const size = "octet_length(title) + octet_length(description) + pg_column_size(tags)"
+	sized := tx.Table("tasks").Select("*, sum("+size+") OVER (ORDER BY seq) - ("+size+") AS before").
+		Where("user_id = ? AND seq > ?", userID, from).Order("seq").Limit(limit + 1)
+	bounded := tx.Table("(?) AS sized", sized).Select("*, count(*) OVER () AS found")
+	err := tx.Table("(?) AS tasks", bounded).Select(taskColumns+", found").Where("before < ?", s.syncBytes).Order("seq").Limit(limit).Find(&found).Error
+	rows := make([]taskRow, len(found))
+	for i, f := range found {
+		rows[i] = f.Row
+	}
+	return rows, len(found) > 0 && found[0].Found > len(found), err
 }
 
 // headRow is a row of heads.
