@@ -144,17 +144,17 @@ func (b *Browser) take(raw []byte) (pause time.Duration) {
 }
 
 // SawAll returns an error unless the browser has seen every seq in (from, to] exactly once and in order, and no unexpected
-// frame such as a resync.
+// frame such as a resync. An unexpected frame or another order is Final.
 func (b *Browser) SawAll(from, to int64) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.unexpected) > 0 {
-		return fmt.Errorf("unexpected frames: %+v", b.unexpected)
+		return Final(fmt.Errorf("unexpected frames: %+v", b.unexpected))
 	}
 	next := from + 1
 	for i, f := range b.events {
 		if f.Seq != next {
-			return fmt.Errorf("event %d has seq %d, want %d", i, f.Seq, next)
+			return Final(fmt.Errorf("event %d has seq %d, want %d", i, f.Seq, next))
 		}
 		next++
 	}

@@ -84,6 +84,7 @@ func (w *watcher) authenticate(conn *websocket.Conn) error {
 func (w *watcher) take(frame live.ServerFrame) error {
 	switch frame := frame.(type) {
 	case live.Welcome:
+		w.renewed = false
 		w.pauses.Reset()
 		if w.cfg.Since < 0 { // a client without since starts at the head that the server names
 			w.cfg.Since = frame.Seq
@@ -97,7 +98,7 @@ func (w *watcher) take(frame live.ServerFrame) error {
 		w.cfg.Since = frame.Seq
 	case live.Error:
 		if action := frame.Action(); action != live.Reconnect {
-			return refused(frame.Message, action)
+			return &refusal{frame.Message, action}
 		}
 		w.pauses.asked = frame.RetryAfter()
 		return errors.New(frame.Message)
@@ -120,7 +121,7 @@ func ended(err, said error) error {
 		if message == "" {
 			message = closed.Error()
 		}
-		return refused(message, action)
+		return &refusal{message, action}
 	}
 	if said != nil {
 		return fmt.Errorf("the server closed the connection: %w", said)

@@ -39,8 +39,11 @@ func (h *handlers) createTask(c *gin.Context) error {
 	return respond(c, http.StatusCreated, t)
 }
 
-// getTask handles GET /tasks/:id. It answers 304 if If-None-Match contains the version of the task.
+// getTask handles GET /tasks/:id. It answers 304 if If-None-Match contains the version of the task, and 412 if If-Match does not.
 func (h *handlers) getTask(c *gin.Context) error {
+	if err := httpx.NoQuery(c); err != nil {
+		return err
+	}
 	id, err := taskID(c)
 	if err != nil {
 		return err
@@ -49,7 +52,11 @@ func (h *handlers) getTask(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if noneMatch(c, t.Version) {
+	notModified, err := readConditions(c, t)
+	if err != nil {
+		return withETag(c, err)
+	}
+	if notModified {
 		c.Header("ETag", etag(t.Version))
 		c.Status(http.StatusNotModified)
 		return nil
@@ -101,15 +108,19 @@ type changedTask struct {
 	NextOccurrence *tasks.NextOccurrence `json:"next_occurrence,omitempty"`
 }
 
-// change runs an operation on the task of the path, if If-Match accepts its version.
+// change runs an operation on the task of the path, if the task meets the conditions of the request.
 func (h *handlers) change(c *gin.Context, op tasks.Op) (result tasks.OpResult, err error) {
+	if err = httpx.NoQuery(c); err != nil {
+		return tasks.OpResult{}, err
+	}
 	if op.TaskID, err = taskID(c); err != nil {
 		return tasks.OpResult{}, err
 	}
-	if op.IfMatch, err = ifMatch(c); err != nil {
+	if err = writeConditions(c, &op); err != nil {
 		return tasks.OpResult{}, err
 	}
-	return h.Tasks.Change(c.Request.Context(), tasks.ChangeRequest{UserID: auth.UserID(c), Op: op})
+	result, err = h.Tasks.Change(c.Request.Context(), tasks.ChangeRequest{UserID: auth.UserID(c), Op: op})
+	return result, withETag(c, err)
 }
 
 // respond answers with a task and its ETag.
@@ -131,7 +142,7 @@ func taskID(c *gin.Context) (string, error) {
 // readFields reads the fields of a task from the body. It also returns the raw members of the body, for the idempotency key.
 func readFields(c *gin.Context) (domain.Fields, map[string]json.RawMessage, error) {
 	var members map[string]json.RawMessage
-	if err := httpx.DecodeJSON(c, &members); err != nil {
+	if err := readBody(c, &members); err != nil {
 		return domain.Fields{}, nil, err
 	}
 	if members == nil {

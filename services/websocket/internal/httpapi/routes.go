@@ -53,7 +53,7 @@ func Register(engine *gin.Engine, cfg Config) {
 		CheckOrigin:  func(*http.Request) bool { return true }, // open has checked it
 		Error:        func(http.ResponseWriter, *http.Request, int, error) {},
 	}
-	engine.GET("/ws", httpx.Wrap(h.open))
+	httpx.GET(engine, "/ws", httpx.Wrap(h.open))
 }
 
 // open handles GET /ws: the handshake. The connection continues in its own goroutine. The request's goroutine ends, with
