@@ -139,7 +139,10 @@ type Notification struct {
 	Kind   string `json:"kind"`
 	TaskID string `json:"task_id"`
 	Title  string `json:"title"`
+	Body   string `json:"body"`
 	Late   bool   `json:"late"`
+
+	DueDate string `json:"due_date"`
 }
 
 // Notifications returns the user's whole inbox, newest first.

@@ -452,6 +452,7 @@ type BatchProblem struct {
 	} `json:"errors,omitempty"`
 	Results *[]map[string]interface{} `json:"results,omitempty"`
 	Status  int64                     `json:"status"`
+	Task    *Task                     `json:"task,omitempty"`
 	Title   string                    `json:"title"`
 	TraceID *string                   `json:"trace_id,omitempty"`
 	Type    string                    `json:"type"`
@@ -463,7 +464,7 @@ type BatchResults struct {
 		// NextOccurrence In the answer to a change that opened a completed or skipped occurrence of a series: what happened to the next occurrence, if there is one.
 		NextOccurrence *NextOccurrence `json:"next_occurrence,omitempty"`
 
-		// Problem RFC 9457.
+		// Problem RFC 9457. A 412 has the task as it is in the member task.
 		Problem *Problem `json:"problem,omitempty"`
 		Status  int64    `json:"status"`
 		Task    *Task    `json:"task,omitempty"`
@@ -752,7 +753,7 @@ type PreviewedRecurrence struct {
 // Priority defines model for Priority.
 type Priority string
 
-// Problem RFC 9457.
+// Problem RFC 9457. A 412 has the task as it is in the member task.
 type Problem struct {
 	Detail *string `json:"detail,omitempty"`
 	Errors *[]struct {
@@ -760,6 +761,7 @@ type Problem struct {
 		Message string `json:"message"`
 	} `json:"errors,omitempty"`
 	Status  int64   `json:"status"`
+	Task    *Task   `json:"task,omitempty"`
 	Title   string  `json:"title"`
 	TraceID *string `json:"trace_id,omitempty"`
 	Type    string  `json:"type"`
@@ -1058,6 +1060,9 @@ type IdempotencyKey = string
 // IfMatch defines model for IfMatch.
 type IfMatch = string
 
+// IfNoneMatch defines model for IfNoneMatch.
+type IfNoneMatch = string
+
 // Limit defines model for Limit.
 type Limit = int64
 
@@ -1067,35 +1072,35 @@ type NotificationID = string
 // TaskID defines model for TaskID.
 type TaskID = string
 
-// BadRequest RFC 9457.
+// BadRequest RFC 9457. A 412 has the task as it is in the member task.
 type BadRequest = Problem
 
-// Invalid RFC 9457.
+// Invalid RFC 9457. A 412 has the task as it is in the member task.
 type Invalid = Problem
 
-// NoPasswords RFC 9457.
+// NoPasswords RFC 9457. A 412 has the task as it is in the member task.
 type NoPasswords = Problem
 
-// NotFound RFC 9457.
+// NotFound RFC 9457. A 412 has the task as it is in the member task.
 type NotFound = Problem
 
-// Stale RFC 9457.
+// Stale RFC 9457. A 412 has the task as it is in the member task.
 type Stale = Problem
 
-// TooLarge RFC 9457.
+// TooLarge RFC 9457. A 412 has the task as it is in the member task.
 type TooLarge = Problem
 
-// TooMany RFC 9457.
+// TooMany RFC 9457. A 412 has the task as it is in the member task.
 type TooMany = Problem
 
-// TooSlow RFC 9457.
+// TooSlow RFC 9457. A 412 has the task as it is in the member task.
 type TooSlow = Problem
 
-// Unauthorized RFC 9457.
+// Unauthorized RFC 9457. A 412 has the task as it is in the member task.
 type Unauthorized = Problem
 
-// Unavailable RFC 9457.
+// Unavailable RFC 9457. A 412 has the task as it is in the member task.
 type Unavailable = Problem
 
-// UnsupportedMedia RFC 9457.
+// UnsupportedMedia RFC 9457. A 412 has the task as it is in the member task.
 type UnsupportedMedia = Problem

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/taskwire/taskwire/services/notification/internal/domain"
 )
@@ -163,5 +164,50 @@ func TestEveryUserIsAskedAboutOnceInBoundedParts(t *testing.T) {
 	page, err := w.store.Users(t.Context(), uuid.Nil.String(), 10)
 	if err != nil || len(page) != 10 || !slices.IsSorted(page) {
 		t.Errorf("first page: got %v %v, want 10 in order", page, err)
+	}
+}
+
+// Reminders of the account arrive and are delivered while its data is removed. They must not keep the others waiting, and
+// the last removal leaves nothing.
+func TestARemovalDoesNotStopDeliveries(t *testing.T) {
+	t.Parallel()
+	const rounds = 15
+	w := newWorld(t)
+	w.now = noon.Add(time.Hour)
+	var group errgroup.Group
+	group.Go(func() error {
+		for range rounds {
+			if err := w.store.RemoveUser(t.Context(), ada); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	r := w.replica(&broker{}, "relay")
+	group.Go(func() error {
+		for i := range rounds {
+			late, other := reminder(2*i, 1, 0), reminder(2*i+1, 1, 0)
+			late.Timezone, other.UserID = "Asia/Tokyo", bob
+			if err := r.take(t.Context(), []domain.Reminder{late, other}); err != nil {
+				return err
+			}
+			if _, err := r.engine.RunOnce(t.Context()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err := group.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.store.RemoveUser(t.Context(), ada); err != nil {
+		t.Fatal(err)
+	}
+	if users, err := w.store.Users(t.Context(), uuid.Nil.String(), 10); err != nil || !slices.Equal(users, []string{bob}) {
+		t.Errorf("users with data: %v, %v, want only the other one", users, err)
+	}
+	w.wantRows(map[string]int{"reminders": rounds, "notifications": rounds, "heads": 1, "zones": 0})
+	if changes := w.wantConsistent(bob); len(changes) != rounds {
+		t.Errorf("%d changes of the other user, want %d", len(changes), rounds)
 	}
 }

@@ -23,7 +23,7 @@ var fixed = []struct {
 	answer httpx.Error
 }{
 	{domain.ErrNotFound, httpx.Error{Code: httpx.CodeNotFound, Message: "There is no such task."}},
-	{domain.ErrStale, httpx.Error{Code: httpx.CodePreconditionFailed, Message: "The task has changed since you read it. Read it again."}},
+	{domain.ErrStale, httpx.Error{Code: httpx.CodePreconditionFailed, Message: "The task has another version than the request is for. Its present state is in the member task."}},
 	{domain.ErrSeriesEnded, httpx.Error{Code: httpx.CodeConflict, Message: "The series has ended."}},
 	{domain.ErrNotDone, httpx.Error{Code: httpx.CodeConflict, Message: "The task is not completed, so it has no next occurrence yet."}},
 	{domain.ErrNotRecurring, httpx.Error{Code: httpx.CodeUnprocessable, Message: "The task does not recur, so there is nothing to skip to."}},
@@ -56,6 +56,7 @@ func Of(err error) error {
 	var invalid *domain.Invalid
 	var event *events.ValidationError
 	var limited *accounts.LimitError
+	var stale *tasks.StaleError
 	var neighbour *domain.NeighbourError
 	switch {
 	case err == nil:
@@ -76,16 +77,28 @@ func Of(err error) error {
 		return e
 	case errors.As(err, &limited):
 		return httpx.TooManyRequests("Too many attempts. Wait and try again.", max(limited.RetryAfter, retrySoon))
+	case errors.As(err, &stale):
+		answer := of(domain.ErrStale)
+		answer.Task = stale.Task.TaskData
+		return answer
 	case errors.As(err, &event):
 		e := httpx.Unprocessable(event.Field, event.Reason)
 		e.Err = err
 		return e
 	}
+	if answer := of(err); answer != nil {
+		return answer
+	}
+	return err
+}
+
+// of returns a copy of the fixed answer to an error, or nil.
+func of(err error) *httpx.Error {
 	for _, f := range fixed {
 		if errors.Is(err, f.err) {
 			answer := f.answer
 			return &answer
 		}
 	}
-	return err
+	return nil
 }

@@ -54,7 +54,7 @@ type operationResult struct {
 // failed stores no answer.
 func (h *handlers) batchTasks(c *gin.Context) error {
 	var body batchBody
-	if err := httpx.DecodeJSON(c, &body); err != nil {
+	if err := readBody(c, &body); err != nil {
 		return err
 	}
 	switch n := len(body.Operations); {

@@ -310,7 +310,8 @@ func (f *fuzzer) sendAs(r *request, token string) answer {
 // invalid breaks a random thing of a valid request. The answer must be a 4xx problem that names the broken field.
 func (f *fuzzer) invalid(op apiOperation) {
 	r := f.request(op)
-	r.header.Del("If-Match") // its 412 would come before the expected problem
+	r.header.Del("If-Match") // their 412 would come before the expected problem
+	r.header.Del("If-None-Match")
 	if strings.HasPrefix(op.path, "/api/v1/tasks/{id}") {
 		r.path["id"] = f.stays
 	}

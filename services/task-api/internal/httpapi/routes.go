@@ -137,7 +137,7 @@ func Register(engine gin.IRouter, cfg Config) {
 	admitted := httpx.Wrap(func(c *gin.Context) error { return apierror.Of(h.admit(c)) })
 	for _, r := range routes {
 		if cfg.Issuer != "" && (r.path == passwordRoute || strings.HasPrefix(r.path, authRoutes)) {
-			engine.Handle(r.method, r.path, noPasswords(cfg.Issuer))
+			httpx.Handle(engine, r.method, r.path, noPasswords(cfg.Issuer))
 			continue
 		}
 		chain := []gin.HandlerFunc{httpx.Wrap(func(c *gin.Context) error { return apierror.Of(r.handle(h, c)) })}
@@ -147,7 +147,7 @@ func Register(engine gin.IRouter, cfg Config) {
 		if !streams[r.path] {
 			chain = append([]gin.HandlerFunc{deadline(h.RequestTimeout)}, chain...)
 		}
-		engine.Handle(r.method, r.path, chain...)
+		httpx.Handle(engine, r.method, r.path, chain...)
 	}
 }
 

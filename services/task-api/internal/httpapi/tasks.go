@@ -48,8 +48,11 @@ func (h *handlers) createTask(c *gin.Context) error {
 	return respond(c, http.StatusCreated, answer.Task)
 }
 
-// getTask handles GET /tasks/:id. It answers 304 if If-None-Match contains the version of the task.
+// getTask handles GET /tasks/:id. It answers 304 if If-None-Match contains the version of the task, and 412 if If-Match does not.
 func (h *handlers) getTask(c *gin.Context) error {
+	if err := httpx.NoQuery(c); err != nil {
+		return err
+	}
 	id, err := taskID(c)
 	if err != nil {
 		return err
@@ -58,7 +61,11 @@ func (h *handlers) getTask(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if noneMatch(c, t.Version) {
+	notModified, err := readConditions(c, t)
+	if err != nil {
+		return withETag(c, err)
+	}
+	if notModified {
 		c.Header("ETag", etag(t.Version))
 		c.Status(http.StatusNotModified)
 		return nil
@@ -110,15 +117,19 @@ type changedTask struct {
 	NextOccurrence *tasks.NextOccurrence `json:"next_occurrence,omitempty"`
 }
 
-// change runs an operation on the task of the path, if If-Match accepts its version.
+// change runs an operation on the task of the path, if the task meets the conditions of the request.
 func (h *handlers) change(c *gin.Context, op tasks.Op) (result tasks.OpResult, err error) {
+	if err = httpx.NoQuery(c); err != nil {
+		return tasks.OpResult{}, err
+	}
 	if op.TaskID, err = taskID(c); err != nil {
 		return tasks.OpResult{}, err
 	}
-	if op.IfMatch, err = ifMatch(c); err != nil {
+	if err = writeConditions(c, &op); err != nil {
 		return tasks.OpResult{}, err
 	}
-	return h.Tasks.Change(c.Request.Context(), tasks.ChangeRequest{UserID: auth.UserID(c), Op: op})
+	result, err = h.Tasks.Change(c.Request.Context(), tasks.ChangeRequest{UserID: auth.UserID(c), Op: op})
+	return result, withETag(c, err)
 }
 
 // respond answers with a task and its ETag.
@@ -148,7 +159,7 @@ func readFields(c *gin.Context) (domain.Fields, error) {
 
 // readMembers reads the members of a body that is an object.
 func readMembers(c *gin.Context) (members map[string]json.RawMessage, err error) {
-	if err := httpx.DecodeJSON(c, &members); err != nil {
+	if err := readBody(c, &members); err != nil {
 		return nil, err
 	}
 	if members == nil {

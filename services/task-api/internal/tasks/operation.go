@@ -5,7 +5,6 @@ package tasks
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -27,6 +26,8 @@ type Op struct {
 	Alias string
 	// IfMatch are the versions that the task may have. nil accepts every version.
 	IfMatch *Versions
+	// IfNoneMatch are the versions that the task must not have.
+	IfNoneMatch NoneMatch
 	// Apply returns the changed task, or the same task when nothing is to change.
 	Apply func(t domain.Task, d domain.Defaults) (domain.Task, error)
 	// Deleted makes Apply run on deleted tasks too. Otherwise a deleted task is not found.
@@ -62,11 +63,6 @@ type NextOccurrence struct {
 	ID        string `json:"id"`
 	Withdrawn bool   `json:"withdrawn"` // false: it stays, because it was changed since it was made
 }
-
-// Versions are the task versions that a client accepts. An empty list accepts none.
-type Versions []int64
-
-func (v *Versions) accept(version int64) bool { return v == nil || slices.Contains(*v, version) }
 
 // ask adds to a what the operation must know. It leaves out a malformed id, because no task has such an id.
 func (op Op) ask(a *Ask) {
@@ -138,11 +134,11 @@ func (w *writer) create(a *account, r *request, op Op) (OpResult, error) {
 
 func (w *writer) change(a *account, r *request, op Op) (OpResult, error) {
 	before, ok := a.tasks[op.TaskID]
-	switch {
-	case !ok, before.DeletedAt != nil && !op.Deleted:
+	if !ok || before.DeletedAt != nil && !op.Deleted {
 		return refuse(domain.ErrNotFound)
-	case !op.IfMatch.accept(before.Version):
-		return refuse(domain.ErrStale)
+	}
+	if err := op.accept(before); err != nil {
+		return refuse(err)
 	}
 	now := notBefore(w.s.now(), before.UpdatedAt)
 	if op.Skip {
