@@ -131,12 +131,12 @@ func changeStatements(changes []tasks.Change) []statement {
 		// MustParse cannot fail: this transaction generated the ids or read them from uuid columns.
 		user, task := bytes(uuid.MustParse(c.Task.UserID)), bytes(uuid.MustParse(c.Task.ID))
 		log[i] = []any{user, c.Task.Seq, bytes(uuid.MustParse(c.EventID)), string(c.Type), task, c.Task.Version, string(c.Payload)}
-		if last != nil && last[c.Task.ID] != i {
+		if last != nil && last[keyOf(c)] != i {
 			continue
 		}
 		row := rowOf(c.Task)
 		searched := []any{row.Version, row.searchTerms()}
-		if c.New || isNew[c.Task.ID] {
+		if c.New || isNew[keyOf(c)] {
 			fresh = append(fresh, slices.Concat([]any{task, user, row.CreatedAt}, row.values(), searched))
 		} else {
 			stored = append(stored, slices.Concat([]any{task, user}, row.values(), searched))
@@ -145,15 +145,20 @@ func changeStatements(changes []tasks.Change) []statement {
 	return slices.Concat(insertChanges.with(log), insertTasks.with(fresh), updateTasks.with(stored))
 }
 
+// taskKey identifies a task in a transaction. Two users may give new tasks the same id; the database then refuses the second.
+type taskKey struct{ user, id string }
+
+func keyOf(c tasks.Change) taskKey { return taskKey{c.Task.UserID, c.Task.ID} }
+
 // lastOf returns the index of the last change of each task, and which tasks are new. Both are nil for a single change.
-func lastOf(changes []tasks.Change) (last map[string]int, isNew map[string]bool) {
+func lastOf(changes []tasks.Change) (last map[taskKey]int, isNew map[taskKey]bool) {
 	if len(changes) == 1 {
 		return nil, nil
 	}
-	last, isNew = make(map[string]int, len(changes)), map[string]bool{}
+	last, isNew = make(map[taskKey]int, len(changes)), map[taskKey]bool{}
 	for i, c := range changes {
-		if last[c.Task.ID] = i; c.New {
-			isNew[c.Task.ID] = true
+		if last[keyOf(c)] = i; c.New {
+			isNew[keyOf(c)] = true
 		}
 	}
 	return last, isNew

@@ -14,7 +14,7 @@ const newest = "newest "
 // rank is the SQL for how well a task matches the words. A word in the title has ten times the weight of a word in the
 // description, and a word in a tag four times. Words that are close together increase the rank. The rank depends only on
 // the task and the words, so a place stays valid while other tasks are created and deleted.
-const rank = `ts_rank('{0.1, 0.1, 0.4, 1}', search, CAST(? AS tsquery))`
+const rank = `ts_rank('{0.1, 0.1, 0.4, 1}', search, ` + wordsSQL + `)`
 
 // relevant reads one task more than the page of a search, the best match first. When the index finds more than
 // bounds.found tasks, they are not ranked, and the newest come first. All pages of a search have the order of the first

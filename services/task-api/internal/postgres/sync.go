@@ -62,22 +62,23 @@ func (s *Store) Sync(ctx context.Context, userID string, since int64, limit int)
 const usualSyncBytes = 4 << 20
 
 // syncRows reads the first rows after a seq: at most limit, and so many that their texts fit the bound. It reads at least
-// one, and reports whether there are more.
-func (s *Store) syncRows(tx *gorm.DB, userID string, from int64, limit int) ([]taskRow, bool, error) {
-	var found []struct {
-		Row   taskRow `gorm:"embedded"`
-		Found int     // up to limit+1
+// one, and reports whether there are more. It first reads the sizes only, which does not unpack the texts.
+func (s *Store) syncRows(tx *gorm.DB, userID string, from int64, limit int) (rows []taskRow, more bool, err error) {
+	var end struct {
+		Last        int64 // the seq of the last row of the page
+		Found, Fits int   // the rows up to limit+1, and those in the page
 	}
-	const size = "octet_length(title) + octet_length(description) + pg_column_size(tags)"
-	sized := tx.Table("tasks").Select("*, sum("+size+") OVER (ORDER BY seq) - ("+size+") AS before").
-		Where("user_id = ? AND seq > ?", userID, from).Order("seq").Limit(limit + 1)
-	bounded := tx.Table("(?) AS sized", sized).Select("*, count(*) OVER () AS found")
-	err := tx.Table("(?) AS tasks", bounded).Select(taskColumns+", found").Where("before < ?", s.syncBytes).Order("seq").Limit(limit).Find(&found).Error
-	rows := make([]taskRow, len(found))
-	for i, f := range found {
-		rows[i] = f.Row
+	err = tx.Raw(`SELECT coalesce(max(seq) FILTER (WHERE fits), 0) AS last, count(*) AS found, count(*) FILTER (WHERE fits) AS fits FROM (
+			SELECT seq, row_number() OVER w <= ? AND sum(size) OVER w - size < ? AS fits FROM (
+				SELECT seq, octet_length(title) + octet_length(description) + pg_column_size(tags) AS size
+				FROM tasks WHERE user_id = ? AND seq > ? ORDER BY seq LIMIT ?
+			) AS sizes WINDOW w AS (ORDER BY seq)
+		) AS page`, limit, s.syncBytes, userID, from, limit+1).Scan(&end).Error
+	if err != nil || end.Found == 0 {
+		return nil, false, err
 	}
-	return rows, len(found) > 0 && found[0].Found > len(found), err
+	err = tx.Select(taskColumns).Where("user_id = ? AND seq > ? AND seq <= ?", userID, from, end.Last).Order("seq").Find(&rows).Error
+	return rows, end.Found > end.Fits, err
 }
 
 // headRow is a row of heads.

@@ -147,6 +147,27 @@ func TestConcurrentCreatesHaveDistinctPositions(t *testing.T) {
 	}
 }
 
+func TestConcurrentMovesKeepPositionsDistinct(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	user := f.User()
+	var ids []string
+	for i := range 8 {
+		ids = append(ids, f.Make(user, fmt.Sprintf(`{"title":"t%d","position":%d}`, i, i)).ID)
+	}
+	tasktest.Together(8, func(i int) {
+		for n := range 15 {
+			if _, err := f.move(user, ids[i], tasks.Beside{Task: ids[(i+1+n%7)%8], Before: n%2 == 0}); err != nil {
+				t.Error(err)
+			}
+			f.Make(user, `{"title":"new","position":1}`)
+		}
+	})
+	if got, _ := f.order(user); len(got) != 8+8*15 {
+		t.Errorf("got %d tasks, want %d", len(got), 8+8*15)
+	}
+}
+
 // Every way to a position that another task has: create, PATCH, PUT, restore, and the successor in a series.
 func TestNoTwoTasksHaveOnePosition(t *testing.T) {
 	t.Parallel()
@@ -210,8 +231,7 @@ func TestAMovedTaskIsNextToItsNeighbour(t *testing.T) {
 	if err != nil || again.Version != stored.Version {
 		t.Errorf("a repeated move: got version %d, %v, want %d", again.Version, err, stored.Version)
 	}
-	other, otherTask := f.User(), ""
-	otherTask = f.Make(other, `{"title":"not yours"}`).ID
+	otherTask := f.Make(f.User(), `{"title":"not yours"}`).ID
 	f.Apply(user, ids["d"], domain.Delete)
 	for name, target := range map[string]string{"another user's": otherTask, "a deleted one": ids["d"], "none": "01890a5d-ac96-774b-bcce-b302099a8057"} {
 		var neighbour *domain.NeighbourError
