@@ -153,9 +153,9 @@ func (h *History) turn(ctx context.Context, u *User, name string, delay time.Dur
 	return nil
 }
 
-// Check fails the test unless the system keeps its promise: each due reminder is in the inbox exactly once, each
-// completed occurrence has one successor, and the audit log and each open browser have every seq of the user exactly
-// once and in order. It does not look at notifications on the sockets: a socket may still miss one.
+// Check fails the test unless the system keeps its promise: each due reminder is in the inbox and on each open browser
+// exactly once and in order, each completed occurrence has one successor, and the audit log and each open browser have every
+// seq of the user exactly once and in order.
 func (h *History) Check(t testing.TB, u *User, pages ...*Browser) {
 	t.Helper()
 	h.checkReminders(t, u)
@@ -178,6 +178,13 @@ func (h *History) Check(t testing.TB, u *User, pages ...*Browser) {
 	// By now every redelivery has been taken, so a reminder that was delivered twice is in the inbox twice.
 	if err := h.CheckInbox(u); err != nil {
 		t.Errorf("after everything else has arrived: %v", err)
+	}
+	inbox, err := u.Notifications()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, page := range pages {
+		Eventually(t, RecoveryTimeout, fmt.Sprintf("open browser %d showed every notification", i), func() error { return page.SawInbox(inbox) })
 	}
 }
 

@@ -1,5 +1,7 @@
 // Package kafkametrics exports to Prometheus what only the broker knows: how far behind each consumer group is, including
 // groups without a process; how many dead letters there are; and which partitions lack a replica.
+// The process also removes the consumer groups of WebSocket replicas that are gone (local/replicagroups), because it is the one
+// that runs next to every Kafka.
 //
 // Promises:
 //   - Each consumer of package consumers has its series, whether or not its group exists. So its alerts can fire on a new

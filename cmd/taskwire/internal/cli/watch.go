@@ -24,9 +24,10 @@ func watchCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "watch",
 		Short: "Print a user's live updates, one frame of JSON a line",
-		Long: "Connects to the WebSocket as a browser does and prints every frame. A cut connection is resumed from the last seq\n" +
-			"that was printed, so each change is printed once. The access token comes from " + tokenVariable + ", which the process\n" +
-			"list does not show. When the server refuses the token, the command ends with exit code 1 and the server's words.\n\n" +
+		Long: "Connects to the WebSocket as a browser does and prints every frame. A cut connection is resumed after the last\n" +
+			"numbers that were printed, so each change and each notification is printed once. The access token comes from\n" +
+			tokenVariable + ", which the process list does not show. When the server refuses the token, the command ends with\n" +
+			"exit code 1 and the server's words.\n\n" +
 			"With a refresh token the command gets a new access token instead, and goes on. The server replaces a refresh token with\n" +
 			"each use and takes a used one for stolen: it ends the log-in. --refresh-token-file keeps the present one in a file\n" +
 			"(mode 0600). " + refreshVariable + " is for a single run: its token is used up afterwards.",
@@ -63,6 +64,7 @@ func watchCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&cfg.URL, "url", "http://localhost:8080", "address of the gateway")
 	cmd.Flags().Int64Var(&cfg.Since, "since", -1, "first print everything after this seq (default: only new changes)")
+	cmd.Flags().Int64Var(&cfg.NotificationsSince, "notifications-since", -1, "first print every notification after this notification_seq (default: only new ones)")
 	cmd.Flags().IntVar(&cfg.Count, "count", 0, "end after this many events and notifications (default: never)")
 	cmd.Flags().StringVar(&refreshFile, "refresh-token-file", "", "file with the refresh token, which is replaced with each use (default: "+refreshVariable+")")
 	cmd.Flags().DurationVar(&timeout, "timeout", 0, "fail when --count is not reached in this time (default: no limit)")

@@ -1,10 +1,10 @@
 // Package watch is the WebSocket client of a terminal. It connects as a browser does and prints every frame as one line of
 // JSON. The protocol is in pkg/events/live.
 //
-// Promises: when a connection ends, watch connects again from the last seq that it saw, so it prints each change of the
-// user's tasks once and in order. It waits as long as the server asks for. When the server refuses the access token, watch
-// gets a new one with the refresh token, if it has one, and goes on from the last seq. Else, and for every other end that
-// another attempt cannot change, it ends with ErrRefused and the server's words.
+// Promises: when a connection ends, watch connects again from the last numbers that it saw, so it prints each change of the
+// user's tasks and each notification once and in order. It waits as long as the server asks for. When the server refuses the
+// access token, watch gets a new one with the refresh token, if it has one, and goes on from the last numbers. Else, and for
+// every other end that another attempt cannot change, it ends with ErrRefused and the server's words.
 package watch
 
 import (
@@ -36,10 +36,11 @@ type Config struct {
 	Token string // an access token; with Renew it may be empty
 	// Renew returns a new access token. It is called when the server refuses the present one, and once only for a token that
 	// it has not welcomed. An ErrRefused ends the watch; another error is retried. nil: a refused token ends the watch.
-	Renew func(ctx context.Context) (string, error)
-	Since int64 // the last seq that is already known; negative: start at the newest change
-	Count int   // end after this many events and notifications; 0: never
-	Out   io.Writer
+	Renew              func(ctx context.Context) (string, error)
+	Since              int64 // the last seq that is already known; negative: start at the newest change
+	NotificationsSince int64 // the same for notification_seq
+	Count              int   // end after this many events and notifications; 0: never
+	Out                io.Writer
 	// Warn gets the reason why a connection ended or failed. It is called once for the same reason in a row. May be nil.
 	Warn func(reason error)
 }

@@ -31,12 +31,13 @@ const (
 
 // Config is what the route needs.
 type Config struct {
-	Hub      Hub
-	Pool     *socket.Pool
-	Verifier Verifier
-	Origins  Origins
-	AuthWait time.Duration // from the handshake to the auth frame
-	Log      *slog.Logger
+	Hub         Hub
+	Pool        *socket.Pool
+	Verifier    Verifier
+	Origins     Origins
+	AuthWait    time.Duration // from the handshake to the auth frame
+	WelcomeWait time.Duration // from an auth frame to its answer
+	Log         *slog.Logger
 }
 
 type handler struct {
