@@ -58,7 +58,7 @@ func (r *textReader) rule() error {
 	}
 	if !r.fixed && first.Before(r.today) && words.Count == 0 && (until.IsZero() || !until.Before(r.today)) {
 		began := first
-		if first, err = r.continues(words, stepped, first); err != nil {
+		if first, err = r.continues(stepped, first); err != nil {
 			return err
 		}
 		r.out.Notes = append(r.out.Notes, fmt.Sprintf("began on %s and continues on %s", began.Format(time.DateOnly), first.Format(time.DateOnly)))
@@ -193,40 +193,21 @@ func dayAfter(rule string, day time.Time) (time.Time, error) {
 }
 
 // continues returns the first occurrence of a series that is not over. The series began with first, before today.
-func (r *textReader) continues(words phrase.Rule, rule string, first time.Time) (time.Time, error) {
-	day := nearToday(words, first, r.today)
-	for day.Before(r.today) || r.passed(day) {
-		var err error
-		if day, err = dayAfter(rule, day); err != nil {
-			return time.Time{}, err
-		}
+func (r *textReader) continues(rule string, first time.Time) (time.Time, error) {
+	parsed, err := parsePart(rule)
+	if err != nil {
+		return time.Time{}, err
 	}
-	return day, nil
-}
-
-// nearToday returns a day in a period of the series that is at most two intervals before today, so that few steps remain.
-func nearToday(words phrase.Rule, first, today time.Time) time.Time {
-	days, interval := int(today.Sub(first).Hours()/24), words.Interval
-	months := (today.Year()-first.Year())*12 + int(today.Month()-first.Month())
-	named := words.Position != 0 || len(words.MonthDays)+len(words.Weekdays)+len(words.Months) > 0 || first.Day() > 28
-	skip := func(periods int) int { return max(0, periods/interval-1) * interval }
-	switch words.Frequency {
-	case phrase.Daily:
-		return first.AddDate(0, 0, skip(days))
-	case phrase.Weekly:
-		return first.AddDate(0, 0, 7*skip(days/7))
-	case phrase.Monthly:
-		n := skip(months)
-		if n == 0 || !named {
-			return first.AddDate(0, n, 0)
-		}
-		return time.Date(first.Year(), first.Month()+time.Month(n)+1, 0, 0, 0, 0, 0, time.UTC)
-	case phrase.Yearly:
-		n := skip(today.Year() - first.Year())
-		if n == 0 || !named {
-			return first.AddDate(n, 0, 0)
-		}
-		return time.Date(first.Year()+n, time.December, 31, 0, 0, 0, 0, time.UTC)
+	began := Occurrence{No: 1, Date: first.Format(time.DateOnly)}
+	if r.spec.Clock != nil {
+		began = Occurrence{No: 1, At: r.at(first)}
 	}
-	return first
+	next, ok := Next(parsed, events.AnchorSchedule, r.zone, began, r.now)
+	switch {
+	case !ok:
+		return time.Time{}, &Error{"", "names days that do not occur"}
+	case next.Date != "":
+		return time.Parse(time.DateOnly, next.Date)
+	}
+	return calendarDay(next.At, r.zone), nil
 }
