@@ -95,7 +95,6 @@ TOOL_MODS += tools/prometheus tools/otelcol
 .PHONY: observability-check
 observability-check: ## Check the dashboards, scrape configurations and alert rules, and run the tests of the rules
 	@./scripts/observability.sh $(BIN)
-	@cd e2e && go test -count=1 ./observability
 
 ##@ Kubernetes
 TOOL_MODS += tools/k8s

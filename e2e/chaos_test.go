@@ -17,10 +17,7 @@ import (
 const chaosWrites = 200
 
 // TestNothingIsLostWhenAPartIsKilled kills each part in turn with SIGKILL in the middle of 200 writes. Then it checks the
-// audit log, the open page, the successors, the inbox and the ReminderEvents against what was answered.
-//
-// It asserts nothing about notifications on the open page: that each of them reaches each socket exactly once is not
-// promised yet.
+// audit log, the open page with its notifications, the successors, the inbox and the ReminderEvents against what was answered.
 func TestNothingIsLostWhenAPartIsKilled(t *testing.T) {
 	disturbsShared(t)
 	for _, part := range []string{

@@ -50,7 +50,18 @@ func TestADeletedAccountLeavesNothingButItsAuditEntries(t *testing.T) {
 	}
 
 	u.Must(http.MethodDelete, "/api/v1/me", map[string]any{"password": "correct horse battery staple"}, http.StatusNoContent, nil)
+	for name, since := range map[string]*int64{"no since": nil, "since 0": new(int64(0)), "the head": new(int64(5)), "above the head": new(int64(99))} {
+		if code, reason := closeCode(t, u, since); code != live.AccountGone || !strings.Contains(reason, live.AccountGone.String()) {
+			t.Errorf("a new socket with %s: got the close code %d %s, want %d %s", name, code, reason, live.AccountGone, live.AccountGone)
+		}
+	}
 	client.Eventually(t, time.Minute, "the open browser sees the deletion of the tasks", func() error { return page.SawAll(0, 5) })
+	client.Eventually(t, time.Minute, "the open browser is told that the account is gone", func() error {
+		if ended := page.Ended(); ended == nil || ended.Code != live.AccountGone.String() {
+			return fmt.Errorf("ended: %+v", ended)
+		}
+		return nil
+	})
 	for database, sql := range map[string]string{
 		"notifications": notified,
 		"tasks": `SELECT (SELECT count(*) FROM users WHERE id = $1) + (SELECT count(*) FROM heads WHERE user_id = $1) + (SELECT count(*) FROM tasks WHERE user_id = $1) +
@@ -64,9 +75,6 @@ func TestADeletedAccountLeavesNothingButItsAuditEntries(t *testing.T) {
 		})
 	}
 	client.Eventually(t, time.Minute, "the audit log has everything up to the deletion", func() error { return auditHas(u, "/api/v1/audit", 5) })
-	if code, reason := closeCode(t, u); code != live.AccountGone || !strings.Contains(reason, live.AccountGone.String()) {
-		t.Errorf("a browser that reconnects: got the close code %d %s, want %d %s", code, reason, live.AccountGone, live.AccountGone)
-	}
 	if n := rows(t, "notifications", notified, other.ID); n != 3 {
 		t.Errorf("notification has %d rows of another user, want 3: its reminder, its notification and its preferences", n)
 	}
@@ -88,8 +96,8 @@ func rows(t *testing.T, database, sql, userID string) (n int) {
 	return n
 }
 
-// closeCode connects as a browser that has seen nothing, and returns how the server closes it.
-func closeCode(t *testing.T, u *client.User) (code live.Code, reason string) {
+// closeCode connects with since, or without when it is nil, and returns how the server closes the connection.
+func closeCode(t *testing.T, u *client.User, since *int64) (code live.Code, reason string) {
 	t.Helper()
 	dialer := websocket.Dialer{Subprotocols: []string{live.Subprotocol}, HandshakeTimeout: 5 * time.Second}
 	conn, resp, err := dialer.Dial("ws"+strings.TrimPrefix(u.Base, "http")+"/ws", http.Header{"Origin": {u.Base}})
@@ -98,7 +106,7 @@ func closeCode(t *testing.T, u *client.User) (code live.Code, reason string) {
 	}
 	resp.Body.Close()
 	defer conn.Close()
-	auth, err := live.Auth{Token: u.Token, Since: new(int64)}.Encode()
+	auth, err := live.Auth{Token: u.Token, Since: since}.Encode()
 	if err := errors.Join(err, conn.SetReadDeadline(time.Now().Add(30*time.Second)), conn.WriteMessage(websocket.TextMessage, auth)); err != nil {
 		t.Fatal(err)
 	}

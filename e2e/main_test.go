@@ -113,7 +113,10 @@ const (
 func stackConfig(root, data string) stack.Config {
 	return stack.Config{
 		Root: root, Data: data, KafkaJars: os.Getenv(jarsVariable), Kafka: os.Getenv(brokersVariable),
-		Env: map[string]string{"ACCOUNT_CHECK_EVERY": "1s"}, // the default of 10 minutes is longer than a test
+		Env: map[string]string{
+			"ACCOUNT_CHECK_EVERY": "1s", // the default of 10 minutes is longer than a test
+			"ALLOWED_ORIGINS":     pageOrigin,
+		},
 	}
 }
 

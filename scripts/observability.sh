@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # observability.sh BIN: checks deploy/observability. promtool reads the configurations of Prometheus and the rules, and runs
-# the tests of the rules. The OpenTelemetry collector validates its configuration. Both programs are built once into BIN,
-# from the pinned modules tools/prometheus and tools/otelcol.
+# the tests of the rules. Prometheus itself runs the rules on the embedded broker. The OpenTelemetry collector validates its
+# configuration. The programs are built once into BIN, from the pinned modules tools/prometheus and tools/otelcol.
 set -euo pipefail
 bin=$1
 cd "$(dirname "$0")/.."
@@ -17,7 +17,9 @@ once() {
   echo "$stamp" >"$bin/.$name"
 }
 # Only the service discovery of Kubernetes is configured here, and all others together are most of the program.
-once promtool tools/prometheus -tags netgo,remove_all_sd,enable_kubernetes_sd github.com/prometheus/prometheus/cmd/promtool
+discovery=netgo,remove_all_sd,enable_kubernetes_sd
+once promtool tools/prometheus -tags $discovery github.com/prometheus/prometheus/cmd/promtool
+once prometheus tools/prometheus -tags $discovery github.com/prometheus/prometheus/cmd/prometheus
 once otelcol tools/otelcol .
 cd deploy/observability
 "$bin/promtool" check config --lint=all --lint-fatal prometheus.yml
@@ -28,3 +30,5 @@ collector() { "$bin/otelcol" validate --config /dev/stdin; }
 collector <otel-collector.yaml
 ! sed 's/spike_limit_mib/spike_limit/' otel-collector.yaml | collector >/dev/null 2>&1 || { echo "otelcol does not notice a misspelt setting" >&2; exit 1; }
 echo "otel-collector.yaml is valid"
+cd ../../e2e
+go test -count=1 ./observability

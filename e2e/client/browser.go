@@ -12,6 +12,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/events/live"
 )
 
@@ -24,8 +25,8 @@ const (
 	reconnectPause = 100 * time.Millisecond
 )
 
-// Browser is an open page. It connects with the last seq that it knows, and when its connection ends it connects again from
-// the last seq that it saw. It records every frame. It is safe for concurrent use.
+// Browser is an open page. It connects with the last numbers that it knows, and when its connection ends it connects again
+// after the last numbers that it saw. It records every frame. It is safe for concurrent use.
 type Browser struct {
 	u    *User
 	stop chan struct{}
@@ -33,17 +34,32 @@ type Browser struct {
 
 	mu            sync.Mutex
 	since         int64
+	inboxSince    *int64 // nil: it starts at the newest notification
+	inboxFrom     int64  // where its notifications began
 	events        []live.Event
 	notifications []live.Notification
-	unexpected    []any // other frames, and errors of decoding one
+	unexpected    []any       // other frames, and errors of decoding one
+	ended         *live.Error // why it must not connect again
 	welcomes      int
 	conn          *websocket.Conn
 }
 
-// OpenBrowser starts a browser and waits for its first welcome. The test's cleanup closes it.
+// OpenBrowser starts a browser that has every change up to since, and gets new notifications. It waits for its first welcome.
+// The test's cleanup closes it.
 func OpenBrowser(t testing.TB, u *User, since int64) *Browser {
 	t.Helper()
-	b := &Browser{u: u, since: since, stop: make(chan struct{}), done: make(chan struct{})}
+	return open(t, &Browser{u: u, since: since})
+}
+
+// OpenBrowserAt is OpenBrowser for a browser that has every notification up to inboxSince.
+func OpenBrowserAt(t testing.TB, u *User, since, inboxSince int64) *Browser {
+	t.Helper()
+	return open(t, &Browser{u: u, since: since, inboxSince: &inboxSince})
+}
+
+func open(t testing.TB, b *Browser) *Browser {
+	t.Helper()
+	b.stop, b.done = make(chan struct{}), make(chan struct{})
 	go b.run()
 	t.Cleanup(b.Close)
 	Eventually(t, welcomeTimeout, "welcome on the WebSocket", func() error {
@@ -76,6 +92,9 @@ func (b *Browser) run() {
 	defer close(b.done)
 	for {
 		pause := b.session()
+		if b.Ended() != nil {
+			return
+		}
 		select {
 		case <-b.stop:
 			return
@@ -97,9 +116,9 @@ func (b *Browser) session() (pause time.Duration) {
 	defer conn.Close()
 	b.mu.Lock()
 	b.conn = conn
-	since := b.since
+	since, inboxSince := b.since, b.inboxSince
 	b.mu.Unlock()
-	auth, err := live.Auth{Token: b.u.Token, Since: &since}.Encode()
+	auth, err := live.Auth{Token: b.u.Token, Since: &since, NotificationsSince: inboxSince}.Encode()
 	if err != nil || conn.WriteMessage(websocket.TextMessage, auth) != nil {
 		return pause
 	}
@@ -130,11 +149,24 @@ func (b *Browser) take(raw []byte) (pause time.Duration) {
 		return 0
 	case live.Notification:
 		b.notifications = append(b.notifications, f)
+		if f.NotificationSeq > 0 {
+			b.inboxSince = &f.NotificationSeq
+		}
 		return 0
 	case live.Welcome:
 		b.welcomes++
+		if b.welcomes == 1 && f.NotificationSeq != nil {
+			b.inboxFrom = *f.NotificationSeq
+		}
+		if b.inboxSince == nil {
+			b.inboxSince = f.NotificationSeq
+		}
 		return 0
 	case live.Error:
+		if f.Action() == live.Stop {
+			b.ended = &f
+			return 0
+		}
 		if f.Retry != nil && slices.Contains([]string{live.Restarting.String(), live.Unavailable.String()}, f.Code) {
 			return f.RetryAfter()
 		}
@@ -144,17 +176,17 @@ func (b *Browser) take(raw []byte) (pause time.Duration) {
 }
 
 // SawAll returns an error unless the browser has seen every seq in (from, to] exactly once and in order, and no unexpected
-// frame such as a resync.
+// frame such as a resync. An unexpected frame or another order is Final.
 func (b *Browser) SawAll(from, to int64) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.unexpected) > 0 {
-		return fmt.Errorf("unexpected frames: %+v", b.unexpected)
+		return Final(fmt.Errorf("unexpected frames: %+v", b.unexpected))
 	}
 	next := from + 1
 	for i, f := range b.events {
 		if f.Seq != next {
-			return fmt.Errorf("event %d has seq %d, want %d", i, f.Seq, next)
+			return Final(fmt.Errorf("event %d has seq %d, want %d", i, f.Seq, next))
 		}
 		next++
 	}
@@ -162,6 +194,38 @@ func (b *Browser) SawAll(from, to int64) error {
 		return fmt.Errorf("saw seq up to %d, want %d", next-1, to)
 	}
 	return nil
+}
+
+// SawInbox returns an error unless the browser has seen every notification_seq since it began exactly once and in order, and
+// each of the given notifications exactly once.
+func (b *Browser) SawInbox(inbox []Notification) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.unexpected) > 0 {
+		return fmt.Errorf("unexpected frames: %+v", b.unexpected)
+	}
+	shown := map[string]int{}
+	for i, f := range b.notifications {
+		if want := b.inboxFrom + 1 + int64(i); f.NotificationSeq != want {
+			return fmt.Errorf("notification %d has the number %d, want %d", i, f.NotificationSeq, want)
+		}
+		if f.EventType == events.Added {
+			shown[f.NotificationID]++
+		}
+	}
+	for _, n := range inbox {
+		if shown[n.ID] != 1 {
+			return fmt.Errorf("notification %s of task %s was shown %d times, want once; %d of %d were shown", n.ID, n.TaskID, shown[n.ID], len(shown), len(inbox))
+		}
+	}
+	return nil
+}
+
+// Ended returns the error frame after which the browser must not connect again, or nil.
+func (b *Browser) Ended() *live.Error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.ended
 }
 
 // Notifications returns the notifications so far.

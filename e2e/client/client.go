@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -35,9 +36,10 @@ const (
 
 // User is one account, and a client that acts as this account.
 type User struct {
-	Base  string // the origin
-	ID    string
-	Token string
+	Base    string // the origin
+	ID      string
+	Token   string // the access token
+	Refresh string // the refresh token of the registration
 
 	t    testing.TB
 	http *http.Client
@@ -51,7 +53,8 @@ func NewUser(t testing.TB, base string) *User {
 		User struct {
 			ID string `json:"id"`
 		} `json:"user"`
-		AccessToken string `json:"access_token"`
+		AccessToken  string `json:"access_token"`
+		RefreshToken string `json:"refresh_token"`
 	}
 	body := map[string]string{
 		"email": uuid.NewString() + "@example.com", "password": "correct horse battery staple", "name": "Tester", "timezone": "Europe/Berlin",
@@ -66,7 +69,7 @@ func NewUser(t testing.TB, base string) *User {
 		}
 		return json.Unmarshal(raw, &answer)
 	})
-	u.ID, u.Token = answer.User.ID, answer.AccessToken
+	u.ID, u.Token, u.Refresh = answer.User.ID, answer.AccessToken, answer.RefreshToken
 	return u
 }
 
@@ -197,7 +200,16 @@ func (u *User) Audit(path string) ([]AuditEntry, error) {
 	}
 }
 
-// Eventually polls until check returns nil. When the time is over, it fails the test with the last error.
+// Final marks an error that waiting cannot mend.
+func Final(err error) error { return &final{err} }
+
+type final struct{ err error }
+
+func (f *final) Error() string { return f.err.Error() }
+func (f *final) Unwrap() error { return f.err }
+
+// Eventually polls until check returns nil. When the time is over, or at once for an error that is Final, it fails the test
+// with the last error.
 func Eventually(t testing.TB, within time.Duration, what string, check func() error) {
 	t.Helper()
 	deadline := time.Now().Add(within)
@@ -205,6 +217,9 @@ func Eventually(t testing.TB, within time.Duration, what string, check func() er
 		err := check()
 		if err == nil {
 			return
+		}
+		if _, ok := errors.AsType[*final](err); ok {
+			t.Fatalf("%s: %v", what, err)
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("%s: not within %s: %v", what, within, err)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -152,9 +153,9 @@ func (h *History) turn(ctx context.Context, u *User, name string, delay time.Dur
 	return nil
 }
 
-// Check fails the test unless the system keeps its promise: each due reminder is in the inbox exactly once, each
-// completed occurrence has one successor, and the audit log and each open browser have every seq of the user exactly
-// once and in order. It does not look at notifications on the sockets: a socket may still miss one.
+// Check fails the test unless the system keeps its promise: each due reminder is in the inbox and on each open browser
+// exactly once and in order, each completed occurrence has one successor, and the audit log and each open browser have every
+// seq of the user exactly once and in order.
 func (h *History) Check(t testing.TB, u *User, pages ...*Browser) {
 	t.Helper()
 	h.checkReminders(t, u)
@@ -178,34 +179,62 @@ func (h *History) Check(t testing.TB, u *User, pages ...*Browser) {
 	if err := h.CheckInbox(u); err != nil {
 		t.Errorf("after everything else has arrived: %v", err)
 	}
+	inbox, err := u.Notifications()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, page := range pages {
+		Eventually(t, RecoveryTimeout, fmt.Sprintf("open browser %d showed every notification", i), func() error { return page.SawInbox(inbox) })
+	}
 }
 
 // CheckAudit compares the audit log of a user, whose newest seq is head, with what was answered: each event once, the
-// versions of each task without a gap, nothing missing.
+// versions of each task in their order and without a gap, nothing missing. The log is append-only, so an event that is there
+// twice, and versions that are all there in another order, are Final: no later entry can mend them. A missing entry is not,
+// because it may still come.
 func (h *History) CheckAudit(entries []AuditEntry, head int64) error {
 	ids := map[string]bool{}
-	versions := map[string]int64{}
+	versions := map[string][]int64{} // of each task, in the order of the log
 	seqs := map[int64]bool{}
 	for _, e := range entries {
 		if ids[e.EventID] {
-			return fmt.Errorf("event %s is in the audit log twice", e.EventID)
+			return Final(fmt.Errorf("event %s is in the audit log twice", e.EventID))
 		}
 		ids[e.EventID] = true
-		if e.TaskVersion != versions[e.TaskID]+1 {
-			return fmt.Errorf("task %s: version %d follows %d in the audit log", e.TaskID, e.TaskVersion, versions[e.TaskID])
-		}
-		versions[e.TaskID] = e.TaskVersion
+		versions[e.TaskID] = append(versions[e.TaskID], e.TaskVersion)
 		seqs[e.Seq] = true
+	}
+	for task, got := range versions {
+		if err := checkVersions(task, got); err != nil {
+			return err
+		}
 	}
 	for task, answered := range h.answered {
 		for v := range answered {
-			if v > versions[task] {
-				return fmt.Errorf("task %s: version %d was answered 2xx but the audit log ends at %d", task, v, versions[task])
+			if last := int64(len(versions[task])); v > last {
+				return fmt.Errorf("task %s: version %d was answered 2xx but the audit log ends at %d", task, v, last)
 			}
 		}
 	}
 	if int64(len(entries)) != head || int64(len(seqs)) != head {
 		return fmt.Errorf("audit log has %d entries with %d different seqs, the user's head is %d", len(entries), len(seqs), head)
+	}
+	return nil
+}
+
+// checkVersions returns nil for the versions 1, 2, 3 and so on. It says whether one is missing, or all are there in another
+// order.
+func checkVersions(task string, got []int64) error {
+	sorted := slices.Sorted(slices.Values(got))
+	for i, v := range sorted {
+		if want := int64(i) + 1; v > want {
+			return fmt.Errorf("task %s: version %d is missing in the audit log, which has %d", task, want, got)
+		} else if v < want {
+			return Final(fmt.Errorf("task %s: version %d is in the audit log twice: %d", task, v, got))
+		}
+	}
+	if !slices.Equal(got, sorted) {
+		return Final(fmt.Errorf("task %s: all %d versions are in the audit log, but in another order: %d", task, len(got), got))
 	}
 	return nil
 }

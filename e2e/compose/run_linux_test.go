@@ -64,6 +64,7 @@ func TestTheFileStartsAndTheTourRuns(t *testing.T) {
 	t.Run("the tour runs through the gateway", func(t *testing.T) { s.tour(t) })
 	t.Run("each target of Prometheus answers", func(t *testing.T) { s.checkMetrics(t) })
 	t.Run("internal paths are not reachable", func(t *testing.T) { s.checkInside(t) })
+	t.Run("a query reaches the services as it is written", func(t *testing.T) { s.checkQueries(t) })
 	t.Run("the gateway reports a stopped service, which restarts alone", func(t *testing.T) { s.checkRestart(t) })
 	t.Run("setup can run again and keeps the secrets", func(t *testing.T) { s.checkSetupAgain(t) })
 	t.Run("the operator's tool works in a container", func(t *testing.T) { s.checkTool(t) })
@@ -269,6 +270,17 @@ func (s *stack) checkInside(t *testing.T) {
 	}
 	if out := s.curl(t, "-w", "\n%{http_code}", s.url()+"/docs"); !strings.HasSuffix(out, "\n200") {
 		t.Errorf("GET /docs: got %.200s", out)
+	}
+}
+
+// checkQueries sends queries that cannot be parsed. A proxy that leaves such a parameter out would turn the 400 of the service
+// into the 401 of a request without a token.
+func (s *stack) checkQueries(t *testing.T) {
+	for _, target := range []string{"/api/v1/tasks?q=20%", "/api/v1/sync?since=2;", "/api/v1/audit?event_type=deleted%", "/api/v1/notifications?unread=true%", "/docs?a;b"} {
+		out := s.curl(t, "-w", "\n%{http_code} %{content_type}", s.url()+target)
+		if !strings.Contains(out, "\n400 application/problem+json") {
+			t.Errorf("GET %s: got %s, want a problem document with 400", target, out)
+		}
 	}
 }
 

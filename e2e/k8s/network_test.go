@@ -41,6 +41,8 @@ func TestThePodsReachOnlyWhatTheyNeed(t *testing.T) {
 			doors["sidecar metrics ip"] = p.Status.PodIP + ":9090"
 		case "audit":
 			doors["audit ip"], doors["audit invoke ip"] = p.Status.PodIP+":8080", p.Status.PodIP+":50002"
+		case "notification": // only websocket invokes it
+			doors["notification ip"], doors["notification invoke ip"] = p.Status.PodIP+":8080", p.Status.PodIP+":50002"
 		}
 	}
 	label := func(name, component string) string {

@@ -46,6 +46,12 @@ func TestTheIngressRoutesLikeTheGateway(t *testing.T) {
 		"/wsx":                            http.StatusNotFound,   // from the task API
 		"/api/v1/auditors":                http.StatusNotFound,   // from the task API
 		"/api/v1/notifications/nothing/x": http.StatusNotFound,
+
+		// A query that cannot be parsed reaches the service, which refuses it before it asks for a token.
+		"/api/v1/tasks?q=20%":               http.StatusBadRequest,
+		"/api/v1/sync?since=2;":             http.StatusBadRequest,
+		"/api/v1/audit?event_type=deleted%": http.StatusBadRequest,
+		"/api/v1/notifications?unread=a;b":  http.StatusBadRequest,
 	} {
 		if status, body := get(path); status != want {
 			t.Errorf("GET %s: got %d %.200s, want %d", path, status, body, want)

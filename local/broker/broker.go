@@ -8,6 +8,7 @@
 //     because more of them would move keys to other partitions and break their order.
 //   - A consumer that died while it joined its group is removed within seconds (ghosts.go). kfake alone keeps it, with its
 //     partitions, until the broker restarts.
+//   - The consumer groups of WebSocket replicas that are gone are removed (local/replicagroups).
 //   - A folder belongs to one broker at a time. A damaged folder is refused and left as it is (verify.go).
 //   - The disk does not fill up: records that every group has read are trimmed, other records are kept up to a hard limit
 //     (retention.go).
@@ -28,6 +29,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/taskwire/taskwire/local/replicagroups"
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -121,6 +123,7 @@ func Run(ctx context.Context, cfg Config, ready func(addr string)) (err error) {
 	trimmer := trimmer{cluster: cluster, client: client, topics: cfg.Topics, log: log, bounds: bounds{keepBytes, maxBytes}}
 	keepers.Go(func() { ghosts.run(ctx) })
 	keepers.Go(func() { trimmer.run(ctx) })
+	keepers.Go(func() { replicagroups.New(client, log).Run(ctx) })
 
 	log.Info("broker is ready", "addr", addr, "data", cfg.DataDir, "topics", len(cfg.Topics))
 	if ready != nil {

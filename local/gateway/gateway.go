@@ -3,7 +3,8 @@
 //
 // Promises:
 //   - Bodies and upgraded connections are streamed, never held back. The query reaches the service as the client wrote
-//     it.
+//     it: the service refuses one that cannot be parsed, on every route.
+//   - A body that is not complete or not in the form of HTTP is answered with 400, as the client's fault.
 //   - The Host header is kept. Hop-by-hop headers, the headers of the Dapr side and the client's own X-Forwarded-* are
 //     dropped; X-Forwarded-For, -Host and -Proto are set to what the gateway sees.
 //   - Nothing of the inside (Dapr's routes, metrics) is reachable.
@@ -98,7 +99,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// error here, which does not matter.
 		_ = http.NewResponseController(w).EnableFullDuplex()
 	}
-	proxy.ServeHTTP(w, r)
+	proxy.ServeHTTP(w, watchBody(r))
 }
 
 // Serve serves on all listeners until ctx is done, then waits for running requests for at most DrainTimeout.

@@ -7,11 +7,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -71,14 +73,59 @@ func newProxy(name, base string, transport http.RoundTripper, log *slog.Logger) 
 	}, nil
 }
 
+// clientBody is the body of a request. It keeps the error of reading it, which is the client's and not the upstream's.
+type clientBody struct {
+	io.ReadCloser
+	failed atomic.Pointer[error]
+}
+
+func (b *clientBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.failed.CompareAndSwap(nil, &err)
+	}
+	return n, err
+}
+
+// clientBodyKey finds the clientBody in a request's context: the proxy puts other bodies around it.
+type clientBodyKey struct{}
+
+// watchBody returns the request with a clientBody.
+func watchBody(r *http.Request) *http.Request {
+	if r.Body == nil || r.Body == http.NoBody {
+		return r
+	}
+	b := &clientBody{ReadCloser: r.Body}
+	r = r.WithContext(context.WithValue(r.Context(), clientBodyKey{}, b))
+	r.Body = b
+	return r
+}
+
+// bodyError returns why the client's body could not be read, or nil.
+func bodyError(r *http.Request) error {
+	if b, ok := r.Context().Value(clientBodyKey{}).(*clientBody); ok {
+		if err := b.failed.Load(); err != nil {
+			return *err
+		}
+	}
+	return nil
+}
+
 // failed answers a request whose upstream gave no answer.
 func (u *upstream) failed(w http.ResponseWriter, r *http.Request, err error) {
-	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
-		return // the client went away
+	if broken := bodyError(r); broken != nil {
+		u.log.Debug("the body of a request cannot be read", "upstream", u.name, "error", broken)
+		w.Header().Set("Connection", "close") // where the next request begins is not known
+		if errors.Is(broken, os.ErrDeadlineExceeded) {
+			problem(w, r, http.StatusRequestTimeout, "the body of the request did not arrive in time")
+			return
+		}
+		problem(w, r, http.StatusBadRequest, "the body of the request is not complete or not in the form of HTTP, so it was not carried out as a whole")
+		return
 	}
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		problem(w, r, http.StatusRequestEntityTooLarge, "the request is too large")
+	if errors.Is(err, context.Canceled) && r.Context().Err() != nil { // read only by a client that closed its sending side alone
+		w.Header().Set("Connection", "close")
+		problem(w, r, http.StatusBadRequest, "the connection was closed before the answer. The request may have been carried out")
 		return
 	}
 	if !u.down.Swap(true) {

@@ -68,6 +68,10 @@ func CheckOccurs(t events.TaskData) error {
 	if !ok || err != nil {
 		return err
 	}
+	return s.checkOccurs()
+}
+
+func (s *series) checkOccurs() error {
 	base := s.base().day
 	if s.anchor == events.AnchorCompletion {
 		if !s.everyCompletionHasANext() {

@@ -16,36 +16,41 @@ var weekdays = []string{"SU", "MO", "TU", "WE", "TH", "FR", "SA"}
 // error is an *Error.
 func Parse(text string) (Rule, error) { return parse(text, nil) }
 
+// parse is Parse with a counter of steps; see Rule.
 func parse(text string, steps *int) (Rule, error) {
 	r := Rule{interval: 1, weekStart: time.Monday, steps: steps}
+	if err := r.parse(text); err != nil {
+		return Rule{}, err
+	}
+	return r, nil
+}
+
+func (r *Rule) parse(text string) error {
 	if text == "" {
-		return r, &Error{"", "is empty"}
+		return &Error{"", "is empty"}
 	}
 	if len(text) > events.MaxRRule {
-		return r, &Error{"", fmt.Sprintf("has more than %d characters", events.MaxRRule)}
+		return &Error{"", fmt.Sprintf("has more than %d characters", events.MaxRRule)}
 	}
 	upper := strings.ToUpper(text)
 	if strings.HasPrefix(upper, "RRULE:") || strings.HasPrefix(upper, "DTSTART") || strings.ContainsAny(upper, "\r\n") {
-		return r, &Error{"", "must be a single rule, without RRULE: or DTSTART (the due date is the start)"}
+		return &Error{"", "must be a single rule, without RRULE: or DTSTART (the due date is the start)"}
 	}
 	seen := map[string]bool{}
 	for part := range strings.SplitSeq(upper, ";") {
 		name, value, ok := strings.Cut(part, "=")
 		if !ok || value == "" {
-			return r, &Error{"", "must be parts like FREQ=DAILY, separated by semicolons"}
+			return &Error{"", "must be parts like FREQ=DAILY, separated by semicolons"}
 		}
 		if seen[name] {
-			return r, &Error{name, "occurs twice in the rule"}
+			return &Error{name, "occurs twice in the rule"}
 		}
 		seen[name] = true
 		if err := r.set(name, value); err != nil {
-			return r, err
+			return err
 		}
 	}
-	if err := r.check(); err != nil {
-		return r, err
-	}
-	return r, nil
+	return r.check()
 }
 
 // set reads one part.

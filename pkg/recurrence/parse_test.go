@@ -4,7 +4,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 )
 
 func TestParseAcceptsTheSubset(t *testing.T) {
@@ -81,26 +80,4 @@ func TestParseNamesTheRefusedPartAndTheReason(t *testing.T) {
 			t.Errorf("Parse(%.60q): got %q %q, want part %q and a reason with %q", tc.text, e.Part, e.Reason, tc.part, tc.says)
 		}
 	}
-}
-
-// FuzzParse searches for a text that Parse is slow for, and for a rule whose expansion does not end or goes back in time.
-func FuzzParse(f *testing.F) {
-	f.Add("FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,WE;WKST=SU", int64(1_700_000_000))
-	f.Add("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29", int64(0))
-	f.Add("FREQ=MONTHLY;BYDAY=-1FR;COUNT=3", int64(1_700_000_000))
-	f.Add("FREQ=DAILY;INTERVAL=1000;BYMONTH=2;BYMONTHDAY=29;BYDAY=MO", int64(1_700_000_000))
-	f.Fuzz(func(t *testing.T, text string, at int64) {
-		r, err := Parse(text)
-		if err != nil {
-			if !errors.Is(err, ErrInvalid) {
-				t.Fatalf("Parse(%q): got %v, want an *Error", text, err)
-			}
-			return
-		}
-		start := Occurrence{No: 1, At: time.Unix(at%(1<<36), 0)}
-		next, ok := Next(r, "schedule", time.UTC, start, time.Time{})
-		if ok && (!next.At.After(start.At) || next.No != 2) {
-			t.Fatalf("Next(%q, %v): got %v, want a later one", text, start.At, next)
-		}
-	})
 }

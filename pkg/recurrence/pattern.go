@@ -21,6 +21,7 @@ type pattern struct {
 
 	monthLists [4][7][]int // the matches of a month by its length, less 28, and its first weekday; nil: not computed yet
 	yearLists  [2][7][]int // the matches of a year by its length, less 365, and its first weekday
+	week       [7]int      // where ofWeek writes
 	steps      *int        // counts the periods and days looked at, for tests; nil: does not count
 }
 
@@ -106,71 +107,80 @@ func (p *pattern) first(number int) date {
 	}
 }
 
-// matches returns the matching days of a period, as offsets from its first date. If there are none, it returns the number of the
-// next period that can have some: those between need not be looked at.
+// matches returns the matching days of a period, as offsets from its first date; they are valid until the next call. It also returns
+// the number of the next period to look at: those between cannot match.
 func (p *pattern) matches(number int) (first date, offsets []int, next int) {
 	p.step(1)
 	first, next = p.first(number), number+1
-	year, month, day := first.split()
 	switch p.freq {
 	case yearly:
-		return first, p.ofYear(year, first.weekday()), next
+		offsets = p.ofYear(number, first.weekday())
 	case monthly:
-		if p.months.has(int(month)) {
-			offsets = p.ofMonth(daysInMonth(year, month), first.weekday())
+		if month := number%12 + 1; p.months.has(month) {
+			offsets = p.ofMonth(daysInMonth(number/12, time.Month(month)), first.weekday())
 		}
-		return first, offsets, next
 	case weekly:
-		offsets = p.ofWeek(first)
-		if len(offsets) == 0 {
+		if offsets = p.ofWeek(first); len(offsets) == 0 && p.byMonth {
 			next = max(next, p.number(p.wantedMonth(first)))
 		}
-		return first, offsets, next
 	default:
-		if first = p.wantedMonth(first); first > date(number) {
-			return first, nil, int(first)
-		}
-		firstOfMonth := first - date(day-1)
-		for _, i := range p.ofMonth(daysInMonth(year, month), firstOfMonth.weekday()) {
-			switch {
-			case i == day-1:
-				return first, onlyFirst, next
-			case i > day-1:
-				return first, nil, int(firstOfMonth) + i
-			}
-		}
-		return first, nil, int(firstOfMonth) + daysInMonth(year, month)
+		offsets, next = p.ofDay(first)
 	}
+	return first, offsets, next
+}
+
+// wantedMonth returns the first date from d on whose month the rule allows.
+func (p *pattern) wantedMonth(d date) date {
+	year, month, _ := d.split()
+	if p.months.has(int(month)) {
+		return d
+	}
+	for range 12 {
+		if month++; month > time.December {
+			year, month = year+1, time.January
+		}
+		if p.months.has(int(month)) {
+			break
+		}
+	}
+	return newDate(year, month, 1)
+}
+
+// ofDay returns the match of the period that is the day d, if there is one, and the number of the next day to look at.
+func (p *pattern) ofDay(d date) ([]int, int) {
+	year, month, day := d.split()
+	if !p.months.has(int(month)) {
+		return nil, int(p.wantedMonth(d))
+	}
+	first, length := d-date(day-1), daysInMonth(year, month)
+	for _, i := range p.ofMonth(length, first.weekday()) {
+		switch {
+		case i == day-1:
+			return onlyFirst, int(d) + 1
+		case i > day-1:
+			return nil, int(first) + i
+		}
+	}
+	return nil, int(first) + length
 }
 
 // onlyFirst is the first day of a period alone.
 var onlyFirst = []int{0}
 
-// wantedMonth returns the first date from d on whose month the rule allows.
-func (p *pattern) wantedMonth(d date) date {
-	year, month, _ := d.split()
-	for range 12 {
-		if p.months.has(int(month)) {
-			return d
-		}
-		month++
-		d = newDate(year, month, 1)
-		year, month, _ = d.split()
-	}
-	return d
-}
-
 // ofWeek returns the matches of the week that begins with first.
 func (p *pattern) ofWeek(first date) []int {
-	var out []int
-	year, month, day := first.split()
-	length := daysInMonth(year, month)
+	out := p.week[:0]
+	month, left := time.Month(0), 7 // days until the next month
+	if p.byMonth {
+		var year, day int
+		year, month, day = first.split()
+		left = daysInMonth(year, month) - day + 1
+	}
 	for i := range 7 {
-		m := int(month)
-		if day+i > length {
-			m = m%12 + 1
+		if i == left {
+			month = month%12 + 1
 		}
-		if p.months.has(m) && p.weekdays.has(int(first.weekday()+time.Weekday(i))%7) {
+		if (!p.byMonth || p.months.has(int(month))) && p.weekdays.has((int(p.weekStart)+i)%7) {
 			out = append(out, i)
 		}
 	}
@@ -242,9 +252,9 @@ func (p *pattern) choose(matches []int) []int {
 	if !p.setPos.given {
 		return matches
 	}
-	chosen := []int{}
+	chosen, length := matches[:0], len(matches)
 	for i, m := range matches {
-		if p.setPos.has(i+1, len(matches)) {
+		if p.setPos.has(i+1, length) {
 			chosen = append(chosen, m)
 		}
 	}

@@ -147,12 +147,3 @@ func (m moment) at(zone *time.Location) Moment {
 
 func (m moment) wall() time.Time                       { return m.day.midnight().Add(m.clock) }
 func (m moment) instant(zone *time.Location) time.Time { return place(m.wall(), zone) }
-
-// over reports whether the occurrence of the rule's date d is over at now: its day is before today, or its instant is not later.
-func (s *series) over(d date, now time.Time) bool {
-	m, today := s.moved(s.last(), d), dateOf(now, s.zone)
-	if !m.hasClock || m.day < today-1 || m.day > today+1 {
-		return m.day < today
-	}
-	return !m.instant(s.zone).After(now)
-}

@@ -10,8 +10,8 @@ import (
 // the completed task, and keeps its distance to the others in calendar days and its time of day.
 type Successor struct {
 	OccurrenceNo int // of the completed task, plus 1
-	// Elapsed is how many dates of the rule were used up: 1, plus those that exdates leave out, plus those that were over. It is
-	// exact up to MaxCount.
+	// Elapsed is how many dates of the rule were used up: 1, plus those that exdates leave out, plus those that were over. Up to
+	// MaxCount it is exact; above, it is only more than MaxCount.
 	Elapsed   int
 	StartDate string
 	StartAt   *time.Time

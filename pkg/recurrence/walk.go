@@ -1,7 +1,21 @@
 package recurrence
 
-// cycle is the number of periods of a frequency after which the Gregorian calendar repeats: 400 years are exactly 20,871 weeks.
-var cycle = map[frequency]int{yearly: 400, monthly: 400 * 12, weekly: 20_871, daily: 20_871 * 7}
+// cycle is the number of periods after which the calendar repeats for the pattern. The Gregorian calendar repeats after 400 years,
+// which are exactly 20,871 weeks. Without BYMONTH, all weeks are alike.
+func (p *pattern) cycle() int {
+	switch {
+	case p.freq == yearly:
+		return 400
+	case p.freq == monthly:
+		return 400 * 12
+	case p.freq == weekly && !p.byMonth:
+		return 1
+	case p.freq == weekly:
+		return 20_871
+	default:
+		return 20_871 * 7
+	}
+}
 
 // walk gives the dates of a pattern in ascending order. It looks at every interval-th period, counted from that of its origin,
 // and jumps over those that cannot match.
@@ -34,7 +48,7 @@ func (w *walk) seek(after date) {
 
 // span is the number of periods, with those that the interval leaves out, after which the walk sees the same calendar again.
 func (w *walk) span() int {
-	n, c := w.pattern.interval, cycle[w.pattern.freq]
+	n, c := w.pattern.interval, w.pattern.cycle()
 	return n * (c / gcd(n, c))
 }
 
@@ -62,10 +76,13 @@ func (w *walk) advance() bool {
 	}
 	for {
 		n := w.next + modulo(w.origin-w.next, p.interval)
-		if n > w.bound || p.first(n) > lastDate {
+		if n > w.bound {
 			return false
 		}
 		w.first, w.rest, w.next = p.matches(n)
+		if w.first > lastDate {
+			return false
+		}
 		if len(w.rest) > 0 {
 			w.bound = n + w.span()
 			return true
@@ -73,18 +90,27 @@ func (w *walk) advance() bool {
 	}
 }
 
-// never reports whether a DAILY rule from that day obviously has no date: it asks for the second match of a day, or it counts
-// whole weeks and never meets a weekday that it names.
-func (p *pattern) never(day int) bool {
-	if p.freq != daily {
+// never reports whether the rule obviously has no date from that period on. BYSETPOS may ask for more matches than a period has, or
+// a DAILY rule may count whole weeks and never meet a weekday that it names. The walk would find that out in thousands of steps.
+func (p *pattern) never(number int) bool {
+	switch p.freq {
+	case daily:
+		return p.setPos.none(1) || p.byDay && p.interval%7 == 0 && !p.weekdays.has(int(date(number).weekday()))
+	case weekly:
+		return p.setPos.none(p.weekdays.size())
+	case monthly:
+		return p.setPos.none(31)
+	default:
 		return false
 	}
-	return p.setPos.given && !p.setPos.has(1, 1) || p.byDay && p.interval%7 == 0 && !p.weekdays.has(int(date(day).weekday()))
 }
 
 // everyPhaseOccurs reports whether the pattern has a date from whichever period it counts.
 func (p *pattern) everyPhaseOccurs() bool {
-	c := cycle[p.freq]
+	if p.never(0) && p.freq != daily {
+		return false
+	}
+	c := p.cycle()
 	phases := gcd(p.interval, c)
 	if p.freq == daily && p.byDay && phases%7 == 0 {
 		for day := range 7 {

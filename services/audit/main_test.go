@@ -105,6 +105,21 @@ func TestUntilTheDatabaseIsMigratedRequestsAre503(t *testing.T) {
 	for _, path := range []string{"", "/tasks/" + uuid.NewString(), "/checkpoint", "/key"} {
 		public = append(public, servicetest.Request{Method: http.MethodGet, URL: s.Public + "/api/v1/audit" + path, Header: header})
 	}
+	for _, proof := range []string{"inclusion?position=0", "consistency?from=1"} { // which an empty log has none of
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.Public+"/api/v1/audit/proof/"+proof, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", header["Authorization"])
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
+			t.Errorf("GET proof/%s: got %d and Retry-After %q, want 503 with a time", proof, resp.StatusCode, resp.Header.Get("Retry-After"))
+		}
+	}
 	deliveries := []servicetest.Request{s.Delivery(events.TopicTaskEvents, taskEvent(t))}
 	servicetest.CheckGate(t, s, release, public, deliveries)
 	s.Await(s.Public+"/metrics", http.StatusOK, "audit_appended_total 1")

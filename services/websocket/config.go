@@ -11,8 +11,6 @@ const appID = apps.WebSocket
 // settings are the service's environment variables.
 type settings struct {
 	config.Base
-	// AllowedOrigins are the origins of the pages that may connect. Without any, pages of the same host may.
-	AllowedOrigins []string `env:"ALLOWED_ORIGINS" envSeparator:","`
-	MaxConnections int      `env:"MAX_CONNECTIONS" envDefault:"20000"`       // of this process
-	MaxPerUser     int      `env:"MAX_CONNECTIONS_PER_USER" envDefault:"50"` // connections of one user to this process
+	MaxConnections int `env:"MAX_CONNECTIONS" envDefault:"20000"`       // of this process
+	MaxPerUser     int `env:"MAX_CONNECTIONS_PER_USER" envDefault:"50"` // connections of one user to this process
 }

@@ -1,5 +1,6 @@
 // Command websocket sends each user's changes and notifications to the user's open browsers. It stores nothing. Events
-// come from Dapr, and every replica gets every event. What a replica or a browser missed is read from the task API.
+// come from Dapr, and every replica gets every event. What a replica or a browser missed is read from the task API and from the
+// notification service.
 package main
 
 import (
@@ -9,11 +10,11 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/taskwire/taskwire/pkg/platform/service"
+	"github.com/taskwire/taskwire/services/websocket/internal/history"
 	"github.com/taskwire/taskwire/services/websocket/internal/httpapi"
 	"github.com/taskwire/taskwire/services/websocket/internal/hub"
 	"github.com/taskwire/taskwire/services/websocket/internal/socket"
 	"github.com/taskwire/taskwire/services/websocket/internal/subscriber"
-	"github.com/taskwire/taskwire/services/websocket/internal/taskapi"
 )
 
 func main() { service.Main(appID, run) }
@@ -34,7 +35,8 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	limits := hub.DefaultLimits()
 	limits.PerUser = cfg.MaxPerUser
 	users := hub.New(hub.Config{
-		Source: taskapi.New(base.Sidecar), Log: base.Log, Metrics: hub.NewMetrics(base.Metrics), Limits: limits,
+		Tasks: history.Tasks(base.Sidecar), Notifications: history.Notifications(base.Sidecar),
+		Log: base.Log, Metrics: hub.NewMetrics(base.Metrics), Limits: limits,
 	})
 	defer users.Close()
 	connections := socket.DefaultSettings()
@@ -44,7 +46,8 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	tokens := base.Tokens(base.TaskAPIKeys)
 	public := base.PublicEngine(service.PublicConfig{Ready: map[string]func(context.Context) error{"keys": tokens.Ready}})
 	httpapi.Register(public, httpapi.Config{
-		Hub: users, Pool: pool, Verifier: tokens, Origins: origins, AuthWait: connections.AuthWait, Log: base.Log,
+		Hub: users, Pool: pool, Verifier: tokens, Origins: origins, Log: base.Log,
+		AuthWait: connections.AuthWait, WelcomeWait: connections.WelcomeWait,
 	})
 	deliveries := base.DaprSide()
 	subscriber.Subscribe(deliveries, users)

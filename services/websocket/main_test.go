@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -50,23 +51,39 @@ func TestTheServiceRunsWithoutItsSidecar(t *testing.T) {
 	}
 }
 
-// newSidecar answers the task API's invocation routes, as the sidecar does. The whole-stack tests use the real one.
-func newSidecar(t *testing.T, source *hubtest.Source, keys []byte) *fakedaprd.Sidecar {
+// newSidecar answers the invocation routes of the task API and of the notification service, as the sidecar does. The
+// whole-stack tests use the real one.
+func newSidecar(t *testing.T, tasks *hubtest.Tasks, inbox *hubtest.Notifications, keys []byte) *fakedaprd.Sidecar {
 	t.Helper()
 	sidecar := fakedaprd.New(t)
 	sidecar.HandleKeys(keys)
-	sidecar.Handle(http.MethodGet, "task-api", "/internal/changes", func(w http.ResponseWriter, r *http.Request) {
-		var since int64
-		var limit int
-		fmt.Sscan(r.FormValue("since"), &since)
-		fmt.Sscan(r.FormValue("limit"), &limit)
-		got, err := source.Changes(r.Context(), r.FormValue("user_id"), since, limit)
+	sidecar.Handle(http.MethodGet, "task-api", "/internal/changes", page(t, tasks))
+	sidecar.Handle(http.MethodPost, "task-api", "/internal/heads", heads(t, tasks))
+	sidecar.Handle(http.MethodGet, "notification", "/internal/notifications", page(t, inbox))
+	sidecar.Handle(http.MethodPost, "notification", "/internal/notification-heads", heads(t, inbox))
+	return sidecar
+}
+
+func page[E any](t *testing.T, source *hubtest.Source[E]) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		since, err := strconv.ParseInt(r.FormValue("since"), 10, 64)
 		if err != nil {
 			t.Error(err)
 		}
-		json.NewEncoder(w).Encode(map[string]any{"items": got.Items, "head": got.Head})
-	})
-	sidecar.Handle(http.MethodPost, "task-api", "/internal/heads", func(w http.ResponseWriter, r *http.Request) {
+		limit, err := strconv.Atoi(r.FormValue("limit"))
+		if err != nil {
+			t.Error(err)
+		}
+		items, head, unread, err := source.Page(r.Context(), r.FormValue("user_id"), since, limit)
+		if err != nil {
+			t.Error(err)
+		}
+		json.NewEncoder(w).Encode(map[string]any{"items": items, "head": head, "unread": unread})
+	}
+}
+
+func heads[E any](t *testing.T, source *hubtest.Source[E]) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
 		var body struct {
 			UserIDs []string `json:"user_ids"`
 		}
@@ -78,18 +95,18 @@ func newSidecar(t *testing.T, source *hubtest.Source, keys []byte) *fakedaprd.Si
 			t.Error(err)
 		}
 		json.NewEncoder(w).Encode(map[string]any{"heads": heads})
-	})
-	return sidecar
+	}
 }
 
-// TestFromDeliveryToBrowser runs the whole service: a real token, a replay, a live event, a lost event that a sweep finds,
-// a notification, and the shutdown.
+// TestFromDeliveryToBrowser runs the whole service: a real token, a replay, a live event, a lost event that a sweep finds, the
+// same for notifications, and the shutdown.
 func TestFromDeliveryToBrowser(t *testing.T) {
 	t.Parallel()
-	signer, source, user := authtest.NewSigner(t), hubtest.New(), uuid.NewString()
-	s := start(t, newSidecar(t, source, signer.JWKS()).Port)
+	signer, source, inbox, user := authtest.NewSigner(t), hubtest.NewTasks(), hubtest.NewNotifications(), uuid.NewString()
+	s := start(t, newSidecar(t, source, inbox, signer.JWKS()).Port)
 	s.Await(s.Public+"/readyz", http.StatusOK)
 	source.AddN(user, 3)
+	inbox.AddN(user, 2)
 
 	conn, _, err := (&websocket.Dialer{Subprotocols: []string{live.Subprotocol}}).Dial("ws"+strings.TrimPrefix(s.Public, "http")+"/ws", nil)
 	if err != nil {
@@ -97,7 +114,7 @@ func TestFromDeliveryToBrowser(t *testing.T) {
 	}
 	defer conn.Close()
 	since := int64(1)
-	first, err := live.Auth{Token: authtest.Token(t, signer, user, auth.RoleUser), Since: &since}.Encode()
+	first, err := live.Auth{Token: authtest.Token(t, signer, user, auth.RoleUser), Since: &since, NotificationsSince: &since}.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,9 +141,33 @@ func TestFromDeliveryToBrowser(t *testing.T) {
 			return ok && e.Seq == seq
 		})
 	}
-	want("welcome 1", func(f live.ServerFrame) bool { w, ok := f.(live.Welcome); return ok && w.Seq == 1 })
-	wantEvent(2)
-	wantEvent(3)
+	wantNotification := func(seq int64) {
+		t.Helper()
+		want(fmt.Sprint("notification ", seq), func(f live.ServerFrame) bool {
+			n, ok := f.(live.Notification)
+			return ok && n.NotificationSeq == seq
+		})
+	}
+	want("welcome 1, 1 with 2 unread", func(f live.ServerFrame) bool {
+		w, ok := f.(live.Welcome)
+		return ok && w.Seq == 1 && w.NotificationSeq != nil && *w.NotificationSeq == 1 && w.Unread != nil && *w.Unread == 2
+	})
+	// There is no order between the streams.
+	replayed := map[string]bool{}
+	for range 3 {
+		want("events 2 and 3, and notification 2", func(f live.ServerFrame) bool {
+			switch f := f.(type) {
+			case live.Event:
+				replayed[fmt.Sprint("event ", f.Seq)] = true
+			case live.Notification:
+				replayed[fmt.Sprint("notification ", f.NotificationSeq)] = true
+			}
+			return true
+		})
+	}
+	if !replayed["event 2"] || !replayed["event 3"] || !replayed["notification 2"] {
+		t.Fatalf("replayed: got %v, want events 2 and 3, and notification 2", replayed)
+	}
 	source.Add(user) // delivered twice
 	fourth := update(t, user, 4)
 	for range 2 {
@@ -137,12 +178,19 @@ func TestFromDeliveryToBrowser(t *testing.T) {
 	wantEvent(4)
 	source.Add(user) // never delivered
 	wantEvent(5)
-	note := fmt.Sprintf(`{"event_id":%q,"schema_version":2,"notification_id":%q,"task_id":%q,"user_id":%q,"kind":"reminder","title":"x","body":"","late":false,"timestamp":"2026-11-24T08:00:00Z"}`,
-		uuid.NewString(), uuid.NewString(), uuid.NewString(), user)
-	if got := s.Do(s.Delivery(events.TopicNotifications, note)); got.Status != 200 || !strings.Contains(got.Body, "SUCCESS") {
-		t.Fatalf("delivery: got %d %s", got.Status, got.Body)
+	raw, err := notification(user, 3).Encode()
+	if err != nil {
+		t.Fatal(err)
 	}
-	want("the notification", func(f live.ServerFrame) bool { _, ok := f.(live.Notification); return ok })
+	inbox.Add(user) // delivered twice
+	for range 2 {
+		if got := s.Do(s.Delivery(events.TopicNotifications, string(raw))); got.Status != 200 || !strings.Contains(got.Body, "SUCCESS") {
+			t.Fatalf("delivery: got %d %s", got.Status, got.Body)
+		}
+	}
+	wantNotification(3)
+	inbox.Add(user) // never delivered
+	wantNotification(4)
 
 	go s.Stop()
 	want("restarting", func(f live.ServerFrame) bool {
@@ -151,6 +199,13 @@ func TestFromDeliveryToBrowser(t *testing.T) {
 	})
 	if _, _, err := conn.ReadMessage(); !websocket.IsCloseError(err, int(live.Restarting)) {
 		t.Errorf("the end: got %v, want close code 1012", err)
+	}
+}
+
+func notification(user string, seq int64) events.NotificationEvent {
+	return events.NotificationEvent{
+		EventID: uuid.Must(uuid.NewV7()).String(), SchemaVersion: events.SchemaVersion, EventType: events.Added, NotificationSeq: seq, Unread: seq,
+		NotificationID: uuid.NewString(), TaskID: uuid.NewString(), UserID: user, Kind: "reminder", Title: "x", Timestamp: time.Now().UTC(),
 	}
 }
 

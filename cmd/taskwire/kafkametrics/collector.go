@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/taskwire/taskwire/cmd/taskwire/consumers"
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
@@ -20,8 +21,8 @@ var (
 	up = prometheus.NewDesc("taskwire_kafka_up", "1 when the broker answered this scrape.", nil, nil)
 
 	lag = prometheus.NewDesc("taskwire_kafka_consumer_lag",
-		"Records of a topic that a consumer group has still to acknowledge.", []string{"group", "topic"}, nil)
-	members = prometheus.NewDesc("taskwire_kafka_consumer_members", "Members of a consumer group.", []string{"group"}, nil)
+		"Records of a topic that a consumer group has still to acknowledge; all of them while a consumer of Taskwire has never joined.", []string{"group", "topic"}, nil)
+	members = prometheus.NewDesc("taskwire_kafka_consumer_members", "Members of a consumer group; 0 while it does not exist.", []string{"group"}, nil)
 	kept    = prometheus.NewDesc("taskwire_kafka_dead_letters", "Dead letters that the topic contains.", []string{"topic"}, nil)
 	written = prometheus.NewDesc("taskwire_kafka_dead_letters_total", "Dead letters ever written to the topic.", []string{"topic"}, nil)
 	missing = prometheus.NewDesc("taskwire_kafka_under_replicated_partitions",
@@ -30,13 +31,14 @@ var (
 
 // Collector collects the metrics of one Kafka cluster.
 type Collector struct {
-	admin *kadm.Client
-	log   *slog.Logger
+	admin     *kadm.Client
+	consumers *consumers.Client
+	log       *slog.Logger
 }
 
 // New returns a collector for the cluster of client.
 func New(client *kgo.Client, log *slog.Logger) *Collector {
-	return &Collector{admin: kadm.NewClient(client), log: log}
+	return &Collector{admin: kadm.NewClient(client), consumers: consumers.New(client), log: log}
 }
 
 // Describe implements prometheus.Collector.
@@ -71,19 +73,41 @@ func (c *Collector) collect(ctx context.Context) ([]prometheus.Metric, error) {
 	return append(groups, topics...), err
 }
 
-// groups returns the lag and the members of each consumer group.
+// groups returns the lag and the members of each consumer group: first those of the consumers, which have a series even
+// while the broker knows nothing of them, and then the others that the broker knows.
 func (c *Collector) groups(ctx context.Context) (found []prometheus.Metric, err error) {
-	lags, err := c.admin.Lag(ctx)
+	member := func(group string, n int) {
+		found = append(found, prometheus.MustNewConstMetric(members, prometheus.GaugeValue, float64(n), group))
+	}
+	behind := func(group, topic string, n int64) {
+		found = append(found, prometheus.MustNewConstMetric(lag, prometheus.GaugeValue, float64(n), group, topic))
+	}
+	expected, err := c.consumers.Lags(ctx)
+	if err != nil {
+		return nil, err
+	}
+	described := map[string]bool{} // a group with two topics has its members once
+	for _, l := range expected {
+		if !described[l.Group] {
+			member(l.Group, l.Members)
+		}
+		described[l.Group] = true
+		behind(l.Group, l.Topic, l.Lag)
+	}
+	others, err := c.admin.Lag(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("ask for the lag of the groups: %w", err)
 	}
-	for _, g := range lags {
+	for _, g := range others {
+		if described[g.Group] {
+			continue
+		}
 		if err := g.Error(); err != nil {
 			return nil, fmt.Errorf("ask for the lag of group %s: %w", g.Group, err)
 		}
-		found = append(found, prometheus.MustNewConstMetric(members, prometheus.GaugeValue, float64(len(g.Members)), g.Group))
+		member(g.Group, len(g.Members))
 		for _, t := range g.Lag.TotalByTopic().Sorted() {
-			found = append(found, prometheus.MustNewConstMetric(lag, prometheus.GaugeValue, float64(t.Lag), g.Group, t.Topic))
+			behind(g.Group, t.Topic, t.Lag)
 		}
 	}
 	return found, nil

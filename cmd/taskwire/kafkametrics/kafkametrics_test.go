@@ -100,6 +100,31 @@ func TestLagAndDeadLettersAreTheBrokers(t *testing.T) {
 	wants(t, metrics(), `taskwire_kafka_consumer_lag{group="audit",topic="task-events"} 1`)
 }
 
+// A new installation whose consumers have not started is like one whose offsets have expired: the broker knows no group.
+func TestAGroupThatNeverJoinedHasItsSeries(t *testing.T) {
+	t.Parallel()
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(2, events.TopicTaskEvents), kfake.SeedTopics(1, events.TopicReminders))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	for range 3 {
+		if err := client.ProduceSync(t.Context(), &kgo.Record{Topic: events.TopicTaskEvents, Value: []byte("x")}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := serve(t, strings.Join(cluster.ListenAddrs(), ","))()
+	wants(t, got,
+		`taskwire_kafka_consumer_lag{group="audit",topic="task-events"} 3`, `taskwire_kafka_consumer_members{group="audit"} 0`,
+		`taskwire_kafka_consumer_lag{group="recurring-task",topic="task-events"} 3`, `taskwire_kafka_consumer_members{group="recurring-task"} 0`,
+		`taskwire_kafka_consumer_lag{group="notification",topic="reminders"} 0`, `taskwire_kafka_consumer_members{group="notification"} 0`)
+}
+
 // An alert must not be computed from values that are no longer true.
 func TestAnUnreachableBrokerIsReportedWithoutOldValues(t *testing.T) {
 	t.Parallel()

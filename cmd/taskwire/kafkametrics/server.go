@@ -7,12 +7,14 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/taskwire/taskwire/local/kafkaconn"
+	"github.com/taskwire/taskwire/local/replicagroups"
 )
 
 const (
@@ -29,13 +31,19 @@ type Config struct {
 	Log     *slog.Logger
 }
 
-// Run serves GET /metrics until ctx is done, and then returns nil. If ready is not nil, it is called with the address.
+// Run serves GET /metrics, and removes the consumer groups of WebSocket replicas that are gone, until ctx is done. Then it
+// returns nil. If ready is not nil, it is called with the address.
 func Run(ctx context.Context, cfg Config, ready func(addr string)) error {
 	client, err := kafkaconn.Client(cfg.Brokers)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
+	ctx, stop := context.WithCancel(ctx)
+	var cleaning sync.WaitGroup
+	defer cleaning.Wait()
+	defer stop()
+	cleaning.Go(func() { replicagroups.New(client, cfg.Log).Run(ctx) })
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(New(client, cfg.Log))
 	mux := http.NewServeMux()

@@ -25,8 +25,9 @@ type ClientFrame interface {
 
 // Auth is a client's first frame. A later one extends the connection.
 type Auth struct {
-	Token string `json:"token"`           // an access token
-	Since *int64 `json:"since,omitempty"` // the last seq that the client has; nil: start at the newest change
+	Token              string `json:"token"`                         // an access token
+	Since              *int64 `json:"since,omitempty"`               // the last seq that the client has; nil: start at the newest change
+	NotificationsSince *int64 `json:"notifications_since,omitempty"` // the same for notification_seq
 }
 
 // Ping asks for a Pong.
@@ -55,34 +56,74 @@ type FrameError struct{ Reason string }
 
 func (e *FrameError) Error() string { return e.Reason }
 
-// DecodeClient reads a client's frame. It refuses unknown fields: a misspelt since would silently skip events. The error
-// is a *FrameError.
+// DecodeClient reads a client's frame. It is as strict as the HTTP API: it refuses names that it does not know, names in
+// another case and names that are given twice. A misspelt since would silently skip events, and of two tokens the reader
+// cannot know which one is meant. The error is a *FrameError.
 func DecodeClient(data []byte) (ClientFrame, error) {
-	var f struct {
-		Type  string `json:"type"`
-		Token string `json:"token"`
-		Since *int64 `json:"since"`
+	var kind string
+	var auth Auth
+	err := decodeMembers(data, map[string]any{
+		"type": &kind, "token": &auth.Token, "since": &auth.Since, "notifications_since": &auth.NotificationsSince,
+	})
+	if err != nil {
+		return nil, err
 	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&f); err != nil {
-		return nil, &FrameError{"A frame is one JSON object with type, token and since, and no other field."}
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, &FrameError{"A frame is one JSON object with nothing after it."}
-	}
-	switch f.Type {
+	switch kind {
 	case TypePing:
 		return Ping{}, nil
 	case TypeAuth:
-		if f.Token == "" {
-			return nil, &FrameError{"An auth frame has a token."}
+		if err := auth.check(); err != nil {
+			return nil, err
 		}
-		if f.Since != nil && *f.Since < 0 {
-			return nil, &FrameError{"since is a seq: 0 or above."}
-		}
-		return Auth{Token: f.Token, Since: f.Since}, nil
+		return auth, nil
 	default:
 		return nil, &FrameError{"type is auth or ping."}
 	}
+}
+
+// check returns a nil error or a *FrameError.
+func (f Auth) check() error {
+	if f.Token == "" {
+		return &FrameError{"An auth frame has a token."}
+	}
+	for name, place := range map[string]*int64{"since": f.Since, "notifications_since": f.NotificationsSince} {
+		if place != nil && *place < 0 {
+			return &FrameError{name + " is a whole number: 0 or above."}
+		}
+	}
+	return nil
+}
+
+// decodeMembers decodes an object into the variables that members points to. The error is nil or a *FrameError.
+func decodeMembers(data []byte, members map[string]any) error {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
+		return &FrameError{"A frame is one JSON object."}
+	}
+	seen := make(map[string]bool, len(members))
+	for dec.More() {
+		key, err := dec.Token()
+		name, ok := key.(string)
+		if err != nil || !ok {
+			return &FrameError{"A frame is one JSON object."}
+		}
+		variable, known := members[name]
+		switch {
+		case !known:
+			return &FrameError{"A frame has type, token, since and notifications_since, and no other field."}
+		case seen[name]:
+			return &FrameError{name + " is given twice."}
+		}
+		seen[name] = true
+		if err := dec.Decode(variable); err != nil {
+			return &FrameError{name + " has a value of another type."}
+		}
+	}
+	if _, err := dec.Token(); err != nil { // the closing brace
+		return &FrameError{"A frame is one JSON object."}
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return &FrameError{"A frame is one JSON object with nothing after it."}
+	}
+	return nil
 }

@@ -10,7 +10,7 @@ import (
 )
 
 func TestDecodeClient(t *testing.T) {
-	seven := int64(7)
+	seven, nine := int64(7), int64(9)
 	for _, c := range []struct {
 		in   string
 		want live.ClientFrame // nil: refused
@@ -19,6 +19,8 @@ func TestDecodeClient(t *testing.T) {
 		{in: `{"type":"auth","token":"x"}`, want: live.Auth{Token: "x"}},
 		{in: `{"type":"auth","token":"x","since":7}`, want: live.Auth{Token: "x", Since: &seven}},
 		{in: `{"type":"auth","token":"x","since":null}`, want: live.Auth{Token: "x"}},
+		{in: `{"type":"auth","token":"x","notifications_since":9}`, want: live.Auth{Token: "x", NotificationsSince: &nine}},
+		{in: ` {"notifications_since":9, "since":7, "token":"x", "type":"auth"} `, want: live.Auth{Token: "x", Since: &seven, NotificationsSince: &nine}},
 		{in: ``},
 		{in: `[]`},
 		{in: `null`},
@@ -27,7 +29,14 @@ func TestDecodeClient(t *testing.T) {
 		{in: `{"type":"auth","token":"x","since":-1}`},
 		{in: `{"type":"auth","token":"x","since":1.5}`},
 		{in: `{"type":"auth","token":"x","since":"7"}`},
+		{in: `{"type":"auth","token":"x","since":9223372036854775808}`},
+		{in: `{"type":"auth","token":"x","notifications_since":-1}`},
+		{in: `{"type":"auth","token":"x","notifications_since":"9"}`},
 		{in: `{"type":"auth","token":"x","sinc":7}`},
+		{in: `{"type":"auth","token":"x","Since":7}`},
+		{in: `{"type":"auth","token":"x"`},
+		{in: `{"type":"auth","token":"x",}`},
+		{in: `{"type":"auth" "token":"x"}`},
 		{in: `{"type":"subscribe"}`},
 		{in: `{"type":"ping"}{"type":"ping"}`},
 	} {
@@ -39,9 +48,29 @@ func TestDecodeClient(t *testing.T) {
 	}
 }
 
+// encoding/json would take the last value. RFC 8259, section 4: what a reader does with such a name is not predictable.
+func TestDecodeClientRefusesANameThatIsGivenTwice(t *testing.T) {
+	for in, name := range map[string]string{
+		`{"type":"auth","token":"x","token":"y"}`:                                     "token",
+		`{"type":"auth","token":"x","token":"x"}`:                                     "token",
+		`{"type":"auth","token":null,"token":"x"}`:                                    "token",
+		`{"type":"auth","token":"x","t\u006fken":"y"}`:                                "token",
+		`{"type":"ping","type":"auth","token":"x"}`:                                   "type",
+		`{"type":"ping","type":"ping"}`:                                               "type",
+		`{"type":"auth","token":"x","since":7,"since":9}`:                             "since",
+		`{"type":"auth","token":"x","notifications_since":7,"notifications_since":7}`: "notifications_since",
+	} {
+		got, err := live.DecodeClient([]byte(in))
+		refused, ok := errors.AsType[*live.FrameError](err)
+		if want := name + " is given twice."; got != nil || !ok || refused.Reason != want {
+			t.Errorf("DecodeClient(%s): got %+v (%v), want %q", in, got, err, want)
+		}
+	}
+}
+
 func TestDecodeServerSkipsUnknownFields(t *testing.T) {
-	got, err := live.DecodeServer([]byte(`{"type":"resync","reason":"of the future","seq":9,"more":{}}`))
-	if want := (live.Resync{Reason: "of the future", Seq: 9}); err != nil || got != want {
+	got, err := live.DecodeServer([]byte(`{"type":"resync","stream":"of the future","reason":"of the future","seq":9,"more":{}}`))
+	if want := (live.Resync{Stream: "of the future", Reason: "of the future", Seq: 9}); err != nil || got != want {
 		t.Errorf("got %+v (%v), want %+v", got, err, want)
 	}
 }

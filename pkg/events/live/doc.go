@@ -13,8 +13,9 @@
 //
 // The states are:
 //
-//   - authenticating: the server waits 5 s for the first frame, which must be auth. It sends nothing before that.
-//   - replaying: the server has sent welcome, and sends the events after its seq.
+//   - authenticating: the server waits 5 s for the first frame, which must be auth. It sends nothing before that. Within 5 s
+//     after the auth frame it sends welcome, or an error frame and a close frame.
+//   - replaying: the server has sent welcome, and sends the events after its seq and its notification_seq.
 //   - live: the client has every event there is, and gets new ones as they happen. A missed delivery leads back to
 //     replaying; the client does not notice.
 //
@@ -22,30 +23,33 @@
 //
 // Each frame is a text message with one JSON object. The client sends:
 //
-//	auth          token, since: the first frame. Without since, the connection starts at the user's newest change.
-//	              Later auth frames extend the connection with a newer token of the same user; their since is ignored.
+//	auth          token, since, notifications_since: the first frame. Without since, the connection starts at the user's
+//	              newest change; without notifications_since, at the newest notification. Later auth frames extend the
+//	              connection with a newer token of the same user; their places are ignored.
 //	ping          is answered with pong. A page cannot see the pings of the WebSocket protocol itself, which the server
 //	              sends every heartbeat_ms.
 //
 // The server sends:
 //
-//	welcome       seq, connection_id, heartbeat_ms: the first event is seq+1
+//	welcome       seq, notification_seq, unread, connection_id, heartbeat_ms: the first event is seq+1, and the first
+//	              notification is notification_seq+1. notification_seq and unread are null when they are not known
 //	event         seq, event_id, event_type, task_id, task_version, task (null when the task was deleted)
 //	notification  the fields of events.NotificationEvent
-//	resync        reason, seq: the events up to seq are not sent. The client reads them with GET /sync; the next event
-//	              is seq+1
+//	resync        stream, reason, seq: the events of the stream (tasks or notifications) up to seq are not sent. The client
+//	              reads them with GET /sync or GET /notifications; the next one is seq+1
 //	error         code, message, retry: milliseconds to wait before the next attempt, or null: the same attempt fails
 //	              again
 //	pong
 //
 // A client skips frames of a type that it does not know, and fields that it does not know. The server refuses an
-// unknown field: a misspelt since would silently skip events.
+// unknown field: a misspelt since would silently skip events. It also refuses a field that is given twice.
 //
 // # Order
 //
-// A client stores the last seq that it has seen and sends it as since when it connects again. Then it gets each seq
-// exactly once and in order, or a resync that says which ones it does not get. An event in the original form has no
-// place in the sequence: its seq is 0.
+// There are two streams: the changes of tasks, numbered by seq, and the changes of the inbox, numbered by notification_seq.
+// A client stores the last number of each that it has seen, and sends them as since and notifications_since when it connects
+// again. Then it gets each number exactly once and in order, or a resync that says which ones it does not get. There is no
+// order between the two streams. An event of an older version has no place in its stream: its number is 0.
 //
 // # Close codes
 //

@@ -34,22 +34,24 @@ func samples() map[string]frame {
 	}
 	deleted := update
 	deleted.EventType = events.Deleted
-	since, second := int64(7), int64(1500)
+	since, notifications, unread, second := int64(7), int64(4), int64(2), int64(1500)
 	return map[string]frame{
-		"client.auth":         live.Auth{Token: "x", Since: &since},
+		"client.auth":         live.Auth{Token: "x", Since: &since, NotificationsSince: &notifications},
 		"client.auth.at-head": live.Auth{Token: "x"},
 		"client.ping":         live.Ping{},
 
-		"server.welcome":       live.Welcome{Seq: 7, ConnectionID: "c", HeartbeatMS: 25_000},
-		"server.event":         live.EventOf(&update),
-		"server.event.deleted": live.EventOf(&deleted),
+		"server.welcome":        live.Welcome{Seq: 7, NotificationSeq: &notifications, Unread: &unread, ConnectionID: "c", HeartbeatMS: 25_000},
+		"server.welcome.partly": live.Welcome{Seq: 7, ConnectionID: "c", HeartbeatMS: 25_000},
+		"server.event":          live.EventOf(&update),
+		"server.event.deleted":  live.EventOf(&deleted),
 		"server.notification": live.Notification{
-			EventID: "e", SchemaVersion: events.SchemaVersion, NotificationID: "n", TaskID: "t", UserID: "u", Kind: "reminder", Title: "x", Timestamp: at,
+			EventID: "e", SchemaVersion: events.SchemaVersion, EventType: events.Added, NotificationSeq: 4, Unread: 2, NotificationID: "n", TaskID: "t", UserID: "u", Kind: "reminder", Title: "x", Timestamp: at,
 		},
-		"server.resync":      live.Resync{Reason: live.ReasonGap, Seq: 9},
-		"server.error":       live.Error{Code: live.Slow.String(), Message: "m", Retry: &second},
-		"server.error.never": live.BadFrame.Closing().ErrorFrame(),
-		"server.pong":        live.Pong{},
+		"server.resync":               live.Resync{Stream: live.StreamTasks, Reason: live.ReasonGap, Seq: 9},
+		"server.resync.notifications": live.Resync{Stream: live.StreamNotifications, Reason: live.ReasonUnavailable, Seq: 4},
+		"server.error":                live.Error{Code: live.Slow.String(), Message: "m", Retry: &second},
+		"server.error.never":          live.BadFrame.Closing().ErrorFrame(),
+		"server.pong":                 live.Pong{},
 	}
 }
 

@@ -31,11 +31,27 @@ type ServerFrame interface {
 	serverFrame()
 }
 
+// Stream is one of the two sequences that a connection sends.
+type Stream string
+
+// The streams.
+const (
+	StreamTasks         Stream = "tasks"         // the changes of tasks, numbered by seq
+	StreamNotifications Stream = "notifications" // the changes of the inbox, numbered by notification_seq
+)
+
+// Streams lists every stream.
+var Streams = []Stream{StreamTasks, StreamNotifications}
+
 // Welcome is the first frame after a valid auth frame.
 type Welcome struct {
-	Seq          int64  `json:"seq"` // the connection's first event is seq+1
-	ConnectionID string `json:"connection_id"`
-	HeartbeatMS  int64  `json:"heartbeat_ms"` // between the server's pings
+	Seq int64 `json:"seq"` // the connection's first event is seq+1
+	// NotificationSeq is the same for notifications. It is nil when their service does not answer and the client did not say
+	// where to start: then a resync frame follows as soon as the service answers.
+	NotificationSeq *int64 `json:"notification_seq"`
+	Unread          *int64 `json:"unread"` // unread notifications; nil when their service does not answer
+	ConnectionID    string `json:"connection_id"`
+	HeartbeatMS     int64  `json:"heartbeat_ms"` // between the server's pings
 }
 
 // Event is one change of a task.
@@ -57,13 +73,14 @@ func EventOf(ev *events.TaskUpdateEvent) Event {
 	return frame
 }
 
-// Notification is one notification of the user's inbox.
+// Notification is one change of the user's inbox.
 type Notification events.NotificationEvent
 
-// Resync says that the events up to Seq are not sent. The next event is Seq+1.
+// Resync says that the events of a stream up to Seq are not sent. The next event is Seq+1.
 type Resync struct {
+	Stream Stream `json:"stream"`
 	Reason Reason `json:"reason"`
-	Seq    int64  `json:"seq"`
+	Seq    int64  `json:"seq"` // a notification_seq in the stream of notifications
 }
 
 // Reason is why a connection is told to resync.
@@ -71,15 +88,16 @@ type Reason string
 
 // The reasons.
 const (
-	ReasonGap     Reason = "gap_too_large"   // more events are missing than the server replays
-	ReasonPruned  Reason = "events_pruned"   // since is older than what the server keeps
-	ReasonAhead   Reason = "since_too_high"  // since is above the user's newest change
-	ReasonRewound Reason = "history_rewound" // the user's newest change is below what was sent: a restored database
-	ReasonMissing Reason = "events_missing"  // events are missing where they should be
+	ReasonGap         Reason = "gap_too_large"   // more events are missing than the server replays
+	ReasonPruned      Reason = "events_pruned"   // since is older than what the server keeps
+	ReasonAhead       Reason = "since_too_high"  // since is above the user's newest event
+	ReasonRewound     Reason = "history_rewound" // the user's newest event is below what was sent: a restored database
+	ReasonMissing     Reason = "events_missing"  // events are missing where they should be
+	ReasonUnavailable Reason = "not_available"   // the stream could not be read in time for the welcome frame
 )
 
 // Reasons lists every reason.
-var Reasons = []Reason{ReasonGap, ReasonPruned, ReasonAhead, ReasonRewound, ReasonMissing}
+var Reasons = []Reason{ReasonGap, ReasonPruned, ReasonAhead, ReasonRewound, ReasonMissing, ReasonUnavailable}
 
 // Error says what is wrong. It precedes a close frame, or answers a token that was refused while the connection stays.
 type Error struct {

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/caarlos0/env/v11"
+
+	"github.com/taskwire/taskwire/pkg/platform/origin"
 )
 
 // Base holds the settings that every service has. A service embeds it in its own settings struct.
@@ -36,6 +38,8 @@ type Base struct {
 	OTLPEndpoint    string        `env:"OTEL_EXPORTER_OTLP_ENDPOINT"`
 	ShutdownTimeout time.Duration `env:"SHUTDOWN_TIMEOUT" envDefault:"15s"`
 	PodName         string        `env:"POD_NAME"`
+	// AllowedOrigins are the origins of the pages that may use the service besides those of its own host: * or a list.
+	AllowedOrigins []string `env:"ALLOWED_ORIGINS" envSeparator:","`
 
 	// An OIDC issuer whose access tokens are accepted instead of our own, the audience that they must name, and the claim
 	// (a string or a list of strings) that holds the role. Users with "auditor" in it are auditors.
@@ -61,6 +65,9 @@ func (b Base) Validate() error {
 	var level slog.Level
 	if level.UnmarshalText([]byte(b.LogLevel)) != nil {
 		bad("LOG_LEVEL", "is not one of debug, info, warn, error")
+	}
+	if _, err := origin.Parse(b.AllowedOrigins); err != nil { // it holds the value
+		bad("ALLOWED_ORIGINS", "has an entry that is neither * nor an origin such as https://app.example.com")
 	}
 	if b.ShutdownTimeout <= 0 {
 		bad("SHUTDOWN_TIMEOUT", "is not longer than zero")

@@ -14,6 +14,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/taskwire/taskwire/pkg/platform/origin"
 )
 
 // defaultBodyLimit is larger than one task with its longest description and than a batch of 500 usual tasks.
@@ -27,12 +29,14 @@ type Config struct {
 	BodyLimit  int64 // bytes; default 1 MiB
 	// BodyLimits holds the limits of single routes, by their path in the engine.
 	BodyLimits map[string]int64
+	// Origins are the origins of the pages of other hosts that may read answers (CORS); default none.
+	Origins origin.Set
 	// TrustedProxies are the addresses or networks whose X-Forwarded-For is trusted; default none.
 	TrustedProxies []string
 }
 
-// NewEngine makes the public engine. It has Middleware before every handler, and problem documents for unknown routes
-// and methods. It panics on TrustedProxies that are not valid.
+// NewEngine makes the public engine. It has Middleware and compression before every handler, and problem documents for
+// unknown routes and methods. It panics on TrustedProxies that are not valid.
 func NewEngine(cfg Config) *gin.Engine {
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
@@ -43,6 +47,7 @@ func NewEngine(cfg Config) *gin.Engine {
 		panic(fmt.Sprintf("httpx: trusted proxies: %v", err))
 	}
 	engine.Use(Middleware(cfg)...)
+	engine.Use(compress())
 	engine.NoRoute(Wrap(func(*gin.Context) error { return NotFound("There is nothing at this address.") }))
 	engine.NoMethod(Wrap(func(c *gin.Context) error {
 		return &Error{Code: CodeMethodNotAllowed, Message: c.Request.Method + " is not a method of this route."}
@@ -51,7 +56,7 @@ func NewEngine(cfg Config) *gin.Engine {
 }
 
 // Middleware returns the handlers that run before every other: trace, metrics, access log at debug level, recovery,
-// headers and the body limit. Without a logger they log nothing.
+// the origins of pages, headers, the query and the body limit. Without a logger they log nothing.
 func Middleware(cfg Config) []gin.HandlerFunc {
 	if cfg.BodyLimit <= 0 {
 		cfg.BodyLimit = defaultBodyLimit
@@ -59,7 +64,7 @@ func Middleware(cfg Config) []gin.HandlerFunc {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return []gin.HandlerFunc{observe(cfg), recovery, protect(cfg)}
+	return []gin.HandlerFunc{observe(cfg), recovery, crossOrigin(cfg.Origins), protect(cfg)}
 }
 
 // observe starts the trace of a request and counts the request.
@@ -127,8 +132,8 @@ func recovery(c *gin.Context) {
 	c.Next()
 }
 
-// protect bounds the body and sets the headers that forbid browsers to guess the type of answers, to frame or to cache
-// them.
+// protect bounds the body, refuses a query that cannot be parsed on every route, and sets the headers that forbid browsers to
+// guess the type of answers, to frame or to cache them.
 func protect(cfg Config) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		limit := cfg.BodyLimit
@@ -140,6 +145,10 @@ func protect(cfg Config) gin.HandlerFunc {
 		h.Set("X-Frame-Options", "DENY")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cache-Control", "no-store")
+		if err := readableQuery(c.Request.URL.RawQuery); err != nil {
+			WriteError(c, err)
+			return
+		}
 		if c.Request.ContentLength > limit {
 			WriteError(c, &Error{Code: CodeTooLarge, Message: "The body is larger than this service accepts."})
 			return

@@ -45,7 +45,7 @@ var kinds = map[Code]struct {
 	CodeRequestTimeout:     {http.StatusRequestTimeout, "request-timeout", "Too slow"},
 	CodeConflict:           {http.StatusConflict, "conflict", "Conflict"},
 	CodeGone:               {http.StatusGone, "gone", "Gone"},
-	CodePreconditionFailed: {http.StatusPreconditionFailed, "precondition-failed", "Changed meanwhile"},
+	CodePreconditionFailed: {http.StatusPreconditionFailed, "precondition-failed", "Precondition failed"},
 	CodeTooLarge:           {http.StatusRequestEntityTooLarge, "too-large", "Too large"},
 	CodeUnsupportedMedia:   {http.StatusUnsupportedMediaType, "unsupported-media-type", "Unsupported media type"},
 	CodeTooManyRequests:    {http.StatusTooManyRequests, "too-many-requests", "Too many requests"},
@@ -69,6 +69,7 @@ type Error struct {
 	Fields     []FieldError
 	Err        error
 	RetryAfter time.Duration
+	Task       any // of a 412: the task as it is
 }
 
 // Error returns the message and the cause, for the log.

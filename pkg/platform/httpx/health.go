@@ -26,8 +26,8 @@ func Health(engine *gin.Engine, ready map[string]func(ctx context.Context) error
 	for name, ok := range ready {
 		parts = append(parts, &part{name: name, ok: ok})
 	}
-	engine.GET("/healthz", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "ok"}) })
-	engine.GET("/readyz", func(c *gin.Context) {
+	GET(engine, "/healthz", func(c *gin.Context) { c.JSON(http.StatusOK, gin.H{"status": "ok"}) })
+	GET(engine, "/readyz", func(c *gin.Context) {
 		states := check(c, parts)
 		status, word := http.StatusOK, "ready"
 		for _, state := range states {
@@ -38,7 +38,7 @@ func Health(engine *gin.Engine, ready map[string]func(ctx context.Context) error
 		c.JSON(status, gin.H{"status": word, "parts": states})
 	})
 	if reg != nil {
-		engine.GET("/metrics", gin.WrapH(promhttp.HandlerFor(reg, promhttp.HandlerOpts{})))
+		GET(engine, "/metrics", gin.WrapH(promhttp.HandlerFor(reg, promhttp.HandlerOpts{})))
 	}
 }
 

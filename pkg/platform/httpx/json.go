@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"mime"
+	"net/http"
 	"os"
 	"reflect"
 	"strconv"
@@ -22,15 +23,12 @@ import (
 //   - invalid UTF-8, half of a surrogate pair, and NUL in a text;
 //   - unknown fields, names in another case, duplicate names, and values of another type.
 //
-// A content type other than JSON and a compressed body are 415, a body above the engine's limit is 413, and one that
+// A content type other than application/json, or for a PATCH application/merge-patch+json, and a compressed body are 415, a body above the engine's limit is 413, and one that
 // does not arrive in the server's time is 408. null leaves a field unchanged, as in encoding/json. Use
 // optional.Field to distinguish null from absent.
 func DecodeJSON(c *gin.Context, dst any) error {
-	if ct := c.GetHeader("Content-Type"); ct != "" {
-		media, _, err := mime.ParseMediaType(ct)
-		if err != nil || (media != "application/json" && !strings.HasSuffix(media, "+json")) {
-			return &Error{Code: CodeUnsupportedMedia, Message: "The body must be JSON (Content-Type: application/json)."}
-		}
+	if err := mediaType(c); err != nil {
+		return err
 	}
 	if ce := c.GetHeader("Content-Encoding"); ce != "" && !strings.EqualFold(ce, "identity") {
 		c.Header("Accept-Encoding", "identity") // RFC 9110, section 15.5.16
@@ -51,6 +49,31 @@ func DecodeJSON(c *gin.Context, dst any) error {
 		return &Error{Code: CodeInvalid, Message: "The body could not be read.", Err: err}
 	}
 	return UnmarshalStrict(body, dst)
+}
+
+// mergePatch is the type of a PATCH (RFC 7396). A body of application/json is taken for one too, as most clients send it.
+const mergePatch = "application/merge-patch+json"
+
+// mediaType refuses a body of another type. Another +json type, such as application/json-patch+json, has another meaning, so
+// reading it as this one would change the wrong things.
+func mediaType(c *gin.Context) error {
+	given := strings.Join(c.Request.Header.Values("Content-Type"), ", ") // two types are none
+	if given == "" {
+		return nil
+	}
+	media, _, err := mime.ParseMediaType(given)
+	if c.Request.Method == http.MethodPatch {
+		if err == nil && (media == mergePatch || media == "application/json") {
+			return nil
+		}
+		c.Header("Accept-Patch", mergePatch) // RFC 5789, section 2.2
+		return &Error{Code: CodeUnsupportedMedia, Message: "The body must be a JSON Merge Patch (Content-Type: " + mergePatch + ")."}
+	}
+	if err == nil && media == "application/json" {
+		return nil
+	}
+	c.Header("Accept", "application/json") // RFC 9110, section 15.5.16
+	return &Error{Code: CodeUnsupportedMedia, Message: "The body must be JSON (Content-Type: application/json)."}
 }
 
 // UnmarshalStrict decodes a body that is in memory, as strictly as DecodeJSON.

@@ -20,6 +20,7 @@ type Problem struct {
 	Status  int          `json:"status"`
 	Detail  string       `json:"detail,omitempty"`
 	Errors  []FieldError `json:"errors,omitempty"`
+	Task    any          `json:"task,omitempty"` // of a 412: the task as it is, so that the client need not read it again
 	TraceID string       `json:"trace_id,omitempty"`
 }
 
@@ -74,7 +75,7 @@ func WriteError(c *gin.Context, err error) {
 	c.Header("Content-Type", "application/problem+json")
 	c.JSON(kind.status, Problem{
 		Type: "urn:taskwire:problem:" + kind.slug, Title: kind.title, Status: kind.status,
-		Detail: detail, Errors: e.Fields, TraceID: traceID(ctx),
+		Detail: detail, Errors: e.Fields, Task: e.Task, TraceID: traceID(ctx),
 	})
 }
 
@@ -87,7 +88,7 @@ func ProblemOf(ctx context.Context, err error) Problem {
 	}
 	return Problem{
 		Type: "urn:taskwire:problem:" + kind.slug, Title: kind.title, Status: kind.status,
-		Detail: detail, Errors: e.Fields, TraceID: traceID(ctx),
+		Detail: detail, Errors: e.Fields, Task: e.Task, TraceID: traceID(ctx),
 	}
 }
 

@@ -83,8 +83,8 @@ func TestAnAbsentParameterIsNoError(t *testing.T) {
 func TestAQueryRefusesByNameAndSaysWhatItTakes(t *testing.T) {
 	const whole, when = "must be a whole number from -1 to 9", "must be a time like 2030-01-31T15:04:05Z (RFC 3339; + is written %2B)"
 	for _, tc := range []struct{ raw, field, message string }{
-		{"%zz", "", "The query string cannot be parsed."},
-		{"a;b=1", "", "The query string cannot be parsed."},
+		{"%zz", "", "The query string cannot be parsed: a percent sign is written %25 and a semicolon %3B."},
+		{"a;b=1", "", "The query string cannot be parsed: a percent sign is written %25 and a semicolon %3B."},
 		{"other=1", "other", "is not a parameter of this route"},
 		{"z=1&other=1", "other", "is not a parameter of this route"},
 		{"text=1&text=2", "text", "must be given only once"},

@@ -25,6 +25,7 @@ import (
 	"github.com/taskwire/taskwire/pkg/platform/buildinfo"
 	"github.com/taskwire/taskwire/pkg/platform/config"
 	"github.com/taskwire/taskwire/pkg/platform/dapr"
+	"github.com/taskwire/taskwire/pkg/platform/origin"
 	"github.com/taskwire/taskwire/pkg/platform/secrets"
 	"github.com/taskwire/taskwire/pkg/platform/telemetry"
 )
@@ -56,6 +57,7 @@ type Service struct {
 
 	app       string
 	cfg       config.Base
+	origins   origin.Set
 	tel       *telemetry.Telemetry
 	listeners listeners
 	gate      *MigrationGate // nil without a database
@@ -65,11 +67,15 @@ type Service struct {
 // Start begins the service named app: it opens its ports, its logger, which writes to out, and its Dapr client. Close
 // ends the service.
 func Start(ctx context.Context, app string, cfg config.Base, out io.Writer) (*Service, error) {
+	origins, err := origin.Parse(cfg.AllowedOrigins)
+	if err != nil {
+		return nil, fmt.Errorf("ALLOWED_ORIGINS: %w", err)
+	}
 	tel, err := telemetry.Start(ctx, app, cfg.LogLevel, cfg.OTLPEndpoint, out)
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{Log: tel.Log, Metrics: tel.Registry, app: app, cfg: cfg, tel: tel}
+	s := &Service{Log: tel.Log, Metrics: tel.Registry, app: app, cfg: cfg, origins: origins, tel: tel}
 	tuneMemory(s.Log)
 	build := buildinfo.Read()
 	s.Log.InfoContext(ctx, "starting", "version", build.Version, "commit", build.Commit)

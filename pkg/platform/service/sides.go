@@ -24,6 +24,7 @@ func (s *Service) PublicEngine(cfg PublicConfig) *gin.Engine {
 	s.built = true
 	engine := httpx.NewEngine(httpx.Config{
 		Service: s.app, Log: s.Log, Registerer: s.Metrics, BodyLimits: cfg.BodyLimits, TrustedProxies: cfg.TrustedProxies,
+		Origins: s.origins,
 	})
 	ready := map[string]func(context.Context) error{"sidecar": s.Sidecar.Ready}
 	if s.gate != nil {

@@ -3,12 +3,13 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/taskwire/taskwire/cmd/taskwire/internal/consumers"
+	"github.com/taskwire/taskwire/cmd/taskwire/consumers"
 	"github.com/taskwire/taskwire/local/kafkaconn"
 )
 
@@ -54,7 +55,11 @@ func consumersCommand() *cobra.Command {
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "CONSUMER\tTOPIC\tMEMBERS\tBEHIND")
 			for _, l := range lags {
-				fmt.Fprintf(w, "%s\t%s\t%d\t%d\n", l.Group, l.Topic, l.Members, l.Lag)
+				behind := strconv.FormatInt(l.Lag, 10)
+				if l.NoTopic {
+					behind = consumers.ErrNoTopic.Error()
+				}
+				fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", l.Group, l.Topic, l.Members, behind)
 			}
 			return w.Flush()
 		},

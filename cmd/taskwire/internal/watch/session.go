@@ -70,6 +70,9 @@ func (w *watcher) authenticate(conn *websocket.Conn) error {
 	if w.cfg.Since >= 0 {
 		auth.Since = &w.cfg.Since
 	}
+	if w.cfg.NotificationsSince >= 0 {
+		auth.NotificationsSince = &w.cfg.NotificationsSince
+	}
 	raw, err := auth.Encode()
 	if err != nil {
 		return err
@@ -84,20 +87,30 @@ func (w *watcher) authenticate(conn *websocket.Conn) error {
 func (w *watcher) take(frame live.ServerFrame) error {
 	switch frame := frame.(type) {
 	case live.Welcome:
+		w.renewed = false
 		w.pauses.Reset()
 		if w.cfg.Since < 0 { // a client without since starts at the head that the server names
 			w.cfg.Since = frame.Seq
 		}
+		if w.cfg.NotificationsSince < 0 && frame.NotificationSeq != nil { // else a resync frame follows
+			w.cfg.NotificationsSince = *frame.NotificationSeq
+		}
 	case live.Event:
-		w.cfg.Since = max(w.cfg.Since, frame.Seq) // an event in the original form has seq 0
+		w.cfg.Since = max(w.cfg.Since, frame.Seq) // an event of an older version has the number 0
 		w.seen++
 	case live.Notification:
+		w.cfg.NotificationsSince = max(w.cfg.NotificationsSince, frame.NotificationSeq)
 		w.seen++
 	case live.Resync:
-		w.cfg.Since = frame.Seq
+		switch frame.Stream {
+		case live.StreamTasks:
+			w.cfg.Since = frame.Seq
+		case live.StreamNotifications:
+			w.cfg.NotificationsSince = frame.Seq
+		}
 	case live.Error:
 		if action := frame.Action(); action != live.Reconnect {
-			return refused(frame.Message, action)
+			return &refusal{frame.Message, action}
 		}
 		w.pauses.asked = frame.RetryAfter()
 		return errors.New(frame.Message)
@@ -120,7 +133,7 @@ func ended(err, said error) error {
 		if message == "" {
 			message = closed.Error()
 		}
-		return refused(message, action)
+		return &refusal{message, action}
 	}
 	if said != nil {
 		return fmt.Errorf("the server closed the connection: %w", said)

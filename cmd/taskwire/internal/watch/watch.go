@@ -1,9 +1,10 @@
 // Package watch is the WebSocket client of a terminal. It connects as a browser does and prints every frame as one line of
 // JSON. The protocol is in pkg/events/live.
 //
-// Promises: when a connection ends, watch connects again from the last seq that it saw, so it prints each change of the
-// user's tasks once and in order. It waits as long as the server asks for. It ends with ErrRefused when the server's close
-// code says that the same token cannot succeed.
+// Promises: when a connection ends, watch connects again from the last numbers that it saw, so it prints each change of the
+// user's tasks and each notification once and in order. It waits as long as the server asks for. When the server refuses the
+// access token, watch gets a new one with the refresh token, if it has one, and goes on from the last numbers. Else, and for
+// every other end that another attempt cannot change, it ends with ErrRefused and the server's words.
 package watch
 
 import (
@@ -32,10 +33,14 @@ var ErrRefused = errors.New("the server refused the connection")
 // Config is what to watch.
 type Config struct {
 	URL   string // of the gateway: http://localhost:8080
-	Token string // an access token
-	Since int64  // the last seq that is already known; negative: start at the newest change
-	Count int    // end after this many events and notifications; 0: never
-	Out   io.Writer
+	Token string // an access token; with Renew it may be empty
+	// Renew returns a new access token. It is called when the server refuses the present one, and once only for a token that
+	// it has not welcomed. An ErrRefused ends the watch; another error is retried. nil: a refused token ends the watch.
+	Renew              func(ctx context.Context) (string, error)
+	Since              int64 // the last seq that is already known; negative: start at the newest change
+	NotificationsSince int64 // the same for notification_seq
+	Count              int   // end after this many events and notifications; 0: never
+	Out                io.Writer
 	// Warn gets the reason why a connection ended or failed. It is called once for the same reason in a row. May be nil.
 	Warn func(reason error)
 }
@@ -54,11 +59,11 @@ func run(ctx context.Context, cfg Config, firstPause, maxPause time.Duration) er
 	pauses := &reconnectPauses{growing: &backoff.ExponentialBackOff{
 		InitialInterval: firstPause, MaxInterval: maxPause, Multiplier: backoff.DefaultMultiplier, RandomizationFactor: backoff.DefaultRandomizationFactor,
 	}}
-	w := &watcher{cfg: cfg, ws: u.JoinPath("ws").String(), origin: origin, pauses: pauses}
+	w := &watcher{cfg: cfg, ws: u.JoinPath("ws").String(), origin: origin, pauses: pauses, needsToken: cfg.Token == "" && cfg.Renew != nil}
 	var last error // why the latest connection ended
 	_, err = backoff.Retry(ctx, func() (struct{}, error) {
 		seen := w.seen
-		err := w.session(ctx)
+		err := w.attempt(ctx)
 		switch {
 		case w.done():
 			return struct{}{}, nil
@@ -105,6 +110,26 @@ type watcher struct {
 	ws, origin string
 	pauses     *reconnectPauses
 	seen       int // events and notifications
+
+	needsToken bool // before the next connection
+	renewed    bool // the token is new: no connection was welcomed with it
+}
+
+// attempt is one connection, with a new token if the last one was refused.
+func (w *watcher) attempt(ctx context.Context) error {
+	if w.needsToken {
+		token, err := w.cfg.Renew(ctx)
+		if err != nil {
+			return err
+		}
+		w.cfg.Token, w.needsToken, w.renewed = token, false, true
+	}
+	err := w.session(ctx)
+	if r, ok := errors.AsType[*refusal](err); ok && r.action == live.NewToken && w.cfg.Renew != nil && !w.renewed {
+		w.needsToken = true
+		return errors.New(r.message + " Getting a new one with the refresh token")
+	}
+	return err
 }
 
 func (w *watcher) done() bool { return w.cfg.Count > 0 && w.seen >= w.cfg.Count }
@@ -116,10 +141,20 @@ func (w *watcher) progress() string {
 	return fmt.Sprintf("saw %d frames", w.seen)
 }
 
-// refused returns an ErrRefused with the server's words and what to do.
-func refused(message string, action live.Action) error {
-	if action == live.NewToken {
-		message += " Get a new access token with POST /api/v1/auth/login."
-	}
-	return fmt.Errorf("%w: %s", ErrRefused, message)
+// refusal is an ErrRefused with the server's words, and what the client has to do.
+type refusal struct {
+	message string
+	action  live.Action
 }
+
+// Error returns the words, and where a token comes from if one is needed.
+func (r *refusal) Error() string {
+	text := ErrRefused.Error() + ": " + r.message
+	if r.action == live.NewToken {
+		text += " Get a new access token with POST /api/v1/auth/login."
+	}
+	return text
+}
+
+// Unwrap returns ErrRefused.
+func (*refusal) Unwrap() error { return ErrRefused }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -90,6 +91,20 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// places returns the notifications_since of each auth frame; -1 stands for none.
+func (s *server) places() (all []int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range s.auths {
+		if a.NotificationsSince == nil {
+			all = append(all, -1)
+			continue
+		}
+		all = append(all, *a.NotificationsSince)
+	}
+	return all
+}
+
 // sinces returns the since of each auth frame; -1 stands for none.
 func (s *server) sinces() (all []int64) {
 	s.mu.Lock()
@@ -156,13 +171,31 @@ func TestAClientWithoutSinceResumesFromItsFirstHead(t *testing.T) {
 func TestAResyncMovesTheSinceOfTheNextConnection(t *testing.T) {
 	t.Parallel()
 	s := newServer(t,
-		connection{frames: []live.ServerFrame{live.Welcome{}, live.Resync{Reason: live.ReasonGap, Seq: 2000}}},
+		connection{frames: []live.ServerFrame{live.Welcome{}, live.Resync{Stream: live.StreamTasks, Reason: live.ReasonGap, Seq: 2000}}},
 		connection{frames: []live.ServerFrame{live.Welcome{Seq: 2000}, live.Event{Seq: 2001}}},
 	)
 	if _, err := watch(t, Config{URL: s.url, Since: 0, Count: 1}); err != nil {
 		t.Fatalf("Run: %v", err)
 	}
 	wantSinces(t, s, 0, 2000)
+}
+
+func TestNotificationsAreResumedFromTheLastNumber(t *testing.T) {
+	t.Parallel()
+	head := int64(7)
+	s := newServer(t,
+		connection{frames: []live.ServerFrame{live.Welcome{}}}, // the notification service was away
+		connection{frames: []live.ServerFrame{live.Welcome{NotificationSeq: &head}}},
+		connection{frames: []live.ServerFrame{live.Welcome{NotificationSeq: &head}, live.Notification{NotificationSeq: 8}, live.Notification{}}},
+		connection{frames: []live.ServerFrame{live.Resync{Stream: live.StreamNotifications, Reason: live.ReasonGap, Seq: 20}}},
+		connection{frames: []live.ServerFrame{live.Resync{Stream: "of the future", Seq: 90}, live.Notification{NotificationSeq: 21}}},
+	)
+	if _, err := watch(t, Config{URL: s.url, Since: 0, NotificationsSince: -1, Count: 3}); err != nil {
+		t.Fatalf("Run: %v", err)
+	}
+	if got, want := s.places(), []int64{-1, -1, 7, 8, 20}; !slices.Equal(got, want) {
+		t.Errorf("notifications_since of the auth frames: got %v, want %v", got, want)
+	}
 }
 
 // The real server's refusal of a token is tested in e2e.

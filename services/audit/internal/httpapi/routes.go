@@ -35,7 +35,7 @@ func Register(engine *gin.Engine, log Log, authenticated gin.HandlerFunc) {
 		"/proof/inclusion":   h.inclusion,
 		"/proof/consistency": h.consistency,
 	} {
-		group.GET(path, httpx.Wrap(func(c *gin.Context) error { return withStatus(handle(c)) }))
+		httpx.GET(group, path, httpx.Wrap(func(c *gin.Context) error { return withStatus(handle(c)) }))
 	}
 }
 

@@ -40,7 +40,7 @@ func Register(engine *gin.Engine, mailbox Mailbox, authenticated gin.HandlerFunc
 		{http.MethodGet, "/preferences", h.preferences},
 		{http.MethodPut, "/preferences", h.savePreferences},
 	} {
-		group.Handle(r.method, r.path, httpx.Wrap(func(c *gin.Context) error { return withStatus(r.handle(c)) }))
+		httpx.Handle(group, r.method, r.path, httpx.Wrap(func(c *gin.Context) error { return withStatus(r.handle(c)) }))
 	}
 }
 

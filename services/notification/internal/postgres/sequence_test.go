@@ -31,6 +31,9 @@ func (w *world) log(user string) []events.NotificationEvent {
 	if n := len(changes); n > 0 && page.Unread != changes[n-1].Unread {
 		w.t.Errorf("the page says %d unread, the newest change says %d", page.Unread, changes[n-1].Unread)
 	}
+	if n := len(changes); n > 0 && page.Unread != changes[n-1].Unread {
+		w.t.Errorf("the page says %d unread, the newest change says %d", page.Unread, changes[n-1].Unread)
+	}
 	return changes
 }
 

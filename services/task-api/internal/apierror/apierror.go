@@ -23,12 +23,17 @@ var fixed = []struct {
 	answer httpx.Error
 }{
 	{domain.ErrNotFound, httpx.Error{Code: httpx.CodeNotFound, Message: "There is no such task."}},
-	{domain.ErrStale, httpx.Error{Code: httpx.CodePreconditionFailed, Message: "The task has changed since you read it. Read it again."}},
+	{domain.ErrStale, httpx.Error{Code: httpx.CodePreconditionFailed, Message: "The task has another version than the request is for. Its present state is in the member task."}},
 	{domain.ErrSeriesEnded, httpx.Error{Code: httpx.CodeConflict, Message: "The series has ended."}},
 	{domain.ErrNotDone, httpx.Error{Code: httpx.CodeConflict, Message: "The task is not completed, so it has no next occurrence yet."}},
 	{domain.ErrNotRecurring, httpx.Error{Code: httpx.CodeUnprocessable, Message: "The task does not recur, so there is nothing to skip to."}},
 	{domain.ErrAlreadyDone, httpx.Error{Code: httpx.CodeConflict, Message: "The task is completed, so it cannot be skipped."}},
 	{domain.ErrOccurrenceTaken, httpx.Error{Code: httpx.CodeConflict, Message: "Another task has this place in its series."}},
+	{domain.ErrIDTaken, httpx.Error{
+		Code: httpx.CodeConflict, Message: "The id cannot be used. Make another one.",
+		Fields: []httpx.FieldError{{Field: "id", Message: "cannot be used: make another one"}},
+	}},
+	{domain.ErrNoRoom, httpx.Error{Code: httpx.CodeConflict, Message: "The tasks at this place are too close together. Move some of them away first."}},
 	{domain.ErrRestoreWindow, httpx.Error{Code: httpx.CodeGone, Message: "The task was deleted more than 30 days ago and cannot be restored."}},
 	{tasks.ErrKeyReused, httpx.Error{Code: httpx.CodeUnprocessable, Message: "The Idempotency-Key was used for another request. Use a new key for a new request."}},
 	{tasks.ErrKeyRunning, httpx.Error{Code: httpx.CodeConflict, Message: "The first request with this Idempotency-Key is still running.", RetryAfter: retrySoon}},
@@ -51,6 +56,8 @@ func Of(err error) error {
 	var invalid *domain.Invalid
 	var event *events.ValidationError
 	var limited *accounts.LimitError
+	var stale *tasks.StaleError
+	var neighbour *domain.NeighbourError
 	switch {
 	case err == nil:
 		return nil
@@ -64,18 +71,34 @@ func Of(err error) error {
 			fields[i] = httpx.FieldError(f)
 		}
 		return &httpx.Error{Code: code, Message: invalid.Error() + ".", Fields: fields}
+	case errors.As(err, &neighbour):
+		e := httpx.NotFound("There is no such task.")
+		e.Fields = []httpx.FieldError{{Field: neighbour.Field(), Message: "must be the id of another of your tasks"}}
+		return e
 	case errors.As(err, &limited):
 		return httpx.TooManyRequests("Too many attempts. Wait and try again.", max(limited.RetryAfter, retrySoon))
+	case errors.As(err, &stale):
+		answer := of(domain.ErrStale)
+		answer.Task = stale.Task.TaskData
+		return answer
 	case errors.As(err, &event):
 		e := httpx.Unprocessable(event.Field, event.Reason)
 		e.Err = err
 		return e
 	}
+	if answer := of(err); answer != nil {
+		return answer
+	}
+	return err
+}
+
+// of returns a copy of the fixed answer to an error, or nil.
+func of(err error) *httpx.Error {
 	for _, f := range fixed {
 		if errors.Is(err, f.err) {
 			answer := f.answer
 			return &answer
 		}
 	}
-	return err
+	return nil
 }

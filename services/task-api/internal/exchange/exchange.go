@@ -3,7 +3,8 @@
 //
 // Promises:
 //
-//   - A reader streams. It holds one task at a time, and a task with everything that belongs to it has at most MaxTask bytes.
+//   - A reader streams. It holds one task at a time, and a task with everything that belongs to it has at most MaxTask bytes. Series
+//     wait until their last entry can have come, in bounded memory.
 //   - A reader reports what it cannot import with line, field and reason. It continues after a refused task, unless the rest
 //     of the file cannot be read (ErrFile).
 //   - A file in another encoding than UTF-8 is converted and reported, or refused with the name of what was found.

@@ -72,8 +72,25 @@ func readRule(value string, from moment) (icsRule, error) {
 		b.WriteString(name + "=" + parts[name])
 	}
 	r.text = b.String()
-	_, err := recurrence.Parse(r.text)
-	return r, err
+	if _, err := recurrence.Parse(r.text); err != nil {
+		return r, err
+	}
+	if from.loc == nil {
+		return r, nil // the rule of a time zone
+	}
+	return r, recurrence.CheckOccurs(r.task(from))
+}
+
+// task returns a task that is due at a moment and recurs by the rule, one occurrence after the other.
+func (r icsRule) task(at moment) events.TaskData {
+	zone := at.loc.String()
+	t := events.TaskData{Timezone: zone, Recurrence: &events.Recurrence{RRule: r.text, Anchor: events.AnchorSchedule, Timezone: zone, CatchUp: events.CatchUpAll}}
+	if at.clock {
+		t.DueAt = &at.at
+	} else {
+		t.DueDate = at.day(at.loc)
+	}
+	return t
 }
 
 // skipDays translates RSCALE and SKIP (RFC 7529). SKIP=BACKWARD moves a day that a month does not have to the last day of that month:

@@ -72,7 +72,7 @@ func (g *icsGroup) items(early bool) (items []Item) {
 		var current *icsTask
 		if m.recurs == nil {
 			g.orphans("belongs to a series whose rule is not imported")
-		} else if len(g.exceptions)+len(m.exdates) > 0 {
+		} else if !m.done() && len(g.exceptions)+len(m.exdates) > 0 {
 			current = g.advance()
 		}
 		item := m.finish()
@@ -150,16 +150,8 @@ func (g *icsGroup) advance() (current *icsTask) {
 
 // next returns after how many days the occurrence with the number no is followed by another one.
 func (t *icsTask) next(current moment, no int) (days int, ok bool) {
-	zone := current.loc.String()
-	data := events.TaskData{
-		Timezone: zone, OccurrenceNo: no,
-		Recurrence: &events.Recurrence{RRule: t.recurs.text, Anchor: events.AnchorSchedule, Timezone: zone, CatchUp: events.CatchUpAll},
-	}
-	if current.clock {
-		data.DueAt = &current.at
-	} else {
-		data.DueDate = current.day(current.loc)
-	}
+	data := t.recurs.task(current)
+	data.OccurrenceNo = no
 	s, ok, err := recurrence.SuccessorOf(data, time.Time{})
 	if err != nil || !ok {
 		return 0, false
@@ -184,7 +176,7 @@ func (t *icsTask) shiftDays(days int) {
 	t.closeGap()
 }
 
-// over ends a series without an open occurrence: the master becomes its last one.
+// over ends a series without an open occurrence: the master becomes its last one, the one with the number no.
 func (g *icsGroup) over(no int) {
 	m := g.master
 	for i, t := range g.exceptions {

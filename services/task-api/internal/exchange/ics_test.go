@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/taskwire/taskwire/pkg/events"
 )
 
 // berlin is the account of the tests below, on 27 November 2026.
@@ -201,7 +203,7 @@ func TestRuleIsTakenWithoutLosingAPart(t *testing.T) {
 		{"DUE:20270131T080000Z", "FREQ=DAILY;UNTIL=2027-03-01T08:00:00Z", "FREQ=DAILY;UNTIL=20270301T080000Z", ""},
 		{"DUE:20270131T080000Z", "FREQ=DAILY;BYEASTER=1", "", "…does not know"},
 		{"DUE:20270131T080000Z", "FREQ=DAILY;INTERVAL=1;X-A=1;X-B=2", "FREQ=DAILY", "…X-B=2"},
-		{"DUE;VALUE=DATE:20270302", "FREQ=DAILY;INTERVAL=7;BYDAY=MO", "", "…"}, // from a Tuesday, never
+		{"DUE;VALUE=DATE:20270302", "FREQ=DAILY;INTERVAL=7;BYDAY=MO", "", "…never occurs"}, // from a Tuesday
 	} {
 		t.Run(tt.rrule, func(t *testing.T) {
 			got := readTodos(t, todo("SUMMARY:x", tt.due, "RRULE:"+tt.rrule))[0]
@@ -214,5 +216,20 @@ func TestRuleIsTakenWithoutLosingAPart(t *testing.T) {
 				expect(t, tt.rrule, got, map[string]any{"description": "…" + tt.rrule})
 			}
 		})
+	}
+}
+
+func TestExceptionDatesAboveTheLimitAreReported(t *testing.T) {
+	for _, extra := range []int{0, 1, 50} {
+		var days []string
+		for i := range events.MaxExDates + extra {
+			days = append(days, time.Date(2027, 3, 2+i, 0, 0, 0, 0, time.UTC).Format("20060102"))
+		}
+		got := readTodos(t, todo("SUMMARY:x", "DUE;VALUE=DATE:20270301", "RRULE:FREQ=DAILY", "EXDATE;VALUE=DATE:"+strings.Join(days, ",")))[0]
+		kept := got["recurrence"].(map[string]any)["exdates"].([]any)
+		reported := strings.Contains(got["notes"].(string), "EXDATE has more than 100 days")
+		if len(kept) != events.MaxExDates || reported != (extra > 0) {
+			t.Errorf("%d days: %d kept, reported %v", events.MaxExDates+extra, len(kept), reported)
+		}
 	}
 }

@@ -39,7 +39,7 @@ func (h *handlers) register(c *gin.Context) error {
 	if err := allow(h.limits.address, c.ClientIP()); err != nil {
 		return err
 	}
-	if err := httpx.DecodeJSON(c, &body); err != nil {
+	if err := readBody(c, &body); err != nil {
 		return err
 	}
 	if err := required("email", body.Email, "password", body.Password); err != nil {
@@ -69,7 +69,7 @@ func (h *handlers) login(c *gin.Context) error {
 	if err := allow(h.limits.address, c.ClientIP()); err != nil {
 		return err
 	}
-	if err := httpx.DecodeJSON(c, &body); err != nil {
+	if err := readBody(c, &body); err != nil {
 		return err
 	}
 	if err := required("email", body.Email, "password", body.Password); err != nil {
@@ -92,7 +92,7 @@ func (h *handlers) refresh(c *gin.Context) error {
 	if err := allow(h.limits.refresh, c.ClientIP()); err != nil {
 		return err
 	}
-	if err := httpx.DecodeJSON(c, &body); err != nil {
+	if err := readBody(c, &body); err != nil {
 		return err
 	}
 	if err := required("refresh_token", body.RefreshToken); err != nil {
@@ -112,7 +112,7 @@ func (h *handlers) logout(c *gin.Context) error {
 	if err := allow(h.limits.refresh, c.ClientIP()); err != nil {
 		return err
 	}
-	if err := httpx.DecodeJSON(c, &body); err != nil {
+	if err := readBody(c, &body); err != nil {
 		return err
 	}
 	if err := required("refresh_token", body.RefreshToken); err != nil {
@@ -127,6 +127,9 @@ func (h *handlers) logout(c *gin.Context) error {
 
 // getMe handles GET /me. The role of an OIDC issuer's user comes from the token, not from the database.
 func (h *handlers) getMe(c *gin.Context) error {
+	if err := httpx.NoQuery(c); err != nil {
+		return err
+	}
 	u, err := h.Accounts.User(c.Request.Context(), auth.UserID(c))
 	if err != nil {
 		return err
@@ -144,7 +147,7 @@ func (h *handlers) patchMe(c *gin.Context) error {
 		Name     optional.Field[string] `json:"name"`
 		Timezone optional.Field[string] `json:"timezone"`
 	}
-	if err := httpx.DecodeJSON(c, &body); err != nil {
+	if err := readBody(c, &body); err != nil {
 		return err
 	}
 	var p accounts.Profile

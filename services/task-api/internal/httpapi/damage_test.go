@@ -95,8 +95,8 @@ func (f *fuzzer) damageParameter(r *request) (field, why string, documented bool
 		r.path[p.Name] = apitest.Pick(f.Generator, []string{"1", uuid.NewString() + "x", "' OR 1=1", "🚀", "%00"})
 		return "", "is not an id", p.Name == "id"
 	case "header":
-		if p.Name == "If-None-Match" {
-			return "", "", false // a malformed If-None-Match is treated as absent
+		if p.Name == "If-None-Match" && r.op.method == http.MethodGet {
+			return "", "", false // for a read, a malformed If-None-Match is treated as absent
 		}
 		r.header.Set(p.Name, apitest.Pick(f.Generator, []string{"", strings.Repeat("k", 256), "\x80"}))
 		return p.Name, "is not a valid " + p.Name, false

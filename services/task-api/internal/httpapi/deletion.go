@@ -5,7 +5,6 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/taskwire/taskwire/pkg/platform/auth"
-	"github.com/taskwire/taskwire/pkg/platform/httpx"
 )
 
 // deleteMe handles DELETE /me. When it answers, the account and its log-ins are deleted. The tasks are deleted soon after,
@@ -17,7 +16,7 @@ func (h *handlers) deleteMe(c *gin.Context) error {
 	if err := allow(h.limits.address, c.ClientIP()); err != nil {
 		return err
 	}
-	if err := httpx.DecodeJSON(c, &body); err != nil {
+	if err := readBody(c, &body); err != nil {
 		return err
 	}
 	if err := h.limits.attempt(c, auth.UserID(c)); err != nil {

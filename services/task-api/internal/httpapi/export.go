@@ -19,7 +19,8 @@ var exportTypes = map[exchange.Format]string{
 
 // exportTasks handles GET /export?format=. It writes every task of the user that is not deleted once, the oldest first. It
 // reads page by page, so a task that changes meanwhile appears either as before or as after its change. If an error occurs
-// after the first bytes, the connection is aborted, so that the client notices that the file is incomplete.
+// after the first bytes, the connection is aborted, so that the client notices that the file is incomplete. HEAD reads the
+// first page only.
 func (h *handlers) exportTasks(c *gin.Context) error {
 	format, err := exchangeFormat(c)
 	if err != nil {
@@ -37,6 +38,10 @@ func (h *handlers) exportTasks(c *gin.Context) error {
 	}
 	c.Header("Content-Type", exportTypes[format])
 	c.Header("Content-Disposition", fmt.Sprintf(`attachment; filename="taskwire-%s.%s"`, h.Now().UTC().Format(time.DateOnly), extension))
+	if c.Request.Method == http.MethodHead {
+		c.Status(http.StatusOK)
+		return nil
+	}
 	control, out := http.NewResponseController(c.Writer), bufio.NewWriter(c.Writer)
 	file, err := exchange.NewWriter(format, out)
 	if err != nil {

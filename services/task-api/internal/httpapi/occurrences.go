@@ -74,7 +74,7 @@ var previewMembers = map[string]bool{
 // previewRecurrence handles POST /recurrences:preview.
 func (h *handlers) previewRecurrence(c *gin.Context) error {
 	var members map[string]json.RawMessage
-	if err := httpx.DecodeJSON(c, &members); err != nil {
+	if err := readBody(c, &members); err != nil {
 		return err
 	}
 	for name := range members {

@@ -5,7 +5,6 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/taskwire/taskwire/pkg/platform/auth"
-	"github.com/taskwire/taskwire/pkg/platform/httpx"
 )
 
 // changePassword handles POST /me/password. It ends every log-in of the account and answers with a new one.
@@ -17,7 +16,7 @@ func (h *handlers) changePassword(c *gin.Context) error {
 	if err := allow(h.limits.address, c.ClientIP()); err != nil {
 		return err
 	}
-	if err := httpx.DecodeJSON(c, &body); err != nil {
+	if err := readBody(c, &body); err != nil {
 		return err
 	}
 	if err := h.limits.attempt(c, auth.UserID(c)); err != nil {

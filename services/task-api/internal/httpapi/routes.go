@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
-	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/platform/auth"
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
 	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
@@ -25,7 +24,7 @@ import (
 
 // Tasks are the use cases that the handlers call.
 type Tasks interface {
-	Create(ctx context.Context, r tasks.CreateRequest) (events.TaskData, bool, error)
+	Create(ctx context.Context, r tasks.CreateRequest) (tasks.CreateAnswer, error)
 	Get(ctx context.Context, userID, taskID string) (domain.Task, error)
 	Change(ctx context.Context, r tasks.ChangeRequest) (tasks.OpResult, error)
 	Batch(ctx context.Context, r tasks.BatchRequest) (tasks.BatchAnswer, error)
@@ -94,6 +93,7 @@ var routes = []route{
 	{http.MethodPost, "/api/v1/tasks/:id/reopen", user, (*handlers).reopenTask},
 	{http.MethodPost, "/api/v1/tasks/:id/restore", user, (*handlers).restoreTask},
 	{http.MethodPost, "/api/v1/tasks/:id/skip", user, (*handlers).skipTask},
+	{http.MethodPost, "/api/v1/tasks/:id/move", user, (*handlers).moveTask},
 	{http.MethodGet, "/api/v1/tasks/:id/occurrences", user, (*handlers).listOccurrences},
 	{http.MethodPost, `/api/v1/recurrences\:preview`, user, (*handlers).previewRecurrence},
 
@@ -137,7 +137,7 @@ func Register(engine gin.IRouter, cfg Config) {
 	admitted := httpx.Wrap(func(c *gin.Context) error { return apierror.Of(h.admit(c)) })
 	for _, r := range routes {
 		if cfg.Issuer != "" && (r.path == passwordRoute || strings.HasPrefix(r.path, authRoutes)) {
-			engine.Handle(r.method, r.path, noPasswords(cfg.Issuer))
+			httpx.Handle(engine, r.method, r.path, noPasswords(cfg.Issuer))
 			continue
 		}
 		chain := []gin.HandlerFunc{httpx.Wrap(func(c *gin.Context) error { return apierror.Of(r.handle(h, c)) })}
@@ -147,7 +147,7 @@ func Register(engine gin.IRouter, cfg Config) {
 		if !streams[r.path] {
 			chain = append([]gin.HandlerFunc{deadline(h.RequestTimeout)}, chain...)
 		}
-		engine.Handle(r.method, r.path, chain...)
+		httpx.Handle(engine, r.method, r.path, chain...)
 	}
 }
 

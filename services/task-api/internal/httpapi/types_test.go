@@ -43,6 +43,12 @@ func members(t reflect.Type, path string) []string {
 	return []string{fmt.Sprintf("%s %s", path, kind)}
 }
 
+// problem is httpx.Problem, which has any type of task.
+type problem struct {
+	httpx.Problem
+	Task *events.TaskData `json:"task"`
+}
+
 // A handler that answers with its own type must write exactly the members of the generated type, with the same kinds.
 func TestTheTypesOfAnswersMatchTheDocument(t *testing.T) {
 	t.Parallel()
@@ -55,7 +61,7 @@ func TestTheTypesOfAnswersMatchTheDocument(t *testing.T) {
 		{accounts.User{}, api.User{}},
 		{accounts.Session{}, api.Session{}},
 		{tasks.Stats{}, api.Stats{}},
-		{httpx.Problem{}, api.Problem{}},
+		{problem{}, api.Problem{}},
 	} {
 		got, want := members(reflect.TypeOf(pair.hand), ""), members(reflect.TypeOf(pair.generated), "")
 		if !slices.Equal(got, want) {
@@ -75,11 +81,11 @@ func TestTheTypesOfBodiesMatchTheDocument(t *testing.T) {
 		}
 		return out
 	}
-	written := names(api.NewTask{})
+	written := slices.DeleteFunc(names(api.NewTask{}), func(name string) bool { return name == "id" }) // tested with the handler
 	want := slices.Sorted(slices.Values(append([]string{"scope"}, written...)))
 	for name, v := range map[string]any{"TaskPatch": api.TaskPatch{}, "ReplacedTask": api.ReplacedTask{}} {
 		if got := slices.Sorted(slices.Values(names(v))); !slices.Equal(got, want) {
-			t.Errorf("%s: got %v, want the members of NewTask and scope, %v", name, got, want)
+			t.Errorf("%s: got %v, want the members of NewTask without id, and scope, %v", name, got, want)
 		}
 	}
 	for _, name := range names(api.Task{}) {

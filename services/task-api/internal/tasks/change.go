@@ -16,8 +16,8 @@ type ChangeRequest struct {
 	Op     Op
 }
 
-// Change runs one operation on one task and returns its result. It returns the errors of Apply unchanged, and domain.ErrStale when
-// IfMatch does not accept the version of the task.
+// Change runs one operation on one task and returns its result. It returns the errors of Apply unchanged, and a StaleError when the
+// task does not meet a condition of the operation.
 func (s *Service) Change(ctx context.Context, c ChangeRequest) (OpResult, error) {
 	r, err := newRequest(ctx, c.UserID, nil, c.Op)
 	if err != nil {

@@ -35,11 +35,17 @@ const patience = 20 * time.Second
 // verifier accepts the tokens that token returns. Real tokens are tested in pkg/platform/auth.
 type verifier struct {
 	mu          sync.Mutex
-	unavailable int // how many more calls fail because there are no keys
+	unavailable int           // how many more calls fail because there are no keys
+	gate        chan struct{} // if not nil: calls hang until it is closed
 }
 
 func (v *verifier) Verify(_ context.Context, token string) (auth.Identity, error) {
 	v.mu.Lock()
+	if gate := v.gate; gate != nil {
+		v.mu.Unlock()
+		<-gate
+		v.mu.Lock()
+	}
 	defer v.mu.Unlock()
 	if v.unavailable > 0 {
 		v.unavailable--
@@ -58,10 +64,25 @@ func token(userID string, life time.Duration) string {
 	return fmt.Sprint("good.", time.Now().Add(life).UnixNano(), ".", userID)
 }
 
-// rig is the public side of the service on real sockets, with a task API in memory.
+// hang makes all calls hang until the returned function is called. Then the keys are available.
+func (v *verifier) hang() (end func()) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	gate := make(chan struct{})
+	v.gate = gate
+	return func() {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.gate = nil
+		close(gate)
+	}
+}
+
+// rig is the public side of the service on real sockets, with both sources in memory.
 type rig struct {
 	t        testing.TB
-	source   *hubtest.Source
+	source   *hubtest.Tasks
+	inbox    *hubtest.Notifications
 	hub      *hub.Hub
 	pool     *socket.Pool
 	verifier *verifier
@@ -86,16 +107,18 @@ func defaults() options {
 
 func newRig(t testing.TB, o options) *rig {
 	t.Helper()
-	r := &rig{t: t, source: hubtest.New(), verifier: &verifier{}, registry: prometheus.NewRegistry()}
+	r := &rig{t: t, source: hubtest.NewTasks(), inbox: hubtest.NewNotifications(), verifier: &verifier{}, registry: prometheus.NewRegistry()}
 	quiet := slog.New(slog.DiscardHandler)
-	r.hub = hub.New(hub.Config{Source: r.source, Log: quiet, Metrics: hub.NewMetrics(r.registry), Limits: o.limits})
+	r.hub = hub.New(hub.Config{Tasks: r.source, Notifications: r.inbox, Log: quiet, Metrics: hub.NewMetrics(r.registry), Limits: o.limits})
 	r.pool = socket.NewPool(o.settings, r.registry)
 	origins, err := httpapi.NewOrigins(o.origins)
 	if err != nil {
 		t.Fatal(err)
 	}
 	engine := httpx.NewEngine(httpx.Config{Service: "websocket", Log: quiet, Registerer: r.registry})
-	httpapi.Register(engine, httpapi.Config{Hub: r.hub, Pool: r.pool, Verifier: r.verifier, Origins: origins, AuthWait: o.settings.AuthWait, Log: quiet})
+	httpapi.Register(engine, httpapi.Config{
+		Hub: r.hub, Pool: r.pool, Verifier: r.verifier, Origins: origins, AuthWait: o.settings.AuthWait, WelcomeWait: o.settings.WelcomeWait, Log: quiet,
+	})
 	r.server = httptest.NewServer(engine)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -165,6 +188,12 @@ func (c *client) auth(token string, since int64) {
 		frame.Since = &since
 	}
 	c.send(frame)
+}
+
+// authFrom authenticates as ann with both places.
+func (c *client) authFrom(since, notifications int64) {
+	c.t.Helper()
+	c.send(live.Auth{Token: token("ann", time.Hour), Since: &since, NotificationsSince: &notifications})
 }
 
 // next returns the next frame. Its error is how the connection ended.

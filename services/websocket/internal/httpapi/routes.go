@@ -31,12 +31,13 @@ const (
 
 // Config is what the route needs.
 type Config struct {
-	Hub      Hub
-	Pool     *socket.Pool
-	Verifier Verifier
-	Origins  Origins
-	AuthWait time.Duration // from the handshake to the auth frame
-	Log      *slog.Logger
+	Hub         Hub
+	Pool        *socket.Pool
+	Verifier    Verifier
+	Origins     Origins
+	AuthWait    time.Duration // from the handshake to the auth frame
+	WelcomeWait time.Duration // from an auth frame to its answer
+	Log         *slog.Logger
 }
 
 type handler struct {
@@ -53,7 +54,7 @@ func Register(engine *gin.Engine, cfg Config) {
 		CheckOrigin:  func(*http.Request) bool { return true }, // open has checked it
 		Error:        func(http.ResponseWriter, *http.Request, int, error) {},
 	}
-	engine.GET("/ws", httpx.Wrap(h.open))
+	httpx.GET(engine, "/ws", httpx.Wrap(h.open))
 }
 
 // open handles GET /ws: the handshake. The connection continues in its own goroutine. The request's goroutine ends, with

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -17,10 +18,7 @@ import (
 // This file has the client's side of a connection: what each of its frames does.
 
 const (
-	// keysWait is how long a connection waits for the keys that verify its token. A restarting sidecar or task API is back
-	// within this time, and the client does not have to reconnect.
-	keysWait = 10 * time.Second
-	// keysPause is the pause between two attempts.
+	// keysPause is the pause between two attempts to get the keys that verify a token.
 	keysPause = 500 * time.Millisecond
 	// maxRefusedTokens is how many invalid tokens in a row an open connection may send: a page that gets a new token may
 	// send the old one once more.
@@ -29,7 +27,7 @@ const (
 
 // Hub is the part of the hub that a session calls.
 type Hub interface {
-	Join(userID string, since *int64, sink hub.Sink) (*hub.Member, error)
+	Join(userID string, start hub.Start, sink hub.Sink) (*hub.Member, error)
 	Leave(m *hub.Member)
 }
 
@@ -107,8 +105,10 @@ func (s *session) handle(data []byte) {
 	}
 }
 
-// authenticate handles the first auth frame: the connection joins the user's others.
+// authenticate handles the first auth frame: the connection joins the user's others. The answer comes within WelcomeWait: the
+// hub gets what the token has left of it.
 func (s *session) authenticate(frame live.Auth) {
+	deadline := time.Now().Add(s.WelcomeWait)
 	id, err := s.verify(frame.Token)
 	if err != nil {
 		s.conn.Close(codeOf(err).Closing())
@@ -116,7 +116,8 @@ func (s *session) authenticate(frame live.Auth) {
 	}
 	s.conn.Authenticated(id.ExpiresAt)
 	s.userID = id.UserID
-	s.member, err = s.Hub.Join(id.UserID, frame.Since, s.conn)
+	start := hub.Start{Since: frame.Since, NotificationsSince: frame.NotificationsSince, Wait: time.Until(deadline)}
+	s.member, err = s.Hub.Join(id.UserID, start, s.conn)
 	if err != nil {
 		s.conn.Close(live.TooManyConnections.Closing())
 		return
@@ -153,15 +154,45 @@ func codeOf(err error) live.Code {
 	return live.Unauthenticated
 }
 
-// verify verifies a token. While the keys are not available, it retries for keysWait.
+// verify verifies a token. While the keys are not available, it retries for WelcomeWait, and then returns an error that wraps
+// auth.ErrUnavailable. It does not wait for an attempt that takes longer: that one gets the keys for later connections.
 func (s *session) verify(token string) (auth.Identity, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), keysWait)
-	defer cancel()
-	return backoff.Retry(context.Background(), func() (auth.Identity, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), s.WelcomeWait)
+	type result struct {
+		id  auth.Identity
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		defer cancel()
+		id, err := s.retryVerify(ctx, token)
+		done <- result{id, err}
+	}()
+	select {
+	case r := <-done:
+		return r.id, r.err
+	case <-ctx.Done():
+	}
+	select {
+	case r := <-done: // it ended in the same moment
+		return r.id, r.err
+	default:
+		return auth.Identity{}, fmt.Errorf("%w: %w", auth.ErrUnavailable, context.Cause(ctx))
+	}
+}
+
+// retryVerify returns an error that wraps auth.ErrUnavailable when ctx ends before there are keys.
+func (s *session) retryVerify(ctx context.Context, token string) (auth.Identity, error) {
+	var last error
+	id, err := backoff.Retry(ctx, func() (auth.Identity, error) {
 		id, err := s.Verifier.Verify(ctx, token)
-		if err != nil && !errors.Is(err, auth.ErrUnavailable) {
+		if last = err; err != nil && !errors.Is(err, auth.ErrUnavailable) {
 			return id, backoff.Permanent(err)
 		}
 		return id, err
-	}, backoff.WithBackOff(backoff.NewConstantBackOff(keysPause)), backoff.WithMaxElapsedTime(keysWait))
+	}, backoff.WithBackOff(backoff.NewConstantBackOff(keysPause)), backoff.WithMaxElapsedTime(0))
+	if err != nil {
+		return id, last
+	}
+	return id, nil
 }

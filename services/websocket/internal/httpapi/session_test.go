@@ -26,10 +26,11 @@ func TestWelcomeReplayAndLive(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.wantSeqs(251, 251)
-	if err := r.hub.Notify(events.NotificationEvent{NotificationID: "n", UserID: "ann"}); err != nil {
+	note := r.inbox.Add("ann")
+	if err := r.hub.Notify(note); err != nil {
 		t.Fatal(err)
 	}
-	if n := want[live.Notification](c); n.NotificationID != "n" {
+	if n := want[live.Notification](c); n.NotificationID != note.NotificationID || n.NotificationSeq != 1 || n.Unread != 1 {
 		t.Errorf("notification: got %+v", n)
 	}
 	deleted := r.source.Add("ann")
@@ -41,8 +42,8 @@ func TestWelcomeReplayAndLive(t *testing.T) {
 		t.Errorf("task of a deletion: got %+v, want null", e.Task)
 	}
 	head := r.connect("ann", -1)
-	if w := want[live.Welcome](head); w.Seq != 252 {
-		t.Errorf("welcome without since: got seq %d, want the head, 252", w.Seq)
+	if w := want[live.Welcome](head); w.Seq != 252 || w.NotificationSeq == nil || *w.NotificationSeq != 1 || w.Unread == nil || *w.Unread != 1 {
+		t.Errorf("welcome without since: got %+v, want the heads, 252 and 1, and one unread", w)
 	}
 }
 
@@ -105,6 +106,15 @@ func TestHowAConnectionIsRefused(t *testing.T) {
 		{"ping before auth", func(c *client) { c.send(live.Ping{}) }, live.Unauthenticated},
 		{"no JSON", func(c *client) { c.sendText("hello") }, live.BadFrame},
 		{"a binary frame", func(c *client) { c.conn.WriteMessage(websocket.BinaryMessage, []byte("{}")) }, live.BadFrame},
+		{"two tokens", func(c *client) { c.sendText(`{"type":"auth","token":"x","token":"` + token("ann", time.Hour) + `"}`) }, live.BadFrame},
+		{"two places", func(c *client) {
+			c.sendText(`{"type":"auth","token":"` + token("ann", time.Hour) + `","since":0,"since":9}`)
+		}, live.BadFrame},
+		{"two tokens in a later frame", func(c *client) {
+			c.auth(token("ann", time.Hour), 0)
+			c.sendText(`{"type":"auth","token":"` + token("ann", time.Hour) + `","token":"` + token("ann", time.Hour) + `"}`)
+		}, live.BadFrame},
+		{"a name in another case", func(c *client) { c.sendText(`{"type":"auth","token":"` + token("ann", time.Hour) + `","Since":1}`) }, live.BadFrame},
 		{"a misspelt field", func(c *client) { c.sendText(`{"type":"auth","token":"` + token("ann", time.Hour) + `","sinc":1}`) }, live.BadFrame},
 		{"another user's token later", func(c *client) {
 			c.auth(token("ann", time.Hour), 0)

@@ -1,25 +1,30 @@
-// Package hub sends each change of a user to each of the user's connections, exactly once and in order, even when
-// deliveries are lost, repeated or out of order.
+// Package hub sends each user's events to each of the user's connections, exactly once and in order, even when deliveries are
+// lost, repeated or out of order. A user has two streams: the changes of tasks and the changes of the inbox. The hub treats
+// both in the same way.
 //
 // # How it works
 //
-// A connection is a Member. A member has one number, last: the seq that it was sent last. The only event that it can be
-// sent next is last+1. So a repeated event changes nothing, and an early event waits.
+// A connection is a Member. In each stream, a member has one number, last: that of the event that it was sent last. The only
+// event that it can be sent next is last+1. So a repeated event changes nothing, and an early event waits.
 //
-// When the next event is not available, the hub reads the changes from the task API (Source). There is one read at a time
-// for a user, and it serves all of the user's members. A read starts after a join, after a gap, and when a sweep finds
-// that the task API is ahead of what arrived. A lost delivery therefore costs a read, never an event. The hub needs no
-// stored state about a user to be correct: the window of early events only saves reads.
+// When the next event is not available, the hub reads the events from the service that keeps the stream (Source). There is one
+// read at a time for a stream of a user, and it serves all of the user's members. A read starts after a join, after a gap, and
+// when a sweep finds that the source is ahead of what arrived. A lost delivery therefore costs a read, never an event. The hub
+// needs no stored state about a user to be correct: the window of early events only saves reads.
 //
-// # A member
+// # A member in one stream
 //
-//	Join without since --> starting ---- the head is read ----------+
-//	                                                                v
-//	Join with since -----> unchecked -- since is confirmed --> up to date <-- a gap, a read --> behind
-//	                           |                                    ^
-//	                           +--- since is too high: resync ------+
+//	Join without a place --> starting ---- the head is read ---------+
+//	                                                                 v
+//	Join with a place -----> unchecked -- it is confirmed ------> up to date <-- a gap, a read --> behind
+//	                             |                                   ^
+//	                             +--- it is too high: resync --------+
 //
-// Any member ends with Leave, which the connection calls, or is evicted: its queue is full, or its account is deleted.
+// A member is welcomed when it is past starting and unchecked in both streams, and late (Start.Wait) if it is not: late it is
+// closed when its newest change is not known, and otherwise welcomed without what is missing.
+//
+// Any member ends with Leave, which the connection calls, or is evicted: its queue is full, its account has ended, or it could
+// not be welcomed.
 //
 // # Lifecycle
 //
@@ -28,14 +33,15 @@
 //
 // # Promises
 //
-//   - A member is sent each seq after its since exactly once, ascending, or a resync frame with the seq up to which it
-//     must read by itself. While the task API answers, a member is behind without knowing it for at most one sweep. While
-//     the task API does not answer, members stay and the reads are retried.
-//   - A member of a deleted account is closed with the code account_gone by the first read that finds this: at once when it
-//     comes back or has missed something. A member that has missed nothing sees its tasks being deleted, and stays until
-//     its token expires.
-//   - A member with a full queue is closed with the code slow. It comes back with its last seq and loses nothing.
-//   - The memory for a user is bounded: Limits.Window events, one page of a read, maxRecentIDs ids.
+//   - A member is sent each number after its place exactly once, ascending, or a resync frame with the number up to which it
+//     must read by itself. While the source answers, a member is behind without knowing it for at most one sweep. While the
+//     source does not answer, members stay and the reads are retried. The streams do not wait for each other.
+//   - A member is welcomed or closed within Start.Wait, whatever is down.
+//   - A member of an account that has ended is closed with the code account_gone: at once when it comes or has missed
+//     something, else within two sweeps and Limits.Gone, after the deletions of its tasks. Only an answer of the task API that
+//     leaves out the account, or says that there is none, counts as its end. A failed call never does.
+//   - A member with a full queue is closed with the code slow. It comes back with its last numbers and loses nothing.
+//   - The memory for a user is bounded: for each stream Limits.Window events, one page of a read, maxRecentIDs ids.
 //   - The lock of a user is taken before the lock of a sink. No member is evicted while a lock is held that a broadcast
 //     needs.
 package hub

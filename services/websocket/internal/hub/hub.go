@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"time"
 )
 
 // This file has the hub's registry: which users are connected, and how members join and leave.
@@ -14,19 +15,19 @@ var ErrTooMany = errors.New("too many connections of this user")
 
 // Config is what a hub needs.
 type Config struct {
-	Source  Source
-	Log     *slog.Logger
-	Metrics *Metrics
-	Limits  Limits
+	Tasks         Source
+	Notifications Source
+	Log           *slog.Logger
+	Metrics       *Metrics
+	Limits        Limits
 }
 
 // Hub knows which users are connected. It is safe for concurrent use.
 type Hub struct {
-	source  Source
 	log     *slog.Logger
 	metrics *Metrics
 	limits  Limits
-	slots   chan struct{} // one for each concurrent read
+	feeds   [kinds]*feed
 	ctx     context.Context
 	cancel  context.CancelFunc
 	reads   sync.WaitGroup
@@ -35,13 +36,21 @@ type Hub struct {
 	users map[string]*user
 }
 
+// feed is where the events of one stream come from, for all users. A source that hangs holds only its own slots.
+type feed struct {
+	source  Source
+	slots   chan struct{} // one for each concurrent read
+	metrics feedMetrics
+}
+
 // New returns a hub. Close it.
 func New(cfg Config) *Hub {
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Hub{
-		source: cfg.Source, log: cfg.Log, metrics: cfg.Metrics, limits: cfg.Limits,
-		slots: make(chan struct{}, cfg.Limits.Reads), ctx: ctx, cancel: cancel, users: map[string]*user{},
+	h := &Hub{log: cfg.Log, metrics: cfg.Metrics, limits: cfg.Limits, ctx: ctx, cancel: cancel, users: map[string]*user{}}
+	for k, source := range [kinds]Source{tasks: cfg.Tasks, notifications: cfg.Notifications} {
+		h.feeds[k] = &feed{source: source, slots: make(chan struct{}, cfg.Limits.Reads), metrics: cfg.Metrics.of(names[k])}
 	}
+	return h
 }
 
 // Close ends the hub's reads and waits for them. It does not close the members' connections: close those first.
@@ -50,9 +59,16 @@ func (h *Hub) Close() {
 	h.reads.Wait()
 }
 
-// Join adds a connection of userID that has seen everything up to since. With nil, it starts at the user's newest change.
-// Join returns at once; the welcome frame and the events follow. The member must Leave. The error is ErrTooMany.
-func (h *Hub) Join(userID string, since *int64, sink Sink) (*Member, error) {
+// Start is where a connection begins.
+type Start struct {
+	Since              *int64        // it has seen every change up to it; nil: it starts at the user's newest change
+	NotificationsSince *int64        // the same for notifications
+	Wait               time.Duration // until the welcome frame or the end of the connection
+}
+
+// Join adds a connection of userID. Join returns at once; the welcome frame and the events follow. The member must Leave.
+// The error is ErrTooMany.
+func (h *Hub) Join(userID string, start Start, sink Sink) (*Member, error) {
 	for {
 		u := h.userFor(userID)
 		u.mu.Lock()
@@ -64,16 +80,15 @@ func (h *Hub) Join(userID string, since *int64, sink Sink) (*Member, error) {
 			u.mu.Unlock()
 			return nil, ErrTooMany
 		}
-		m := &Member{user: u, sink: sink, behind: true}
-		if since == nil {
-			m.starting = true
-		} else {
-			m.last = *since
-			m.unchecked = !u.synced || *since > u.known
-			sink.Open(m.last)
+		m := &Member{user: u, sink: sink, places: [kinds]place{
+			tasks: placeAt(start.Since), notifications: placeAt(start.NotificationsSince), // a read also says how many are unread
+		}}
+		if s := &u.streams[tasks]; s.synced && u.gone.IsZero() && m.places[tasks].last <= s.known {
+			m.places[tasks].unchecked = false
 		}
+		m.timer = time.AfterFunc(start.Wait, m.late)
 		u.members = append(u.members, m)
-		full := h.dispatch(u)
+		full := h.dispatchAll(u)
 		u.mu.Unlock()
 		h.evictSlow(full)
 		return m, nil
@@ -116,7 +131,7 @@ func (h *Hub) userFor(userID string) *user {
 	defer h.mu.Unlock()
 	u := h.users[userID]
 	if u == nil {
-		u = &user{hub: h, id: userID}
+		u = newUser(h, userID)
 		h.users[userID] = u
 		h.metrics.users.Set(float64(len(h.users)))
 	}

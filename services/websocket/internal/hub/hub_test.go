@@ -1,167 +1,87 @@
 package hub_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"log/slog"
-	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/taskwire/taskwire/pkg/events"
-	"github.com/taskwire/taskwire/services/websocket/internal/hub"
-	"github.com/taskwire/taskwire/services/websocket/internal/hubtest"
+	"github.com/taskwire/taskwire/pkg/events/live"
 )
 
-// limits returns the limits of the service, with small bounds.
-func limits() hub.Limits {
-	l := hub.DefaultLimits()
-	l.Page, l.Replay, l.Window = 10, 100, 16
-	return l
-}
-
-// bubble runs a test with a hub in a synctest bubble: time is virtual, and synctest.Wait waits until reads have ended.
-func bubble(t *testing.T, l hub.Limits, test func(t *testing.T, h *hub.Hub, s *hubtest.Source)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		s := hubtest.New()
-		h := hub.New(hub.Config{Source: s, Log: slog.New(slog.DiscardHandler), Metrics: hub.NewMetrics(prometheus.NewRegistry()), Limits: l})
-		ctx, cancel := context.WithCancel(context.Background())
-		done := make(chan error, 1)
-		go func() { done <- h.Run(ctx) }()
-		test(t, h, s)
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("Run: %v", err)
-		}
-		h.Close()
-	})
-}
-
-func join(t *testing.T, h *hub.Hub, since int64) (*page, *hub.Member) {
-	t.Helper()
-	p := &page{}
-	return p, joinAs(t, h, since, p)
-}
-
-func joinAs(t *testing.T, h *hub.Hub, since int64, p *page) *hub.Member {
-	t.Helper()
-	at := &since
-	if since < 0 {
-		at = nil
-	}
-	m, err := h.Join("u", at, p)
-	if err != nil {
-		t.Fatalf("Join(%d): %v", since, err)
-	}
-	return m
-}
-
-func update(t *testing.T, h *hub.Hub, evs ...events.TaskUpdateEvent) {
-	t.Helper()
-	for _, ev := range evs {
-		if err := h.Update(ev); err != nil {
-			t.Fatalf("Update(%d): %v", ev.Seq, err)
-		}
-	}
-}
-
-func wants(t *testing.T, what string, p *page, want ...string) {
-	t.Helper()
-	synctest.Wait()
-	if got := p.seen(); !slices.Equal(got, want) {
-		t.Errorf("%s: got %v, want %v", what, got, want)
-	}
-}
-
-// seqs returns "from", …, "to".
-func seqs(from, to int) []string {
-	var out []string
-	for i := from; i <= to; i++ {
-		out = append(out, fmt.Sprint(i))
-	}
-	return out
-}
-
-func TestAJoinWithSinceCatchesUpAndGoesLive(t *testing.T) {
+func TestAJoinWithAPlaceCatchesUpAndGoesLive(t *testing.T) {
 	t.Parallel()
-	bubble(t, limits(), func(t *testing.T, h *hub.Hub, s *hubtest.Source) {
-		s.AddN("u", 35) // more than three pages
-		p, _ := join(t, h, 2)
-		wants(t, "replay", p, append([]string{"welcome 2"}, seqs(3, 35)...)...)
-		update(t, h, s.Add("u"), s.Add("u"))
-		wants(t, "live", p, append([]string{"welcome 2"}, seqs(3, 37)...)...)
-		if changes, _ := s.Calls(); changes != 4 {
-			t.Errorf("reads: got %d, want 4", changes)
+	eachStream(t, limits(), func(t *testing.T, s *side) {
+		s.addN(35) // more than three pages
+		p, _ := s.join(2)
+		s.wantsSeqs("replay", p, 2, 35)
+		deliver(s.addN(2)...)
+		s.wantsSeqs("live", p, 2, 37)
+		if reads, _ := s.Calls(); reads != 4 {
+			t.Errorf("reads: got %d, want 4", reads)
 		}
 	})
 }
 
-func TestAJoinWithoutSinceStartsAtTheHead(t *testing.T) {
+func TestAJoinWithoutAPlaceStartsAtTheHead(t *testing.T) {
 	t.Parallel()
-	bubble(t, limits(), func(t *testing.T, h *hub.Hub, s *hubtest.Source) {
-		s.AddN("u", 3)
+	eachStream(t, limits(), func(t *testing.T, s *side) {
+		s.addN(3)
 		gate := s.Gate()
-		p, _ := join(t, h, -1)
+		p, _ := s.join(-1)
 		wants(t, "before the head is known", p)
-		live := s.AddN("u", 2)
-		update(t, h, live[1]) // during the read; the other one is lost
-		if err := h.Notify(events.NotificationEvent{NotificationID: "n", UserID: "u"}); err != nil {
-			t.Fatal(err)
-		}
+		live := s.addN(2)
+		deliver(live[1]) // during the read; the other one is lost
 		close(gate)
-		wants(t, "after", p, "welcome 5", "note n")
-		update(t, h, s.Add("u"))
-		wants(t, "live", p, "welcome 5", "note n", "6")
+		s.wantsSeqs("after", p, 5, 5)
+		deliver(s.add())
+		s.wantsSeqs("live", p, 5, 6)
 	})
 }
 
 func TestEventsBeforeTheHeadIsKnownAreSent(t *testing.T) {
 	t.Parallel()
-	bubble(t, limits(), func(t *testing.T, h *hub.Hub, s *hubtest.Source) {
-		s.AddN("u", 3)
+	eachStream(t, limits(), func(t *testing.T, s *side) {
+		s.addN(3)
 		s.Claim("u", 3) // the head at the time of the read
 		gate := s.Gate()
-		p, _ := join(t, h, -1)
+		p, _ := s.join(-1)
 		synctest.Wait() // the read of the head has begun
-		update(t, h, s.AddN("u", 2)...)
+		deliver(s.addN(2)...)
 		close(gate)
-		wants(t, "start", p, "welcome 3", "4", "5")
+		s.wantsSeqs("start", p, 3, 5)
 	})
 }
 
 func TestDuplicatesAndDisorderChangeNothing(t *testing.T) {
 	t.Parallel()
-	bubble(t, limits(), func(t *testing.T, h *hub.Hub, s *hubtest.Source) {
-		p, _ := join(t, h, 0)
-		wants(t, "start", p, "welcome 0")
+	eachStream(t, limits(), func(t *testing.T, s *side) {
+		p, _ := s.join(0)
+		s.wantsSeqs("start", p, 0, 0)
 		gate := s.Gate() // nothing can be read
-		evs := s.AddN("u", 6)
-		update(t, h, evs[0], evs[0], evs[3], evs[2], evs[0], evs[2], evs[1], evs[5], evs[1], evs[4], evs[5])
-		wants(t, "live", p, append([]string{"welcome 0"}, seqs(1, 6)...)...)
+		evs := s.addN(6)
+		deliver(evs[0], evs[0], evs[3], evs[2], evs[0], evs[2], evs[1], evs[5], evs[1], evs[4], evs[5])
+		s.wantsSeqs("live", p, 0, 6)
 		close(gate)
-		wants(t, "after the read", p, append([]string{"welcome 0"}, seqs(1, 6)...)...)
+		s.wantsSeqs("after the read", p, 0, 6)
 	})
 }
 
 func TestAGapIsReadOnceForAllMembers(t *testing.T) {
 	t.Parallel()
-	bubble(t, limits(), func(t *testing.T, h *hub.Hub, s *hubtest.Source) {
+	eachStream(t, limits(), func(t *testing.T, s *side) {
 		var pages []*page
 		for range 5 {
-			p, _ := join(t, h, 0)
+			p, _ := s.join(0)
 			pages = append(pages, p)
 		}
 		synctest.Wait()
 		before, _ := s.Calls()
-		evs := s.AddN("u", 4)
-		update(t, h, evs[0], evs[3]) // 2 and 3 are lost
+		evs := s.addN(4)
+		deliver(evs[0], evs[3]) // 2 and 3 are lost
 		for i, p := range pages {
-			wants(t, fmt.Sprint("member ", i), p, append([]string{"welcome 0"}, seqs(1, 4)...)...)
+			s.wantsSeqs(fmt.Sprint("member ", i), p, 0, 4)
 		}
 		if after, _ := s.Calls(); after != before+1 {
 			t.Errorf("reads for the gap: got %d, want 1", after-before)
@@ -169,78 +89,80 @@ func TestAGapIsReadOnceForAllMembers(t *testing.T) {
 	})
 }
 
+// No later event shows the loss: this is what a new consumer group does, which begins with the newest record.
 func TestASweepFindsLostDeliveries(t *testing.T) {
 	t.Parallel()
-	bubble(t, limits(), func(t *testing.T, h *hub.Hub, s *hubtest.Source) {
-		p, _ := join(t, h, 0)
+	eachStream(t, limits(), func(t *testing.T, s *side) {
+		p, _ := s.join(0)
 		synctest.Wait()
-		s.AddN("u", 3) // no delivery at all
+		s.addN(3) // no delivery at all
 		time.Sleep(2 * time.Second)
-		wants(t, "after a sweep", p, append([]string{"welcome 0"}, seqs(1, 3)...)...)
+		s.wantsSeqs("after a sweep", p, 0, 3)
 	})
 }
 
 func TestASweepWaitsForEventsOnTheirWay(t *testing.T) {
 	t.Parallel()
-	bubble(t, limits(), func(t *testing.T, h *hub.Hub, s *hubtest.Source) {
-		p, _ := join(t, h, 0)
+	eachStream(t, limits(), func(t *testing.T, s *side) {
+		p, _ := s.join(0)
 		synctest.Wait()
 		before, _ := s.Calls()
-		ev := s.Add("u")
+		ev := s.add()
 		time.Sleep(time.Second + 50*time.Millisecond) // the sweep has seen the head, and its grace is not over
-		update(t, h, ev)
+		deliver(ev)
 		time.Sleep(5 * time.Second)
-		wants(t, "live", p, "welcome 0", "1")
+		s.wantsSeqs("live", p, 0, 1)
 		if after, _ := s.Calls(); after != before {
 			t.Errorf("reads: got %d, want none", after-before)
 		}
 	})
 }
 
-func TestConnectionsStayWhileTheTaskAPIIsDown(t *testing.T) {
+// A stream whose source hangs must not hide a loss in the other one.
+func TestTheStreamsAreSweptOnTheirOwn(t *testing.T) {
 	t.Parallel()
-	bubble(t, limits(), func(t *testing.T, h *hub.Hub, s *hubtest.Source) {
-		s.AddN("u", 3)
-		s.Fail(errors.New("connection refused"))
-		from1, _ := join(t, h, 1)
-		head, _ := join(t, h, -1)
-		live := s.AddN("u", 2)
-		update(t, h, live[1])
-		time.Sleep(time.Minute)
-		wants(t, "since 1, while it is down", from1, "welcome 1")
-		wants(t, "no since, while it is down", head)
-		s.Fail(nil)
-		time.Sleep(5 * time.Second)
-		wants(t, "since 1", from1, append([]string{"welcome 1"}, seqs(2, 5)...)...)
-		wants(t, "no since", head, "welcome 5")
-		if from1.closed != nil || head.closed != nil {
-			t.Error("a connection was closed because the task API was down")
+	eachStream(t, limits(), func(t *testing.T, s *side) {
+		p, _ := s.rig.join(0, 0)
+		synctest.Wait()
+		other := source(s.inbox)
+		if s.stream == live.StreamNotifications {
+			other = s.tasks
 		}
+		gate := other.Gate()
+		defer close(gate)
+		time.Sleep(2 * time.Second) // the other sweep hangs now
+		s.addN(3)
+		time.Sleep(2 * time.Second)
+		s.wantsSeqs("after a sweep", p, 0, 3)
 	})
 }
 
 func TestResyncContinuesFromTheHead(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		since int64
-		setup func(s *hubtest.Source)
-		want  []string
+		since  int64
+		setup  func(s *side)
+		reason live.Reason // empty: everything is replayed
 	}{
-		"a gap above the bound": {0, func(*hubtest.Source) {}, []string{"welcome 0", "resync gap_too_large 150", "151"}},
-		"a gap at the bound":    {50, func(*hubtest.Source) {}, append([]string{"welcome 50"}, seqs(51, 151)...)},
-		"pruned":                {60, func(s *hubtest.Source) { s.Prune("u", 70) }, []string{"welcome 60", "resync events_pruned 150", "151"}},
-		"above the head":        {151, func(*hubtest.Source) {}, []string{"welcome 151", "resync since_too_high 150", "151"}},
-		"at the head":           {150, func(*hubtest.Source) {}, []string{"welcome 150", "151"}},
+		"a gap above the bound": {0, func(*side) {}, live.ReasonGap},
+		"a gap at the bound":    {50, func(*side) {}, ""},
+		"pruned":                {60, func(s *side) { s.Prune("u", 70) }, live.ReasonPruned},
+		"above the head":        {151, func(*side) {}, live.ReasonAhead},
+		"at the head":           {150, func(*side) {}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			bubble(t, limits(), func(t *testing.T, h *hub.Hub, s *hubtest.Source) {
-				s.AddN("u", 150)
+			eachStream(t, limits(), func(t *testing.T, s *side) {
+				s.addN(150)
 				c.setup(s)
-				p, _ := join(t, h, c.since)
+				p, _ := s.join(c.since)
 				synctest.Wait()
-				update(t, h, s.Add("u"))
-				wants(t, name, p, c.want...)
+				deliver(s.add())
+				if c.reason == "" {
+					s.wantsSeqs(name, p, int(c.since), 151)
+					return
+				}
+				wants(t, name, p, append([]string{s.welcome(c.since), s.resync(c.reason, 150)}, s.seqs(151, 151)...)...)
 			})
 		})
 	}
@@ -248,55 +170,71 @@ func TestResyncContinuesFromTheHead(t *testing.T) {
 
 func TestARestoredDatabaseResyncsOpenConnections(t *testing.T) {
 	t.Parallel()
-	bubble(t, limits(), func(t *testing.T, h *hub.Hub, s *hubtest.Source) {
-		s.AddN("u", 9)
-		p, _ := join(t, h, 9)
+	eachStream(t, limits(), func(t *testing.T, s *side) {
+		s.addN(9)
+		p, _ := s.join(9)
 		synctest.Wait()
 		s.Rewind("u", 4)
 		time.Sleep(2 * time.Second)
-		update(t, h, s.Add("u"))
-		wants(t, "after a sweep", p, "welcome 9", "resync history_rewound 4", "5")
+		deliver(s.add())
+		wants(t, "after a sweep", p, append([]string{s.welcome(9), s.resync(live.ReasonRewound, 4)}, s.seqs(5, 5)...)...)
 	})
 }
 
 func TestAHoleInTheHistoryEndsInAResync(t *testing.T) {
 	t.Parallel()
-	bubble(t, limits(), func(t *testing.T, h *hub.Hub, s *hubtest.Source) {
-		s.AddN("u", 5)
+	eachStream(t, limits(), func(t *testing.T, s *side) {
+		s.addN(5)
 		s.Claim("u", 8) // it claims 8 and returns 5
-		p, _ := join(t, h, 3)
+		p, _ := s.join(3)
 		time.Sleep(time.Minute)
-		wants(t, "the end", p, "welcome 3", "4", "5", "resync events_missing 8")
+		wants(t, "the end", p, append(append([]string{s.welcome(3)}, s.seqs(4, 5)...), s.resync(live.ReasonMissing, 8))...)
 	})
 }
 
 func TestAForgedSeqDoesNotStopTheRealOnes(t *testing.T) {
 	t.Parallel()
-	bubble(t, limits(), func(t *testing.T, h *hub.Hub, s *hubtest.Source) {
-		s.AddN("u", 2)
-		p, _ := join(t, h, 2)
+	eachStream(t, limits(), func(t *testing.T, s *side) {
+		s.addN(2)
+		p, _ := s.join(2)
 		synctest.Wait()
-		update(t, h, events.TaskUpdateEvent{UserID: "u", EventID: "x", Seq: 1 << 40})
-		wants(t, "after the forged one", p, "welcome 2")
-		update(t, h, s.Add("u"))
-		wants(t, "after a real one", p, "welcome 2", "3")
+		s.update(events.TaskUpdateEvent{UserID: "u", EventID: "x", Seq: 1 << 40})
+		s.notify(events.NotificationEvent{UserID: "u", EventID: "x", NotificationSeq: 1 << 40})
+		s.wantsSeqs("after the forged one", p, 2, 2)
+		deliver(s.add())
+		s.wantsSeqs("after a real one", p, 2, 3)
 	})
 }
 
-func TestUnsequencedEventsAreSentOnce(t *testing.T) {
+func TestEventsWithoutANumberAreSentOnce(t *testing.T) {
 	t.Parallel()
-	bubble(t, limits(), func(t *testing.T, h *hub.Hub, s *hubtest.Source) {
-		p, _ := join(t, h, 0)
+	bubble(t, limits(), func(t *testing.T, r *rig) {
+		p, _ := r.join(0, 0)
 		original := events.TaskUpdateEvent{EventID: "e", UserID: "u", EventType: events.Updated}
-		update(t, h, original, original)
+		r.update(original, original)
 		for _, id := range []string{"n", "n", "m", "n"} {
-			if err := h.Notify(events.NotificationEvent{NotificationID: id, UserID: "u"}); err != nil {
-				t.Fatal(err)
-			}
+			r.notify(events.NotificationEvent{EventID: id, UserID: "u"})
 		}
-		if err := h.Notify(events.NotificationEvent{NotificationID: "of another", UserID: "v"}); err != nil {
-			t.Fatal(err)
+		r.notify(events.NotificationEvent{EventID: "of another", UserID: "v"})
+		r.notify(r.inbox.Add("u"))
+		wants(t, "frames", p, "welcome 0 0", "event e", "notification n", "notification m", "n1")
+	})
+}
+
+func TestBothStreamsAreReplayedAndLive(t *testing.T) {
+	t.Parallel()
+	bubble(t, limits(), func(t *testing.T, r *rig) {
+		r.tasks.AddN("u", 4)
+		r.inbox.AddN("u", 3)
+		both, _ := r.join(2, 1)
+		head, _ := r.join(-1, -1)
+		synctest.Wait()
+		r.update(r.tasks.Add("u"))
+		r.notify(r.inbox.Add("u"))
+		wants(t, "without a place", head, "welcome 4 3", "5", "n4")
+		wantsEither(t, "with both places", both, "welcome 2 1", []string{"3", "4", "5"}, []string{"n2", "n3", "n4"})
+		if got := both.unreadCount(); got != "3" {
+			t.Errorf("unread in the welcome frame: got %s, want 3", got)
 		}
-		wants(t, "frames", p, "welcome 0", "event e", "note n", "note m")
 	})
 }

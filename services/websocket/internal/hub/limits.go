@@ -2,7 +2,7 @@ package hub
 
 import "time"
 
-// MaxHeads is how many users one Heads call may name: the task API's limit.
+// MaxHeads is how many users one Heads call may name: the limit of the services that keep the streams.
 const MaxHeads = 1000
 
 // The limits of the service.
@@ -15,23 +15,26 @@ const (
 	defaultPage = 50
 	// defaultWindow holds what a user can change within the time of one read.
 	defaultWindow = 256
-	// defaultReads is what the task API bears when every client reconnects at once.
+	// defaultReads is what a service bears when every client reconnects at once.
 	defaultReads = 32
 	// defaultSweep bounds how long a lost delivery can go unnoticed. One call covers MaxHeads users.
 	defaultSweep = time.Second
 	// defaultGrace is ten times the usual time from commit to delivery.
 	defaultGrace = 150 * time.Millisecond
+	// defaultGone lets the deletions of a usual account's tasks arrive. With a sweep before it, an open connection ends well
+	// within the 5 s that the protocol promises.
+	defaultGone = 2 * time.Second
 	// defaultRetryMin is short, because the usual cause is a sidecar that restarts.
 	defaultRetryMin = 100 * time.Millisecond
-	// defaultRetryMax bounds how long members wait after the task API is back.
+	// defaultRetryMax bounds how long members wait after a service is back.
 	defaultRetryMax = 2 * time.Second
 )
 
 const (
-	// maxIncomplete is how many times in a row the source may claim newer changes without returning them. After that the
+	// maxIncomplete is how many times in a row the source may claim newer events without returning them. After that the
 	// members resync.
 	maxIncomplete = 5
-	// maxRecentIDs is how many ids of notifications are stored for a user, to find duplicates. A duplicate arrives within
+	// maxRecentIDs is how many ids of events without a number are stored for a user, to find duplicates. A duplicate arrives within
 	// about a second: a killed sidecar repeats that much.
 	maxRecentIDs = 128
 	// retryMultiplier doubles the pause after each failed read.
@@ -43,12 +46,13 @@ const (
 // Limits are the hub's bounds and intervals.
 type Limits struct {
 	PerUser  int           // members of one user
-	Replay   int64         // changes: a member with a larger gap resyncs
-	Page     int           // changes in one read
-	Window   int           // early events stored for one user
-	Reads    int           // concurrent reads, of all users
+	Replay   int64         // events: a member with a larger gap resyncs
+	Page     int           // events in one read
+	Window   int           // early events stored for one stream of a user
+	Reads    int           // concurrent reads of one stream, of all users
 	Sweep    time.Duration // between two sweeps
 	Grace    time.Duration // how late an event may arrive before a sweep treats it as lost
+	Gone     time.Duration // from the end of an account to the end of its connections
 	RetryMin time.Duration // the first pause after a failed read
 	RetryMax time.Duration // the longest pause, before jitter
 }
@@ -57,6 +61,6 @@ type Limits struct {
 func DefaultLimits() Limits {
 	return Limits{
 		PerUser: defaultPerUser, Replay: defaultReplay, Page: defaultPage, Window: defaultWindow, Reads: defaultReads,
-		Sweep: defaultSweep, Grace: defaultGrace, RetryMin: defaultRetryMin, RetryMax: defaultRetryMax,
+		Sweep: defaultSweep, Grace: defaultGrace, Gone: defaultGone, RetryMin: defaultRetryMin, RetryMax: defaultRetryMax,
 	}
 }

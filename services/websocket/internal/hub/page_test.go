@@ -12,7 +12,8 @@ import (
 	"github.com/taskwire/taskwire/services/websocket/internal/wire"
 )
 
-// page is a client in memory. It records what it was sent as "welcome 3", "4", "resync gap_too_large 9", "note n".
+// page is a client in memory. It records what it was sent: "welcome 3 7" with the places of both streams, "4" for an event,
+// "n8" for a notification, "event ID" and "notification ID" for one without a number, "resync STREAM REASON 9".
 type page struct {
 	mu     sync.Mutex
 	got    []string
@@ -22,13 +23,21 @@ type page struct {
 	bound  int // of queued; 0: none
 	waker  hub.Waker
 	closed *live.Closing
+	unread *int64 // as the welcome frame said
 }
 
-func (p *page) Open(seq int64) {
+func (p *page) Open(w live.Welcome) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.open = true
-	p.got = append(append(p.got, fmt.Sprint("welcome ", seq)), p.early...)
+	if p.open {
+		p.got = append(p.got, "a second welcome")
+	}
+	p.open, p.unread = true, w.Unread
+	welcome := fmt.Sprint("welcome ", w.Seq, " -")
+	if w.NotificationSeq != nil {
+		welcome = fmt.Sprint("welcome ", w.Seq, " ", *w.NotificationSeq)
+	}
+	p.got = append(append(p.got, welcome), p.early...)
 	p.early = nil
 }
 
@@ -75,6 +84,22 @@ func (p *page) take() {
 	}
 }
 
+// end returns how the page was closed, or nil.
+func (p *page) end() *live.Closing {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.closed
+}
+
+func (p *page) unreadCount() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.unread == nil {
+		return "unknown"
+	}
+	return fmt.Sprint(*p.unread)
+}
+
 func (p *page) seen() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -84,22 +109,23 @@ func (p *page) seen() []string {
 // show returns a frame as page records it. The library does not export the text of a prepared message.
 func show(f *wire.Frame) string {
 	var m struct {
-		Type           string
-		Seq            int64
-		EventID        string `json:"event_id"`
-		NotificationID string `json:"notification_id"`
-		Reason         string
+		Type            string
+		Seq             int64
+		NotificationSeq int64  `json:"notification_seq"`
+		EventID         string `json:"event_id"`
+		Stream, Reason  string
 	}
 	if err := json.Unmarshal(reflect.ValueOf(f.Prepared).Elem().FieldByName("data").Bytes(), &m); err != nil {
 		return err.Error()
 	}
 	switch {
-	case m.Type == "event" && m.Seq == 0:
-		return "event " + m.EventID
-	case m.Type == "event":
+	case m.Type == "resync":
+		return fmt.Sprint(m.Type, " ", m.Stream, " ", m.Reason, " ", m.Seq)
+	case m.Seq > 0:
 		return fmt.Sprint(m.Seq)
-	case m.Type == "notification":
-		return "note " + m.NotificationID
+	case m.NotificationSeq > 0:
+		return fmt.Sprint("n", m.NotificationSeq)
+	default:
+		return m.Type + " " + m.EventID
 	}
-	return fmt.Sprint(m.Type, " ", m.Reason, " ", m.Seq)
 }

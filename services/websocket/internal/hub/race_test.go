@@ -28,29 +28,31 @@ func TestAJoinDuringTheLastLeaveIsNotLost(t *testing.T) {
 	if testing.Short() {
 		rounds = raceRoundsShort
 	}
-	s := hubtest.New()
-	h := hub.New(hub.Config{Source: s, Log: slog.New(slog.DiscardHandler), Metrics: hub.NewMetrics(prometheus.NewRegistry()), Limits: limits()})
-	defer h.Close()
-	_, last := join(t, h, 0)
+	r := &rig{tasks: hubtest.NewTasks(), inbox: hubtest.NewNotifications(), t: t}
+	r.h = hub.New(hub.Config{
+		Tasks: r.tasks, Notifications: r.inbox, Log: slog.New(slog.DiscardHandler), Metrics: hub.NewMetrics(prometheus.NewRegistry()), Limits: limits(),
+	})
+	defer r.h.Close()
+	_, last := r.join(0, 0)
 	for i := range rounds {
-		at, leaving := int64(s.Len("u")), last
+		at, leaving := int64(r.tasks.Len("u")), last
 		p := &page{}
 		var ready atomic.Bool
 		left := make(chan struct{})
 		go func() {
 			for !ready.Load() { // both start within nanoseconds
 			}
-			h.Leave(leaving)
+			r.h.Leave(leaving)
 			close(left)
 		}()
 		ready.Store(true)
 		for range i % maxDelaySpins {
 			ready.Load()
 		}
-		last = joinAs(t, h, at, p)
+		last = r.joinAs(at, 0, p)
 		<-left
-		update(t, h, s.Add("u"))
-		want := []string{fmt.Sprint("welcome ", at), fmt.Sprint(at + 1)}
+		r.update(r.tasks.Add("u"))
+		want := []string{fmt.Sprint("welcome ", at, " 0"), fmt.Sprint(at + 1)}
 		for deadline := time.Now().Add(10 * time.Second); !slices.Equal(p.seen(), want); time.Sleep(time.Millisecond) { // between polls
 			if time.Now().After(deadline) {
 				t.Fatalf("the new member: got %v, want %v", p.seen(), want)

@@ -8,20 +8,19 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"github.com/taskwire/taskwire/pkg/events/live"
-	"github.com/taskwire/taskwire/services/websocket/internal/wire"
 )
 
-// This file has the reads from the task API: what is read next, and when a failed read is retried. resync.go has what
-// the members get from it.
+// This file has the reads from a source: what is read next, and when a failed read is retried. resync.go has what the
+// members get from it.
 
-// errIncomplete says that the source's answer lacks changes that its head claims.
-var errIncomplete = errors.New("changes are missing in the answer")
+// errIncomplete says that the source's answer lacks events that its head claims.
+var errIncomplete = errors.New("events are missing in the answer")
 
-// readPlan is the next read of a user.
+// readPlan is the next read of a stream.
 type readPlan struct {
 	kind     readKind
 	since    int64
-	known    int64             // user.known before the read: the source cannot have less when it is asked later
+	known    int64             // stream.known before the read: the source cannot have less when it is asked later
 	starting []*Member         // the members that wait for the head
 	claimed  map[*Member]int64 // the last of each unchecked member
 }
@@ -31,21 +30,21 @@ type readKind int
 const (
 	readNothing readKind = iota
 	readHead             // for the members that start at the head
-	readChanges          // the changes after since, for the member that is furthest behind
+	readEvents           // the events after since, for the member that is furthest behind
 )
 
-// read serves a user's members until none needs a read. At most one runs for a user.
-func (h *Hub) read(u *user) {
+// read serves a user's members until none needs a read. At most one runs for a stream of a user.
+func (h *Hub) read(s *stream) {
 	pauses := &backoff.ExponentialBackOff{
 		InitialInterval: h.limits.RetryMin, MaxInterval: h.limits.RetryMax, Multiplier: retryMultiplier, RandomizationFactor: retryJitter,
 	}
 	failing, incomplete := false, 0
 	for {
-		plan := h.planRead(u)
+		plan := s.planRead()
 		if plan.kind == readNothing {
 			return
 		}
-		err := h.execute(u, plan, incomplete >= maxIncomplete)
+		err := h.execute(s, plan, incomplete >= maxIncomplete)
 		if h.ctx.Err() != nil {
 			return
 		}
@@ -57,9 +56,9 @@ func (h *Hub) read(u *user) {
 		if errors.Is(err, errIncomplete) {
 			incomplete++
 		}
-		h.metrics.readFailures.Inc()
+		s.feed().metrics.readFailures.Inc()
 		if !failing { // one line for an outage, not one for each attempt
-			h.log.WarnContext(h.ctx, "changes cannot be read; retrying", "user_id", u.id, "error", err)
+			h.log.WarnContext(h.ctx, "events cannot be read; retrying", "stream", names[s.kind], "user_id", s.user.id, "error", err)
 		}
 		failing = true
 		if !h.sleep(pauses.NextBackOff()) {
@@ -81,20 +80,21 @@ func (h *Hub) sleep(d time.Duration) bool {
 }
 
 // planRead returns the next read. Members that start at the head come first: they see nothing until they have begun.
-func (h *Hub) planRead(u *user) readPlan {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	plan := readPlan{known: u.known, claimed: map[*Member]int64{}}
-	for _, m := range u.members {
+func (s *stream) planRead() readPlan {
+	s.user.mu.Lock()
+	defer s.user.mu.Unlock()
+	plan := readPlan{known: s.known, claimed: map[*Member]int64{}}
+	for _, m := range s.user.members {
+		p := s.place(m)
 		switch {
-		case m.starting:
+		case p.starting:
 			plan.starting = append(plan.starting, m)
-		case m.needsChanges(u.known):
-			if plan.kind == readNothing || m.last < plan.since {
-				plan.kind, plan.since = readChanges, m.last
+		case s.needsEvents(m):
+			if plan.kind == readNothing || p.last < plan.since {
+				plan.kind, plan.since = readEvents, p.last
 			}
-			if m.unchecked {
-				plan.claimed[m] = m.last
+			if p.unchecked {
+				plan.claimed[m] = p.last
 			}
 		}
 	}
@@ -102,89 +102,65 @@ func (h *Hub) planRead(u *user) readPlan {
 		plan.kind = readHead
 	}
 	if plan.kind == readNothing {
-		u.reading = false
-		if !u.anyBehind() { // a member that waits for capacity continues with the page
-			u.page = page{}
+		s.reading = false
+		if !s.anyBehind() { // a member that waits for capacity continues with the page
+			s.page = page{}
 		}
 	}
 	return plan
 }
 
 // execute runs a read and gives the members its result. With giveUp, an incomplete answer makes them resync.
-func (h *Hub) execute(u *user, plan readPlan, giveUp bool) error {
+func (h *Hub) execute(s *stream, plan readPlan, giveUp bool) error {
+	feed := s.feed()
 	select {
-	case h.slots <- struct{}{}:
-		defer func() { <-h.slots }()
+	case feed.slots <- struct{}{}:
+		defer func() { <-feed.slots }()
 	case <-h.ctx.Done():
 		return h.ctx.Err()
 	}
-	if plan.kind == readHead {
-		head, err := h.head(u, plan)
-		if err != nil {
-			return err
-		}
-		h.begin(u, plan, head)
-		return nil
+	feed.metrics.reads.Inc()
+	var got Page
+	var err error
+	if plan.kind == readEvents {
+		got, err = feed.source.Read(h.ctx, s.user.id, plan.since, h.limits.Page)
 	}
-	h.metrics.reads.Inc()
-	got, err := h.source.Changes(h.ctx, u.id, plan.since, h.limits.Page)
+	pruned := errors.Is(err, ErrPruned)
+	if plan.kind == readHead || pruned {
+		got, err = feed.source.Read(h.ctx, s.user.id, Newest, 1)
+	}
 	switch {
-	case errors.Is(err, ErrPruned):
-		head, err := h.head(u, plan)
-		if err != nil {
-			return err
-		}
-		h.resyncWaiting(u, plan, head, live.ReasonPruned)
-		return nil
 	case errors.Is(err, ErrNoAccount):
-		h.evictAll(u)
+		h.accountGone(s.user)
 		return nil
 	case err != nil:
-		return fmt.Errorf("read changes after %d: %w", plan.since, err)
-	}
-	frames, err := contiguous(got, plan.since)
-	if err != nil && !errors.Is(err, errIncomplete) {
-		return err
-	}
-	if err != nil && giveUp {
-		h.resyncWaiting(u, plan, got.Head, live.ReasonMissing)
+		return fmt.Errorf("read the stream %s after %d: %w", names[s.kind], plan.since, err)
+	case pruned:
+		h.resyncWaiting(s, plan, got, live.ReasonPruned)
+		return nil
+	case plan.kind == readHead:
+		h.begin(s, plan, got)
 		return nil
 	}
-	h.metrics.replayed.Add(float64(len(frames)))
-	h.apply(u, plan, frames, got.Head)
+	got.Events, err = contiguous(got, plan.since)
+	if err != nil && giveUp {
+		h.resyncWaiting(s, plan, got, live.ReasonMissing)
+		return nil
+	}
+	feed.metrics.replayed.Add(float64(len(got.Events)))
+	h.apply(s, plan, got)
 	return err
 }
 
-// contiguous returns the frames of the changes after since up to the first one that is missing, and errIncomplete when one
-// is.
-func contiguous(got Changes, since int64) ([]*wire.Frame, error) {
-	frames := make([]*wire.Frame, 0, len(got.Items))
-	for _, ev := range got.Items {
-		next := since + 1 + int64(len(frames))
-		if ev.Seq != next {
-			return frames, fmt.Errorf("%w: seq %d follows %d", errIncomplete, ev.Seq, next-1)
+// contiguous returns the events after since up to the first one that is missing, and errIncomplete when one is.
+func contiguous(got Page, since int64) ([]Event, error) {
+	for i, ev := range got.Events {
+		if next := since + 1 + int64(i); ev.Seq != next {
+			return got.Events[:i], fmt.Errorf("%w: %d follows %d", errIncomplete, ev.Seq, next-1)
 		}
-		frame, err := wire.Event(ev)
-		if err != nil {
-			return nil, err
-		}
-		frames = append(frames, frame)
 	}
-	if len(frames) == 0 && got.Head > since {
+	if len(got.Events) == 0 && got.Head > since {
 		return nil, fmt.Errorf("%w: none after %d, and the newest is %d", errIncomplete, since, got.Head)
 	}
-	return frames, nil
-}
-
-// head returns the user's newest seq, which is 0 for a user without changes.
-func (h *Hub) head(u *user, plan readPlan) (int64, error) {
-	heads, err := h.source.Heads(h.ctx, []string{u.id})
-	if err != nil {
-		return 0, fmt.Errorf("read the head: %w", err)
-	}
-	head, ok := heads[u.id]
-	if !ok && plan.known > 0 {
-		return 0, fmt.Errorf("read the head: the source has none, but there are changes up to %d", plan.known)
-	}
-	return head, nil
+	return got.Events, nil
 }

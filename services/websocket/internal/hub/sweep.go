@@ -2,62 +2,78 @@ package hub
 
 import (
 	"context"
+	"sync"
 	"time"
 )
 
-// This file finds lost deliveries: it compares what has arrived with what the task API has.
+// This file finds lost deliveries and ended accounts: it compares what has arrived with what the sources have.
 
-// Run sweeps until ctx is done, and then returns nil. A sweep asks the task API for the newest seq of every connected user, and
-// reads what has not arrived. A restarting sidecar, a rebalance of its consumer group and a broker that loses data all
-// drop deliveries without an error, and the user's next event may be hours away.
+// Run sweeps until ctx is done, and then returns nil. A sweep asks a source for the newest number of every connected user, and
+// reads what has not arrived. A restarting sidecar, a rebalance of its consumer group, a new group and a broker that loses
+// data all drop deliveries without an error, and the user's next event may be hours away. The streams are swept on their
+// own, so a source that hangs does not hide a loss in the other.
 func (h *Hub) Run(ctx context.Context) error {
+	var sweeps sync.WaitGroup
+	for k := range kinds {
+		sweeps.Go(func() { h.sweepForEver(ctx, k) })
+	}
+	sweeps.Wait()
+	return nil
+}
+
+func (h *Hub) sweepForEver(ctx context.Context, k kind) {
 	ticker := time.NewTicker(h.limits.Sweep)
 	defer ticker.Stop()
 	failing := false
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-ticker.C:
 		}
-		err := h.sweep(ctx)
+		err := h.sweep(ctx, k)
 		if ctx.Err() != nil {
-			return nil
+			return
 		}
 		if err != nil && !failing { // one line for an outage
-			h.log.WarnContext(ctx, "the newest changes cannot be read; connections stay and sweeps continue", "error", err)
+			h.log.WarnContext(ctx, "the newest numbers cannot be read; connections stay and sweeps continue", "stream", names[k], "error", err)
 		}
 		if err == nil && failing {
-			h.log.InfoContext(ctx, "sweeps work again")
+			h.log.InfoContext(ctx, "sweeps work again", "stream", names[k])
 		}
 		failing = err != nil
 	}
 }
 
-// position is what has arrived of a user's changes, and what the task API has.
+// position is what has arrived of a user's stream, and what the source has.
 type position struct {
-	user        *user
+	stream      *stream
 	known, head int64
+	gone        bool // the account was missing before
 }
 
 // sweep asks for the heads of all users, waits Limits.Grace for events that are on their way, and reads the rest.
-func (h *Hub) sweep(ctx context.Context) error {
-	users := h.snapshot()
+func (h *Hub) sweep(ctx context.Context, k kind) error {
+	all := h.snapshot(k)
 	var differing []position
-	for len(users) > 0 {
-		part := users[:min(len(users), MaxHeads)]
-		users = users[len(part):]
+	for len(all) > 0 {
+		part := all[:min(len(all), MaxHeads)]
+		all = all[len(part):]
 		ids := make([]string, len(part))
 		for i := range part {
-			ids[i] = part[i].user.id
+			ids[i] = part[i].stream.user.id
 		}
-		heads, err := h.source.Heads(ctx, ids)
+		heads, err := h.feeds[k].source.Heads(ctx, ids)
 		if err != nil {
 			return err
 		}
-		for _, p := range part {
-			if head, ok := heads[p.user.id]; ok && head != p.known {
-				p.head = head
+		for i, p := range part {
+			var there bool
+			p.head, there = heads[ids[i]]
+			switch {
+			case !there:
+				h.accountGone(p.stream.user)
+			case p.head != p.known || p.gone:
 				differing = append(differing, p)
 			}
 		}
@@ -79,7 +95,7 @@ func (h *Hub) sweep(ctx context.Context) error {
 }
 
 // snapshot returns what has arrived for each connected user.
-func (h *Hub) snapshot() []position {
+func (h *Hub) snapshot(k kind) []position {
 	h.mu.RLock()
 	users := make([]*user, 0, len(h.users))
 	for _, u := range h.users {
@@ -90,7 +106,8 @@ func (h *Hub) snapshot() []position {
 	for _, u := range users {
 		u.mu.Lock()
 		if !u.removed {
-			all = append(all, position{user: u, known: u.known})
+			s := &u.streams[k]
+			all = append(all, position{stream: s, known: s.known, gone: !u.gone.IsZero()})
 		}
 		u.mu.Unlock()
 	}
@@ -99,13 +116,11 @@ func (h *Hub) snapshot() []position {
 
 // catchUp records a head that has not arrived in time, and starts the read.
 func (h *Hub) catchUp(p position) {
-	u := p.user
+	u := p.stream.user
 	u.mu.Lock()
-	if p.head > u.known {
-		h.metrics.missed.Inc()
+	if p.head > p.stream.known {
+		h.feeds[p.stream.kind].metrics.missed.Inc()
 	}
-	full := u.confirmHead(readPlan{known: p.known}, p.head)
-	full = append(full, h.dispatch(u)...)
-	u.mu.Unlock()
-	h.evictSlow(full)
+	full := p.stream.confirm(readPlan{known: p.known}, Page{Head: p.head})
+	h.proceed(u, full)
 }

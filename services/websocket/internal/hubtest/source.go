@@ -1,9 +1,10 @@
-// Package hubtest has a task API in memory, for tests of the hub and of the packages that use it.
+// Package hubtest has the sources of the hub in memory, for tests of the hub and of the packages that use it.
 package hubtest
 
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,14 +12,24 @@ import (
 
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/services/websocket/internal/hub"
+	"github.com/taskwire/taskwire/services/websocket/internal/wire"
 )
 
-// Source stores every user's changes. It is safe for concurrent use.
-type Source struct {
+// Tasks is a task API, and Notifications is a notification service.
+type (
+	Tasks         = Source[events.TaskUpdateEvent]
+	Notifications = Source[events.NotificationEvent]
+)
+
+// Source stores every user's events of one stream. It is safe for concurrent use.
+type Source[E any] struct {
+	next   func(userID string, seq int64) E
+	encode func(E) (*wire.Frame, error)
+
 	mu      sync.Mutex
-	changes map[string][]events.TaskUpdateEvent
-	pruned  map[string]int64 // seqs up to it are not stored
-	heads   map[string]int64 // what Heads and Changes return instead of the newest seq
+	events  map[string][]E
+	pruned  map[string]int64 // numbers up to it are not stored
+	heads   map[string]int64 // what Heads and Read return instead of the newest number
 	deleted map[string]bool
 	fail    error
 	reads   int
@@ -26,30 +37,51 @@ type Source struct {
 	gate    chan struct{}
 }
 
-var _ hub.Source = (*Source)(nil)
+var (
+	_ hub.Source = (*Tasks)(nil)
+	_ hub.Source = (*Notifications)(nil)
+)
 
-// New returns an empty source.
-func New() *Source {
-	return &Source{changes: map[string][]events.TaskUpdateEvent{}, pruned: map[string]int64{}, heads: map[string]int64{}, deleted: map[string]bool{}}
+// NewTasks returns an empty source of changes.
+func NewTasks() *Tasks { return newSource(change, wire.Event) }
+
+// NewNotifications returns an empty source of notifications. Each added one is unread.
+func NewNotifications() *Notifications { return newSource(notification, wire.Notification) }
+
+func newSource[E any](next func(userID string, seq int64) E, encode func(E) (*wire.Frame, error)) *Source[E] {
+	return &Source[E]{
+		next: next, encode: encode, events: map[string][]E{}, pruned: map[string]int64{}, heads: map[string]int64{},
+		deleted: map[string]bool{},
+	}
 }
 
-// Add adds a user's next change and returns it.
-func (s *Source) Add(userID string) events.TaskUpdateEvent {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	seq := int64(len(s.changes[userID]) + 1)
-	ev := events.TaskUpdateEvent{
+func change(userID string, seq int64) events.TaskUpdateEvent {
+	return events.TaskUpdateEvent{
 		EventID: uuid.NewString(), SchemaVersion: events.SchemaVersion, EventType: events.Updated, TaskID: "task", UserID: userID,
 		TaskVersion: seq, Seq: seq, Timestamp: time.Unix(seq, 0).UTC(),
 		TaskData: events.TaskData{ID: "task", UserID: userID, Title: fmt.Sprint("change ", seq), Tags: []string{}, Version: seq, Seq: seq},
 	}
-	s.changes[userID] = append(s.changes[userID], ev)
+}
+
+func notification(userID string, seq int64) events.NotificationEvent {
+	return events.NotificationEvent{
+		EventID: uuid.NewString(), SchemaVersion: events.SchemaVersion, EventType: events.Added, NotificationSeq: seq, Unread: seq,
+		NotificationID: uuid.NewString(), TaskID: "task", UserID: userID, Kind: "reminder", Title: fmt.Sprint("notification ", seq), Timestamp: time.Unix(seq, 0).UTC(),
+	}
+}
+
+// Add adds a user's next event and returns it.
+func (s *Source[E]) Add(userID string) E {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ev := s.next(userID, int64(len(s.events[userID])+1))
+	s.events[userID] = append(s.events[userID], ev)
 	return ev
 }
 
-// AddN adds n changes and returns them.
-func (s *Source) AddN(userID string, n int) []events.TaskUpdateEvent {
-	out := make([]events.TaskUpdateEvent, n)
+// AddN adds n events and returns them.
+func (s *Source[E]) AddN(userID string, n int) []E {
+	out := make([]E, n)
 	for i := range out {
 		out[i] = s.Add(userID)
 	}
@@ -57,63 +89,68 @@ func (s *Source) AddN(userID string, n int) []events.TaskUpdateEvent {
 }
 
 // Fail makes every call fail with err; nil ends it.
-func (s *Source) Fail(err error) {
+func (s *Source[E]) Fail(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fail = err
 }
 
-// Prune removes a user's changes up to seq.
-func (s *Source) Prune(userID string, seq int64) {
+// Prune removes a user's events up to seq.
+func (s *Source[E]) Prune(userID string, seq int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pruned[userID] = seq
 }
 
 // Rewind sets a user's history back to seq, as a restored database does.
-func (s *Source) Rewind(userID string, seq int64) {
+func (s *Source[E]) Rewind(userID string, seq int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.changes[userID] = s.changes[userID][:seq]
+	s.events[userID] = s.events[userID][:seq]
 }
 
-// DeleteAccount deletes a user's account.
-func (s *Source) DeleteAccount(userID string) {
+// DeleteAccount ends a user's account. RestoreAccount makes it again.
+func (s *Source[E]) DeleteAccount(userID string) { s.setDeleted(userID, true) }
+
+// RestoreAccount undoes DeleteAccount.
+func (s *Source[E]) RestoreAccount(userID string) { s.setDeleted(userID, false) }
+
+func (s *Source[E]) setDeleted(userID string, deleted bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.deleted[userID] = true
+	s.deleted[userID] = deleted
 }
 
-// Claim makes the source return head as a user's newest seq, even if it has other changes.
-func (s *Source) Claim(userID string, head int64) {
+// Claim makes the source return head as a user's newest number, even if it has other events.
+func (s *Source[E]) Claim(userID string, head int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.heads[userID] = head
 }
 
 // Gate makes every call wait until it receives from the returned channel. Closing the channel lets all calls through.
-func (s *Source) Gate() chan struct{} {
+func (s *Source[E]) Gate() chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.gate = make(chan struct{})
 	return s.gate
 }
 
-// Len returns how many changes a user has.
-func (s *Source) Len(userID string) int {
+// Len returns how many events a user has.
+func (s *Source[E]) Len(userID string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.changes[userID])
+	return len(s.events[userID])
 }
 
-// Calls returns how many times Changes and Heads were called.
-func (s *Source) Calls() (changes, heads int) {
+// Calls returns how many times Read and Heads were called.
+func (s *Source[E]) Calls() (reads, heads int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.reads, s.asked
 }
 
-func (s *Source) enter(ctx context.Context, count *int) error {
+func (s *Source[E]) enter(ctx context.Context, count *int) error {
 	s.mu.Lock()
 	*count++
 	gate := s.gate
@@ -130,34 +167,56 @@ func (s *Source) enter(ctx context.Context, count *int) error {
 	return s.fail
 }
 
-func (s *Source) head(userID string) int64 {
+func (s *Source[E]) head(userID string) int64 {
 	if head, ok := s.heads[userID]; ok {
 		return head
 	}
-	return int64(len(s.changes[userID]))
+	return int64(len(s.events[userID]))
 }
 
-// Changes implements hub.Source.
-func (s *Source) Changes(ctx context.Context, userID string, since int64, limit int) (hub.Changes, error) {
+// Page returns a page with the events themselves, for a test that encodes them in its own way. unread is nil for changes of
+// tasks. The errors are Read's.
+func (s *Source[E]) Page(ctx context.Context, userID string, since int64, limit int) (items []E, head int64, unread *int64, err error) {
 	if err := s.enter(ctx, &s.reads); err != nil {
-		return hub.Changes{}, err
+		return nil, 0, nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.deleted[userID] {
-		return hub.Changes{}, fmt.Errorf("user %s: %w", userID, hub.ErrNoAccount)
+		return nil, 0, nil, fmt.Errorf("user %s: %w", userID, hub.ErrNoAccount)
 	}
 	if since < s.pruned[userID] {
-		return hub.Changes{}, fmt.Errorf("since %d: %w", since, hub.ErrPruned)
+		return nil, 0, nil, fmt.Errorf("since %d: %w", since, hub.ErrPruned)
 	}
-	all := s.changes[userID]
+	all := s.events[userID]
 	from := min(since, int64(len(all)))
 	to := min(from+int64(limit), int64(len(all)))
-	return hub.Changes{Items: append([]events.TaskUpdateEvent(nil), all[from:to]...), Head: s.head(userID)}, nil
+	if _, ok := any(s).(*Notifications); ok {
+		count := int64(len(all))
+		unread = &count
+	}
+	return slices.Clone(all[from:to]), s.head(userID), unread, nil
+}
+
+// Read implements hub.Source.
+func (s *Source[E]) Read(ctx context.Context, userID string, since int64, limit int) (hub.Page, error) {
+	items, head, unread, err := s.Page(ctx, userID, since, limit)
+	if err != nil {
+		return hub.Page{}, err
+	}
+	page := hub.Page{Head: head, Unread: unread}
+	for i, ev := range items {
+		frame, err := s.encode(ev)
+		if err != nil {
+			return hub.Page{}, err
+		}
+		page.Events = append(page.Events, hub.Event{Seq: since + 1 + int64(i), Frame: frame})
+	}
+	return page, nil
 }
 
 // Heads implements hub.Source.
-func (s *Source) Heads(ctx context.Context, userIDs []string) (map[string]int64, error) {
+func (s *Source[E]) Heads(ctx context.Context, userIDs []string) (map[string]int64, error) {
 	if len(userIDs) > hub.MaxHeads {
 		return nil, fmt.Errorf("heads of %d users: at most %d", len(userIDs), hub.MaxHeads)
 	}
@@ -168,8 +227,8 @@ func (s *Source) Heads(ctx context.Context, userIDs []string) (map[string]int64,
 	defer s.mu.Unlock()
 	heads := map[string]int64{}
 	for _, id := range userIDs {
-		if head := s.head(id); head > 0 && !s.deleted[id] {
-			heads[id] = head
+		if !s.deleted[id] {
+			heads[id] = s.head(id)
 		}
 	}
 	return heads, nil

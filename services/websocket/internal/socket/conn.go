@@ -42,8 +42,9 @@ type Conn struct {
 var _ hub.Sink = (*Conn)(nil)
 
 // Open implements hub.Sink.
-func (c *Conn) Open(seq int64) {
-	welcome := wire.Welcome(seq, c.ID, c.pool.set.Heartbeat)
+func (c *Conn) Open(w live.Welcome) {
+	w.ConnectionID, w.HeartbeatMS = c.ID, c.pool.set.Heartbeat.Milliseconds()
+	welcome := wire.Welcome(w)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.queue = append([]*wire.Frame{welcome}, c.queue[c.next:]...)

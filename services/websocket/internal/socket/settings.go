@@ -22,6 +22,9 @@ const (
 	defaultTick = time.Second
 	// defaultAuthWait is one round trip on a slow mobile network, several times over.
 	defaultAuthWait = 5 * time.Second
+	// defaultWelcomeWait leaves a second of the 5 s within which the protocol promises an answer to an auth frame: for the way,
+	// and for a busy machine. A restarting sidecar is back within this time.
+	defaultWelcomeWait = 4 * time.Second
 	// defaultWriteWait: a peer that takes no byte for so long has gone.
 	defaultWriteWait = 10 * time.Second
 	// defaultCloseWait lets a slow peer read what is on its way before the close frame.
@@ -50,6 +53,7 @@ type Settings struct {
 	Heartbeat       time.Duration // between two pings
 	Tick            time.Duration // between two checks for heartbeats and expired tokens
 	AuthWait        time.Duration // from the handshake to the auth frame
+	WelcomeWait     time.Duration // from the auth frame to the welcome frame or the close frame
 	WriteWait       time.Duration // for one write
 	CloseWait       time.Duration // for the peer to answer the close frame
 	Spread          time.Duration // the longest retry that Drain sends
@@ -60,7 +64,8 @@ func DefaultSettings() Settings {
 	return Settings{
 		MaxConns: defaultMaxConns, MaxPending: defaultMaxPending, QueueFrames: defaultQueueFrames, QueueBytes: defaultQueueBytes,
 		ReadLimit: defaultReadLimit, FramesPerSecond: defaultFramesPerSecond, Heartbeat: defaultHeartbeat, Tick: defaultTick,
-		AuthWait: defaultAuthWait, WriteWait: defaultWriteWait, CloseWait: defaultCloseWait, Spread: defaultSpread,
+		AuthWait: defaultAuthWait, WelcomeWait: defaultWelcomeWait, WriteWait: defaultWriteWait, CloseWait: defaultCloseWait,
+		Spread: defaultSpread,
 	}
 }
 

@@ -2,7 +2,7 @@
 // gets every event.
 //
 // Promises: a delivery is acknowledged as soon as the hub has it, and never waits for a connection. No redelivery is
-// requested for a lost event: the hub reads it from the task API. An event of an unknown type is passed on, because it has
+// requested for a lost event: the hub reads it from the service that keeps it. An event of an unknown type is passed on, because it has
 // a place in the sequence and the page may know it.
 package subscriber
 

@@ -20,18 +20,16 @@ type Frame struct {
 // Event prepares one change of a task.
 func Event(ev events.TaskUpdateEvent) (*Frame, error) { return prepare(live.EventOf(&ev).Encode()) }
 
-// Notification prepares one notification.
+// Notification prepares one change of the inbox.
 func Notification(ev events.NotificationEvent) (*Frame, error) {
 	return prepare(live.Notification(ev).Encode())
 }
 
 // Welcome prepares the first frame of a connection.
-func Welcome(seq int64, connectionID string, heartbeat time.Duration) *Frame {
-	return must(live.Welcome{Seq: seq, ConnectionID: connectionID, HeartbeatMS: heartbeat.Milliseconds()})
-}
+func Welcome(w live.Welcome) *Frame { return must(w) }
 
 // Resync prepares the frame that says which events are not sent.
-func Resync(reason live.Reason, seq int64) *Frame { return must(live.Resync{Reason: reason, Seq: seq}) }
+func Resync(r live.Resync) *Frame { return must(r) }
 
 // Error prepares the error frame of a closing.
 func Error(c live.Closing) *Frame { return must(c.ErrorFrame()) }

@@ -72,12 +72,12 @@ func TestFramesOnTheWire(t *testing.T) {
 		frame *Frame
 		want  string
 	}{
-		{"welcome", Welcome(7, "c", 25*time.Second), `{"type":"welcome","seq":7,"connection_id":"c","heartbeat_ms":25000}`},
+		{"welcome", Welcome(live.Welcome{Seq: 7, ConnectionID: "c", HeartbeatMS: 25_000}), `{"type":"welcome","seq":7,"notification_seq":null,"unread":null,"connection_id":"c","heartbeat_ms":25000}`},
 		{"event", frame(Event(update)), `{"type":"event","seq":7,"event_id":"e","event_type":"updated","task_id":"t","task_version":2,"task":{"id":"t","user_id":"u","title":"a <b>","description":"","status":"pending","priority":"medium","tags":[],"timezone":"UTC","position":0,"version":2,"seq":7}}`},
 		{"deleted", frame(Event(deleted)), `{"type":"event","seq":7,"event_id":"e","event_type":"deleted","task_id":"t","task_version":2,"task":null}`},
-		{"notification", frame(Notification(events.NotificationEvent{EventID: "e", SchemaVersion: 2, NotificationID: "n", TaskID: "t", UserID: "u", Kind: "reminder", Title: "x", Timestamp: update.Timestamp})),
-			`{"type":"notification","event_id":"e","schema_version":2,"notification_id":"n","task_id":"t","user_id":"u","kind":"reminder","title":"x","body":"","late":false,"timestamp":"2026-11-24T08:00:00Z"}`},
-		{"resync", Resync(live.ReasonGap, 9), `{"type":"resync","reason":"gap_too_large","seq":9}`},
+		{"notification", frame(Notification(events.NotificationEvent{EventID: "e", SchemaVersion: 2, EventType: events.Added, NotificationSeq: 4, Unread: 1, NotificationID: "n", TaskID: "t", UserID: "u", Kind: "reminder", Title: "x", Timestamp: update.Timestamp})),
+			`{"type":"notification","event_id":"e","schema_version":2,"event_type":"added","notification_seq":4,"unread":1,"notification_id":"n","task_id":"t","user_id":"u","kind":"reminder","title":"x","body":"","late":false,"timestamp":"2026-11-24T08:00:00Z"}`},
+		{"resync", Resync(live.Resync{Stream: live.StreamTasks, Reason: live.ReasonGap, Seq: 9}), `{"type":"resync","stream":"tasks","reason":"gap_too_large","seq":9}`},
 		{"error", Error(live.Closing{Code: live.Slow, Retry: 1500 * time.Millisecond}), `{"type":"error","code":"slow","message":"The connection cannot keep up with its events.","retry":1500}`},
 		{"error with a note", Error(live.BadFrame.Closing().With("No.")), `{"type":"error","code":"bad_frame","message":"The frame is not one of the protocol. No.","retry":null}`},
 		{"pong", Pong(), `{"type":"pong"}`},
