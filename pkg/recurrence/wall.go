@@ -44,6 +44,10 @@ func place(wall time.Time, loc *time.Location) time.Time {
 	at := wall.Add(-farthestOffset)
 	for {
 		_, end := at.In(loc).ZoneBounds()
+		if !end.IsZero() && !end.After(at) { // see wrongBound
+			at = at.Add(wrongBound)
+			continue
+		}
 		_, offset := at.In(loc).Zone()
 		t := wall.Add(-seconds(offset))
 		if end.IsZero() || t.Before(end) {
@@ -58,13 +62,17 @@ func place(wall time.Time, loc *time.Location) time.Time {
 	}
 }
 
+// wrongBound is a step over a bound that ends nothing: for a time in the last day (UTC) of a leap year after 2037,
+// Time.ZoneBounds of Go 1.26 returns the beginning of that day as the end.
+const wrongBound = time.Hour
+
 // farthestOffset is more than any zone's distance from UTC: Manila was 15:56 behind until 1844.
 const farthestOffset = 26 * time.Hour
 
 // doubled reports whether the clocks show the time of at a second time later. They do if the next change sets them back behind it.
 func doubled(at time.Time) bool {
 	_, end := at.ZoneBounds()
-	if end.IsZero() {
+	if end.IsZero() || !end.After(at) { // see wrongBound
 		return false
 	}
 	_, offset := at.Zone()

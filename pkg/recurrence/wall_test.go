@@ -79,3 +79,21 @@ func TestAWallTimeIsTheFirstInstantThatShowsIt(t *testing.T) {
 		}
 	}
 }
+
+// TestLastDaysOfLeapYearsHaveTheirTimes has the days for which Time.ZoneBounds returns a bound that ends nothing.
+func TestLastDaysOfLeapYearsHaveTheirTimes(t *testing.T) {
+	for _, name := range []string{"America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "Asia/Kolkata"} {
+		loc, err := time.LoadLocation(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for year := 2036; year <= 2096; year += 4 {
+			for hour := range 5 * 24 {
+				wall := time.Date(year, 12, 29, hour, 30, 0, 0, time.UTC)
+				if got := AtWall(wall, loc); !clockOf(got.At, loc).Equal(wall) || got.Doubled || got.Gap != 0 {
+					t.Fatalf("%s in %s: got %+v, want that time, once", wall.Format(time.DateTime), name, got)
+				}
+			}
+		}
+	}
+}
