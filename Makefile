@@ -80,6 +80,11 @@ bench: ## Run the benchmarks of the packages
 bench-smoke: daprd ## Measure the whole stack: create rate over its floor, commit to socket, start-up, memory
 	@go run ./e2e/bench
 
+##@ Other programs
+.PHONY: interop
+interop: ## Read the iCalendar export with ical.js and python-dateutil, and compare with the stored readings (UPDATE=1 stores them)
+	@./scripts/interop.sh $(if $(UPDATE),update)
+
 ##@ Apache Kafka
 .PHONY: test-kafka
 test-kafka: daprd tools ## Run the whole-stack tests on Apache Kafka: at KAFKA_BROKERS, or fetched from Maven Central (RUN=)

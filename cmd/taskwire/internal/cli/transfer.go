@@ -125,8 +125,8 @@ func runImport(ctx context.Context, cmd *cobra.Command, t transfer.Target, forma
 	switch {
 	case errors.Is(err, context.Canceled):
 		return interrupted(fmt.Sprintf("%d tasks were created. Run the same import again to continue: nothing is created twice", latest.Created))
-	case err != nil && last.Type == "" && latest.Created > 0:
-		return fmt.Errorf("%w (%d tasks were created)", err, latest.Created)
+	case err != nil && max(last.Created, latest.Created) > 0:
+		return fmt.Errorf("%w (%d tasks were created)", err, max(last.Created, latest.Created))
 	case err != nil:
 		return err
 	}

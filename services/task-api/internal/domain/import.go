@@ -1,9 +1,11 @@
 package domain
 
 import (
+	"reflect"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/taskwire/taskwire/pkg/recurrence"
 )
 
 // maxOccurrence is larger than any series, and fits the database column.
@@ -15,6 +17,57 @@ type Origin struct {
 	SeriesID               string
 	OccurrenceNo           int
 	CreatedAt, CompletedAt *time.Time
+	Clocks                 Clocks
+	// Pattern has the fields of the series, if the task is an exception of it; else no field is set.
+	Pattern Fields
+}
+
+// Clocks are the times of day that start, due date and reminder mean, where the clocks skip them; nil where they do not.
+type Clocks struct{ Start, Due, Remind *time.Duration }
+
+// Clocks returns the remembered times of day.
+func (t Task) Clocks() Clocks { return Clocks{t.StartClock, t.DueClock, t.RemindClock} }
+
+// setClocks remembers the times of day of an imported task. It ignores one that does not give the instant of the task.
+func (t *Task) setClocks(c Clocks) {
+	name := t.Timezone
+	if t.Recurrence != nil {
+		name = t.Recurrence.Timezone
+	}
+	zone, ok := Zone(name)
+	if !ok {
+		return
+	}
+	remember := func(target **time.Duration, at *time.Time, clock *time.Duration) {
+		if at == nil || clock == nil || recurrence.Clock(*at, zone) == *clock {
+			return
+		}
+		for _, day := range []time.Time{*at, at.AddDate(0, 0, -1)} { // a gap over midnight moves a time to the next day
+			if recurrence.AtClock(day, *clock, zone).Equal(*at) {
+				*target = clock
+			}
+		}
+	}
+	remember(&t.StartClock, t.StartAt, c.Start)
+	remember(&t.DueClock, t.DueAt, c.Due)
+	remember(&t.RemindClock, t.RemindAt, c.Remind)
+}
+
+// importPattern makes the task an exception of its series: the occurrences that follow have the fields f.
+func (t *Task) importPattern(p *problems, f Fields, d Defaults) {
+	if !f.Title.Set || t.Recurrence == nil {
+		return
+	}
+	of := Task{}
+	of.ID, of.UserID, of.SeriesID, of.OccurrenceNo, of.CreatedAt = t.ID, t.UserID, t.SeriesID, t.OccurrenceNo, t.CreatedAt
+	of.set(p, f, d, true)
+	if of.Recurrence == nil {
+		return // a series without a rule has no following occurrence
+	}
+	if t.Pattern = of.pattern(); reflect.DeepEqual(t.Pattern, t.pattern()) {
+		t.Pattern = nil
+	}
+	t.SeriesEnds = t.ends()
 }
 
 // Import returns a new task of a user with the values of a task from another system. Its rules are those of New, with one exception:
@@ -30,7 +83,7 @@ func Import(id, userID string, f Fields, o Origin, d Defaults) (Task, error) {
 	now := Instant(d.Now)
 	t := Task{}
 	t.ID, t.UserID, t.CreatedAt, t.UpdatedAt = id, userID, now, now
-	t.Position = float64(now.UnixMicro()) / 1000 // the order of the file
+	t.Position = d.Position
 	if _, err := uuid.Parse(o.SeriesID); o.SeriesID != "" && err == nil && o.OccurrenceNo > 0 && o.OccurrenceNo <= maxOccurrence {
 		t.SeriesID, t.OccurrenceNo = o.SeriesID, o.OccurrenceNo
 	} else if o.SeriesID != "" || o.OccurrenceNo != 0 {
@@ -47,6 +100,8 @@ func Import(id, userID string, f Fields, o Origin, d Defaults) (Task, error) {
 		t.CreatedAt = Instant(*o.CreatedAt)
 	}
 	t.set(&p, f, d, true)
+	t.setClocks(o.Clocks)
+	t.importPattern(&p, o.Pattern, d)
 	if t.Recurrence != nil && t.Recurrence.Timezone == t.Timezone {
 		t.RuleZone = false // an export always names the zone
 	}

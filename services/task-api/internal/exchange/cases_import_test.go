@@ -76,7 +76,7 @@ func (i *imported) take(item exchange.Item, seen map[string]int) {
 	fields, err := domain.ParseFields(item.Fields)
 	var task domain.Task
 	if err == nil {
-		origin := domain.Origin{OccurrenceNo: item.Occurrence, CreatedAt: item.CreatedAt, CompletedAt: item.CompletedAt}
+		origin := domain.Origin{OccurrenceNo: item.Occurrence, CreatedAt: item.CreatedAt, CompletedAt: item.CompletedAt, Clocks: item.Clocks}
 		if item.Series != "" {
 			origin.SeriesID = uuid.NewSHA1(uuid.Nil, []byte(item.Series)).String()
 		}

@@ -3,12 +3,15 @@
 //
 // Promises:
 //
-//   - A reader streams. It holds one task at a time, and a task with everything that belongs to it has at most MaxTask bytes.
+//   - A reader streams. It holds one task at a time, and a task with everything that belongs to it has at most MaxTask bytes. Series
+//     wait until their last entry can have come, in bounded memory.
 //   - A reader reports what it cannot import with line, field and reason. It continues after a refused task, unless the rest
 //     of the file cannot be read (ErrFile).
-//   - A Note reports a value that is imported with a change, or not imported. Nothing is cut to fit: the domain refuses a
-//     title that is too long, as in any other request.
-//   - The caller passes each item to domain.ParseFields and domain.Import. A reader does not repeat their checks.
+//   - A file in another encoding than UTF-8 is converted and reported, or refused with the name of what was found.
+//   - A Note reports a value that is imported with a change, or not imported. Such a value also stays in the description, if the
+//     task has room for it. A task is refused only if it has no text at all.
+//   - The caller passes each item to domain.ParseFields and domain.Import, and they accept it. A reader of a format does not repeat
+//     their checks: fitter asks them.
 //
 // # Why there is no iCalendar library
 //
@@ -23,9 +26,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
+	"unicode/utf8"
 
-	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 )
 
 // Format is a file format.
@@ -63,7 +68,16 @@ type Item struct {
 	Series                 string
 	Occurrence             int
 	CreatedAt, CompletedAt *time.Time
-	Notes                  []Note
+	// Clocks are the times of day that start, due date and reminder mean, where the clocks skip them (see domain.Task).
+	Clocks domain.Clocks `json:",omitzero"`
+	Notes  []Note
+
+	// Pattern has the fields of the series, if this occurrence of it has others (scope "this"); else it is nil.
+	Pattern map[string]json.RawMessage `json:",omitempty"`
+
+	series *Item    // becomes Pattern
+	kept   []string // lines for the description: values that a task cannot hold
+	broken []string // fields whose text had bytes that are not UTF-8
 }
 
 // Note reports a value of a task that was not imported, or imported with a change.
@@ -92,7 +106,7 @@ type Reader interface{ Next() (Item, error) }
 
 // Writer writes tasks into a file. Close completes the file. It does not close the underlying io.Writer.
 type Writer interface {
-	Write(t events.TaskData) error
+	Write(t domain.Task) error
 	Close() error
 }
 
@@ -102,15 +116,24 @@ func NewReader(f Format, r io.Reader, o Options) (Reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("time zone of the import: %w", err)
 	}
+	text := newDecoder(r, f)
+	inner, err := newFormatReader(f, text, o, zone)
+	if err != nil {
+		return nil, err
+	}
+	return &fitter{inner: inner, text: text, format: f, o: o, contents: map[digest]digest{}}, nil
+}
+
+func newFormatReader(f Format, r io.Reader, o Options, zone *time.Location) (Reader, error) {
 	switch f {
 	case JSONL:
-		return &jsonlReader{newLines(r)}, nil
+		return &jsonlReader{newLines(r), zone}, nil
 	case CSV:
 		return newTodoist(r, o.Now, zone), nil
 	case ICS:
-		return &icsReader{lines: newLines(r), zone: zone}, nil
+		return newICS(r, o.Now, zone), nil
 	case Taskwarrior:
-		return newTaskwarrior(r), nil
+		return newTaskwarrior(r, zone), nil
 	}
 	return nil, fmt.Errorf("there is no format %q", f)
 }
@@ -130,8 +153,18 @@ func NewWriter(f Format, w io.Writer) (Writer, error) {
 	return nil, fmt.Errorf("there is no format %q", f)
 }
 
-// set sets a field of the API request.
+// set sets a field of the API request. It replaces bytes that are not UTF-8, as json.Marshal does, and remembers the field.
 func (i *Item) set(field string, v any) {
+	switch text := v.(type) {
+	case string:
+		if !utf8.ValidString(text) {
+			v, i.broken = string([]rune(text)), append(i.broken, field)
+		}
+	case []string:
+		if slices.ContainsFunc(text, func(s string) bool { return !utf8.ValidString(s) }) {
+			i.broken = append(i.broken, field)
+		}
+	}
 	raw, err := json.Marshal(v)
 	if err != nil {
 		panic("exchange: a field cannot be written as JSON: " + err.Error()) // cannot happen for strings, lists of strings, maps and numbers

@@ -171,14 +171,14 @@ func fuzz(f *testing.F, format Format) {
 			if err != nil {
 				return
 			}
-			if item.Line < 1 || item.Line > bytes.Count(raw, []byte("\n"))+1 {
-				t.Fatalf("line %d of %d", item.Line, bytes.Count(raw, []byte("\n"))+1)
+			if most := bytes.Count(raw, []byte("\n")) + bytes.Count(raw, []byte("\r")) + 1; item.Line < 1 || item.Line > most {
+				t.Fatalf("line %d of %d", item.Line, most)
 			}
 			fields, err := domain.ParseFields(item.Fields)
 			if err != nil {
 				continue
 			}
-			origin := domain.Origin{CreatedAt: item.CreatedAt, CompletedAt: item.CompletedAt}
+			origin := domain.Origin{CreatedAt: item.CreatedAt, CompletedAt: item.CompletedAt, Clocks: item.Clocks}
 			task, err := domain.Import("01890a5d-ac96-774b-bcce-b302099a8057", "01890a5d-ac96-774b-bcce-b302099a8058", fields, origin, domain.Defaults{Timezone: options.Zone, Now: options.Now})
 			if err != nil {
 				continue
@@ -189,7 +189,7 @@ func fuzz(f *testing.F, format Format) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if err := errors.Join(w.Write(task.TaskData), w.Close()); err != nil {
+				if err := errors.Join(w.Write(task), w.Close()); err != nil {
 					t.Fatalf("write as %s: %v", to, err)
 				}
 			}

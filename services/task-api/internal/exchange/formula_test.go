@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 )
 
 // formulaTexts has formulas, and texts that look like formulas.
@@ -28,7 +29,7 @@ func TestCSVHasNoFormulasAndLosesNoText(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := w.Write(events.TaskData{Title: title, Description: description, Tags: []string{"=tag"}, Priority: events.PriorityMedium, Status: events.StatusPending}); err != nil {
+		if err := w.Write(domain.Task{TaskData: events.TaskData{Title: title, Description: description, Tags: []string{"=tag"}, Priority: events.PriorityMedium, Status: events.StatusPending}}); err != nil {
 			t.Fatal(err)
 		}
 		records, err := csv.NewReader(bytes.NewReader(file.Bytes())).ReadAll()
@@ -54,11 +55,40 @@ func TestCSVHasNoFormulasAndLosesNoText(t *testing.T) {
 	}
 }
 
-func TestCarriageReturnsAreEscaped(t *testing.T) {
-	// csv.Reader converts \r\n to \n, so the test above cannot cover this.
-	for _, text := range []string{"\r=1", "\r", "'\r"} {
-		if got := escapeFormula(text); got != "'"+text || unescapeFormula(got) != text {
-			t.Errorf("escapeFormula(%q): got %q, and back %q", text, got, unescapeFormula(got))
+func TestFormulasAreEscapedWhereACellCanBegin(t *testing.T) {
+	for _, tc := range []struct{ text, want string }{
+		{"\r=1", "'\r'=1"}, {"\r", "'\r"}, {"'\r", "''\r"}, {"\t@x", "'\t'@x"},
+		{"a;=1", "a;'=1"}, {"a;;-1", "a;;'-1"}, {"a;\"=1\"", "a;'\"=1\""}, {"a;'=1", "a;''=1"}, {"a;\"'=1", "a;'\"'=1"},
+		{"a\n=1", "a\n'=1"}, {"- one\n- two", "'- one\n'- two"}, {"a\t+1", "a\t'+1"}, {"a|@1", "a|'@1"}, {"\"=1\"", "'\"=1\""},
+		{"a; =1", "a; =1"}, {"a;b=1", "a;b=1"}, {"a,=1", "a,=1"}, {"a\n\nb", "a\n\nb"}, {"'tis", "'tis"},
+	} {
+		if got := escapeFormula(tc.text); got != tc.want || unescapeFormula(got) != tc.text {
+			t.Errorf("escapeFormula(%q): got %q, and back %q; want %q", tc.text, got, unescapeFormula(got), tc.want)
+		}
+	}
+}
+
+// TestNoFormulaAppearsWithAnotherSeparator opens an export as a spreadsheet does whose list separator is not the comma.
+func TestNoFormulaAppearsWithAnotherSeparator(t *testing.T) {
+	texts := []string{"x;=1", "x;\"=1\"", "x\n=cmd", "x\n\"=1", "x\t=1", ";;;=1", "\";=1", "x\";\"=1;\"", "x;'=1", "x|=1", "\"\n\"+1"}
+	var file bytes.Buffer
+	w, err := NewWriter(CSV, &file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range texts {
+		title := strings.NewReplacer("\n", " ", "\t", " ").Replace(text)
+		if err := w.Write(domain.Task{TaskData: events.TaskData{Title: title, Description: text, Tags: []string{"a;=1"}, Priority: events.PriorityMedium, Status: events.StatusPending}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, separator := range []string{";", "\t", "|"} {
+		for line := range strings.Lines(file.String()) {
+			for cell := range strings.SplitSeq(line, separator) {
+				if strings.IndexAny(strings.TrimLeft(cell, `"`), "=+-@＝＋－＠") == 0 {
+					t.Errorf("separator %q: the cell %q of the line %q is a formula", separator, cell, line)
+				}
+			}
 		}
 	}
 }
@@ -94,7 +124,7 @@ func FuzzEscapeFormula(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		got := escapeFormula(text)
-		if unescapeFormula(got) != text || strings.IndexAny(got, formulas) == 0 {
+		if unescapeFormula(got) != text || strings.IndexAny(got, formulas+blanks) == 0 {
 			t.Errorf("escapeFormula(%q): got %q, and back %q", text, got, unescapeFormula(got))
 		}
 	})

@@ -2,185 +2,198 @@ package exchange
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 )
 
-// icsTask converts a VTODO to a task.
+// icsTask is a VTODO whose values are read. finish makes an Item of it.
 type icsTask struct {
-	item    Item
-	zone    *time.Location
-	due     time.Time
-	hasDue  bool
-	started *property
-	tags    []string // of all CATEGORIES
-	rule    string
-	anchor  string
+	item  Item
+	env   icsEnv
+	zones *icsZones // only while the values are read
+	loc   *time.Location
+	size  int // of the component, in bytes
+
+	title        string
+	descriptions []string
+	tags         []string
+	status       string // of STATUS; "" if there is none that is known
+	percent      int
+	completed    *property
+	completedAt  *time.Time
+	timezone     string
+
+	start, due, recurrenceID *moment
+	duration                 *span
+	rule                     *property
+	ruleText                 string            // of RRULE, as the file has it
+	own                      map[string]string // the values that Taskwire wrote (see ics_own.go)
+	anchor                   string
+	exdates                  []moment
+	alarms                   []icsAlarm
+	recurs                   *icsRule // the rule, once it is translated
+	shifted                  int      // calendar days after the occurrence in the file
 }
 
-var icsStatus = map[string]string{"NEEDS-ACTION": "pending", "IN-PROCESS": "in_progress", "COMPLETED": "completed", "CANCELLED": "cancelled"}
+// icsOnce has the properties that may stand once (RFC 5545, section 3.6.2) and whose second value would replace the first one.
+var icsOnce = []string{"UID", "SUMMARY", "STATUS", "PRIORITY", "DUE", "DTSTART", "DURATION", "RRULE", "CREATED", "COMPLETED", "RECURRENCE-ID", "PERCENT-COMPLETE"}
 
-// icsKnown has the properties that are ignored without a note: they say nothing about the task itself.
-var icsKnown = map[string]bool{"DTSTAMP": true, "LAST-MODIFIED": true, "SEQUENCE": true, "CLASS": true, "PERCENT-COMPLETE": true}
+// icsSilent has the properties that are left out without a note: they say nothing about the task itself.
+var icsSilent = []string{"DTSTAMP", "LAST-MODIFIED", "SEQUENCE"}
 
-func (t *icsTask) read(list, alarm []property) (Item, error) {
-	var content strings.Builder
-	done := false
-	for _, p := range list {
-		if p.name != "DTSTAMP" && p.name != "LAST-MODIFIED" { // these depend on the time of the export
-			content.WriteString(p.name + ":" + p.value + "\n")
-		}
-		if p.name == "STATUS" {
-			done = strings.EqualFold(p.value, "COMPLETED")
-		}
-		if err := t.take(p); err != nil {
-			return Item{}, err
+// newICSTask reads the values of a VTODO.
+func newICSTask(env icsEnv, zones *icsZones, c component) *icsTask {
+	t := &icsTask{item: Item{Line: c.line, Content: string(c.content)}, env: env, zones: zones, loc: env.zone, size: c.size + propertyCost, own: map[string]string{}}
+	for _, p := range c.list {
+		if p.name == "X-TASKWIRE-TIMEZONE" { // it is the zone of other values
+			t.timezone = icsText(p.value)
+			if loc, err := events.LoadZone(t.timezone); err == nil {
+				t.loc = loc
+			}
 		}
 	}
-	if !done {
-		t.item.CompletedAt = nil
+	seen := map[string]bool{}
+	for _, p := range c.list {
+		if !strings.HasPrefix(p.name, "X-") {
+			t.noteBytes(p)
+		}
+		if slices.Contains(icsOnce, p.name) && strings.TrimSpace(p.value) != "" {
+			if seen[p.name] {
+				t.keep(p, "occurs more than once: the first one counts")
+				continue
+			}
+			seen[p.name] = true
+		}
+		if strings.HasPrefix(p.name, "X-") || p.name == "DESCRIPTION" || strings.TrimSpace(p.value) != "" || p.left > 0 { // an empty value says nothing
+			t.take(p)
+		}
 	}
-	t.item.Content = content.String()
-	if !t.hasDue && t.started != nil {
-		t.setDue(*t.started)
-		t.item.note("DTSTART", "is used as the due date, because there is no DUE")
+	for _, part := range c.parts {
+		t.alarms = append(t.alarms, t.alarm(part))
 	}
-	if t.rule != "" {
-		t.item.recur(t.rule, t.anchor)
+	if c.left > 0 {
+		t.noteLine(c.line, c.kind, fmt.Sprintf("is larger than %d KiB: %d properties are left out", MaxTask>>10, c.left))
 	}
-	t.remind(alarm)
-	return t.item, nil
+	t.settleTimes()
+	t.zones = nil
+	return t
 }
 
-func (t *icsTask) take(p property) error {
+// take reads a property.
+func (t *icsTask) take(p property) {
 	switch p.name {
 	case "UID":
 		t.item.Source = p.value
 	case "SUMMARY":
-		t.item.set("title", icsText(p.value))
+		t.title = icsText(p.value)
 	case "DESCRIPTION":
-		t.item.set("description", icsText(p.value))
+		if len(t.descriptions) > 0 {
+			t.note(p, "occurs more than once: the texts are joined")
+		}
+		t.descriptions = append(t.descriptions, icsText(p.value))
 	case "CATEGORIES":
-		for _, tag := range icsList(p.value) {
-			if tag = strings.TrimSpace(tag); tag != "" {
-				t.tags = append(t.tags, tag)
-			}
-		}
-		t.item.set("tags", t.tags)
-	case "STATUS":
-		status, ok := icsStatus[strings.ToUpper(p.value)]
-		if !ok {
-			return &Refused{p.line, "STATUS", "must be NEEDS-ACTION, IN-PROCESS, COMPLETED or CANCELLED"}
-		}
-		t.item.set("status", status)
-	case "PRIORITY":
-		n, err := strconv.Atoi(p.value)
-		if err != nil || n < 0 || n > 9 {
-			return &Refused{p.line, "PRIORITY", "must be 0 to 9"}
-		}
-		// Nine priorities become four: 1 urgent, 2 to 4 high, 5 and 0 (none) medium, 6 to 9 low.
-		t.item.set("priority", []string{"medium", "urgent", "high", "high", "high", "medium", "low", "low", "low", "low"}[n])
-	case "DUE":
-		t.setDue(p)
-	case "DTSTART":
-		t.started = &p
+		t.tags = append(t.tags, icsList(p.value)...)
+	case "STATUS", "PERCENT-COMPLETE", "PRIORITY":
+		t.takeState(p)
+	case "DUE", "DTSTART", "RECURRENCE-ID", "DURATION", "EXDATE":
+		t.takeTime(p)
 	case "RRULE":
-		t.rule = p.value
+		t.rule, t.ruleText = &p, p.value
 	case "CREATED":
 		t.item.CreatedAt = t.stamp(p)
 	case "COMPLETED":
-		t.item.CompletedAt = t.stamp(p)
-	case "RECURRENCE-ID":
-		return &Skipped{p.line, p.name, "makes it an exception of a series; exceptions are not imported"}
-	case "X-TASKWIRE-TIMEZONE":
-		t.item.set("timezone", icsText(p.value))
+		t.completed, t.completedAt = &p, t.stamp(p)
+	case "CLASS":
+		if !strings.EqualFold(p.value, "PUBLIC") {
+			t.note(p, fmt.Sprintf("%.50q is not imported: a task is private to its account", p.value))
+		}
 	case "X-TASKWIRE-ANCHOR":
 		t.anchor = p.value
 	case "X-TASKWIRE-POSITION":
-		if n, err := strconv.ParseFloat(p.value, 64); err == nil && n-n == 0 { // finite
+		if n, err := strconv.ParseFloat(p.value, 64); err == nil && n >= -domain.MaxPosition && n <= domain.MaxPosition {
 			t.item.set("position", n)
 		}
+	case "ATTACH":
+		if p.left > 0 {
+			t.note(p, fmt.Sprintf("has %d bytes, which are not imported: a task has no attachments", p.left))
+			return
+		}
+		t.keep(p, "is not imported")
 	case "RELATED-TO":
-		t.note(p, "makes it a subtask: imported as a separate task")
+		t.keep(p, "makes it a subtask: imported as a separate task")
+	case "":
+		t.keep(p, "is not a line of iCalendar (NAME:value)")
 	default:
-		if !icsKnown[p.name] && !strings.HasPrefix(p.name, "X-") {
-			t.note(p, "is not imported")
+		if field, ok := strings.CutPrefix(p.name, ownICS("")); ok {
+			t.own[field] = icsText(p.value)
+		}
+		if !slices.Contains(icsSilent, p.name) && !strings.HasPrefix(p.name, "X-") { // other programs may ignore X- (section 3.8.8.2)
+			t.keep(p, "is not imported")
 		}
 	}
-	return nil
 }
 
-func (t *icsTask) note(p property, reason string) {
-	t.item.Notes = append(t.item.Notes, Note{p.line, fmt.Sprintf("%.50s", p.name), reason})
-}
-
-// setDue accepts a date, an instant in UTC, or a wall-clock time in the zone of its TZID or of the account.
-func (t *icsTask) setDue(p property) {
-	at, clock, zone, ok := t.time(p)
-	if !ok {
-		t.note(p, "is not a date or time: imported without a due date")
-		return
-	}
-	t.due, t.hasDue = at, true
-	t.item.due(at, clock)
-	if zone != "" && t.item.Fields["timezone"] == nil {
-		t.item.set("timezone", zone)
-	}
-}
-
-func (t *icsTask) time(p property) (at time.Time, clock bool, zone string, ok bool) {
-	if at, err := time.ParseInLocation("20060102", p.value, t.zone); err == nil {
-		return at, false, "", true
-	}
-	if at, err := time.Parse("20060102T150405Z", p.value); err == nil {
-		return at, true, "", true
-	}
-	loc := t.zone
-	if name := p.params["TZID"]; name != "" {
-		l, err := time.LoadLocation(name)
-		if err != nil || name == "Local" {
-			t.note(p, "has a TZID that is not an IANA time zone: the account's zone is used")
-		} else {
-			loc, zone = l, name
-		}
-	}
-	at, err := time.ParseInLocation("20060102T150405", p.value, loc)
-	return at, true, zone, err == nil
-}
-
+// stamp reads a time that the server sets for other tasks: CREATED or COMPLETED. It is side data: the fitter drops one that cannot be.
 func (t *icsTask) stamp(p property) *time.Time {
-	at, clock, _, ok := t.time(p)
-	if !ok || !clock {
-		t.note(p, "is not a time: not imported")
+	m, ok := t.moment(p)
+	if !ok {
+		t.note(p, fmt.Sprintf("%.50q is not a time: not imported", p.value))
 		return nil
 	}
-	at = at.UTC()
+	if !m.clock {
+		t.note(p, "has no time of day: the beginning of the day is used")
+	}
+	at := m.at.UTC()
 	return &at
 }
 
-// remind uses the first alarm that has a time.
-func (t *icsTask) remind(alarm []property) {
-	taken := false
-	for _, p := range alarm {
-		if p.name != "TRIGGER" {
-			continue
-		}
-		at, clock, _, ok := t.time(p)
-		if !ok {
-			d, isDuration := icsDuration(p.value)
-			at, clock, ok = t.due.Add(d), true, isDuration && t.hasDue
-		}
-		switch {
-		case !ok || !clock:
-			t.note(p, "has no time, or needs a due date for it: not imported")
-		case !t.hasDue:
-			t.note(p, "is not imported: a reminder needs a due date")
-		case taken:
-			t.note(p, "is not imported: a task has one reminder")
-		default:
-			t.item.set("remind_at", instant(at))
-			taken = true
-		}
+// inSeries reports whether the entry is the master of a series, or an exception of one.
+func (t *icsTask) inSeries() bool {
+	return t.item.Source != "" && (t.rule != nil || t.recurrenceID != nil)
+}
+
+// finish returns the item.
+func (t *icsTask) finish() Item {
+	t.translateRule()
+	t.setState()
+	t.setTimes()
+	t.remind()
+	t.setTexts()
+	t.restore()
+	return t.item
+}
+
+// from returns the moment from which a rule counts.
+func (t *icsTask) from() *moment {
+	if t.start != nil {
+		return t.start
 	}
+	return t.due
+}
+
+// translateRule translates RRULE. A rule that Taskwire does not support is kept in the description.
+func (t *icsTask) translateRule() {
+	if t.rule == nil || t.recurs != nil {
+		return
+	}
+	p := *t.rule
+	t.rule = nil
+	if t.from() == nil {
+		t.keep(p, "has no date to count from: not imported")
+		return
+	}
+	rule, err := readRule(p.value, *t.from())
+	for _, note := range rule.notes {
+		t.note(p, note)
+	}
+	if err != nil {
+		t.keep(p, fmt.Sprintf("is not imported: %.200s", err))
+		return
+	}
+	t.recurs = &rule
 }

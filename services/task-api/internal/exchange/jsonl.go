@@ -8,24 +8,28 @@ import (
 
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
+	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 )
 
 // jsonlReader reads Taskwire's own format: one task a line, as the API returns it. It imports all fields that a client can write,
 // and series_id, occurrence_no, created_at and completed_at. It ignores fields that belong to the account of the export
-// (user_id, version, seq, updated_at). The new account gets a new id for each task.
-type jsonlReader struct{ *lines }
+// (user_id, version, seq, updated_at), and those that Taskwire computes. The new account gets a new id for each task.
+type jsonlReader struct {
+	*lines
+	zone *time.Location
+}
 
-// ignored has the members that are new in every account.
-var ignored = []string{"user_id", "version", "seq", "updated_at"}
+// ignored has the members that are new in every account, or computed.
+var ignored = []string{"user_id", "version", "seq", "updated_at", "series_ends"}
 
 // Next implements Reader.
 func (r *jsonlReader) Next() (Item, error) {
 	for {
-		line, tooLong, err := r.next()
+		line, left, err := r.next()
 		if err != nil {
 			return Item{}, err
 		}
-		if tooLong {
+		if left > 0 {
 			return Item{}, &Refused{r.no, "", "is longer than a task can be"}
 		}
 		if len(bytes.TrimSpace(line)) > 0 {
@@ -36,30 +40,57 @@ func (r *jsonlReader) Next() (Item, error) {
 
 func (r *jsonlReader) item(line []byte) (Item, error) {
 	item := Item{Line: r.no, Content: string(line)}
-	if err := httpx.UnmarshalStrict(line, &item.Fields); err != nil {
+	var err error
+	if item.Fields, item.broken, err = readObject(line); err != nil {
 		return Item{}, &Refused{r.no, "", "cannot be read: " + reason(err)}
 	}
 	if item.Fields == nil {
 		return Item{}, &Refused{r.no, "", "must be an object"}
 	}
-	var deleted *time.Time
-	for name, target := range map[string]any{
-		"id": &item.Source, "series_id": &item.Series, "occurrence_no": &item.Occurrence,
-		"created_at": &item.CreatedAt, "completed_at": &item.CompletedAt, "deleted_at": &deleted,
-	} {
-		raw, ok := item.Fields[name]
-		delete(item.Fields, name)
-		if ok && json.Unmarshal(raw, target) != nil {
-			return Item{}, &Refused{r.no, name, "has the wrong type"}
+	if text, _ := item.take("deleted_at"); text != "" {
+		return Item{}, &Skipped{r.no, "deleted_at", "is set: a deleted task is not imported"}
+	}
+	item.Source, _ = item.take("id")
+	item.CreatedAt, item.CompletedAt = r.stamp(&item, "created_at"), r.stamp(&item, "completed_at")
+	series, _ := item.take("series_id")
+	if no, _ := item.take("occurrence_no"); series != "" || no != "" {
+		if item.ownSeries(series, no); item.Series == "" || item.Occurrence == 0 {
+			item.keep(r.no, "series_id", series+" "+no)
+			item.Series, item.Occurrence = "", 0
 		}
 	}
-	if deleted != nil {
-		return Item{}, &Skipped{r.no, "deleted_at", "is set: a deleted task is not imported"}
+	if text, ok := item.take("clocks"); ok {
+		item.ownClocks(text)
 	}
 	for _, name := range ignored {
 		delete(item.Fields, name)
 	}
+	item.followZone(r.zone.String())
 	return item, nil
+}
+
+// take removes a member and returns it as text.
+func (i *Item) take(name string) (text string, ok bool) {
+	raw, ok := i.Fields[name]
+	delete(i.Fields, name)
+	if !ok || string(raw) == "null" {
+		return "", false
+	}
+	return textOf(raw), true
+}
+
+// stamp reads a time that is side data.
+func (r *jsonlReader) stamp(item *Item, name string) *time.Time {
+	text, ok := item.take(name)
+	if !ok {
+		return nil
+	}
+	at, _, ok := readTime(text, r.zone)
+	if !ok {
+		item.keep(r.no, name, text)
+		return nil
+	}
+	return &at
 }
 
 // reason returns the text of an error for the user.
@@ -74,7 +105,15 @@ func reason(err error) string {
 type jsonlWriter struct{ enc *json.Encoder }
 
 // Write implements Writer.
-func (w jsonlWriter) Write(t events.TaskData) error { return w.enc.Encode(t) }
+func (w jsonlWriter) Write(t domain.Task) error {
+	if t.Clocks() == (domain.Clocks{}) {
+		return w.enc.Encode(t.TaskData)
+	}
+	return w.enc.Encode(struct {
+		events.TaskData
+		Clocks json.RawMessage `json:"clocks"`
+	}{t.TaskData, json.RawMessage(clocksText(t))})
+}
 
 // Close implements Writer.
 func (jsonlWriter) Close() error { return nil }

@@ -2,31 +2,88 @@ package exchange
 
 import (
 	"bufio"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 	"time"
-
-	"github.com/taskwire/taskwire/pkg/events"
-	"github.com/taskwire/taskwire/pkg/platform/httpx"
 )
 
 // taskwarrior reads the output of `task export`: a JSON array of objects, or one object a line.
 //
-// A recurring task (with status recurring, or with recur and no parent) is imported as one recurring task. Its pending
-// instances, which name it as their parent, are skipped: Taskwire creates them itself.
+// A recurring task and its open instances are one task in Taskwire (see twSeries). The reader holds them up to the end of the file,
+// because they may stand in any order, and returns the other tasks at once.
 //
 // json.Decoder is not used for the array: it cannot continue after an object with an error, and does not bound an object.
 type taskwarrior struct {
 	r    *bufio.Reader
 	line int
+	last byte // the byte before
+	zone *time.Location
+
+	series map[string]*twSeries // by the uuid of the template
+	order  []string             // the keys of series, as they first came
+	held   int                  // bytes of the objects in series
+	end    error                // why no further object comes
 }
 
-func newTaskwarrior(r io.Reader) *taskwarrior {
-	return &taskwarrior{r: bufio.NewReaderSize(r, 64<<10), line: 1}
+// mostHeld bounds the recurring tasks and open instances that the reader holds, in bytes: some tens of thousands.
+const mostHeld = 16 << 20
+
+func newTaskwarrior(r io.Reader, zone *time.Location) *taskwarrior {
+	return &taskwarrior{r: bufio.NewReaderSize(r, 64<<10), line: 1, zone: zone, series: map[string]*twSeries{}}
+}
+
+// Next implements Reader.
+func (t *taskwarrior) Next() (Item, error) {
+	for t.end == nil {
+		raw, line, err := t.object()
+		var refused *Refused
+		if errors.As(err, &refused) {
+			return Item{}, err
+		}
+		if err != nil {
+			t.end = err // the series are whole, and come before the error
+			break
+		}
+		members, broken, err := readObject(raw)
+		if err != nil {
+			return Item{}, &Refused{line, "", "cannot be read: " + reason(err)}
+		}
+		task := newTWTask(members, line, string(raw), t.zone)
+		for _, name := range broken {
+			task.item.note(name, "has characters that are not valid: each became �")
+		}
+		if key := task.seriesKey(); key != "" {
+			if err := t.hold(key, task); err != nil {
+				return Item{}, err
+			}
+			continue
+		}
+		return task.plain()
+	}
+	for len(t.order) > 0 {
+		if item, ok, err := t.series[t.order[0]].next(); ok {
+			return item, err
+		}
+		t.order = t.order[1:]
+	}
+	return Item{}, t.end
+}
+
+// hold keeps a task of a series until the end of the file.
+func (t *taskwarrior) hold(key string, task *twTask) error {
+	if t.held += len(task.item.Content); t.held > mostHeld {
+		t.held -= len(task.item.Content)
+		return &Refused{task.item.Line, "recur", fmt.Sprintf("the file has more than %d MiB of recurring tasks: split it", mostHeld>>20)}
+	}
+	s := t.series[key]
+	if s == nil {
+		s = &twSeries{key: key}
+		t.series[key], t.order = s, append(t.order, key)
+	}
+	s.add(task)
+	return nil
 }
 
 // object returns the next top-level object and its line. It finds the end of an object by its braces, so that the reader can
@@ -41,14 +98,15 @@ func (t *taskwarrior) object() (raw []byte, line int, err error) {
 		if err != nil {
 			return nil, 0, err
 		}
-		if c == '\n' {
+		if c == '\n' && t.last != '\r' || c == '\r' {
 			t.line++
 		}
+		t.last = c
 		if depth == 0 {
 			switch {
 			case c == '{':
 				depth, raw, line = 1, append(raw, c), t.line
-			case strings.IndexByte(" \t\r\n,[]\xef\xbb\xbf", c) < 0:
+			case strings.IndexByte(" \t\r\n,[]", c) < 0:
 				return nil, 0, fmt.Errorf("%w: it is not the output of `task export`, because of line %d", ErrFile, t.line)
 			}
 			continue
@@ -75,163 +133,4 @@ func (t *taskwarrior) object() (raw []byte, line int, err error) {
 			return raw, line, nil
 		}
 	}
-}
-
-// twTask has the imported attributes of an exported task.
-type twTask struct {
-	UUID, Description, Status, Priority, Due, Entry, End, Start, Recur, Parent string
-	Tags                                                                       []string
-	Annotations                                                                []struct{ Description string }
-	// Attributes that only Taskwire writes; to Taskwarrior they are user-defined attributes.
-	TaskwireStatus, TaskwirePriority, TaskwireRRule, TaskwireAnchor, TaskwireTimezone, TaskwireDueDate, TaskwireRemindAt string
-	TaskwirePosition                                                                                                     *float64
-}
-
-// twComputed has the attributes that Taskwarrior computes. They are ignored without a note.
-var twComputed = map[string]bool{"id": true, "urgency": true, "modified": true, "mask": true, "imask": true, "rtype": true, "template": true, "last": true}
-
-// Next implements Reader.
-func (t *taskwarrior) Next() (Item, error) {
-	raw, line, err := t.object()
-	if err != nil {
-		return Item{}, err
-	}
-	var members map[string]json.RawMessage
-	if err := httpx.UnmarshalStrict(raw, &members); err != nil {
-		return Item{}, &Refused{line, "", "cannot be read: " + reason(err)}
-	}
-	var w twTask
-	targets := map[string]any{
-		"uuid": &w.UUID, "description": &w.Description, "status": &w.Status, "priority": &w.Priority, "due": &w.Due, "entry": &w.Entry,
-		"end": &w.End, "start": &w.Start, "recur": &w.Recur, "parent": &w.Parent, "tags": &w.Tags, "annotations": &w.Annotations,
-		"taskwire_status": &w.TaskwireStatus, "taskwire_priority": &w.TaskwirePriority, "taskwire_rrule": &w.TaskwireRRule,
-		"taskwire_anchor": &w.TaskwireAnchor, "taskwire_timezone": &w.TaskwireTimezone, "taskwire_due_date": &w.TaskwireDueDate,
-		"taskwire_remind_at": &w.TaskwireRemindAt, "taskwire_position": &w.TaskwirePosition,
-	}
-	for name, target := range targets {
-		if raw, ok := members[name]; ok && json.Unmarshal(raw, target) != nil {
-			return Item{}, &Refused{line, name, "has the wrong type"}
-		}
-	}
-	item := Item{Line: line, Source: w.UUID, Content: string(raw)}
-	for _, name := range sorted(members) {
-		if targets[name] == nil && !twComputed[name] {
-			item.note(fmt.Sprintf("%.50s", name), "is not imported")
-		}
-	}
-	return item, w.into(&item)
-}
-
-// into fills in the item.
-func (w twTask) into(item *Item) error {
-	done := w.Status == "completed"
-	switch w.Status {
-	case "deleted":
-		if w.TaskwireStatus == string(events.StatusCancelled) {
-			break
-		}
-		return &Skipped{item.Line, "status", "is deleted: not imported"}
-	case "pending", "waiting", "recurring", "completed", "":
-	default:
-		return &Refused{item.Line, "status", "must be pending, waiting, recurring, completed or deleted"}
-	}
-	if w.Parent != "" && w.Recur != "" && !done {
-		return &Skipped{item.Line, "parent", "makes it an instance of a recurring task, which is imported as a whole"}
-	}
-	status := events.StatusPending
-	switch {
-	case w.TaskwireStatus != "":
-		status = events.Status(w.TaskwireStatus)
-	case done:
-		status = events.StatusCompleted
-	case w.Start != "":
-		status = events.StatusInProgress
-	}
-	priority := map[string]string{"H": "high", "M": "medium", "L": "low", "": "medium"}[w.Priority]
-	if w.TaskwirePriority != "" {
-		priority = w.TaskwirePriority
-	}
-	if priority == "" {
-		return &Refused{item.Line, "priority", "must be H, M or L"}
-	}
-	item.set("title", w.Description)
-	item.set("status", status)
-	item.set("priority", priority)
-	if len(w.Tags) > 0 {
-		item.set("tags", w.Tags)
-	}
-	var texts []string
-	for _, a := range w.Annotations {
-		texts = append(texts, a.Description)
-	}
-	item.set("description", strings.Join(texts, "\n\n"))
-	for field, v := range map[string]string{"timezone": w.TaskwireTimezone, "remind_at": w.TaskwireRemindAt} {
-		if v != "" {
-			item.set(field, v)
-		}
-	}
-	if w.TaskwirePosition != nil {
-		item.set("position", *w.TaskwirePosition)
-	}
-	item.CreatedAt = w.time(item, "entry", w.Entry)
-	if end := w.time(item, "end", w.End); status == events.StatusCompleted {
-		item.CompletedAt = end
-	}
-	due := w.time(item, "due", w.Due)
-	switch {
-	case w.TaskwireDueDate != "":
-		item.set("due_date", w.TaskwireDueDate)
-	case due != nil:
-		item.set("due_at", instant(*due))
-	}
-	switch rule := twRule(w.Recur); {
-	case w.TaskwireRRule != "":
-		item.recur(w.TaskwireRRule, w.TaskwireAnchor)
-	case w.Recur == "" || done:
-	case rule == "":
-		item.note("recur", fmt.Sprintf("%.50q is not imported: Taskwire has no such rule", w.Recur))
-	default:
-		item.recur(rule, "")
-	}
-	return nil
-}
-
-func (twTask) time(item *Item, field, s string) *time.Time {
-	if s == "" {
-		return nil
-	}
-	at, err := time.Parse(icsStamp, s)
-	if err != nil {
-		item.note(field, "is not a time like 20300131T150405Z: not imported")
-		return nil
-	}
-	return &at
-}
-
-var (
-	twCount = regexp.MustCompile(`^(\d{1,3}) ?(d|days?|w|weeks?|wks?|mo|months?|y|years?|yrs?)$`)
-	twISO   = regexp.MustCompile(`^P(\d{1,3})([DWMY])$`)
-	twNames = map[string]string{
-		"daily": "FREQ=DAILY", "day": "FREQ=DAILY", "weekdays": "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR", "weekly": "FREQ=WEEKLY",
-		"biweekly": "FREQ=WEEKLY;INTERVAL=2", "fortnight": "FREQ=WEEKLY;INTERVAL=2", "monthly": "FREQ=MONTHLY",
-		"bimonthly": "FREQ=MONTHLY;INTERVAL=2", "quarterly": "FREQ=MONTHLY;INTERVAL=3", "semiannual": "FREQ=MONTHLY;INTERVAL=6",
-		"annual": "FREQ=YEARLY", "yearly": "FREQ=YEARLY", "biannual": "FREQ=YEARLY;INTERVAL=2", "biyearly": "FREQ=YEARLY;INTERVAL=2",
-	}
-)
-
-// twRule converts a recurrence of Taskwarrior to a rule. It returns "" if there is no such rule.
-func twRule(recur string) string {
-	recur = strings.TrimSpace(recur)
-	if rule, ok := twNames[strings.ToLower(recur)]; ok {
-		return rule
-	}
-	m := twISO.FindStringSubmatch(recur)
-	if m == nil {
-		m = twCount.FindStringSubmatch(strings.ToLower(recur))
-	}
-	if m == nil {
-		return ""
-	}
-	freq := map[byte]string{'d': "DAILY", 'w': "WEEKLY", 'm': "MONTHLY", 'y': "YEARLY"}[strings.ToLower(m[2])[0]]
-	return "FREQ=" + freq + ";INTERVAL=" + m[1]
 }

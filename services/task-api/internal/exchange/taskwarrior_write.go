@@ -5,36 +5,45 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 )
 
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
-// taskwarriorWriter writes an array for `task import`, one object a line. Values without an attribute in Taskwarrior are in
-// user-defined attributes. Series and occurrence numbers and fractions of a second are lost.
+// taskwarriorWriter writes an array for `task import`, one object a line. Values without an attribute in Taskwarrior, and instants
+// with fractions of a second, are in user-defined attributes (see own.go).
 type taskwarriorWriter struct {
 	w     io.Writer
 	begun bool
 }
 
-// Write implements Writer.
-func (w *taskwarriorWriter) Write(t events.TaskData) error {
-	o := map[string]any{
-		"uuid": t.ID, "description": t.Title, "status": "pending", "entry": t.CreatedAt.UTC().Format(icsStamp),
-		"taskwire_status": t.Status, "taskwire_priority": t.Priority, "taskwire_timezone": t.Timezone, "taskwire_position": t.Position,
-	}
-	switch t.Status {
+// twStatus returns Taskwarrior's status.
+func twStatus(s events.Status) string {
+	switch s {
 	case events.StatusCompleted:
-		o["status"] = "completed"
+		return "completed"
 	case events.StatusCancelled:
-		o["status"] = "deleted"
-	case events.StatusInProgress:
-		o["start"] = t.UpdatedAt.UTC().Format(icsStamp)
-	case events.StatusPending:
+		return "deleted"
+	default:
+		return "pending"
 	}
-	if p := map[events.Priority]string{events.PriorityUrgent: "H", events.PriorityHigh: "H", events.PriorityMedium: "M", events.PriorityLow: "L"}[t.Priority]; p != "" {
-		o["priority"] = p
+}
+
+// Write implements Writer.
+func (w *taskwarriorWriter) Write(t domain.Task) error {
+	o := map[string]any{
+		"uuid": t.ID, "description": t.Title, "status": twStatus(t.Status), "priority": twLetters[t.Priority],
+		own("status"): t.Status, own("priority"): t.Priority, own("timezone"): t.Timezone, own("position"): t.Position,
+	}
+	w.stamp(o, "entry", "created_at", &t.CreatedAt)
+	w.stamp(o, "end", "completed_at", t.CompletedAt)
+	w.stamp(o, "due", "due_at", t.DueAt)
+	w.stamp(o, "scheduled", "start_at", t.StartAt)
+	if t.Status == events.StatusInProgress {
+		o["start"] = t.UpdatedAt.UTC().Format(icsStamp)
 	}
 	if t.Description != "" {
 		o["annotations"] = []map[string]string{{"entry": t.CreatedAt.UTC().Format(icsStamp), "description": t.Description}}
@@ -42,20 +51,23 @@ func (w *taskwarriorWriter) Write(t events.TaskData) error {
 	if len(t.Tags) > 0 {
 		o["tags"] = t.Tags
 	}
-	if due, ok, err := t.DueInstant(); ok && err == nil {
-		o["due"] = due.UTC().Format(icsStamp)
-	}
-	if t.DueDate != "" {
-		o["taskwire_due_date"] = t.DueDate
-	}
+	w.day(o, "due", "due_date", t.DueDate, t.Timezone)
+	w.day(o, "scheduled", "start_date", t.StartDate, t.Timezone)
 	if t.RemindAt != nil {
-		o["taskwire_remind_at"] = instant(*t.RemindAt)
-	}
-	if t.CompletedAt != nil {
-		o["end"] = t.CompletedAt.UTC().Format(icsStamp)
+		o[own("remind_at")] = instant(*t.RemindAt)
 	}
 	if t.Recurrence != nil {
-		o["taskwire_rrule"], o["taskwire_anchor"] = t.Recurrence.RRule, t.Recurrence.Anchor
+		raw, err := json.Marshal(t.Recurrence)
+		if err != nil {
+			return err
+		}
+		o[own("recurrence")] = string(raw) // an attribute is a text or a number
+	}
+	if clocks := clocksText(t); clocks != "" {
+		o[own("clocks")] = clocks
+	}
+	if t.SeriesID != "" {
+		o[own("series_id")], o[own("occurrence_no")] = t.SeriesID, t.OccurrenceNo
 	}
 	raw, err := json.Marshal(o)
 	if err != nil {
@@ -67,6 +79,28 @@ func (w *taskwarriorWriter) Write(t events.TaskData) error {
 	}
 	_, err = w.w.Write(append([]byte(before), raw...))
 	return err
+}
+
+// stamp writes an instant, and the exact one if it has a fraction of a second.
+func (w *taskwarriorWriter) stamp(o map[string]any, name, field string, at *time.Time) {
+	if at == nil {
+		return
+	}
+	o[name] = at.UTC().Format(icsStamp)
+	if !at.Equal(at.Truncate(time.Second)) {
+		o[own(field)] = instant(*at)
+	}
+}
+
+// day writes a day as an instant for Taskwarrior, and as a day for Taskwire.
+func (w *taskwarriorWriter) day(o map[string]any, name, field, day, timezone string) {
+	zone, err := events.LoadZone(timezone)
+	if day == "" || err != nil {
+		return
+	}
+	if at, ok := dayInstant(name, day, zone); ok {
+		o[name], o[own(field)] = at.UTC().Format(icsStamp), day
+	}
 }
 
 // Close implements Writer.

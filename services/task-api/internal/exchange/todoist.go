@@ -1,53 +1,37 @@
 package exchange
 
 import (
-	"bytes"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
 // todoist reads the CSV that Todoist exports: TYPE, CONTENT, DESCRIPTION, PRIORITY, INDENT, AUTHOR, RESPONSIBLE, DATE,
-// DATE_LANG, TIMEZONE and more, in any order. It has no ids: a row's content identifies it.
+// DATE_LANG, TIMEZONE and more, in any order and with commas, semicolons or tabs. It has no ids: a row's content identifies it.
 //
-// Priorities 1 to 4 mean urgent to low. @labels at the end of CONTENT are tags. Sections and comments are not imported. A
-// subtask is imported as a separate task.
+// Priorities 1 to 4 mean urgent to low. @labels at the end of CONTENT are tags. A comment is kept in the description of its task, and
+// so is a value that a task does not have. A section is reported. A subtask is imported as a separate task.
 type todoist struct {
-	source  *budget
-	csv     *csv.Reader
+	rows    *csvRows
 	columns map[string]int
+	others  map[int]string // columns that are not imported, by their index
+	own     bool           // the file is an export of Taskwire
 	now     time.Time
 	zone    *time.Location
-}
 
-// budget bounds the bytes that one record reads: csv.Reader has no such limit.
-type budget struct {
-	r    io.Reader
-	left int
-}
-
-var errTooLong = errors.New("is longer than a task can be")
-
-func (b *budget) Read(p []byte) (int, error) {
-	if b.left <= 0 {
-		return 0, errTooLong
-	}
-	n, err := b.r.Read(p[:min(len(p), b.left)])
-	b.left -= n
-	return n, err
+	held    *Item    // the last task: its comments follow it
+	after   error    // what comes after held
+	parents []string // the titles of the tasks above, by their INDENT
+	author  bool     // AUTHOR was reported
 }
 
 func newTodoist(r io.Reader, now time.Time, zone *time.Location) *todoist {
-	b := &budget{r: r}
-	c := csv.NewReader(b)
-	c.FieldsPerRecord, c.TrimLeadingSpace = -1, false
-	return &todoist{source: b, csv: c, now: now, zone: zone}
+	return &todoist{rows: newCSVRows(r), now: now, zone: zone}
 }
 
 // Next implements Reader.
@@ -57,187 +41,107 @@ func (t *todoist) Next() (Item, error) {
 			return Item{}, err
 		}
 	}
-	for {
-		record, line, err := t.record()
-		if err != nil {
-			return Item{}, err
-		}
-		if len(strings.Join(record, "")) == 0 {
+	for t.after == nil {
+		item, err := t.row()
+		if err == nil && item == nil {
 			continue
 		}
-		if _, own := t.columns[extraStatus]; own {
-			for i := range record {
-				record[i] = unescapeFormula(record[i])
-			}
+		before := t.held
+		t.held, t.after = item, err
+		if before != nil {
+			return *before, nil
 		}
-		return t.item(record, line)
 	}
+	if before := t.held; before != nil {
+		t.held = nil
+		return *before, nil
+	}
+	err := t.after
+	var refused *Refused
+	var skipped *Skipped
+	if errors.As(err, &refused) || errors.As(err, &skipped) {
+		t.after = nil
+	}
+	return Item{}, err
 }
 
-func (t *todoist) record() ([]string, int, error) {
-	t.source.left = MaxTask
-	record, err := t.csv.Read()
-	var parse *csv.ParseError
-	switch {
-	case errors.Is(err, errTooLong):
-		line, _ := t.csv.FieldPos(0)
-		return nil, 0, fmt.Errorf("%w: the record after line %d %w (is a quotation mark not closed?)", ErrFile, line, errTooLong)
-	case errors.As(err, &parse):
-		return nil, 0, &Refused{parse.StartLine, "", "is not CSV: " + parse.Err.Error()}
-	case err != nil:
-		return nil, 0, err
-	}
-	line, _ := t.csv.FieldPos(0)
-	return record, line, nil
+// known has the columns that are imported, or belong to one that is.
+var known = []string{
+	"TYPE", "CONTENT", "DESCRIPTION", "PRIORITY", "INDENT", "AUTHOR", "RESPONSIBLE", "DATE", "DATE_LANG", "TIMEZONE", "DURATION",
+	"DURATION_UNIT", "DEADLINE", "DEADLINE_LANG",
 }
 
 func (t *todoist) header() error {
-	record, _, err := t.record()
-	if errors.Is(err, io.EOF) {
-		return fmt.Errorf("%w: it is empty", ErrFile)
-	}
-	var refused *Refused
-	if errors.As(err, &refused) {
-		return fmt.Errorf("%w: its first line %s", ErrFile, refused.Reason)
-	}
+	names, err := t.rows.header("TYPE", "CONTENT")
 	if err != nil {
 		return err
 	}
-	t.columns = map[string]int{}
-	for i, name := range record {
-		if i == 0 {
-			name = string(bytes.TrimPrefix([]byte(name), byteOrderMark))
+	t.columns, t.others = map[string]int{}, map[int]string{}
+	for i, name := range names {
+		_, twice := t.columns[name]
+		if twice || !hasAll(known, []string{name}) && !strings.HasPrefix(name, ownPrefix) {
+			t.others[i] = name
+			continue
 		}
-		t.columns[strings.ToUpper(strings.TrimSpace(name))] = i
+		t.columns[name] = i
 	}
-	for _, name := range []string{"TYPE", "CONTENT"} {
-		if _, ok := t.columns[name]; !ok {
-			return fmt.Errorf("%w: it is not Todoist's CSV, because its first line has no column %s", ErrFile, name)
-		}
-	}
+	_, t.own = t.columns[ownStatus]
 	return nil
 }
 
-// extra… are columns that only Taskwire writes. With them an import restores what the export wrote.
-const extraZone, extraReminder, extraStatus, extraRule, extraAnchor = "TASKWIRE_TIMEZONE", "TASKWIRE_REMIND_AT", "TASKWIRE_STATUS", "TASKWIRE_RRULE", "TASKWIRE_ANCHOR"
-
-func (t *todoist) item(record []string, line int) (Item, error) {
-	get := func(name string) string {
-		if i, ok := t.columns[name]; ok && i < len(record) {
-			return record[i]
-		}
-		return ""
+// row reads a row. It returns neither an item nor an error for a row that belongs to the task before it, or says nothing.
+func (t *todoist) row() (*Item, error) {
+	row, err := t.rows.next()
+	if err != nil {
+		return nil, err
 	}
-	switch kind := strings.ToLower(strings.TrimSpace(get("TYPE"))); kind {
+	if strings.TrimSpace(strings.Join(row.cells, "")) == "" {
+		return nil, nil
+	}
+	if t.own {
+		for i := range row.cells {
+			row.cells[i] = unescapeFormula(row.cells[i])
+		}
+	}
+	r := todoistRow{t: t, cells: row.cells, item: Item{Line: row.line}}
+	content := r.cell("CONTENT")
+	switch kind := strings.ToLower(strings.TrimSpace(r.cell("TYPE"))); kind {
 	case "task":
-	case "section", "note", "meta", "":
-		return Item{}, &Skipped{line, "TYPE", fmt.Sprintf("is %q: only tasks are imported", kind)}
+		if row.quotes {
+			r.item.note("", "has text after a closing quotation mark: it is kept as it stands")
+		}
+		return r.read(), nil
+	case "note":
+		if t.held != nil {
+			t.comment(r)
+			return nil, nil
+		}
+		return nil, &Skipped{row.line, "TYPE", "is a comment without a task: not imported"}
+	case "section":
+		t.parents = nil
+		return nil, &Skipped{row.line, "TYPE", fmt.Sprintf("is the section %.100q: its tasks are imported without it", content)}
+	case "meta", "":
+		return nil, &Skipped{row.line, "TYPE", fmt.Sprintf("is %q: only tasks are imported; CONTENT is %.100q", kind, content)}
 	default:
-		return Item{}, &Refused{line, "TYPE", fmt.Sprintf("is %.50q: want task, section or note", kind)}
-	}
-	item := Item{Line: line, Content: strings.Join(record, "\x00")}
-	title, labels := splitLabels(get("CONTENT"))
-	item.set("title", title)
-	item.set("description", get("DESCRIPTION"))
-	if len(labels) > 0 {
-		item.set("tags", labels)
-	}
-	if p := strings.TrimSpace(get("PRIORITY")); p != "" {
-		n, err := strconv.Atoi(p)
-		if err != nil || n < 1 || n > len(events.Priorities()) {
-			return Item{}, &Refused{line, "PRIORITY", "must be 1 to 4"}
-		}
-		item.set("priority", events.Priorities()[len(events.Priorities())-n])
-	}
-	if indent := strings.TrimSpace(get("INDENT")); indent != "" && indent != "1" {
-		item.note("INDENT", "makes it a subtask: imported as a separate task")
-	}
-	for _, name := range []string{"RESPONSIBLE", "DURATION", "DEADLINE"} {
-		if v := strings.TrimSpace(get(name)); v != "" && v != "None" {
-			item.note(name, "is not imported")
-		}
-	}
-	zone := t.zone
-	if name := strings.TrimSpace(get("TIMEZONE")); name != "" {
-		if loc, err := time.LoadLocation(name); err == nil && name != "Local" {
-			zone = loc
-			item.set("timezone", name)
-		} else {
-			item.note("TIMEZONE", "is not an IANA time zone: the account's zone is used")
-		}
-	}
-	for column, field := range map[string]string{extraReminder: "remind_at", extraStatus: "status", extraZone: "timezone"} {
-		if v := get(column); v != "" {
-			item.set(field, v)
-		}
-	}
-	t.date(&item, strings.TrimSpace(get("DATE")), strings.TrimSpace(get("DATE_LANG")), zone)
-	if rule := get(extraRule); rule != "" {
-		item.set("recurrence", map[string]string{"rrule": rule, "anchor": get(extraAnchor)})
-	}
-	return item, nil
-}
-
-// splitLabels separates the @labels at the end of a task's text from its title.
-func splitLabels(content string) (title string, labels []string) {
-	title = strings.TrimSpace(content)
-	for {
-		i := strings.LastIndexAny(title, " \t")
-		last := title[i+1:]
-		if i < 0 || len(last) < 2 || last[0] != '@' {
-			return title, labels
-		}
-		labels = append([]string{strings.ReplaceAll(last[1:], "_", " ")}, labels...)
-		title = strings.TrimSpace(title[:i])
+		return nil, &Refused{row.line, "TYPE", fmt.Sprintf("is %.50q: want task, section or note", kind)}
 	}
 }
 
-// todoistWriter writes the same columns and Taskwire's own. No cell is a formula to a spreadsheet (see escapeFormula). Spaces in
-// tags become underscores. Position, series, and the times of creation and completion are lost, and so is the difference
-// between a space and an underscore in a tag.
-type todoistWriter struct{ csv *csv.Writer }
-
-var todoistColumns = []string{"TYPE", "CONTENT", "DESCRIPTION", "PRIORITY", "INDENT", "DATE", "DATE_LANG", "TIMEZONE", extraZone, extraReminder, extraStatus, extraRule, extraAnchor}
-
-func newTodoistWriter(w io.Writer) (*todoistWriter, error) {
-	c := csv.NewWriter(w)
-	return &todoistWriter{c}, c.Write(todoistColumns)
-}
-
-// Write implements Writer.
-func (w *todoistWriter) Write(t events.TaskData) error {
-	content := t.Title
-	for _, tag := range t.Tags {
-		content += " @" + strings.ReplaceAll(tag, " ", "_")
+// comment adds a comment to the description of the task before it.
+func (t *todoist) comment(r todoistRow) {
+	description, _ := t.held.member("description")
+	if description != "" {
+		description += "\n\n"
 	}
-	priority := len(events.Priorities())
-	for i, p := range events.Priorities() {
-		if p == t.Priority {
-			priority = len(events.Priorities()) - i
-		}
+	description += r.cell("CONTENT")
+	if more := r.cell("DESCRIPTION"); more != "" {
+		description += "\n" + more
 	}
-	var rule events.Recurrence
-	if t.Recurrence != nil {
-		rule = *t.Recurrence
+	reason := "is a comment: it is kept in the description of the task before it"
+	if utf8.RuneCountInString(description) > events.MaxDescription {
+		reason = fmt.Sprintf("is a comment that does not fit into the description of the task before it: %.100q", r.cell("CONTENT"))
+	} else {
+		t.held.set("description", description)
 	}
-	date, reminder := t.DueDate, ""
-	if t.DueAt != nil {
-		date = instant(*t.DueAt)
-	}
-	if t.RemindAt != nil {
-		reminder = instant(*t.RemindAt)
-	}
-	record := []string{"task", content, t.Description, strconv.Itoa(priority), "1", date, "en", t.Timezone, t.Timezone, reminder, string(t.Status), rule.RRule, string(rule.Anchor)}
-	for i := range record {
-		record[i] = escapeFormula(record[i])
-	}
-	err := w.csv.Write(record)
-	w.csv.Flush() // the caller has a buffer
-	return errors.Join(err, w.csv.Error())
-}
-
-// Close implements Writer.
-func (w *todoistWriter) Close() error {
-	w.csv.Flush()
-	return w.csv.Error()
+	t.held.Notes = append(t.held.Notes, Note{r.item.Line, "TYPE", reason})
 }

@@ -50,7 +50,7 @@ func (h *handlers) exportTasks(c *gin.Context) error {
 	for {
 		_ = control.SetWriteDeadline(time.Now().Add(stallTimeout)) // not every server has deadlines
 		for _, t := range tasks {
-			if err := file.Write(t.TaskData); err != nil {
+			if err := file.Write(t); err != nil {
 				return fmt.Errorf("write export: %w", err)
 			}
 		}

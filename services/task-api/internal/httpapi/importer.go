@@ -150,12 +150,15 @@ func (i *importer) op(item exchange.Item) tasks.Op {
 	if err != nil {
 		return tasks.Op{Err: err}
 	}
-	origin := domain.Origin{OccurrenceNo: item.Occurrence, CreatedAt: item.CreatedAt, CompletedAt: item.CompletedAt}
+	origin := domain.Origin{OccurrenceNo: item.Occurrence, CreatedAt: item.CreatedAt, CompletedAt: item.CompletedAt, Clocks: item.Clocks}
+	if origin.Pattern, err = domain.ParseFields(item.Pattern); err != nil {
+		return tasks.Op{Err: err}
+	}
 	if item.Series != "" {
 		origin.SeriesID = i.id("series", item.Series)
 	}
 	op := tasks.Op{
-		TaskID: i.id("task", i.source(item)),
+		TaskID: i.id("task", i.source(item)), Position: tasks.PositionOf(fields),
 		Create: func(id, userID string, d domain.Defaults) (domain.Task, error) {
 			return domain.Import(id, userID, fields, origin, d)
 		},

@@ -47,8 +47,12 @@ type rig struct {
 
 func newRig(t testing.TB) *rig {
 	t.Helper()
-	db := pgtest.New(t, "tasks", pg.Set{Name: "tasks", FS: postgres.Migrations()}, pg.Set{Name: "outbox", FS: outbox.Migrations})
+	db := pgtest.New(t, "tasks", migrationSets()...)
 	return newRigOn(t, db, db.Gorm, 0)
+}
+
+func migrationSets() []pg.Set {
+	return []pg.Set{{Name: "tasks", FS: postgres.Migrations()}, {Name: "outbox", FS: outbox.Migrations}}
 }
 
 // newRigOn is newRig with a given database handle, a time limit for requests (0 means the default), and changes to the
@@ -105,7 +109,12 @@ var passwordHash = sync.OnceValues(func() (string, error) {
 // user creates an account without hashing a password again, and returns a client with its access token.
 func (r *rig) user() *client {
 	r.t.Helper()
-	id := uuid.NewString()
+	return r.userWith(uuid.NewString())
+}
+
+// userWith is user with a given id.
+func (r *rig) userWith(id string) *client {
+	r.t.Helper()
 	u := accounts.User{ID: id, Email: id + "@example.com", Timezone: "Europe/London", Role: "user", CreatedAt: time.Now()}
 	login := accounts.Login{FamilyID: uuid.NewString(), UserID: id, Hash: [32]byte([]byte(id)[:32]), At: time.Now(), ExpiresAt: time.Now().Add(time.Hour)}
 	hash, err := passwordHash()
