@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/taskwire/taskwire/e2e/client"
 	"github.com/taskwire/taskwire/pkg/events/live"
@@ -64,5 +65,22 @@ func TestWatchPrintsTheUsersChanges(t *testing.T) {
 	got := runs(t, u, "watch", "--since", "0", "--count", "1", "--timeout", "1m")
 	if got.code != 0 || !strings.Contains(got.out, task.ID) {
 		t.Errorf("watch: got %+v, want exit code 0 and task %s", got, task.ID)
+	}
+}
+
+func TestWatchPrintsTheUsersNotifications(t *testing.T) {
+	usesShared(t)
+	u := client.NewUser(t, shared.URL())
+	created := createReminders(t, u, 2, time.Now(), 0)
+	client.Eventually(t, time.Minute, "the reminders are in the inbox", func() error {
+		inbox, err := u.Notifications()
+		if err != nil {
+			return err
+		}
+		return onceEach(inbox, created)
+	})
+	got := runs(t, u, "watch", "--notifications-since", "1", "--count", "1", "--timeout", "1m")
+	if got.code != 0 || !strings.Contains(got.out, `"notification_seq":2`) {
+		t.Errorf("watch: got %+v, want exit code 0 and the second notification", got)
 	}
 }
