@@ -2,7 +2,6 @@ package exchange
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/taskwire/taskwire/pkg/recurrence"
 )
@@ -41,13 +40,5 @@ func (r *todoistRow) date() {
 	}
 	if p.Recurs() {
 		r.item.recur(p.RRule, string(p.Anchor))
-	}
-}
-
-func (i *Item) due(at time.Time, clock bool) {
-	if clock {
-		i.set("due_at", instant(at))
-	} else {
-		i.set("due_date", at.Format(time.DateOnly))
 	}
 }
