@@ -1,6 +1,7 @@
 package recurrence
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -146,7 +147,7 @@ func TestCheckOccursRefusesRulesThatNeverCome(t *testing.T) {
 		if (tc.next == "") != errors.As(err, &refused) {
 			t.Errorf("%s from %s %s: got %v, want it refused: %v", tc.rule, tc.start, tc.due, err, tc.next == "")
 		}
-		if base := strings.TrimSpace(tc.start); refused != nil && !strings.Contains(refused.Reason, "never occurs after "+max(base, map[bool]string{true: tc.due}[base == ""])) {
+		if refused != nil && !strings.Contains(refused.Reason, "never occurs after "+cmp.Or(tc.start, tc.due)) {
 			t.Errorf("%s from %s %s: got the reason %q, want it to name the day", tc.rule, tc.start, tc.due, refused.Reason)
 		}
 		if got, ok, _ := SuccessorOf(task, time.Time{}); ok && got.DueDate != tc.next {
@@ -176,13 +177,7 @@ func TestCheckOccursLooksAtEveryDayOfCompletion(t *testing.T) {
 	} {
 		task := recurring(t, rule, "", "2027-02-22", "")
 		task.Recurrence.Anchor = events.AnchorCompletion
-		if _, err := Parse(rule); err != nil {
-			if want {
-				t.Errorf("%s: Parse: %v", rule, err)
-			}
-			continue
-		}
-		if err := CheckOccurs(task); (err == nil) != want || err != nil && !errors.Is(err, ErrInvalid) {
+		if err := CheckOccurs(task); (err == nil) != want || err != nil && !errors.Is(err, ErrInvalid) { // Parse may refuse it first
 			t.Errorf("%s: got %v, want it accepted: %v", rule, err, want)
 		}
 	}

@@ -8,9 +8,9 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
-// stepBudget bounds how many periods and days are looked at to check a rule or to step it once. A step takes below 50 ns, so this
-// is below 10 ms. The most are needed to count what a DAILY rule with a rare day missed from its task to the year 9999: two steps a
-// month. A rule that never occurs takes fewer than 30,000.
+// stepBudget bounds how many periods and days are looked at to check a rule or to step it once. A step takes about 25 ns, one over
+// a week 65 ns, so this is below 10 ms of CPU. The most are needed to count what a DAILY rule with a rare day missed from its task
+// to the year 9999: two steps a month. A rule that never occurs takes fewer than 30,000.
 const stepBudget = 200_000
 
 // stepsOf runs f with a counter for the rule and fails if f takes more than the budget.

@@ -284,7 +284,7 @@ func FuzzParseText(f *testing.F) {
 		"every jan 1, 15 and apr 1, 15", "2027-01-27T18:00:00+05:00", "jeden 2. Montag um 9 Uhr", "every 31st starting 1900-01-01 for 3 months",
 	} {
 		for _, language := range []string{"en", "de", "fr", "es", "xx"} {
-			f.Add(text, language, int64(friday.Unix()))
+			f.Add(text, language, friday.Unix())
 		}
 	}
 	f.Fuzz(func(t *testing.T, text, language string, now int64) {

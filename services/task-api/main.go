@@ -94,5 +94,6 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	group.Go(db.AfterMigration(ctx, relay.Run))
 	group.Go(db.AfterMigration(ctx, func(ctx context.Context) error { return useCases.RunRetention(ctx, log) }))
 	group.Go(db.AfterMigration(ctx, func(ctx context.Context) error { return useCases.RunDeletions(ctx, log) }))
+	group.Go(db.AfterMigration(ctx, func(ctx context.Context) error { return useCases.RunRefold(ctx, log) }))
 	return group.Wait()
 }

@@ -62,12 +62,13 @@ type compressWriter struct {
 
 func (w *compressWriter) Write(p []byte) (int, error) {
 	if !w.plain && w.packed == nil {
-		if !w.eligible() {
+		switch {
+		case !w.eligible():
 			w.plain = true
-		} else if len(w.held)+len(p) < compressFrom {
+		case len(w.held)+len(p) < compressFrom:
 			w.held = append(w.held, p...)
 			return len(p), nil
-		} else {
+		default:
 			w.pack()
 		}
 	}

@@ -56,10 +56,10 @@ func (s Set) Has(header string) bool {
 // serialized returns scheme, host and port in one spelling.
 func serialized(u *url.URL) string {
 	host := strings.ToLower(u.Host)
-	switch {
-	case u.Scheme == "http":
+	switch u.Scheme {
+	case "http":
 		host = strings.TrimSuffix(host, ":80")
-	case u.Scheme == "https":
+	case "https":
 		host = strings.TrimSuffix(host, ":443")
 	}
 	return strings.ToLower(u.Scheme) + "://" + host

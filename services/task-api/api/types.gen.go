@@ -43,6 +43,36 @@ func (e BatchOperationsOp) Valid() bool {
 	}
 }
 
+// Defines values for EventType.
+const (
+	EventTypeCompleted EventType = "completed"
+	EventTypeCreated   EventType = "created"
+	EventTypeDeleted   EventType = "deleted"
+	EventTypeReopened  EventType = "reopened"
+	EventTypeRestored  EventType = "restored"
+	EventTypeUpdated   EventType = "updated"
+)
+
+// Valid indicates whether the value is a known member of the EventType enum.
+func (e EventType) Valid() bool {
+	switch e {
+	case EventTypeCompleted:
+		return true
+	case EventTypeCreated:
+		return true
+	case EventTypeDeleted:
+		return true
+	case EventTypeReopened:
+		return true
+	case EventTypeRestored:
+		return true
+	case EventTypeUpdated:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ExchangeFormat.
 const (
 	Csv         ExchangeFormat = "csv"
@@ -207,22 +237,106 @@ func (e SessionTokenType) Valid() bool {
 
 // Defines values for Status.
 const (
-	Cancelled  Status = "cancelled"
-	Completed  Status = "completed"
-	InProgress Status = "in_progress"
-	Pending    Status = "pending"
+	StatusCancelled  Status = "cancelled"
+	StatusCompleted  Status = "completed"
+	StatusInProgress Status = "in_progress"
+	StatusPending    Status = "pending"
 )
 
 // Valid indicates whether the value is a known member of the Status enum.
 func (e Status) Valid() bool {
 	switch e {
-	case Cancelled:
+	case StatusCancelled:
 		return true
-	case Completed:
+	case StatusCompleted:
 		return true
-	case InProgress:
+	case StatusInProgress:
 		return true
-	case Pending:
+	case StatusPending:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TaskField.
+const (
+	TaskFieldCompletedAt  TaskField = "completed_at"
+	TaskFieldCreatedAt    TaskField = "created_at"
+	TaskFieldDeletedAt    TaskField = "deleted_at"
+	TaskFieldDescription  TaskField = "description"
+	TaskFieldDueAt        TaskField = "due_at"
+	TaskFieldDueDate      TaskField = "due_date"
+	TaskFieldID           TaskField = "id"
+	TaskFieldOccurrenceNo TaskField = "occurrence_no"
+	TaskFieldPosition     TaskField = "position"
+	TaskFieldPriority     TaskField = "priority"
+	TaskFieldRecurrence   TaskField = "recurrence"
+	TaskFieldRemindAt     TaskField = "remind_at"
+	TaskFieldSeq          TaskField = "seq"
+	TaskFieldSeriesEnds   TaskField = "series_ends"
+	TaskFieldSeriesID     TaskField = "series_id"
+	TaskFieldStartAt      TaskField = "start_at"
+	TaskFieldStartDate    TaskField = "start_date"
+	TaskFieldStatus       TaskField = "status"
+	TaskFieldTags         TaskField = "tags"
+	TaskFieldTimezone     TaskField = "timezone"
+	TaskFieldTitle        TaskField = "title"
+	TaskFieldUpdatedAt    TaskField = "updated_at"
+	TaskFieldUserID       TaskField = "user_id"
+	TaskFieldVersion      TaskField = "version"
+)
+
+// Valid indicates whether the value is a known member of the TaskField enum.
+func (e TaskField) Valid() bool {
+	switch e {
+	case TaskFieldCompletedAt:
+		return true
+	case TaskFieldCreatedAt:
+		return true
+	case TaskFieldDeletedAt:
+		return true
+	case TaskFieldDescription:
+		return true
+	case TaskFieldDueAt:
+		return true
+	case TaskFieldDueDate:
+		return true
+	case TaskFieldID:
+		return true
+	case TaskFieldOccurrenceNo:
+		return true
+	case TaskFieldPosition:
+		return true
+	case TaskFieldPriority:
+		return true
+	case TaskFieldRecurrence:
+		return true
+	case TaskFieldRemindAt:
+		return true
+	case TaskFieldSeq:
+		return true
+	case TaskFieldSeriesEnds:
+		return true
+	case TaskFieldSeriesID:
+		return true
+	case TaskFieldStartAt:
+		return true
+	case TaskFieldStartDate:
+		return true
+	case TaskFieldStatus:
+		return true
+	case TaskFieldTags:
+		return true
+	case TaskFieldTimezone:
+		return true
+	case TaskFieldTitle:
+		return true
+	case TaskFieldUpdatedAt:
+		return true
+	case TaskFieldUserID:
+		return true
+	case TaskFieldVersion:
 		return true
 	default:
 		return false
@@ -428,6 +542,9 @@ type Delivery struct {
 	State     string    `json:"state"`
 }
 
+// EventType defines model for EventType.
+type EventType string
+
 // ExchangeFormat defines model for ExchangeFormat.
 type ExchangeFormat string
 
@@ -469,8 +586,21 @@ type InclusionProof struct {
 // Examples: 2030-01-31T15:04:05Z, 2030-01-31T15:04
 type Moment = string
 
+// Move before or after, not both; status alone leaves the position.
+type Move struct {
+	// After The task that precedes.
+	After *string `json:"after,omitempty"`
+
+	// Before The task that follows.
+	Before *string `json:"before,omitempty"`
+
+	// Status The new status.
+	Status *Status `json:"status,omitempty"`
+}
+
 // NewTask defines model for NewTask.
 type NewTask struct {
+	// Description Every end of a line is stored as a line feed: CR LF, CR, VT, FF, U+0085, U+2028 and U+2029.
 	Description *string `json:"description,omitempty"`
 
 	// DueAt The instant at which the task is due.
@@ -479,7 +609,10 @@ type NewTask struct {
 	// DueDate The day on which the task is due; never together with due_at.
 	DueDate *string `json:"due_date,omitempty"`
 
-	// Position The place in a list that the user sorts by hand; after all others when omitted.
+	// ID A UUID of version 7 (RFC 9562) for the new task, with a time from 2020 to 24 hours from now; the server makes one when omitted. In an operation replace of a batch, the id of the task.
+	ID *string `json:"id,omitempty"`
+
+	// Position The place in a list that the user sorts by hand; after all others when omitted. If another task has it, this one gets the next place after that.
 	Position *float64  `json:"position,omitempty"`
 	Priority *Priority `json:"priority,omitempty"`
 
@@ -496,13 +629,13 @@ type NewTask struct {
 	StartDate *string `json:"start_date,omitempty"`
 	Status    *Status `json:"status,omitempty"`
 
-	// Tags Tags that differ only in case count as one.
+	// Tags Tags that differ only in case (full case folding of Unicode) count as one; the first spelling stays.
 	Tags *[]string `json:"tags,omitempty"`
 
 	// Timezone The IANA zone in which dates and times without an offset are read; the user's zone when omitted.
 	Timezone *string `json:"timezone,omitempty"`
 
-	// Title One line, stored in NFC.
+	// Title One line with a visible character, stored in NFC.
 	Title string `json:"title"`
 }
 
@@ -695,6 +828,7 @@ type Registration struct {
 
 // ReplacedTask defines model for ReplacedTask.
 type ReplacedTask struct {
+	// Description Every end of a line is stored as a line feed: CR LF, CR, VT, FF, U+0085, U+2028 and U+2029.
 	Description *string `json:"description,omitempty"`
 
 	// DueAt The instant at which the task is due.
@@ -703,7 +837,7 @@ type ReplacedTask struct {
 	// DueDate The day on which the task is due; never together with due_at.
 	DueDate *string `json:"due_date,omitempty"`
 
-	// Position The place in a list that the user sorts by hand; after all others when omitted.
+	// Position The place in a list that the user sorts by hand; after all others when omitted. If another task has it, this one gets the next place after that.
 	Position *float64  `json:"position,omitempty"`
 	Priority *Priority `json:"priority,omitempty"`
 
@@ -723,13 +857,13 @@ type ReplacedTask struct {
 	StartDate *string `json:"start_date,omitempty"`
 	Status    *Status `json:"status,omitempty"`
 
-	// Tags Tags that differ only in case count as one.
+	// Tags Tags that differ only in case (full case folding of Unicode) count as one; the first spelling stays.
 	Tags *[]string `json:"tags,omitempty"`
 
 	// Timezone The IANA zone in which dates and times without an offset are read; the user's zone when omitted.
 	Timezone *string `json:"timezone,omitempty"`
 
-	// Title One line, stored in NFC.
+	// Title One line with a visible character, stored in NFC.
 	Title string `json:"title"`
 }
 
@@ -813,6 +947,9 @@ type Task struct {
 	Version int64 `json:"version"`
 }
 
+// TaskField defines model for TaskField.
+type TaskField string
+
 // TaskList defines model for TaskList.
 type TaskList struct {
 	Items []Task `json:"items"`
@@ -823,6 +960,7 @@ type TaskList struct {
 
 // TaskPatch The fields to change, as in NewTask.
 type TaskPatch struct {
+	// Description Every end of a line is stored as a line feed: CR LF, CR, VT, FF, U+0085, U+2028 and U+2029.
 	Description *string `json:"description,omitempty"`
 
 	// DueAt The instant at which the task is due.
@@ -831,7 +969,7 @@ type TaskPatch struct {
 	// DueDate The day on which the task is due; never together with due_at.
 	DueDate *string `json:"due_date,omitempty"`
 
-	// Position The place in a list that the user sorts by hand; after all others when omitted.
+	// Position The place in a list that the user sorts by hand; after all others when omitted. If another task has it, this one gets the next place after that.
 	Position *float64  `json:"position,omitempty"`
 	Priority *Priority `json:"priority,omitempty"`
 
@@ -851,13 +989,13 @@ type TaskPatch struct {
 	StartDate *string `json:"start_date,omitempty"`
 	Status    *Status `json:"status,omitempty"`
 
-	// Tags Tags that differ only in case count as one.
+	// Tags Tags that differ only in case (full case folding of Unicode) count as one; the first spelling stays.
 	Tags *[]string `json:"tags,omitempty"`
 
 	// Timezone The IANA zone in which dates and times without an offset are read; the user's zone when omitted.
 	Timezone *string `json:"timezone,omitempty"`
 
-	// Title One line, stored in NFC.
+	// Title One line with a visible character, stored in NFC.
 	Title *string `json:"title,omitempty"`
 }
 

@@ -156,7 +156,7 @@ func (p *parser) afterWeekday(w time.Weekday) (Day, bool, error) {
 func (p *parser) nextOrThis() (Day, bool) {
 	mark := p.at
 	following := p.take(next)
-	if !following && !p.take(this) && !(p.is(0, unit) && p.is(1, next)) {
+	if !following && !p.take(this) && (!p.is(0, unit) || !p.is(1, next)) {
 		return Day{}, false
 	}
 	if w, ok := p.value(weekday); ok && following {

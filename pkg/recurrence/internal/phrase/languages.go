@@ -175,7 +175,7 @@ daily: diariamente, a diario
 weekly: semanalmente, semanal
 monthly: mensualmente, mensual
 quarterly: trimestralmente, trimestral
-yearly: anualmente, anual
+yearly: anualmente
 workday: día laborable, días laborables, día hábil, días hábiles, día de semana, días de semana
 weekend: fin de semana, fines de semana
 monday: lunes, lun

@@ -19,7 +19,10 @@ const (
 type Filter struct {
 	UserID     string // the owner of the entries; "" for all users
 	TaskID     string
-	EventTypes []string
+	EventTypes []string  // any of them
+	Actors     []string  // any of them
+	Fields     []string  // any of these fields of the task was changed
+	Search     string    // each of its words begins a word of the task
 	Since      time.Time // occurred at or after
 	Until      time.Time // occurred before
 	Newest     bool      // by position, descending; otherwise ascending
@@ -38,10 +41,11 @@ type HistoryFilter struct {
 // HistoryKey orders a task's history by version, then by arrival. Events of the original form all have version 0.
 type HistoryKey struct{ TaskVersion, Position int64 }
 
-// Page is a part of a list. More reports whether another page follows.
+// Page is a part of a list. More reports whether another page follows, after the position End.
 type Page struct {
 	Entries []Entry
 	More    bool
+	End     int64
 }
 
 // Reader reads the log.
@@ -59,8 +63,11 @@ type Reader interface {
 	ReadHashes(ctx context.Context, indexes []int64) ([]tlog.Hash, error)
 }
 
-// List returns a page of entries by position.
+// List returns a page of entries by position. A page of a search may be shorter than its limit although another one follows.
 func (l *Log) List(ctx context.Context, f Filter) (Page, error) {
+	if f.Search != "" {
+		return l.search(ctx, f)
+	}
 	found, err := l.reader.List(ctx, f, f.Limit+1)
 	return pageOf(found, f.Limit), err
 }
@@ -74,7 +81,7 @@ func (l *Log) History(ctx context.Context, f HistoryFilter) (Page, error) {
 
 func pageOf(found []Entry, limit int) Page {
 	if len(found) > limit {
-		return Page{Entries: found[:limit], More: true}
+		return Page{Entries: found[:limit], More: true, End: found[limit-1].Position}
 	}
 	return Page{Entries: found}
 }

@@ -39,6 +39,9 @@ func TestEveryRouteConformsToTheAPIDocument(t *testing.T) {
 	probe := apitest.Probe{
 		Generator: apitest.NewGenerator(seed, map[string]func(apitest.Generator) any{
 			"event_type": func(g apitest.Generator) any { return []any{apitest.Pick(g, []string{"created", "updated"})} },
+			"field":      func(g apitest.Generator) any { return []any{apitest.Pick(g, events.TaskFields())} },
+			"actor":      func(g apitest.Generator) any { return []any{apitest.Pick(g, []string{r.ann, "recurring-task"})} },
+			"q":          func(g apitest.Generator) any { return apitest.Pick(g, []string{"a", "Straße 5", "$"}) },
 		}),
 		Document: r.document, Service: "audit",
 		Send: func(req *http.Request) (int, http.Header, []byte) {

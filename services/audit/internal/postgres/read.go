@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -80,6 +81,12 @@ func (s *Store) List(ctx context.Context, f domain.Filter, limit int) ([]domain.
 	if len(f.EventTypes) > 0 {
 		q = q.Where("event_type IN ?", f.EventTypes)
 	}
+	if len(f.Actors) > 0 {
+		q = q.Where("actor IN ?", f.Actors)
+	}
+	if len(f.Fields) > 0 {
+		q = q.Where("event->'changes' @> ANY (CAST(? AS jsonb[]))", changeOf(f.Fields))
+	}
 	if !f.Since.IsZero() {
 		q = q.Where("occurred_at >= ?", f.Since)
 	}
@@ -94,6 +101,16 @@ func (s *Store) List(ctx context.Context, f domain.Filter, limit int) ([]domain.
 		q = q.Where(beyond, *f.After)
 	}
 	return fetch(q.Order(order).Limit(limit), "list entries")
+}
+
+// changeOf returns an array of documents of which a list of changes contains one if a field changed. A field has no character
+// that the text of an array escapes other than the quotes.
+func changeOf(fields []string) string {
+	out := make([]string, len(fields))
+	for i, name := range fields {
+		out[i] = `"[{\"field\": \"` + name + `\"}]"`
+	}
+	return "{" + strings.Join(out, ",") + "}"
 }
 
 // History implements domain.Reader.

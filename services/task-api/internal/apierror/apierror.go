@@ -29,6 +29,11 @@ var fixed = []struct {
 	{domain.ErrNotRecurring, httpx.Error{Code: httpx.CodeUnprocessable, Message: "The task does not recur, so there is nothing to skip to."}},
 	{domain.ErrAlreadyDone, httpx.Error{Code: httpx.CodeConflict, Message: "The task is completed, so it cannot be skipped."}},
 	{domain.ErrOccurrenceTaken, httpx.Error{Code: httpx.CodeConflict, Message: "Another task has this place in its series."}},
+	{domain.ErrIDTaken, httpx.Error{
+		Code: httpx.CodeConflict, Message: "The id cannot be used. Make another one.",
+		Fields: []httpx.FieldError{{Field: "id", Message: "cannot be used: make another one"}},
+	}},
+	{domain.ErrNoRoom, httpx.Error{Code: httpx.CodeConflict, Message: "The tasks at this place are too close together. Move some of them away first."}},
 	{domain.ErrRestoreWindow, httpx.Error{Code: httpx.CodeGone, Message: "The task was deleted more than 30 days ago and cannot be restored."}},
 	{tasks.ErrKeyReused, httpx.Error{Code: httpx.CodeUnprocessable, Message: "The Idempotency-Key was used for another request. Use a new key for a new request."}},
 	{tasks.ErrKeyRunning, httpx.Error{Code: httpx.CodeConflict, Message: "The first request with this Idempotency-Key is still running.", RetryAfter: retrySoon}},
@@ -52,6 +57,7 @@ func Of(err error) error {
 	var event *events.ValidationError
 	var limited *accounts.LimitError
 	var stale *tasks.StaleError
+	var neighbour *domain.NeighbourError
 	switch {
 	case err == nil:
 		return nil
@@ -65,6 +71,10 @@ func Of(err error) error {
 			fields[i] = httpx.FieldError(f)
 		}
 		return &httpx.Error{Code: code, Message: invalid.Error() + ".", Fields: fields}
+	case errors.As(err, &neighbour):
+		e := httpx.NotFound("There is no such task.")
+		e.Fields = []httpx.FieldError{{Field: neighbour.Field(), Message: "must be the id of another of your tasks"}}
+		return e
 	case errors.As(err, &limited):
 		return httpx.TooManyRequests("Too many attempts. Wait and try again.", max(limited.RetryAfter, retrySoon))
 	case errors.As(err, &stale):

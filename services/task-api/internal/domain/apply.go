@@ -12,6 +12,7 @@ import (
 type Defaults struct {
 	Timezone string    // the owner's
 	Now      time.Time // of the request
+	Position float64   // of a new task that the request gives none: after every other task of the user
 }
 
 // New returns a new task of a user with the fields of a request. The store sets version and seq.
@@ -19,7 +20,7 @@ func New(id, userID string, f Fields, d Defaults) (Task, error) {
 	now := Instant(d.Now)
 	t := Task{TaskData: events.TaskData{
 		ID: id, UserID: userID, Status: events.StatusPending, CreatedAt: now, UpdatedAt: now,
-		Position: float64(now.UnixMilli()), // after every older task
+		Position: d.Position,
 	}}
 	var p problems
 	for _, name := range readOnlyFields {

@@ -16,7 +16,7 @@ const (
 
 var (
 	noon     = time.Date(2030, 1, 31, 12, 0, 0, 0, time.UTC)
-	defaults = Defaults{Timezone: "Europe/London", Now: noon}
+	defaults = Defaults{Timezone: "Europe/London", Now: noon, Position: PositionStep}
 )
 
 func fields(t testing.TB, body string) Fields {

@@ -20,9 +20,29 @@ var (
 	ErrNotDone = errors.New("the task is not completed")
 	// ErrOccurrenceTaken means that another task of the user has this occurrence number in the series.
 	ErrOccurrenceTaken = errors.New("another task has this place in its series")
+	// ErrIDTaken means that the id that a client gave a new task belongs to a task of another user.
+	ErrIDTaken = errors.New("the id is taken")
+	// ErrNoRoom means that the tasks at a place are so close together that none fits between them.
+	ErrNoRoom = errors.New("there is no room at this place")
 	// ErrRestoreWindow means that the task was deleted more than RestoreWindow ago.
 	ErrRestoreWindow = errors.New("the task was deleted too long ago to be restored")
 )
+
+// NeighbourError means that the user has no task like the one next to which another task is to be moved.
+type NeighbourError struct{ Before bool }
+
+func (e *NeighbourError) Error() string { return "no such task: " + e.Field() }
+
+// Field returns the member of the request that names the task.
+func (e *NeighbourError) Field() string {
+	if e.Before {
+		return "before"
+	}
+	return "after"
+}
+
+// Unwrap returns ErrNotFound.
+func (e *NeighbourError) Unwrap() error { return ErrNotFound }
 
 // FieldError is the error of one field of a request, as text for the user.
 type FieldError struct{ Field, Message string }

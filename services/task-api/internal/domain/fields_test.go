@@ -14,7 +14,7 @@ func TestNewFillsInTheDefaults(t *testing.T) {
 	task := newTask(t, `{"title":"Write"}`)
 	want := events.TaskData{
 		ID: taskID, UserID: userID, Title: "Write", Status: "pending", Priority: "medium", Tags: []string{}, Timezone: "Europe/London",
-		Position: float64(noon.UnixMilli()), Version: 1, Seq: 1, CreatedAt: noon, UpdatedAt: noon,
+		Position: defaults.Position, Version: 1, Seq: 1, CreatedAt: noon, UpdatedAt: noon,
 	}
 	if !reflect.DeepEqual(task.TaskData, want) {
 		t.Errorf("New: got %+v, want %+v", task.TaskData, want)
@@ -41,7 +41,7 @@ func TestLimitsAcceptTheirBoundaries(t *testing.T) {
 		{"title", `"a"`, `null`},
 		{"description", `"` + strings.Repeat("ß", 10_000) + `"`, `"` + strings.Repeat("ß", 10_001) + `"`},
 		{"description", `"a\n\tb\r\nc"`, `"a\u0000"`},
-		{"description", `""`, `"a\u0085"`},
+		{"description", `""`, `"a\u0084"`},
 		{"status", `"in_progress"`, `"done"`},
 		{"priority", `"urgent"`, `"asap"`},
 		{"tags", tagList(20), tagList(21)},

@@ -83,7 +83,7 @@ func Import(id, userID string, f Fields, o Origin, d Defaults) (Task, error) {
 	now := Instant(d.Now)
 	t := Task{}
 	t.ID, t.UserID, t.CreatedAt, t.UpdatedAt = id, userID, now, now
-	t.Position = float64(now.UnixMicro()) / 1000 // the order of the file
+	t.Position = d.Position
 	if _, err := uuid.Parse(o.SeriesID); o.SeriesID != "" && err == nil && o.OccurrenceNo > 0 && o.OccurrenceNo <= maxOccurrence {
 		t.SeriesID, t.OccurrenceNo = o.SeriesID, o.OccurrenceNo
 	} else if o.SeriesID != "" || o.OccurrenceNo != 0 {

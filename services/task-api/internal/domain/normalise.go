@@ -7,24 +7,33 @@ import (
 	"unicode/utf8"
 
 	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/platform/fold"
 	"golang.org/x/text/unicode/norm"
 )
 
-// line returns the stored form of one line of text: in NFC, without white space around it. Lengths are checked after that.
+// line returns the stored form of one line of text: in NFC, without white space around it. Lengths are checked after that. A
+// text that must not be empty needs a character that a reader can see.
 func line(p *problems, field, s string, lo, hi int) string {
 	s = strings.TrimSpace(norm.NFC.String(s))
 	if i := strings.IndexFunc(s, isControl); i >= 0 {
 		p.add(field, "must not have control characters or line breaks")
 		return s
 	}
+	if lo > 0 && s != "" && utf8.ValidString(s) && !fold.Visible(s) {
+		p.add(field, "must not be empty: it needs a character that is visible")
+		return s
+	}
 	length(p, field, s, lo, hi)
 	return s
 }
 
-// text returns the stored form of text with several lines: in NFC, with CR LF converted to LF. It keeps line feeds, tabs and white
-// space around the text.
+// lineEnds are the characters that end a line in pasted texts (Unicode, section 5.8).
+var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\v", "\n", "\f", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n")
+
+// text returns the stored form of text with several lines: in NFC, with each end of a line as a line feed. It keeps tabs and
+// white space around the text.
 func text(p *problems, field, s string, hi int) string {
-	s = strings.ReplaceAll(norm.NFC.String(s), "\r\n", "\n")
+	s = lineEnds.Replace(norm.NFC.String(s))
 	if i := strings.IndexFunc(s, func(r rune) bool { return isControl(r) && r != '\n' && r != '\t' }); i >= 0 {
 		p.add(field, "must not have control characters other than line feeds and tabs")
 		return s
@@ -47,7 +56,7 @@ func length(p *problems, field, s string, lo, hi int) {
 // isControl reports whether r is a control character (C0 or C1), or one of the two Unicode separators that end a line.
 func isControl(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
 
-// tags normalises each tag like a line and keeps the order. Of tags that differ only in case it keeps the first.
+// tags normalises each tag like a line and keeps the order. Of several spellings of a tag it keeps the first.
 func tags(p *problems, list []string) []string {
 	out, seen := make([]string, 0, min(len(list), events.MaxTags)), map[string]bool{}
 	for i, tag := range list {
@@ -56,7 +65,7 @@ func tags(p *problems, list []string) []string {
 		for _, f := range own.list {
 			p.add(fmt.Sprintf("tags[%d]", i), f.Message)
 		}
-		if folded := strings.ToLower(tag); !seen[folded] {
+		if folded := fold.Tag(tag); !seen[folded] {
 			seen[folded] = true
 			out = append(out, tag)
 		}

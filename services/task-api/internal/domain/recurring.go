@@ -54,9 +54,11 @@ func Successor(done Task, at, now time.Time) (Task, bool, error) {
 	t.Recurrence.RRule = lessCount(t.Recurrence.RRule, next.Elapsed-1)
 	t.Quiet = t.RemindAt != nil && !t.RemindAt.After(now)
 	t.SeriesEnds = t.ends()
+	if t.beyondRange() {
+		return Task{}, false, nil
+	}
 	var p problems
 	t.checkTimes(&p)
-	t.checkRange(&p)
 	return t, true, p.err(false)
 }
 
@@ -117,16 +119,18 @@ func stored(at *time.Time) *time.Time {
 	return &v
 }
 
-// checkRange applies the limits for times in a request to the times of a successor.
-func (t *Task) checkRange(p *problems) {
-	for field, at := range map[string]*time.Time{"start_at": t.StartAt, "due_at": t.DueAt, "remind_at": t.RemindAt} {
-		if at != nil && (at.Year() < MinYear || at.Year() > MaxYear) {
-			p.add(field, "must be in the years 1900 to 9998")
+// beyondRange reports whether a date of a successor is outside of the years that a request may have. The series ends before that.
+func (t Task) beyondRange() bool {
+	outside := func(year int) bool { return year < MinYear || year > MaxYear }
+	for _, at := range []*time.Time{t.StartAt, t.DueAt, t.RemindAt} {
+		if at != nil && outside(at.Year()) {
+			return true
 		}
 	}
-	for field, date := range map[string]string{"start_date": t.StartDate, "due_date": t.DueDate} {
-		if day, err := time.Parse(time.DateOnly, date); date != "" && (err != nil || day.Year() < MinYear || day.Year() > MaxYear) {
-			p.add(field, "must be a date from 1900-01-01 to 9998-12-31")
+	for _, date := range []string{t.StartDate, t.DueDate} {
+		if day, err := time.Parse(time.DateOnly, date); err == nil && outside(day.Year()) {
+			return true
 		}
 	}
+	return false
 }

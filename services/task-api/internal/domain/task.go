@@ -12,8 +12,6 @@ const (
 	// MinYear and MaxYear bound due dates and reminders. An earlier year is a typing error. After MaxYear the end of a due day
 	// can be in the year 10000, which RFC 3339 cannot express.
 	MinYear, MaxYear = 1900, 9998
-	// MaxPosition bounds position: whole numbers up to it are exact in JSON, in a double and in every client.
-	MaxPosition = 1e15
 	// RestoreWindow is the time in which a deleted task can be restored. After it the task is purged.
 	RestoreWindow = 30 * 24 * time.Hour
 )

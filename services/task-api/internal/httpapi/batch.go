@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
@@ -68,7 +69,7 @@ func (h *handlers) batchTasks(c *gin.Context) error {
 	}
 	r := tasks.BatchRequest{UserID: auth.UserID(c), Atomic: body.Atomic, Key: key}
 	for _, o := range body.Operations {
-		r.Ops = append(r.Ops, o.parse())
+		r.Ops = append(r.Ops, o.parse(h.Now()))
 	}
 	ctx := c.Request.Context()
 	r.Answer = func(results []tasks.OpResult) ([]byte, error) { return batchAnswer(ctx, body.Operations, results) }
@@ -143,8 +144,8 @@ func atomicFailure(c *gin.Context, operations int, failed *tasks.AtomicError) er
 }
 
 // parse returns the operation for the use case. An invalid operation becomes one that fails, so the other operations still run.
-func (o operation) parse() tasks.Op {
-	op, err := o.read()
+func (o operation) parse(now time.Time) tasks.Op {
+	op, err := o.read(now)
 	if err != nil {
 		return tasks.Op{Err: err}
 	}
@@ -155,7 +156,7 @@ func (o operation) parse() tasks.Op {
 }
 
 // read returns the operation without IfMatch.
-func (o operation) read() (tasks.Op, error) {
+func (o operation) read(now time.Time) (tasks.Op, error) {
 	body, member := o.Task, "task"
 	if o.Op == "update" {
 		body, member = o.Patch, "patch"
@@ -165,7 +166,7 @@ func (o operation) read() (tasks.Op, error) {
 	case o.Op != "create" && o.ID == "":
 		return tasks.Op{}, httpx.Invalid("id", "is missing")
 	case o.Op == "create" && o.ID != "":
-		return tasks.Op{}, httpx.Invalid("id", "cannot be used with create: the server sets it")
+		return tasks.Op{}, httpx.Invalid("id", "cannot be used with create: the new id is a member of task")
 	case o.Op == "create" && o.IfMatch != nil:
 		return tasks.Op{}, httpx.Invalid("if_match", "cannot be used with create")
 	case takesBody && body == nil:
@@ -175,20 +176,24 @@ func (o operation) read() (tasks.Op, error) {
 	case o.Task != nil && (!takesBody || o.Op == "update"):
 		return tasks.Op{}, httpx.Invalid("task", "can be used with create and replace only")
 	}
+	if o.Op == "create" {
+		id, fields, err := newTask(body, now)
+		if err != nil {
+			return tasks.Op{}, err
+		}
+		return tasks.Op{TaskID: id, Position: tasks.PositionOf(fields), Create: func(id, userID string, d domain.Defaults) (domain.Task, error) {
+			return domain.New(id, userID, fields, d)
+		}}, nil
+	}
 	fields, err := domain.ParseFields(body)
 	if err != nil {
 		return tasks.Op{}, err
-	}
-	if o.Op == "create" {
-		return tasks.Op{Create: func(id, userID string, d domain.Defaults) (domain.Task, error) {
-			return domain.New(id, userID, fields, d)
-		}}, nil
 	}
 	id, err := uuid.Parse(o.ID)
 	if err != nil || len(o.ID) != len(uuid.Nil.String()) {
 		return tasks.Op{}, domain.ErrNotFound
 	}
-	op := tasks.Op{TaskID: id.String()}
+	op := tasks.Op{TaskID: id.String(), Position: tasks.PositionOf(fields)}
 	switch o.Op {
 	case "update":
 		op.Reopens = fields.Status.Set
@@ -203,7 +208,7 @@ func (o operation) read() (tasks.Op, error) {
 	case "delete":
 		op.Apply, op.Deleted = lifecycle(domain.Delete), true
 	case "restore":
-		op.Apply, op.Deleted = lifecycle(domain.Restore), true
+		op.Apply, op.Deleted, op.Restores = lifecycle(domain.Restore), true, true
 	case "skip":
 		op.Skip = true
 	default:

@@ -61,7 +61,11 @@ func (k cursors) mac(userID string, q domain.Query, place []byte) ([]byte, error
 		return nil, fmt.Errorf("sign cursor: %w", err)
 	}
 	h := hmac.New(sha256.New, k.key)
-	for _, part := range [][]byte{[]byte("tasks"), []byte(userID), query, place} {
+	list := "tasks"
+	if q.Sort == domain.SortTitle {
+		list = "tasks by collation" // a place in the order of an earlier version of the service is refused
+	}
+	for _, part := range [][]byte{[]byte(list), []byte(userID), query, place} {
 		fmt.Fprintf(h, "%d\n", len(part))
 		h.Write(part)
 	}

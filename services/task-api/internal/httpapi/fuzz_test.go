@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
 	"github.com/taskwire/taskwire/testkit/apitest"
@@ -182,9 +183,7 @@ func (f *fuzzer) request(op apiOperation) *request {
 			r.header.Set(p.Name, fmt.Sprint(value))
 		}
 	}
-	if strings.HasSuffix(r.query.Get("sort"), "relevance") && !r.query.Has("q") { // a rule that the schema does not express
-		r.query.Set("q", "az")
-	}
+	listRules(r.query)
 	if op.OperationID == "listTasks" && f.next != nil && f.IntN(2) == 0 {
 		r.query = maps.Clone(f.next)
 	}
@@ -194,6 +193,22 @@ func (f *fuzzer) request(op apiOperation) *request {
 		r.body, r.mediaType = encoded(body), apitest.Pick(f.Generator, slices.Sorted(maps.Keys(op.RequestBody.Value.Content)))
 	}
 	return r
+}
+
+// listRules changes the query of a list so that it follows the rules between parameters, which the schema does not express.
+func listRules(query url.Values) {
+	if strings.HasSuffix(query.Get("sort"), "relevance") {
+		query.Del("deleted")
+		if !query.Has("q") {
+			query.Set("q", "az")
+		}
+	}
+	if strings.HasSuffix(query.Get("sort"), "deleted_at") {
+		query.Set("deleted", "true")
+	}
+	if query.Get("due") == "overdue" {
+		query.Del("overdue")
+	}
 }
 
 // sensibleRule gives the recurrence of a body a rule that occurs from every day.
@@ -207,7 +222,18 @@ func (f *fuzzer) sensibleRule(body map[string]any) {
 // sensible changes a body so that it follows the rules between members, which the schema does not express.
 func (f *fuzzer) sensible(op apiOperation, body map[string]any) {
 	switch op.OperationID {
+	case "moveTask":
+		if body["before"] == nil && body["after"] == nil {
+			body["status"] = "in_progress"
+		}
+		if body["before"] != nil {
+			delete(body, "after")
+			body["before"] = apitest.Pick(f.Generator, append(f.ids, f.foreign...))
+		}
 	case "createTask", "replaceTask", "patchTask":
+		if body["id"] != nil {
+			body["id"] = uuid.Must(uuid.NewV7()).String()
+		}
 		if body["due_date"] != nil {
 			body["due_at"] = nil
 		}

@@ -158,7 +158,7 @@ func (i *importer) op(item exchange.Item) tasks.Op {
 		origin.SeriesID = i.id("series", item.Series)
 	}
 	op := tasks.Op{
-		TaskID: i.id("task", i.source(item)),
+		TaskID: i.id("task", i.source(item)), Position: tasks.PositionOf(fields),
 		Create: func(id, userID string, d domain.Defaults) (domain.Task, error) {
 			return domain.Import(id, userID, fields, origin, d)
 		},

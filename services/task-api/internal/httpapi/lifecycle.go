@@ -28,7 +28,7 @@ func (h *handlers) reopenTask(c *gin.Context) error {
 // restoreTask handles POST /tasks/:id/restore. It restores a deleted task with its values. Restoring a task that is not deleted
 // changes nothing.
 func (h *handlers) restoreTask(c *gin.Context) error {
-	return h.respondChange(c, tasks.Op{Apply: lifecycle(domain.Restore), Deleted: true})
+	return h.respondChange(c, tasks.Op{Apply: lifecycle(domain.Restore), Deleted: true, Restores: true})
 }
 
 // skipTask handles POST /tasks/:id/skip. It cancels this occurrence, creates the next one, and answers with the cancelled task.

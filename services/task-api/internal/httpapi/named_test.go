@@ -18,10 +18,15 @@ var named = map[string]func(g apitest.Generator) any{
 	"q": func(g apitest.Generator) any {
 		return apitest.Pick(g, []string{"az", "本 é", "a-b 😀", "x", g.Letters(12)})
 	},
-	"email":         func(g apitest.Generator) any { return strings.ToLower(uuid.NewString()) + "@example.com" },
-	"due_before":    func(g apitest.Generator) any { return g.Instant() },
-	"due_after":     func(g apitest.Generator) any { return g.Instant()[:10] },
-	"updated_since": func(g apitest.Generator) any { return g.Instant() },
+	"email":      func(g apitest.Generator) any { return strings.ToLower(uuid.NewString()) + "@example.com" },
+	"due_before": func(g apitest.Generator) any { return g.Instant() },
+	"due_after":  func(g apitest.Generator) any { return g.Instant()[:10] },
+	"due": func(g apitest.Generator) any {
+		return apitest.Pick(g, []string{"today", "tomorrow", "this_week", "overdue", "2030-01-31", "2030-01-01..2030-01-31", "2030-01-01..", "..2030-01-31"})
+	},
+	"completed_before": func(g apitest.Generator) any { return g.Instant() },
+	"completed_after":  func(g apitest.Generator) any { return g.Instant()[:10] },
+	"updated_since":    func(g apitest.Generator) any { return g.Instant() },
 	"If-Match": func(g apitest.Generator) any {
 		return apitest.Pick(g, []string{"*", `"v1"`, `"v2"`, `"v1", "v2"`, `W/"v1"`})
 	},

@@ -37,6 +37,7 @@ var bodies = map[string]string{
 	"POST /api/v1/tasks":               `{"title":"t"}`,
 	"PUT /api/v1/tasks/:id":            `{"title":"u"}`,
 	"PATCH /api/v1/tasks/:id":          `{"title":"v"}`,
+	"POST /api/v1/tasks/:id/move":      `{"status":"pending"}`,
 }
 
 // queries has the query strings that routes need to reach the database.
@@ -124,6 +125,7 @@ func (c *client) changing() []func(do func(method, path, body string)) {
 		{"POST", "/api/v1/tasks", `{"title":"new"}`}, {"PUT", live(`{"title":"t"}`), `{"title":"u"}`}, {"PATCH", live(`{"title":"t"}`), `{"title":"u"}`},
 		{"DELETE", live(`{"title":"t"}`), ""}, {"POST", live(series) + "/complete", ""}, {"POST", done + "/reopen", ""},
 		{"POST", gone + "/restore", ""}, {"POST", live(series) + "/skip", ""},
+		{"POST", live(`{"title":"t"}`) + "/move", `{"status":"completed"}`},
 	}
 	var out []func(do func(method, path, body string))
 	for _, r := range requests {

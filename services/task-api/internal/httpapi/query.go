@@ -8,6 +8,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/platform/fold"
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 )
@@ -32,8 +33,12 @@ func readQuery(c *gin.Context) (q domain.Query, cursor string, err error) {
 	}
 	q.Search = readSearch(p)
 	q.DueBefore, q.DueAfter, q.UpdatedSince = readInstant(p, "due_before"), readInstant(p, "due_after"), readInstant(p, "updated_since")
-	q.Overdue = p.Boolean("overdue")
-	q.Sort, q.Descending = readSort(p, q.Search)
+	q.CompletedBefore, q.CompletedAfter = readInstant(p, "completed_before"), readInstant(p, "completed_after")
+	readDue(p, &q)
+	if deleted := p.Boolean("deleted"); deleted != nil {
+		q.Deleted = *deleted
+	}
+	q.Sort, q.Descending = readSort(p, q)
 	q.Limit = p.Limit(domain.DefaultLimit, domain.MaxLimit)
 	cursor = p.Cursor()
 	return q, cursor, p.Err()
@@ -58,20 +63,45 @@ func readSearch(p *httpx.Query) string {
 	if message != "" {
 		p.Refuse("q", message)
 	}
-	switch words := len(domain.SearchWords(search)); {
+	switch words := len(fold.Distinct(search)); {
 	case words == 0:
-		p.Refuse("q", "must have a letter, a digit or a symbol: punctuation is not searched")
-	case words > domain.MaxSearchWords:
-		p.Refuse("q", fmt.Sprintf("must have at most %d words", domain.MaxSearchWords))
+		p.Refuse("q", "must have a letter, a digit or a symbol: punctuation, white space and accents alone are not searched")
+	case words > fold.MaxWords:
+		p.Refuse("q", fmt.Sprintf("must have at most %d different words", fold.MaxWords))
 	}
 	return search
 }
 
-// readSort reads the order of a list. The default is the newest task first, and for a search the best match first.
-func readSort(p *httpx.Query, search string) (by domain.Sort, descending bool) {
+// readDue reads the filters overdue and due. due=overdue is another form of overdue=true.
+func readDue(p *httpx.Query, q *domain.Query) {
+	q.Overdue = p.Boolean("overdue")
+	text, given := p.Text("due")
+	if !given {
+		return
+	}
+	if text == domain.DueOverdue {
+		if q.Overdue != nil && !*q.Overdue {
+			p.Refuse("due", "must not be overdue together with overdue=false")
+		}
+		q.Overdue = new(true)
+		return
+	}
+	due, ok := domain.ParseDue(text)
+	if !ok {
+		p.Refuse("due", domain.DueForms)
+	}
+	q.Due = due
+}
+
+// readSort reads the order of a list. The default is the newest task first, for a search the best match first, and for deleted
+// tasks the last deletion first.
+func readSort(p *httpx.Query, q domain.Query) (by domain.Sort, descending bool) {
 	text, given := p.Text("sort")
 	if !given {
-		if search != "" {
+		switch {
+		case q.Deleted:
+			return domain.SortDeletedAt, true
+		case q.Search != "":
 			return domain.SortRelevance, false
 		}
 		return domain.SortCreatedAt, true
@@ -81,8 +111,10 @@ func readSort(p *httpx.Query, search string) (by domain.Sort, descending bool) {
 	switch {
 	case !slices.Contains(domain.Sorts(), by):
 		p.Refuse("sort", fmt.Sprintf("must be one of %v, with - in front for descending", domain.Sorts()))
-	case by == domain.SortRelevance && (descending || search == ""):
-		p.Refuse("sort", "can be relevance only with a search (q), and only without -")
+	case by == domain.SortRelevance && (descending || q.Search == "" || q.Deleted):
+		p.Refuse("sort", "can be relevance only with a search (q) of tasks that are not deleted, and only without -")
+	case by == domain.SortDeletedAt && !q.Deleted:
+		p.Refuse("sort", "can be deleted_at only with deleted=true")
 	}
 	return by, descending
 }

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
-	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/platform/auth"
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
 	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
@@ -25,7 +24,7 @@ import (
 
 // Tasks are the use cases that the handlers call.
 type Tasks interface {
-	Create(ctx context.Context, r tasks.CreateRequest) (events.TaskData, bool, error)
+	Create(ctx context.Context, r tasks.CreateRequest) (tasks.CreateAnswer, error)
 	Get(ctx context.Context, userID, taskID string) (domain.Task, error)
 	Change(ctx context.Context, r tasks.ChangeRequest) (tasks.OpResult, error)
 	Batch(ctx context.Context, r tasks.BatchRequest) (tasks.BatchAnswer, error)
@@ -94,6 +93,7 @@ var routes = []route{
 	{http.MethodPost, "/api/v1/tasks/:id/reopen", user, (*handlers).reopenTask},
 	{http.MethodPost, "/api/v1/tasks/:id/restore", user, (*handlers).restoreTask},
 	{http.MethodPost, "/api/v1/tasks/:id/skip", user, (*handlers).skipTask},
+	{http.MethodPost, "/api/v1/tasks/:id/move", user, (*handlers).moveTask},
 	{http.MethodGet, "/api/v1/tasks/:id/occurrences", user, (*handlers).listOccurrences},
 	{http.MethodPost, `/api/v1/recurrences\:preview`, user, (*handlers).previewRecurrence},
 

@@ -4,7 +4,9 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
@@ -18,9 +20,13 @@ import (
 // This file serves single tasks, and decides what counts as a task id, as the body of a task and as an idempotency key.
 
 // createTask handles POST /tasks. A repetition with the same Idempotency-Key creates nothing, and has the answer of the first
-// request.
+// request. When the user already has a task with the id of the body, deleted or not, the answer is 200 and that task.
 func (h *handlers) createTask(c *gin.Context) error {
-	fields, members, err := readFields(c)
+	members, err := readMembers(c)
+	if err != nil {
+		return err
+	}
+	id, fields, err := newTask(members, h.Now())
 	if err != nil {
 		return err
 	}
@@ -28,15 +34,18 @@ func (h *handlers) createTask(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	t, replayed, err := h.Tasks.Create(c.Request.Context(), tasks.CreateRequest{UserID: auth.UserID(c), Fields: fields, Key: key})
+	answer, err := h.Tasks.Create(c.Request.Context(), tasks.CreateRequest{UserID: auth.UserID(c), ID: id, Fields: fields, Key: key})
 	if err != nil {
 		return err
 	}
-	if replayed {
+	if answer.Replayed {
 		c.Header("Idempotency-Replayed", "true")
 	}
-	c.Header("Location", "/api/v1/tasks/"+t.ID)
-	return respond(c, http.StatusCreated, t)
+	c.Header("Location", "/api/v1/tasks/"+answer.Task.ID)
+	if !answer.Made {
+		return respond(c, http.StatusOK, answer.Task)
+	}
+	return respond(c, http.StatusCreated, answer.Task)
 }
 
 // getTask handles GET /tasks/:id. It answers 304 if If-None-Match contains the version of the task, and 412 if If-Match does not.
@@ -71,13 +80,13 @@ func (h *handlers) replaceTask(c *gin.Context) error { return h.write(c, domain.
 func (h *handlers) patchTask(c *gin.Context) error { return h.write(c, domain.Patch, false) }
 
 func (h *handlers) write(c *gin.Context, apply func(domain.Task, domain.Fields, domain.Defaults) (domain.Task, error), whole bool) error {
-	fields, _, err := readFields(c)
+	fields, err := readFields(c)
 	if err != nil {
 		return err
 	}
 	return h.respondChange(c, tasks.Op{
-		Reopens: whole || fields.Status.Set,
-		Apply:   func(t domain.Task, d domain.Defaults) (domain.Task, error) { return apply(t, fields, d) },
+		Reopens: whole || fields.Status.Set, Position: tasks.PositionOf(fields),
+		Apply: func(t domain.Task, d domain.Defaults) (domain.Task, error) { return apply(t, fields, d) },
 	})
 }
 
@@ -139,17 +148,43 @@ func taskID(c *gin.Context) (string, error) {
 	return id.String(), nil
 }
 
-// readFields reads the fields of a task from the body. It also returns the raw members of the body, for the idempotency key.
-func readFields(c *gin.Context) (domain.Fields, map[string]json.RawMessage, error) {
-	var members map[string]json.RawMessage
+// readFields reads the fields of a task from the body.
+func readFields(c *gin.Context) (domain.Fields, error) {
+	members, err := readMembers(c)
+	if err != nil {
+		return domain.Fields{}, err
+	}
+	return domain.ParseFields(members)
+}
+
+// readMembers reads the members of a body that is an object.
+func readMembers(c *gin.Context) (members map[string]json.RawMessage, err error) {
 	if err := readBody(c, &members); err != nil {
-		return domain.Fields{}, nil, err
+		return nil, err
 	}
 	if members == nil {
-		return domain.Fields{}, nil, httpx.Invalid("", "The body must be an object.")
+		return nil, httpx.Invalid("", "The body must be an object.")
 	}
-	fields, err := domain.ParseFields(members)
-	return fields, members, err
+	return members, nil
+}
+
+// newTask reads the fields of a new task, and the id that the client gives it, or "".
+func newTask(members map[string]json.RawMessage, now time.Time) (id string, f domain.Fields, err error) {
+	rest := maps.Clone(members)
+	if raw, ok := members["id"]; ok {
+		delete(rest, "id")
+		var given *string // null is the same as absent
+		if json.Unmarshal(raw, &given) != nil {
+			return "", f, httpx.Invalid("id", "must be a string")
+		}
+		if given != nil {
+			if id, err = domain.NewID(*given, now); err != nil {
+				return "", f, err
+			}
+		}
+	}
+	f, err = domain.ParseFields(rest)
+	return id, f, err
 }
 
 // maxKeyLength bounds an Idempotency-Key, in bytes. It is several times the length of a UUID with a prefix.

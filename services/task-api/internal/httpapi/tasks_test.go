@@ -137,7 +137,7 @@ func TestARefusalNamesTheInvalidField(t *testing.T) {
 		{400, "", "GET", "/tasks?%zz", ""},
 		{400, "cursor", "GET", "/tasks?cursor=abc", ""},
 		{400, "since", "GET", "/sync?since=x", ""},
-		{400, "limit", "GET", "/sync?limit=501", ""},
+		{400, "limit", "GET", "/sync?limit=2001", ""},
 		{400, "x", "GET", "/tags?x=1", ""},
 		{410, "", "GET", "/sync?since=99", ""},
 		{404, "", "GET", "/tasks/1", ""},

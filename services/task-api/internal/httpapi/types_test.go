@@ -81,11 +81,11 @@ func TestTheTypesOfBodiesMatchTheDocument(t *testing.T) {
 		}
 		return out
 	}
-	written := names(api.NewTask{})
+	written := slices.DeleteFunc(names(api.NewTask{}), func(name string) bool { return name == "id" }) // tested with the handler
 	want := slices.Sorted(slices.Values(append([]string{"scope"}, written...)))
 	for name, v := range map[string]any{"TaskPatch": api.TaskPatch{}, "ReplacedTask": api.ReplacedTask{}} {
 		if got := slices.Sorted(slices.Values(names(v))); !slices.Equal(got, want) {
-			t.Errorf("%s: got %v, want the members of NewTask and scope, %v", name, got, want)
+			t.Errorf("%s: got %v, want the members of NewTask without id, and scope, %v", name, got, want)
 		}
 	}
 	for _, name := range names(api.Task{}) {

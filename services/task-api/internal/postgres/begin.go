@@ -16,8 +16,11 @@ import (
 // begin returns the statements whose results fill answers.
 func begin(asks []tasks.Ask, answers []tasks.Answer, wait bool) []outbox.First {
 	first := []outbox.First{takeNumbers(asks, answers, wait)}
-	if read, ok := readNamed(asks, answers); ok {
-		first = append(first, read) // runs after the locks, so it sees the commits of the previous holders
+	// These run after the locks, so they see the commits of the previous holders.
+	for _, read := range []func([]tasks.Ask, []tasks.Answer) (outbox.First, bool){readNamed, readLast, readPlaces} {
+		if statement, ok := read(asks, answers); ok {
+			first = append(first, statement)
+		}
 	}
 	return first
 }

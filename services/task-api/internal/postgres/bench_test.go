@@ -46,6 +46,14 @@ func newPair(b *testing.B) pair {
 	start := time.Now()
 	p.many.fill(p.manyUser, p.rows)
 	fmt.Fprintf(os.Stderr, "%d tasks created in %s\n", p.rows, time.Since(start).Round(time.Second))
+	start = time.Now()
+	for _, f := range []*fixture{p.few, p.many} { // the tasks are those of an earlier version of the service
+		if err := f.Refold(ctx()); err != nil {
+			b.Fatal(err)
+		}
+		f.Slow(`VACUUM ANALYZE tasks`)
+	}
+	fmt.Fprintf(os.Stderr, "their search terms made again in %s\n", time.Since(start).Round(time.Second))
 	return p
 }
 
@@ -116,6 +124,8 @@ func BenchmarkMillion(b *testing.B) {
 		{"List/priority", domain.Query{Sort: domain.SortPriority, Descending: true}},
 		{"List/title", domain.Query{Sort: domain.SortTitle}},
 		{"List/position", domain.Query{Sort: domain.SortPosition}},
+		{"List/completed", domain.Query{Sort: domain.SortCompletedAt, Descending: true}},
+		{"List/due-days", domain.Query{Sort: domain.SortCreatedAt, Due: domain.DueFilter{From: "2026-07-01", To: "2026-07-01"}}},
 		{"List/pending", domain.Query{Sort: domain.SortCreatedAt, Descending: true, Statuses: []events.Status{"pending"}}},
 		{"List/tag", domain.Query{Sort: domain.SortCreatedAt, Descending: true, Tags: []string{"home"}}},
 		{"List/rare-tag", domain.Query{Sort: domain.SortTitle, Tags: []string{"rare"}}},

@@ -38,6 +38,10 @@ func TestListsAreEqualFromEveryIndex(t *testing.T) {
 		"overdue":        {Overdue: &yes},
 		"not overdue":    {Overdue: &no},
 		"due between":    {DueAfter: at("2026-10-01"), DueBefore: at("2027-03-01")},
+		"due on days":    {Due: domain.DueFilter{From: "2026-10-01", To: "2026-11-15"}},
+		"due from a day": {Due: domain.DueFilter{From: "2026-10-01"}},
+		"due to a day":   {Due: domain.DueFilter{To: "2026-06-20"}},
+		"completed":      {CompletedAfter: at("2026-01-01"), CompletedBefore: at("2026-01-02")},
 		"due never":      {DueBefore: at("2020-01-01")},
 		"updated":        {UpdatedSince: at("2026-02-01")},
 		"all at once":    {Overdue: &yes, Statuses: []events.Status{"pending"}, Priorities: []events.Priority{"medium", "high"}, Search: "task", DueAfter: at("2026-06-02")},
@@ -48,7 +52,7 @@ func TestListsAreEqualFromEveryIndex(t *testing.T) {
 		for _, b := range []postgres.Bounds{postgres.UsualBounds, postgres.NewBounds(20, 1000), postgres.NewBounds(20, 3)} {
 			f.Store.SetBounds(b)
 			for _, sort := range domain.Sorts() {
-				if sort == domain.SortRelevance && q.Search == "" {
+				if sort == domain.SortRelevance && q.Search == "" || sort == domain.SortDeletedAt {
 					continue
 				}
 				for _, descending := range []bool{false, true} {

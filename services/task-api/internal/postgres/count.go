@@ -1,11 +1,15 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/platform/fold"
 	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 )
 
@@ -17,7 +21,25 @@ func (s *Store) Tags(ctx context.Context, userID string) ([]tasks.TagCount, erro
 	if err != nil {
 		return nil, fmt.Errorf("count tags: %w", err)
 	}
-	return list, nil
+	return mergeTags(list), nil
+}
+
+// mergeTags adds up the spellings of each tag. list has the most frequent spelling first, which is the one that is shown.
+func mergeTags(list []tasks.TagCount) []tasks.TagCount {
+	merged, place := []tasks.TagCount{}, map[string]int{}
+	for _, t := range list {
+		folded := fold.Tag(t.Tag)
+		if i, ok := place[folded]; ok {
+			merged[i].Count += t.Count
+			continue
+		}
+		place[folded] = len(merged)
+		merged = append(merged, t)
+	}
+	slices.SortStableFunc(merged, func(a, b tasks.TagCount) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Tag, b.Tag))
+	})
+	return merged
 }
 
 // Stats implements tasks.Reader.

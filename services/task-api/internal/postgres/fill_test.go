@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/taskwire/taskwire/pkg/platform/fold"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 )
 
@@ -54,9 +55,13 @@ func (f *fixture) expected(userID string, q domain.Query) (out []string) {
 	if err != nil {
 		f.T.Fatal(err)
 	}
+	days, err := q.Due.Days(f.Now(), "Europe/London")
+	if err != nil {
+		f.T.Fatal(err)
+	}
 	for _, t := range all {
-		words := domain.SearchWords(strings.ToLower(t.Title + " " + t.Description + " " + strings.Join(t.Tags, " ")))
-		found := !slices.ContainsFunc(domain.SearchWords(strings.ToLower(q.Search)), func(w string) bool {
+		words := fold.Words(t.Title + " " + t.Description + " " + strings.Join(t.Tags, " "))
+		found := !slices.ContainsFunc(fold.Words(q.Search), func(w string) bool {
 			return !slices.ContainsFunc(words, func(x string) bool { return strings.HasPrefix(x, w) })
 		})
 		overdue := t.Due() != nil && t.Due().Before(f.Now()) && t.Open()
@@ -66,6 +71,10 @@ func (f *fixture) expected(userID string, q domain.Query) (out []string) {
 			(q.Overdue == nil || *q.Overdue == overdue) &&
 			(q.DueBefore == nil || (t.Due() != nil && t.Due().Before(*q.DueBefore))) &&
 			(q.DueAfter == nil || (t.Due() != nil && !t.Due().Before(*q.DueAfter))) &&
+			(days.Start == nil || (t.Due() != nil && !t.Due().Before(*days.Start))) &&
+			(days.End == nil || (t.Due() != nil && t.Due().Before(*days.End))) &&
+			(q.CompletedBefore == nil || (t.CompletedAt != nil && t.CompletedAt.Before(*q.CompletedBefore))) &&
+			(q.CompletedAfter == nil || (t.CompletedAt != nil && !t.CompletedAt.Before(*q.CompletedAfter))) &&
 			(q.UpdatedSince == nil || !t.UpdatedAt.Before(*q.UpdatedSince)) &&
 			!slices.ContainsFunc(q.Tags, func(tag string) bool { return !slices.Contains(t.Tags, tag) }) {
 			out = append(out, t.ID)

@@ -31,15 +31,17 @@ type segment struct{ key, typ, condition string }
 
 // orders has the segments of each order, in sequence. The migrations create an index for each segment.
 var orders = map[domain.Sort][]segment{
-	domain.SortCreatedAt: {{"created_at", "timestamptz", ""}},
-	domain.SortUpdatedAt: {{"updated_at", "timestamptz", ""}},
-	domain.SortDue:       {{"due_instant", "timestamptz", "due_instant IS NOT NULL"}, {"", "", "due_instant IS NULL"}},
-	domain.SortPriority:  {{"priority", "smallint", ""}},
-	domain.SortTitle:     {{`lower(title) COLLATE "C"`, "text", ""}},
-	domain.SortPosition:  {{"position", "double precision", ""}},
+	domain.SortCreatedAt:   {{"created_at", "timestamptz", ""}},
+	domain.SortUpdatedAt:   {{"updated_at", "timestamptz", ""}},
+	domain.SortDue:         {{"due_instant", "timestamptz", "due_instant IS NOT NULL"}, {"", "", "due_instant IS NULL"}},
+	domain.SortPriority:    {{"priority", "smallint", ""}},
+	domain.SortTitle:       {{"title COLLATE title_order", "text", ""}},
+	domain.SortPosition:    {{"position", "double precision", ""}},
+	domain.SortCompletedAt: {{"completed_at", "timestamptz", "completed_at IS NOT NULL"}, {"", "", "completed_at IS NULL"}},
+	domain.SortDeletedAt:   {{"deleted_at", "timestamptz", ""}},
 }
 
-// undated is the key of a place in the segment of tasks without a due date.
+// undated is the key of a place in the segment of tasks without a due date or a completion.
 const undated = "infinity"
 
 // listed is a row of a list with its key in the order.
@@ -59,13 +61,16 @@ type listed struct {
 // The statements of a page read one snapshot.
 func (s *Store) List(ctx context.Context, userID string, q domain.Query) ([]domain.Task, *domain.Place, error) {
 	segments, ok := orders[q.Sort]
-	if !ok && q.Sort != domain.SortRelevance {
+	if !ok && q.Sort != domain.SortRelevance || q.Sort == domain.SortDeletedAt && !q.Deleted {
 		return nil, nil, fmt.Errorf("list tasks: unknown order %q", q.Sort)
 	}
 	l := &listing{Store: s, user: userID, q: q, now: s.now()}
 	var rows []listed
 	read := func(db *gorm.DB) (err error) {
 		l.db = db
+		if l.days, err = l.dueDays(); err != nil {
+			return err
+		}
 		if q.Sort == domain.SortRelevance {
 			rows, err = l.relevant()
 			return err
@@ -116,6 +121,9 @@ func (l *listing) walk(segments []segment) (rows []listed, err error) {
 
 // segment reads up to n tasks of a segment after a place.
 func (l *listing) segment(seg segment, after *domain.Place, n int) ([]listed, error) {
+	if l.q.Deleted { // at most the deletions of the last month, which one index has
+		return l.page(limited(l.ordered(seg, after), fence), seg, nil, n)
+	}
 	if !l.filtered() {
 		return l.page(l.ordered(seg, after), seg, nil, n)
 	}
@@ -143,6 +151,9 @@ func (l *listing) ordered(seg segment, after *domain.Place) *gorm.DB {
 }
 
 func (l *listing) own(tx *gorm.DB) *gorm.DB {
+	if l.q.Deleted {
+		return tx.Where("user_id = ? AND deleted_at >= ?", l.user, l.now.Add(-domain.RestoreWindow))
+	}
 	return tx.Where("user_id = ? AND deleted_at IS NULL", l.user)
 }
 

@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
+	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
 	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 )
 
@@ -160,5 +162,187 @@ func TestTagsAndStatsCount(t *testing.T) {
 	}
 	if tags, err := f.Tags(ctx(), f.User()); err != nil || tags == nil || len(tags) != 0 {
 		t.Errorf("Tags of a new user: got %v %v, want an empty list", tags, err)
+	}
+}
+
+func TestTagsDifferByMoreThanCase(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	user := f.User()
+	for _, tag := range []string{"work", "Work", "WORK", "Work", "Straße", "STRASSE", "οδος", "ΟΔΟΣ", "Łódź", "lodz"} {
+		f.Make(user, fmt.Sprintf(`{"title":%q,"tags":[%q]}`, tag, tag))
+	}
+	want := []tasks.TagCount{{Tag: "Work", Count: 4}, {Tag: "STRASSE", Count: 2}, {Tag: "ΟΔΟΣ", Count: 2}, {Tag: "lodz", Count: 1}, {Tag: "Łódź", Count: 1}}
+	if got, err := f.Tags(ctx(), user); err != nil || !slices.Equal(got, want) {
+		t.Errorf("Tags: got %v %v, want %v", got, err, want)
+	}
+	for tag, want := range map[string]string{
+		"work": "work Work WORK Work", "WORK": "work Work WORK Work", "strasse": "Straße STRASSE", "ΟΔΟΣ": "οδος ΟΔΟΣ", "οδοσ": "οδος ΟΔΟΣ",
+		"łódź": "Łódź", "Lodz": "lodz", "wor": "",
+	} {
+		for _, b := range []postgres.Bounds{postgres.UsualBounds, postgres.NewBounds(1, 100), postgres.NewBounds(1, 1)} {
+			f.Store.SetBounds(b)
+			if got := strings.Join(f.titles(user, domain.Query{Tags: []string{tag}}), " "); got != want {
+				t.Errorf("tag=%s, bounds %v: got %q, want %q", tag, b, got, want)
+			}
+		}
+	}
+}
+
+// The order of titles is that of the root collation of CLDR, from each server of Postgres that has ICU.
+func TestTitlesAreInTheOrderOfTheRootCollation(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	user := f.User()
+	want := strings.Split("_x · -x · 10 things · 2 things · 9 things · Æble · apfel · Apfel · äpfel · Äpfel · eclair · éclair · Łódź · "+
+		"Ol · Öl · resume · résume · résumé · ss · ß · st · zebra · Zebra · Zoo · Ёж · Ель · Жук · 日本", " · ")
+	shuffled := slices.Clone(want)
+	slices.SortFunc(shuffled, func(a, b string) int { return strings.Compare(b, a) }) // another order
+	for _, title := range shuffled {
+		f.Make(user, fmt.Sprintf(`{"title":%q}`, title))
+	}
+	for _, b := range []postgres.Bounds{postgres.UsualBounds, postgres.NewBounds(3, 100)} {
+		f.Store.SetBounds(b)
+		for _, limit := range []int{1, 3, 200} {
+			for _, statuses := range [][]events.Status{nil, {"pending"}} { // without and with a filter
+				q := domain.Query{Sort: domain.SortTitle, Limit: limit, Statuses: statuses}
+				if got := f.titles(user, q); !slices.Equal(got, want) {
+					t.Errorf("pages of %d: got %q, want %q", limit, got, want)
+				}
+				q.Descending = true
+				got := f.titles(user, q)
+				if slices.Reverse(got); !slices.Equal(got, want) {
+					t.Errorf("pages of %d, descending: got the reverse of %q, want of %q", limit, got, want)
+				}
+			}
+		}
+	}
+}
+
+// Equal titles are ordered by the id, in the direction of the list.
+func TestEqualTitlesAreOrderedByID(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	user := f.User()
+	var want []string
+	for range 5 {
+		want = append(want, f.Make(user, `{"title":"same"}`).ID)
+	}
+	slices.Sort(want)
+	q := domain.Query{Sort: domain.SortTitle, Limit: 1}
+	if got := f.ids(user, q); !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	q.Descending = true
+	got := f.ids(user, q)
+	if slices.Reverse(got); !slices.Equal(got, want) {
+		t.Errorf("descending: got the reverse of %v, want of %v", got, want)
+	}
+}
+
+// A task with a date is due on that day whatever its zone. A task with an instant is due on its day in the user's zone.
+func TestListFiltersByDayInTheUsersZone(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	user := f.User() // in Europe/London
+	if err := f.DB.Exec(`UPDATE users SET timezone = 'Asia/Tokyo' WHERE id = ?`, user).Error; err != nil {
+		t.Fatal(err)
+	}
+	tokyo, err := time.LoadLocation("Asia/Tokyo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	y, m, d := f.Now().In(tokyo).Date()
+	midnight := time.Date(y, m, d, 0, 0, 0, 0, tokyo)
+	day := func(n int) string { return midnight.AddDate(0, 0, n).Format(time.DateOnly) }
+	at := func(n int, after time.Duration) string {
+		return midnight.AddDate(0, 0, n).Add(after).UTC().Format(time.RFC3339Nano)
+	}
+	for title, due := range map[string]string{
+		"day -1": `"due_date":"` + day(-1) + `"`, "day 0 there": `"due_date":"` + day(0) + `","timezone":"America/New_York"`,
+		"day 1 far": `"due_date":"` + day(1) + `","timezone":"Pacific/Kiritimati"`,
+		"before 0":  `"due_at":"` + at(0, -time.Second) + `"`, "start of 0": `"due_at":"` + at(0, 0) + `"`,
+		"end of 0": `"due_at":"` + at(1, -time.Millisecond) + `"`, "start of 1": `"due_at":"` + at(1, 0) + `"`, "never": `"priority":"low"`,
+	} {
+		f.Make(user, fmt.Sprintf(`{"title":%q,%s}`, title, due))
+	}
+	for text, want := range map[string]string{
+		"today":                "day 0 there|end of 0|start of 0",
+		"tomorrow":             "day 1 far|start of 1",
+		day(-1):                "before 0|day -1",
+		day(0) + ".." + day(1): "day 0 there|day 1 far|end of 0|start of 0|start of 1",
+		day(1) + "..":          "day 1 far|start of 1",
+		".." + day(-1):         "before 0|day -1",
+	} {
+		due, ok := domain.ParseDue(text)
+		if !ok {
+			t.Fatal(text)
+		}
+		for _, b := range []postgres.Bounds{postgres.UsualBounds, postgres.NewBounds(1, 100), postgres.NewBounds(1, 1)} {
+			f.Store.SetBounds(b)
+			if got := f.found(user, domain.Query{Due: due}); got != want {
+				t.Errorf("due=%s, bounds %v: got %q, want %q", text, b, got, want)
+			}
+		}
+	}
+	if _, _, err := f.List(ctx(), "01890a5d-ac96-774b-bcce-b302099a8057", domain.Query{Due: domain.DueFilter{Word: "today"}, Sort: domain.SortDue, Limit: 1}); !errors.Is(err, tasks.ErrNoUser) {
+		t.Errorf("no such user: got %v, want ErrNoUser", err)
+	}
+}
+
+func TestListSortsAndFiltersByCompletion(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	user := f.User()
+	var done []domain.Task
+	for _, title := range []string{"a", "b", "c", "open"} {
+		task := f.Make(user, fmt.Sprintf(`{"title":%q}`, title))
+		if title != "open" {
+			done = append(done, f.Apply(user, task.ID, domain.Complete))
+		}
+	}
+	for _, limit := range []int{1, 2, 10} {
+		q := domain.Query{Sort: domain.SortCompletedAt, Limit: limit}
+		if got := strings.Join(f.titles(user, q), " "); got != "a b c open" {
+			t.Errorf("pages of %d: got %s", limit, got)
+		}
+		q.Descending = true
+		if got := strings.Join(f.titles(user, q), " "); got != "c b a open" {
+			t.Errorf("pages of %d, descending: got %s, want tasks without a completion last", limit, got)
+		}
+	}
+	for want, q := range map[string]domain.Query{
+		"b c": {CompletedAfter: done[1].CompletedAt}, "a": {CompletedBefore: done[1].CompletedAt}, "b": {CompletedAfter: done[1].CompletedAt, CompletedBefore: done[2].CompletedAt},
+	} {
+		if got := strings.Join(f.titles(user, q), " "); got != want {
+			t.Errorf("%+v: got %s, want %s", q, got, want)
+		}
+	}
+}
+
+func TestDeletedTasksAreListedWhileTheyCanBeRestored(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	user := f.User()
+	for _, title := range []string{"kept", "first", "second", "too old", "Third"} {
+		task := f.Make(user, fmt.Sprintf(`{"title":%q,"tags":["x"]}`, title))
+		if title != "kept" {
+			f.Apply(user, task.ID, domain.Delete)
+		}
+	}
+	f.Exec(`UPDATE tasks SET deleted_at = ? WHERE title = 'too old'`, f.Now().Add(-domain.RestoreWindow))
+	f.Exec(`UPDATE tasks SET deleted_at = ? WHERE title = 'first'`, f.Now().Add(time.Hour-domain.RestoreWindow))
+	for want, q := range map[string]domain.Query{
+		"first second Third": {Sort: domain.SortDeletedAt}, "Third second first": {Sort: domain.SortDeletedAt, Descending: true},
+		"first second Third ": {Sort: domain.SortTitle}, "second": {Sort: domain.SortTitle, Search: "sec"}, "": {Sort: domain.SortTitle, Tags: []string{"y"}},
+		" first second Third": {Sort: domain.SortDue, Tags: []string{"X"}},
+	} {
+		q.Deleted = true
+		for _, limit := range []int{1, 2, 10} {
+			q.Limit = limit
+			if got := strings.Join(f.titles(user, q), " "); got != strings.TrimSpace(want) {
+				t.Errorf("%+v: got %q, want %q", q, got, want)
+			}
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -164,6 +165,7 @@ func TestAnySyncingClientEndsWithTheListedTasks(t *testing.T) {
 func TestPagesContainEachUnmovedTaskExactlyOnce(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
+	sorts := slices.DeleteFunc(domain.Sorts(), func(s domain.Sort) bool { return s == domain.SortDeletedAt })
 	rapid.Check(t, func(rt *rapid.T) {
 		user := f.User()
 		stay, moving := map[string]int{}, []string{}
@@ -181,7 +183,7 @@ func TestPagesContainEachUnmovedTaskExactlyOnce(t *testing.T) {
 			}
 		}
 		q := domain.Query{
-			Sort: rapid.SampledFrom(domain.Sorts()).Draw(rt, "sort"), Descending: rapid.Bool().Draw(rt, "descending"),
+			Sort: rapid.SampledFrom(sorts).Draw(rt, "sort"), Descending: rapid.Bool().Draw(rt, "descending"),
 			Limit: rapid.IntRange(1, 5).Draw(rt, "limit"),
 		}
 		switch by := rapid.IntRange(0, 2).Draw(rt, "filter"); {

@@ -29,11 +29,14 @@ var columns = []column{
 	{"updated_at", "timestamptz"}, {"completed_at", "timestamptz"}, {"deleted_at", "timestamptz"},
 }
 
-// inserted are the columns of a new task. The search terms are sent as text, or as null when the trigger is to make them.
-var inserted = slices.Concat(identityColumns, columns, []column{{"search", "text"}})
+// searchColumns are the version of which the search terms are made, and the terms as text.
+var searchColumns = []column{{"folded", "bigint"}, {"search", "text"}}
+
+// inserted are the columns of a new task.
+var inserted = slices.Concat(identityColumns, columns, searchColumns)
 
 // changed are the columns that an UPDATE needs. It finds the row by id and user.
-var changed = slices.Concat(identityColumns[:2], columns)
+var changed = slices.Concat(identityColumns[:2], columns, searchColumns)
 
 var (
 	changeColumns = []column{{"user_id", "uuid"}, {"seq", "bigint"}, {"event_id", "uuid"}, {"event_type", "text"}, {"task_id", "uuid"}, {"task_version", "bigint"}, {"payload", "text"}}
@@ -93,7 +96,7 @@ var (
 			rows = "cardinality($1)"
 		}
 		return `WITH changed AS (
-			UPDATE tasks t SET ` + strings.Join(set, ", ") + ` FROM ` + from + `
+			UPDATE tasks t SET ` + strings.Join(set, ", ") + `, folded = c.folded, search = CAST(c.search AS tsvector) FROM ` + from + `
 			WHERE t.id = c.id AND t.user_id = c.user_id RETURNING 1
 		) SELECT 1 / (count(*) = ` + rows + `)::int FROM changed`
 	})
@@ -128,28 +131,34 @@ func changeStatements(changes []tasks.Change) []statement {
 		// MustParse cannot fail: this transaction generated the ids or read them from uuid columns.
 		user, task := bytes(uuid.MustParse(c.Task.UserID)), bytes(uuid.MustParse(c.Task.ID))
 		log[i] = []any{user, c.Task.Seq, bytes(uuid.MustParse(c.EventID)), string(c.Type), task, c.Task.Version, string(c.Payload)}
-		if last != nil && last[c.Task.ID] != i {
+		if last != nil && last[keyOf(c)] != i {
 			continue
 		}
 		row := rowOf(c.Task)
-		if c.New || isNew[c.Task.ID] {
-			fresh = append(fresh, slices.Concat([]any{task, user, row.CreatedAt}, row.values(), []any{row.searchTerms()}))
+		searched := []any{row.Version, row.searchTerms()}
+		if c.New || isNew[keyOf(c)] {
+			fresh = append(fresh, slices.Concat([]any{task, user, row.CreatedAt}, row.values(), searched))
 		} else {
-			stored = append(stored, slices.Concat([]any{task, user}, row.values()))
+			stored = append(stored, slices.Concat([]any{task, user}, row.values(), searched))
 		}
 	}
 	return slices.Concat(insertChanges.with(log), insertTasks.with(fresh), updateTasks.with(stored))
 }
 
+// taskKey identifies a task in a transaction. Two users may give new tasks the same id; the database then refuses the second.
+type taskKey struct{ user, id string }
+
+func keyOf(c tasks.Change) taskKey { return taskKey{c.Task.UserID, c.Task.ID} }
+
 // lastOf returns the index of the last change of each task, and which tasks are new. Both are nil for a single change.
-func lastOf(changes []tasks.Change) (last map[string]int, isNew map[string]bool) {
+func lastOf(changes []tasks.Change) (last map[taskKey]int, isNew map[taskKey]bool) {
 	if len(changes) == 1 {
 		return nil, nil
 	}
-	last, isNew = make(map[string]int, len(changes)), map[string]bool{}
+	last, isNew = make(map[taskKey]int, len(changes)), map[taskKey]bool{}
 	for i, c := range changes {
-		if last[c.Task.ID] = i; c.New {
-			isNew[c.Task.ID] = true
+		if last[keyOf(c)] = i; c.New {
+			isNew[keyOf(c)] = true
 		}
 	}
 	return last, isNew

@@ -54,7 +54,7 @@ func (l *listing) rankedFew() ([]listed, bool, error) {
 
 // ranked ranks the first tasks that the terms find. It returns one task more than the page, the best match first.
 func (l *listing) ranked(first int) (rows []listed, err error) {
-	found := l.db.Table("(?) AS tasks", limited(l.termed().Select("*"), first)).Select("*, count(*) OVER () AS found, "+rank+" AS place", l.user, l.q.Search)
+	found := l.db.Table("(?) AS tasks", limited(l.termed().Select("*"), first)).Select("*, count(*) OVER () AS found, "+rank+" AS place", wordsQuery(l.user, l.q.Search))
 	place := segment{key: "place", typ: "real"}
 	tx := l.filter(l.beyond(l.own(l.db.Table("(?) AS tasks", found)), place, l.q.After))
 	err = limited(l.inOrder(tx.Select(taskColumns+", found, CAST(place AS text) AS sort_key"), place), l.q.Limit+1).Find(&rows).Error

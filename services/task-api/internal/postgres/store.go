@@ -40,12 +40,14 @@ type Store struct {
 	outbox *outbox.Outbox
 	now    func() time.Time
 	bounds bounds
-	ended  chan struct{} // receives a signal when an account was deleted; buffers one
+	// syncBytes bounds the texts of a page of a sync.
+	syncBytes int
+	ended     chan struct{} // receives a signal when an account was deleted; buffers one
 }
 
 // New returns a store over a database handle that was opened as the runtime role.
 func New(db *gorm.DB, box *outbox.Outbox, now func() time.Time) *Store {
-	return &Store{db: db, outbox: box, now: now, bounds: usualBounds, ended: make(chan struct{}, 1)}
+	return &Store{db: db, outbox: box, now: now, bounds: usualBounds, syncBytes: usualSyncBytes, ended: make(chan struct{}, 1)}
 }
 
 // find returns one of the user's tasks, also a tombstone.

@@ -38,13 +38,12 @@ func (s *Store) Sync(ctx context.Context, userID string, since int64, limit int)
 		if from < 0 || from > user.Seq {
 			return tasks.ErrTooOld
 		}
-		var rows []taskRow
-		if err := tx.Select(taskColumns).Where("user_id = ? AND seq > ?", userID, from).Order("seq").Limit(limit + 1).Find(&rows).Error; err != nil {
+		rows, more, err := s.syncRows(tx, userID, from, limit)
+		if err != nil {
 			return err
 		}
-		if page.Next = user.Seq; len(rows) > limit {
-			rows = rows[:limit]
-			page.HasMore, page.Next = true, rows[limit-1].Seq
+		if page.Next = user.Seq; more {
+			page.HasMore, page.Next = true, rows[len(rows)-1].Seq
 			if fromStart && page.Next < user.PurgedSeq {
 				page.Next = -(user.SnapshotBase + page.Next)
 			}
@@ -56,6 +55,30 @@ func (s *Store) Sync(ctx context.Context, userID string, since int64, limit int)
 		return tasks.SyncPage{}, fmt.Errorf("sync: %w", err)
 	}
 	return page, nil
+}
+
+// usualSyncBytes bounds the texts of a page of a sync, so that the longest texts make more pages instead of a larger answer. A
+// page of usual tasks is far smaller.
+const usualSyncBytes = 4 << 20
+
+// syncRows reads the first rows after a seq: at most limit, and so many that their texts fit the bound. It reads at least
+// one, and reports whether there are more. It first reads the sizes only, which does not unpack the texts.
+func (s *Store) syncRows(tx *gorm.DB, userID string, from int64, limit int) (rows []taskRow, more bool, err error) {
+	var end struct {
+		Last        int64 // the seq of the last row of the page
+		Found, Fits int   // the rows up to limit+1, and those in the page
+	}
+	err = tx.Raw(`SELECT coalesce(max(seq) FILTER (WHERE fits), 0) AS last, count(*) AS found, count(*) FILTER (WHERE fits) AS fits FROM (
+			SELECT seq, row_number() OVER w <= ? AND sum(size) OVER w - size < ? AS fits FROM (
+				SELECT seq, octet_length(title) + octet_length(description) + pg_column_size(tags) AS size
+				FROM tasks WHERE user_id = ? AND seq > ? ORDER BY seq LIMIT ?
+			) AS sizes WINDOW w AS (ORDER BY seq)
+		) AS page`, limit, s.syncBytes, userID, from, limit+1).Scan(&end).Error
+	if err != nil || end.Found == 0 {
+		return nil, false, err
+	}
+	err = tx.Select(taskColumns).Where("user_id = ? AND seq > ? AND seq <= ?", userID, from, end.Last).Order("seq").Find(&rows).Error
+	return rows, end.Found > end.Fits, err
 }
 
 // headRow is a row of heads.

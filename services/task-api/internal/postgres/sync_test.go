@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,6 +59,26 @@ func TestSyncReturnsEachChangedTaskOnceWithTombstones(t *testing.T) {
 	for _, since := range []int64{8, -8} {
 		if _, err := f.Sync(ctx(), user, since, 3); !errors.Is(err, tasks.ErrTooOld) {
 			t.Errorf("since %d, after the newest seq: got %v, want ErrTooOld", since, err)
+		}
+	}
+}
+
+func TestASyncPageIsBoundedByItsTexts(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	user := f.User()
+	for i := range 6 {
+		f.Make(user, fmt.Sprintf(`{"title":"t%d","description":%q}`, i, strings.Repeat("x", 100)))
+	}
+	for _, tc := range []struct{ bytes, limit, want int }{{1, 10, 1}, {100, 10, 1}, {150, 10, 2}, {1 << 20, 10, 6}, {1 << 20, 6, 6}, {1 << 20, 5, 5}} {
+		f.Store.SetSyncBytes(tc.bytes)
+		page, err := f.Sync(ctx(), user, 0, tc.limit)
+		if err != nil || len(page.Tasks) != tc.want || page.HasMore != (tc.want < 6) || page.Next != page.Tasks[len(page.Tasks)-1].Seq {
+			t.Errorf("%+v: got %d tasks, more %v, next %d, %v", tc, len(page.Tasks), page.HasMore, page.Next, err)
+		}
+		known, next, err := f.pull(user, 0, tc.limit)
+		if err != nil || len(known) != 6 || next != 6 {
+			t.Errorf("%+v, all pages: got %d tasks, next %d, %v, want 6 and 6", tc, len(known), next, err)
 		}
 	}
 }

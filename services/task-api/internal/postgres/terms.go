@@ -1,54 +1,72 @@
 package postgres
 
-// This file makes the search terms of a new task in the service, because the trigger costs an insert more
-// than all its indexes.
+// This file makes the search terms of a task: of each row that is written, and of a list's filters. The database makes none,
+// because its folding would depend on its version and its locale (docs/adr/0028).
 
 import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/taskwire/taskwire/pkg/platform/fold"
 )
 
-// The limits of task_search in the migrations.
 const (
-	maxTermWord     = 64
-	maxTermPosition = 16383 // the largest position in a tsvector
+	// maxTermWord is the length, in characters, at which a word is cut. It bounds the index; nobody types a longer word.
+	maxTermWord = 64
+	// maxTermPosition is the largest position in a tsvector.
+	maxTermPosition = 16383
+	// searchKeyLen is the number of characters of the user's id that each term begins with. They are the end of the id,
+	// which is random. So the terms of two users differ, and a search reads only the entries of its own user in the index.
+	// Two users may have the same key. The condition on user_id then separates their tasks.
+	searchKeyLen = 8
 )
 
-// ownTerms returns the terms that task_search makes of a row, as the input of a tsvector. It returns "" for a row with
-// other characters than ASCII, because the lower case of those depends on the database's locale.
-func ownTerms(r taskRow) string {
-	if !isASCII(r.Title) || !isASCII(r.Description) {
-		return ""
-	}
-	for _, tag := range r.Tags {
-		if !isASCII(tag) {
-			return ""
-		}
-	}
-	t := terms{own: "'" + r.UserID[len(r.UserID)-searchKeyLen:]}
-	t.add("=", string(r.Status))
-	t.add("!", strconv.Itoa(r.Priority))
+// The kinds of terms. The kind follows the key of the user.
+const (
+	wordTerm     = "." // a word, with the weight A in the title, B in a tag and D in the description
+	tagTerm      = "#" // a whole tag, folded
+	statusTerm   = "="
+	priorityTerm = "!"
+)
+
+// searchKey returns the prefix of all terms of a user.
+func searchKey(userID string) string { return userID[len(userID)-searchKeyLen:] }
+
+// searchTerms returns the terms of a row, as the input of a tsvector.
+func (r taskRow) searchTerms() string {
+	t := terms{own: "'" + searchKey(r.UserID)}
+	t.add(statusTerm, string(r.Status))
+	t.add(priorityTerm, strconv.Itoa(r.Priority))
 	n := t.words(r.Title, 0, 'A')
 	for _, tag := range r.Tags {
-		t.add("#", termQuote.Replace(tag))
+		t.add(tagTerm, termQuote.Replace(fold.Tag(tag)))
 		n = t.words(tag, n, 'B')
 	}
 	t.words(r.Description, n, 'D')
 	return t.String()
 }
 
-// searchTerms returns ownTerms as the value of the column search. With nil, the trigger makes the terms.
-func (r taskRow) searchTerms() *string {
-	if terms := ownTerms(r); terms != "" {
-		return &terms
+// wordsQuery returns the tsquery for the tasks that have all words of a search, each as the beginning of a word. For a text
+// without a word it is a term that no task has, so it finds nothing.
+func wordsQuery(userID, search string) string {
+	words := fold.Distinct(search)
+	if len(words) == 0 {
+		return "'" + wordTerm + "'"
 	}
-	return nil
+	for i, w := range words {
+		words[i] = "'" + searchKey(userID) + wordTerm + cutWord(w) + "':*"
+	}
+	return strings.Join(words, " & ")
 }
+
+// termQuote escapes a term for the input of a tsvector or tsquery. A word needs none, because quotes and backslashes
+// separate words.
+var termQuote = strings.NewReplacer(`\`, `\\`, `'`, `''`)
 
 type terms struct {
 	strings.Builder
-	own string // a quote and the part of the user's id that each term begins with
+	own string // a quote and the key of the user
 }
 
 func (t *terms) add(kind, value string) {
@@ -63,19 +81,9 @@ func (t *terms) add(kind, value string) {
 
 // words adds the words of a text at the positions from n+1 on. It returns the position of the last word.
 func (t *terms) words(text string, n int, weight byte) int {
-	for i := 0; i < len(text); {
-		for i < len(text) && !isWord(text[i]) {
-			i++
-		}
-		start := i
-		for i < len(text) && isWord(text[i]) {
-			i++
-		}
-		if start == i {
-			break
-		}
+	for _, w := range fold.Words(text) {
 		n++
-		t.add(".", strings.ToLower(text[start:min(i, start+maxTermWord)]))
+		t.add(wordTerm, cutWord(w))
 		t.WriteByte(':')
 		t.WriteString(strconv.Itoa(min(n, maxTermPosition)))
 		t.WriteByte(weight)
@@ -83,15 +91,9 @@ func (t *terms) words(text string, n int, weight byte) int {
 	return n
 }
 
-func isWord(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
-}
-
-func isASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] >= utf8.RuneSelf {
-			return false
-		}
+func cutWord(w string) string {
+	if len(w) <= maxTermWord || utf8.RuneCountInString(w) <= maxTermWord {
+		return w
 	}
-	return true
+	return string([]rune(w)[:maxTermWord])
 }

@@ -94,6 +94,8 @@ func refusal(err error) error {
 	switch {
 	case pg.IsUniqueViolation(err, "idempotency_keys_pkey"):
 		return fmt.Errorf("%w: %w", tasks.ErrKeyTaken, err)
+	case pg.IsUniqueViolation(err, "tasks_pkey"):
+		return fmt.Errorf("%w: %w: %w", tasks.ErrRefused, domain.ErrIDTaken, err)
 	case pg.IsUniqueViolation(err, "tasks_occurrence"):
 		return fmt.Errorf("%w: %w: %w", tasks.ErrRefused, domain.ErrOccurrenceTaken, err)
 	case pg.IsRefused(err):

@@ -30,46 +30,54 @@ const (
 // CreateRequest is a request for a new task.
 type CreateRequest struct {
 	UserID string
+	ID     string // "": the service makes one
 	Fields domain.Fields
 	Key    *IdempotencyKey // nil: a repeated request creates another task
 }
 
-// Create creates a task. With a key that has a kept answer, it returns that answer and true.
+// CreateAnswer is the outcome of a create.
+type CreateAnswer struct {
+	Task     events.TaskData
+	Made     bool // false: the user already has a task with the id, deleted or not, and this is it
+	Replayed bool // the kept answer of the first request with the key
+}
+
+// Create creates a task. With a key that has a kept answer, it returns that answer.
 //
 // Creates that arrive while others are being written share the next transaction (docs/adr/0015). Each create has its own
 // outcome. The transaction misses a create when another writer holds its user's lock, or when the database refuses a
 // value of the batch. A missed create is then written alone.
-func (s *Service) Create(ctx context.Context, c CreateRequest) (events.TaskData, bool, error) {
+func (s *Service) Create(ctx context.Context, c CreateRequest) (CreateAnswer, error) {
 	r, err := newCreate(ctx, c)
 	if err != nil {
-		return events.TaskData{}, false, err
+		return CreateAnswer{}, err
 	}
 	if err := s.creates.Do(ctx, r); err != nil {
-		return events.TaskData{}, false, err
+		return CreateAnswer{}, err
 	}
 	return s.created(r)
 }
 
 func newCreate(ctx context.Context, c CreateRequest) (*request, error) {
-	return newRequest(ctx, c.UserID, c.Key, Op{Create: func(id, userID string, d domain.Defaults) (domain.Task, error) {
+	return newRequest(ctx, c.UserID, c.Key, Op{TaskID: c.ID, Position: PositionOf(c.Fields), Create: func(id, userID string, d domain.Defaults) (domain.Task, error) {
 		return domain.New(id, userID, c.Fields, d)
 	}})
 }
 
 // created returns the outcome of a create. It first writes the create alone if its batch missed it.
-func (s *Service) created(r *request) (events.TaskData, bool, error) {
+func (s *Service) created(r *request) (CreateAnswer, error) {
 	err := r.err
 	if r.missed {
 		err = s.writeAlone(r)
 	}
 	switch {
 	case err != nil:
-		return events.TaskData{}, false, single(err)
+		return CreateAnswer{}, single(err)
 	case r.replayed:
 		t, err := keptTask(r.body)
-		return t, true, err
+		return CreateAnswer{Task: t, Made: true, Replayed: true}, err
 	}
-	return r.results[0].Task.TaskData, false, nil
+	return CreateAnswer{Task: r.results[0].Task.TaskData, Made: r.results[0].Made}, nil
 }
 
 // single returns the error of the operation for a request with one operation.
@@ -99,6 +107,11 @@ func (s *Service) createBatches() batcher.Config[*request] {
 // createTogether writes the requests in one transaction. It sets the outcome of each request, or marks it as missed.
 func (s *Service) createTogether(ctx context.Context, batch []*request) {
 	err := s.write(ctx, batch, false, false)
+	for _, r := range batch {
+		if _, ok := needsRoom(r.err); ok {
+			r.missed = true
+		}
+	}
 	if err == nil {
 		return
 	}

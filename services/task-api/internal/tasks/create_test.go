@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/taskwire/taskwire/pkg/events"
 	pg "github.com/taskwire/taskwire/pkg/platform/postgres"
+	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
 )
 
@@ -211,5 +212,29 @@ func TestTheFirstStatementOfACreateUsesAGenericPlan(t *testing.T) {
 	err := f.DB.Raw(`SELECT max(generic_plans) FROM pg_prepared_statements WHERE statement LIKE '%WITH asked AS%'`).Scan(&kept).Error
 	if err != nil || kept == 0 {
 		t.Errorf("executions with a generic plan: got %d (%v), want some", kept, err)
+	}
+}
+
+// The id of a client is unique among all users. In one transaction, the second create of an id fails alone.
+func TestTwoUsersCannotHaveOneID(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ann, bob := f.User(), f.User()
+	id := uuid.Must(uuid.NewV7()).String()
+	request := func(user, title, id string) tasks.CreateRequest {
+		c := f.request(user, title, "")
+		c.ID = id
+		return c
+	}
+	got := f.CreateTogether(ctx(), []tasks.CreateRequest{request(ann, "first", id), request(bob, "second", id), request(bob, "third", ""), request(ann, "again", id)})
+	if got[0].Err != nil || got[2].Err != nil || got[3].Err != nil || !errors.Is(got[1].Err, domain.ErrIDTaken) {
+		t.Fatalf("creates: got %v, %v, %v, %v; want ErrIDTaken for the second only", got[0].Err, got[1].Err, got[2].Err, got[3].Err)
+	}
+	stored, err := f.Get(ctx(), ann, id)
+	if err != nil || stored.Title != "first" || got[3].Task.ID != id || got[3].Task.Title != "first" {
+		t.Errorf("ann's task: got %+v, %v, and %+v for the repeated create", stored, err, got[3].Task)
+	}
+	if seqs := f.Seqs(bob); !slices.Equal(seqs, []int64{1}) {
+		t.Errorf("bob's change log: got %v, want only the third create", seqs)
 	}
 }

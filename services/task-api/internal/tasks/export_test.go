@@ -20,7 +20,8 @@ func (s *Service) CreateTogether(ctx context.Context, list []CreateRequest) []Cr
 	}
 	s.createTogether(ctx, batch)
 	for i, r := range batch {
-		out[i].Task, out[i].Replayed, out[i].Err = s.created(r)
+		answer, err := s.created(r)
+		out[i] = Created{answer.Task, answer.Replayed, err}
 	}
 	return out
 }

@@ -32,6 +32,12 @@ type Op struct {
 	Apply func(t domain.Task, d domain.Defaults) (domain.Task, error)
 	// Deleted makes Apply run on deleted tasks too. Otherwise a deleted task is not found.
 	Deleted bool
+	// Restores says that Apply may restore a deleted task.
+	Restores bool
+	// Position is the position that the request gives the task; nil if it gives none.
+	Position *float64
+	// Beside moves the task next to another one, after Apply.
+	Beside *Beside
 	// Reopens says that Apply may open a completed or cancelled task. The next occurrence is then withdrawn.
 	Reopens bool
 	// Skip cancels the task, an occurrence of a series, and creates the next occurrence.
@@ -39,6 +45,9 @@ type Op struct {
 
 	succeed bool // creates the occurrence after TaskID, which is completed
 }
+
+// follows reports whether the operation may create the occurrence after its task.
+func (op Op) follows() bool { return op.succeed }
 
 // OpResult is the outcome of an operation: the task right after the operation, or the reason why it had no effect.
 type OpResult struct {
@@ -91,6 +100,9 @@ func (w *writer) operation(a *account, r *request, op Op) (result OpResult, err 
 	default:
 		result, err = w.change(a, r, op)
 	}
+	if errors.Is(err, domain.ErrNoRoom) || errors.Is(err, domain.ErrNotFound) { // there is no place for the task
+		return refuse(err)
+	}
 	var invalid *events.ValidationError
 	if errors.As(err, &invalid) { // an event that breaks a rule of package events fails the operation, not the request
 		return refuse(err)
@@ -112,7 +124,7 @@ func (w *writer) create(a *account, r *request, op Op) (OpResult, error) {
 		}
 		id = made.String()
 	}
-	t, err := op.Create(id, r.userID, domain.Defaults{Timezone: a.zone, Now: w.s.now()})
+	t, err := op.Create(id, r.userID, domain.Defaults{Timezone: a.zone, Now: w.s.now(), Position: a.end()})
 	if err != nil {
 		return refuse(err)
 	}
@@ -135,6 +147,9 @@ func (w *writer) change(a *account, r *request, op Op) (OpResult, error) {
 	after, err := op.Apply(before, domain.Defaults{Timezone: a.zone, Now: now})
 	if err != nil {
 		return refuse(err)
+	}
+	if after.Position, err = w.position(a, r, before, after, op.Beside); err != nil {
+		return OpResult{}, err
 	}
 	result, err := w.update(a, r, before, after, now)
 	if err == nil && op.Reopens && !before.Open() && after.Open() {

@@ -20,7 +20,8 @@ type Reader interface {
 	Changes(ctx context.Context, userID string, since int64, limit int) (ChangePage, error)
 	// Heads returns the newest seq of each user. Users that do not exist are missing from the result.
 	Heads(ctx context.Context, userIDs []string) (map[string]int64, error)
-	// Tags returns the tags of the user's tasks with their counts, the most frequent first.
+	// Tags returns the tags of the user's tasks with their counts, the most frequent first. Spellings that differ only in
+	// case are one tag. It has the spelling that is used most.
 	Tags(ctx context.Context, userID string) ([]TagCount, error)
 	// Stats returns counts over the user's tasks.
 	Stats(ctx context.Context, userID string) (Stats, error)

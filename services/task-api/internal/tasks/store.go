@@ -17,6 +17,7 @@ type Store interface {
 	Reader
 	Deletions
 	Pruner
+	Refolder
 	// Write runs decide in one transaction:
 	//
 	//  1. It looks up the keys of asks, locks their users, takes Numbers change numbers for each, and reads their tasks.
@@ -51,6 +52,8 @@ type Ask struct {
 	Numbers int             // the largest number of change numbers that the request can need
 	Tasks   []uuid.UUID     // the tasks that the request names
 	Next    []uuid.UUID     // the tasks among them whose next occurrence the request may create
+	Last    bool            // the request needs the user's last position
+	Places  []Place         // the places whose neighbours the request needs
 }
 
 // Answer is the store's answer to an Ask.
@@ -61,7 +64,13 @@ type Answer struct {
 	Seq   *int64
 	Zone  *string       // the user's time zone; nil when Seq is nil
 	Tasks []domain.Task // the existing tasks for all Asks of the user, including tombstones; only in the first Ask's answer
+	// Last is the last position of the user's tasks; nil when the Ask did not need it.
+	Last    *Last
+	Regions []Region // for each of the Places; only those of tasks that exist
 }
+
+// Last is the largest position of a user's tasks.
+type Last struct{ Position *float64 } // nil: the user has no task
 
 // Writes are the rows that a transaction writes.
 type Writes struct {

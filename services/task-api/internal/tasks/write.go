@@ -32,7 +32,8 @@ type request struct {
 	body     []byte // the kept answer, of this request or of the first one
 	replayed bool
 	err      error
-	missed   bool // the transaction did not decide the request; it must be written alone
+	rooms    []Place // where earlier attempts found no room
+	missed   bool    // the transaction did not decide the request; it must be written alone
 }
 
 // newRequest returns a request. For a malformed user id it returns ErrNoUser.
@@ -50,12 +51,30 @@ func (r *request) begin() Ask {
 	r.results, r.body, r.replayed, r.err, r.missed = nil, nil, false, nil, false
 	for _, op := range r.ops {
 		op.ask(&r.asked)
+		op.askPlaces(&r.asked)
+	}
+	for _, place := range r.rooms {
+		r.asked.Places = append(r.asked.Places, place)
+		r.asked.Numbers += 2 * place.Rows
 	}
 	return r.asked
 }
 
-// writeAlone writes one request in its own transaction, which waits for the user's lock.
+// writeAlone writes one request in its own transaction, which waits for the user's lock. When the request needs room between
+// two tasks, it is decided again.
 func (s *Service) writeAlone(r *request) error {
+	for range maxRooms {
+		err := s.writeOnce(r)
+		place, ok := needsRoom(err)
+		if !ok {
+			return err
+		}
+		r.rooms = append(r.rooms, place)
+	}
+	return domain.ErrNoRoom
+}
+
+func (s *Service) writeOnce(r *request) error {
 	err := s.write(r.ctx, []*request{r}, true, false)
 	if errors.Is(err, ErrKeyTaken) {
 		err = s.write(r.ctx, []*request{r}, true, false) // the other request has committed, so its answer is found now
@@ -130,6 +149,8 @@ func newWriter(s *Service, tx Tx, requests []*request, answers []Answer, each bo
 		for _, t := range r.answer.Tasks {
 			a.put(t)
 		}
+		a.learn(r.answer)
+		a.rooms += len(r.rooms)
 	}
 	return w
 }
@@ -180,6 +201,20 @@ func (w *writer) do(r *request) (err error) {
 
 // record adds a change of a task to the rows to write, and its events to the outbox. before is nil for a new task.
 func (w *writer) record(a *account, r *request, before *domain.Task, after domain.Task, c publish.Change) (domain.Task, error) {
+	position, err := w.place(a, r, before, after)
+	if err != nil {
+		return domain.Task{}, err
+	}
+	if position != after.Position {
+		if after.Position = position; before != nil {
+			c.Changes = domain.Diff(*before, after)
+		}
+	}
+	return w.recordPlaced(a, r, before, after, c)
+}
+
+// recordPlaced is record for a task that has its position already.
+func (w *writer) recordPlaced(a *account, r *request, before *domain.Task, after domain.Task, c publish.Change) (domain.Task, error) {
 	after.Version, after.Seq = 1, a.number()
 	if before != nil {
 		after.Version = before.Version + 1
@@ -254,6 +289,10 @@ type account struct {
 	next, left int64                  // the next change number, and how many are left
 	tasks      map[string]domain.Task // the tasks that requests named or created, by id
 	series     map[occurrence]string  // the ids of the tasks that belong to a series
+	lastKnown  bool
+	last       *float64 // the largest position of the user's tasks, if lastKnown; nil: there is no task
+	known      []span   // the ranges of positions of which tasks has all tasks
+	rooms      int      // how often requests may still make room
 }
 
 type occurrence struct {
@@ -273,6 +312,9 @@ func (a *account) put(t domain.Task) {
 		a.tasks, a.series = map[string]domain.Task{}, map[occurrence]string{}
 	}
 	a.tasks[t.ID] = t
+	if t.DeletedAt == nil && (a.last == nil || t.Position > *a.last) {
+		a.last = &t.Position
+	}
 	if t.SeriesID != "" {
 		a.series[occurrence{t.SeriesID, t.OccurrenceNo}] = t.ID
 	}

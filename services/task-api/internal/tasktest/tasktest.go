@@ -96,6 +96,12 @@ func (f *Fixture) Fields(body string) domain.Fields {
 	return fields
 }
 
+// Create creates a task. It reports whether the answer is the kept one of an earlier request.
+func (f *Fixture) Create(ctx context.Context, c tasks.CreateRequest) (task events.TaskData, replayed bool, err error) {
+	answer, err := f.Service.Create(ctx, c)
+	return answer.Task, answer.Replayed, err
+}
+
 // Make creates a task.
 func (f *Fixture) Make(userID, body string) events.TaskData {
 	f.T.Helper()
@@ -109,7 +115,7 @@ func (f *Fixture) Make(userID, body string) events.TaskData {
 // CreateOp returns an operation that creates a task.
 func (f *Fixture) CreateOp(body string) tasks.Op {
 	fields := f.Fields(body)
-	return tasks.Op{Create: func(id, userID string, d domain.Defaults) (domain.Task, error) {
+	return tasks.Op{Position: tasks.PositionOf(fields), Create: func(id, userID string, d domain.Defaults) (domain.Task, error) {
 		return domain.New(id, userID, fields, d)
 	}}
 }
@@ -122,7 +128,7 @@ func Lifecycle(fn func(domain.Task, time.Time) (domain.Task, error)) func(domain
 // Apply changes a task, deleted or not, with a lifecycle function.
 func (f *Fixture) Apply(userID, taskID string, fn func(domain.Task, time.Time) (domain.Task, error)) domain.Task {
 	f.T.Helper()
-	result, err := f.Change(context.Background(), tasks.ChangeRequest{UserID: userID, Op: tasks.Op{TaskID: taskID, Apply: Lifecycle(fn), Deleted: true, Reopens: true}})
+	result, err := f.Change(context.Background(), tasks.ChangeRequest{UserID: userID, Op: tasks.Op{TaskID: taskID, Apply: Lifecycle(fn), Deleted: true, Reopens: true, Restores: true}})
 	if err != nil {
 		f.T.Fatalf("Change: %v", err)
 	}
@@ -134,7 +140,7 @@ func (f *Fixture) Patch(userID, taskID, body string) domain.Task {
 	f.T.Helper()
 	fields := f.Fields(body)
 	result, err := f.Change(context.Background(), tasks.ChangeRequest{UserID: userID, Op: tasks.Op{
-		TaskID: taskID, Reopens: fields.Status.Set,
+		TaskID: taskID, Reopens: fields.Status.Set, Position: tasks.PositionOf(fields),
 		Apply: func(t domain.Task, d domain.Defaults) (domain.Task, error) { return domain.Patch(t, fields, d) },
 	}})
 	if err != nil {
