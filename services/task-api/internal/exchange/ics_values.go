@@ -119,8 +119,8 @@ func parseOffset(s string) (time.Duration, bool) {
 	if m == nil {
 		return 0, false
 	}
-	n := func(i int) time.Duration { n, _ := strconv.Atoi(m[i]); return time.Duration(n) }
-	d := n(2)*time.Hour + n(3)*time.Minute + n(4)*time.Second
+	n := func(i int) int { n, _ := strconv.Atoi(m[i]); return n }
+	d := time.Duration(n(2))*time.Hour + time.Duration(n(3))*time.Minute + time.Duration(n(4))*time.Second
 	if m[1] == "-" {
 		d = -d
 	}
