@@ -743,6 +743,9 @@ type PreviewedRecurrence struct {
 	// Items The first occurrence, and those that follow it.
 	Items []Occurrence `json:"items"`
 
+	// Notes How the words were read, where they can mean something else too.
+	Notes *[]string `json:"notes,omitempty"`
+
 	// Recurrence The rule that gives the task's successor when it is completed. It counts from the task's start (DTSTART in RFC 5545), and from its due date if there is no start.
 	Recurrence Recurrence `json:"recurrence"`
 

@@ -12,7 +12,8 @@ import (
 type Upcoming struct {
 	Zone  string // of the rule
 	Items []recurrence.Upcoming
-	Ends  bool // the series ends with the last item
+	Ends  bool     // the series ends with the last item
+	Notes []string // how the words of the rule were read, where they can mean something else too
 }
 
 // Occurrences returns at most limit occurrences that follow a task. A task that does not recur has none.
@@ -61,6 +62,10 @@ func Preview(f Fields, d Defaults, limit int) (events.Recurrence, Upcoming, erro
 	first.Start = shown(t.StartDate, t.StartAt, t.StartClock, t.Recurrence.Timezone)
 	first.Due = shown(t.DueDate, t.DueAt, t.DueClock, t.Recurrence.Timezone)
 	up, err := Occurrences(t, time.Time{}, limit-1)
+	if text := f.Recurrence.Value.Text; text.HasValue() {
+		said, _ := t.said(text.Value, zone, d.Now) // set has refused words that cannot be read
+		up.Notes = said.Notes
+	}
 	up.Items = append([]recurrence.Upcoming{first}, up.Items...)
 	return *t.Recurrence, up, err
 }
@@ -88,7 +93,7 @@ func (t *Task) phrase(p *problems, r *events.Recurrence, f *Fields, d Defaults) 
 		return // setChoices has refused the zone
 	}
 	given := &f.Recurrence.Value
-	said, err := recurrence.ParseText(given.Text.Value, recurrence.TextOptions{Zone: zone, Now: d.Now})
+	said, err := t.said(given.Text.Value, zone, d.Now)
 	switch {
 	case err != nil:
 		p.add("recurrence.text", err.Error())
@@ -96,12 +101,9 @@ func (t *Task) phrase(p *problems, r *events.Recurrence, f *Fields, d Defaults) 
 	case !said.Recurs():
 		p.add("recurrence.text", "is a date, not a recurrence")
 		return
-	case len(said.Notes) > 0:
-		p.add("recurrence.text", "can mean several things: "+said.Notes[0])
-		return
 	}
 	r.RRule = said.RRule
-	if !given.Anchor.Set {
+	if !given.Anchor.Set && (r.Anchor == "" || said.Anchor == events.AnchorCompletion) {
 		r.Anchor = said.Anchor
 	}
 	switch dated := t.HasStart() || t.HasDue(); {
@@ -117,6 +119,15 @@ func (t *Task) phrase(p *problems, r *events.Recurrence, f *Fields, d Defaults) 
 	default:
 		t.DueDate = said.Date
 	}
+}
+
+// said reads the words of a rule, which counts from the task's start or due date if there is one.
+func (t *Task) said(text string, zone *time.Location, now time.Time) (recurrence.Phrase, error) {
+	from := dayOf(t.StartDate, t.StartAt, zone)
+	if !t.HasStart() {
+		from = dayOf(t.DueDate, t.DueAt, zone)
+	}
+	return recurrence.ParseText(text, recurrence.TextOptions{Zone: zone, Now: now, Start: from})
 }
 
 func wallOf(date string, clock time.Duration) time.Time {

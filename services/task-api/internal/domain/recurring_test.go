@@ -227,3 +227,40 @@ func TestAReminderOfThePastIsQuietInASuccessor(t *testing.T) {
 		t.Error("the reminder of tomorrow: got quiet")
 	}
 }
+
+func TestWordsOfARuleSetTheDueDateOnce(t *testing.T) {
+	ask := func(text, rest string) (Task, error) {
+		return New(taskID, userID, fields(t, `{"title":"t","timezone":"America/New_York","recurrence":{"text":"`+text+`"}`+rest+`}`), defaults)
+	}
+	for _, tc := range []struct{ text, rest, rule, due string }{
+		{"every 2 weeks on mon,thu", "", "FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,TH", "2030-01-31"},
+		{"monthly on the last friday", "", "FREQ=MONTHLY;BYDAY=-1FR", "2030-02-22"},
+		{"every day at 7:30pm", "", "FREQ=DAILY", "2030-02-01T00:30:00Z"},
+		{"every month", `,"due_date":"2030-03-05"`, "FREQ=MONTHLY", "2030-03-05"},
+	} {
+		task, err := ask(tc.text, tc.rest)
+		due := task.DueDate
+		if task.DueAt != nil {
+			due = task.DueAt.Format(time.RFC3339)
+		}
+		if err != nil || task.Recurrence.RRule != tc.rule || due != tc.due {
+			t.Errorf("%s: got %v due %s %v, want %s due %s", tc.text, task.Recurrence, due, err, tc.rule, tc.due)
+		}
+	}
+	for text, rest := range map[string]string{
+		"every day at 9am":               `,"due_date":"2030-03-05"`, // two times of day
+		"every day starting 3 aug 2030":  `,"due_date":"2030-03-05"`,
+		"tomorrow":                       "",
+		"whenever it rains":              "",
+		"every friday the 13th of never": `,"due_date":"2030-03-05"`,
+	} {
+		_, err := ask(text, rest)
+		wantRefused(t, text, err, false, "recurrence.text")
+	}
+	done := newTask(t, `{"title":"t","due_date":"2030-02-01","recurrence":{"rrule":"FREQ=DAILY","anchor":"completion"}}`)
+	for text, want := range map[string]events.Anchor{"weekdays": events.AnchorCompletion, "every! 3 days": events.AnchorCompletion} {
+		if got := patched(t, done, `{"recurrence":{"text":"`+text+`"}}`).Recurrence.Anchor; got != want {
+			t.Errorf("%s: got anchor %s, want %s", text, got, want)
+		}
+	}
+}

@@ -40,6 +40,7 @@ type occurrences struct {
 // preview is the answer to POST /recurrences:preview.
 type preview struct {
 	Recurrence events.Recurrence `json:"recurrence"`
+	Notes      []string          `json:"notes,omitempty"`
 	occurrences
 }
 
@@ -101,7 +102,7 @@ func (h *handlers) previewRecurrence(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	c.JSON(http.StatusOK, preview{rule, shownOccurrences(up)})
+	c.JSON(http.StatusOK, preview{rule, up.Notes, shownOccurrences(up)})
 	return nil
 }
 

@@ -55,6 +55,10 @@ func TestAPreviewShowsTheRuleAndItsDates(t *testing.T) {
 	if len(got.Items) != 10 || got.Items[0].DueDate == "" {
 		t.Errorf("without a date: got %+v, want ten from today", got)
 	}
+	var noted struct{ Notes []string }
+	if c.want(http.StatusOK, &noted, "POST", path, `{"recurrence":{"text":"every 31st"},"due_date":"2030-01-31"}`); len(noted.Notes) == 0 {
+		t.Error("months without a 31st: got no note")
+	}
 	for body, field := range map[string]string{
 		`{}`: "recurrence",
 		`{"recurrence":{"rrule":"FREQ=DAILY;INTERVAL=7;BYDAY=MO"},"due_date":"2027-03-02"}`: "recurrence.rrule",
