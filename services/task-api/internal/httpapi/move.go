@@ -26,7 +26,7 @@ type moveBody struct {
 // tasks move too, each with its event. A repeated move changes nothing.
 func (h *handlers) moveTask(c *gin.Context) error {
 	var body moveBody
-	if err := httpx.DecodeJSON(c, &body); err != nil {
+	if err := readBody(c, &body); err != nil {
 		return err
 	}
 	op, err := body.op(c.Param("id"))
