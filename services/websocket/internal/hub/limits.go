@@ -23,7 +23,7 @@ const (
 	defaultGrace = 150 * time.Millisecond
 	// defaultGone lets the deletions of a usual account's tasks arrive. With a sweep before it, an open connection ends well
 	// within the 5 s that the protocol promises.
-	defaultGone = 2 * time.Second
+	defaultGone = 2500 * time.Millisecond
 	// defaultRetryMin is short, because the usual cause is a sidecar that restarts.
 	defaultRetryMin = 100 * time.Millisecond
 	// defaultRetryMax bounds how long members wait after a service is back.
