@@ -48,6 +48,7 @@ func TestADeletedAccountLeavesNothingButItsAuditEntries(t *testing.T) {
 			return nil
 		})
 	}
+	client.Eventually(t, time.Minute, "the open browser is up to date", func() error { return page.SawAll(0, 3) })
 
 	u.Must(http.MethodDelete, "/api/v1/me", map[string]any{"password": "correct horse battery staple"}, http.StatusNoContent, nil)
 	for name, since := range map[string]*int64{"no since": nil, "since 0": new(int64(0)), "the head": new(int64(5)), "above the head": new(int64(99))} {

@@ -114,7 +114,7 @@ func TestALaterAuthFrameIsAnsweredWhileTheKeysHang(t *testing.T) {
 func TestTheSocketsOfAnEndedAccountAreClosed(t *testing.T) {
 	t.Parallel()
 	o := defaults()
-	o.limits.Gone = quick
+	o.limits.Gone, o.limits.GoneMin = quick, quick
 	r := newRig(t, o)
 	r.source.AddN("ann", 2)
 	r.source.AddN("bob", 2)

@@ -9,8 +9,8 @@ import (
 // This file ends the connections of accounts that have ended.
 
 // accountGone records that the user's account has ended. Members that wait for something will get nothing more: they are
-// closed at once. The others are sent the deletions of their tasks, which may still be on their way, and are closed after
-// Limits.Gone. A later answer that has the account again, which only an issuer's account can cause, keeps them open.
+// closed at once. The others are sent the deletions of their tasks, which may still be on their way, and are closed Limits.Gone
+// after the account was last seen, but not before Limits.GoneMin. A later answer that has the account again, which only an issuer's account can cause, keeps them open.
 func (h *Hub) accountGone(u *user) {
 	var waiting []*Member
 	u.mu.Lock()
@@ -22,7 +22,8 @@ func (h *Hub) accountGone(u *user) {
 	if u.gone.IsZero() {
 		since := time.Now()
 		u.gone = since
-		time.AfterFunc(h.limits.Gone, func() { h.endAccount(u, since) })
+		wait := max(h.limits.Gone-since.Sub(u.seen), h.limits.GoneMin)
+		time.AfterFunc(wait, func() { h.endAccount(u, since) })
 	}
 	u.mu.Unlock()
 	h.evict(waiting, live.AccountGone)

@@ -38,7 +38,7 @@
 //     source does not answer, members stay and the reads are retried. The streams do not wait for each other.
 //   - A member is welcomed or closed within Start.Wait, whatever is down.
 //   - A member of an account that has ended is closed with the code account_gone: at once when it comes or has missed
-//     something, else within two sweeps and Limits.Gone, after the deletions of its tasks. Only an answer of the task API that
+//     something, else Limits.Gone after the account was last seen, after the deletions of its tasks. Only an answer of the task API that
 //     leaves out the account, or says that there is none, counts as its end. A failed call never does.
 //   - A member with a full queue is closed with the code slow. It comes back with its last numbers and loses nothing.
 //   - The memory for a user is bounded: for each stream Limits.Window events, one page of a read, maxRecentIDs ids.

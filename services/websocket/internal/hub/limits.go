@@ -21,9 +21,11 @@ const (
 	defaultSweep = time.Second
 	// defaultGrace is ten times the usual time from commit to delivery.
 	defaultGrace = 150 * time.Millisecond
-	// defaultGone lets the deletions of a usual account's tasks arrive. With a sweep before it, an open connection ends well
-	// within the 5 s that the protocol promises.
-	defaultGone = 2500 * time.Millisecond
+	// defaultGone leaves as much as possible of the 5 s that the protocol promises to the deletions of the account's tasks.
+	defaultGone = 4500 * time.Millisecond
+	// defaultGoneMin lets the deletions arrive if the account was not seen for a while. With two sweeps before it, an open
+	// connection ends within the 5 s.
+	defaultGoneMin = 2 * time.Second
 	// defaultRetryMin is short, because the usual cause is a sidecar that restarts.
 	defaultRetryMin = 100 * time.Millisecond
 	// defaultRetryMax bounds how long members wait after a service is back.
@@ -52,7 +54,8 @@ type Limits struct {
 	Reads    int           // concurrent reads of one stream, of all users
 	Sweep    time.Duration // between two sweeps
 	Grace    time.Duration // how late an event may arrive before a sweep treats it as lost
-	Gone     time.Duration // from the end of an account to the end of its connections
+	Gone     time.Duration // from the last answer that has an account to the end of its connections
+	GoneMin  time.Duration // from the first answer that does not have it to their end, at least
 	RetryMin time.Duration // the first pause after a failed read
 	RetryMax time.Duration // the longest pause, before jitter
 }
@@ -61,6 +64,6 @@ type Limits struct {
 func DefaultLimits() Limits {
 	return Limits{
 		PerUser: defaultPerUser, Replay: defaultReplay, Page: defaultPage, Window: defaultWindow, Reads: defaultReads,
-		Sweep: defaultSweep, Grace: defaultGrace, Gone: defaultGone, RetryMin: defaultRetryMin, RetryMax: defaultRetryMax,
+		Sweep: defaultSweep, Grace: defaultGrace, Gone: defaultGone, GoneMin: defaultGoneMin, RetryMin: defaultRetryMin, RetryMax: defaultRetryMax,
 	}
 }

@@ -120,6 +120,7 @@ func (h *Hub) execute(s *stream, plan readPlan, giveUp bool) error {
 		return h.ctx.Err()
 	}
 	feed.metrics.reads.Inc()
+	asked := time.Now()
 	var got Page
 	var err error
 	if plan.kind == readEvents {
@@ -135,6 +136,11 @@ func (h *Hub) execute(s *stream, plan readPlan, giveUp bool) error {
 		return nil
 	case err != nil:
 		return fmt.Errorf("read the stream %s after %d: %w", names[s.kind], plan.since, err)
+	}
+	if s.kind == tasks {
+		s.user.saw(asked)
+	}
+	switch {
 	case pruned:
 		h.resyncWaiting(s, plan, got, live.ReasonPruned)
 		return nil

@@ -63,6 +63,7 @@ func (h *Hub) sweep(ctx context.Context, k kind) error {
 		for i := range part {
 			ids[i] = part[i].stream.user.id
 		}
+		asked := time.Now()
 		heads, err := h.feeds[k].source.Heads(ctx, ids)
 		if err != nil {
 			return err
@@ -70,6 +71,9 @@ func (h *Hub) sweep(ctx context.Context, k kind) error {
 		for i, p := range part {
 			var there bool
 			p.head, there = heads[ids[i]]
+			if there && k == tasks {
+				p.stream.user.saw(asked)
+			}
 			switch {
 			case !there:
 				h.accountGone(p.stream.user)

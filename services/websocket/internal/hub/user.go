@@ -30,7 +30,17 @@ type user struct {
 	removed bool // the last member has left: a new member needs a new user
 	members []*Member
 	streams [kinds]stream
+	seen    time.Time // when the last answer was asked for that has the account
 	gone    time.Time // when the task API first said that the account has ended; zero: it has not
+}
+
+// saw records that an answer has the account. It was asked for at the time asked, so the account did not end before that.
+func (u *user) saw(asked time.Time) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if asked.After(u.seen) {
+		u.seen = asked
+	}
 }
 
 func newUser(h *Hub, id string) *user {
