@@ -90,8 +90,13 @@ func (d *TaskData) normalise() {
 	if d.Tags == nil {
 		d.Tags = []string{}
 	}
+	if r := d.Recurrence; r != nil && r.ExDates != nil && len(r.ExDates) == 0 {
+		without := *r
+		without.ExDates = nil // as it is read after an encoding that leaves it out
+		d.Recurrence = &without
+	}
 	d.CreatedAt, d.UpdatedAt = utc(d.CreatedAt), utc(d.UpdatedAt)
-	d.DueAt, d.RemindAt = utcPtr(d.DueAt), utcPtr(d.RemindAt)
+	d.StartAt, d.DueAt, d.RemindAt = utcPtr(d.StartAt), utcPtr(d.DueAt), utcPtr(d.RemindAt)
 	d.CompletedAt, d.DeletedAt = utcPtr(d.CompletedAt), utcPtr(d.DeletedAt)
 }
 

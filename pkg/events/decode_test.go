@@ -235,6 +235,7 @@ func TestDecodeNormalisesValues(t *testing.T) {
 	doc := edited(t, currentTaskEvent, map[string]any{
 		"event_id": strings.ToUpper(eventID), "task_data.id": strings.ToUpper(taskID), "task_data.series_id": strings.ToUpper(seriesID),
 		"timestamp": "2026-11-03T10:30:15.123456+01:00", "task_data.due_at": "2026-11-09T09:00:00+01:00",
+		"task_data.start_at": "2026-11-09T09:00:00+01:00", "task_data.recurrence.exdates": []any{},
 		"changes": []any{map[string]any{"field": "title", "to": json.RawMessage(`{ "half": "\ud800" }`)}},
 	})
 	e, err := events.DecodeTaskEvent(doc)
@@ -244,8 +245,11 @@ func TestDecodeNormalisesValues(t *testing.T) {
 	if e.EventID != eventID || e.TaskData.ID != taskID || e.TaskData.SeriesID != seriesID {
 		t.Errorf("ids %s, %s, %s, want lower case", e.EventID, e.TaskData.ID, e.TaskData.SeriesID)
 	}
-	if e.Timestamp != changed || *e.TaskData.DueAt != dueAt {
-		t.Errorf("times %v, %v, want %v, %v", e.Timestamp, *e.TaskData.DueAt, changed, dueAt)
+	if e.Timestamp != changed || *e.TaskData.DueAt != dueAt || *e.TaskData.StartAt != dueAt {
+		t.Errorf("times %v, %v, %v, want %v, %v, %v", e.Timestamp, *e.TaskData.DueAt, *e.TaskData.StartAt, changed, dueAt, dueAt)
+	}
+	if e.TaskData.Recurrence.ExDates != nil {
+		t.Errorf("exdates %#v, want nil for an empty list", e.TaskData.Recurrence.ExDates)
 	}
 	if from, to := string(e.Changes[0].From), string(e.Changes[0].To); from != "null" || to != "{\"half\":\"\uFFFD\"}" {
 		t.Errorf("change %s, %s, want null and compact JSON without half a surrogate pair", from, to)

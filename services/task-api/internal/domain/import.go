@@ -18,8 +18,9 @@ type Origin struct {
 	OccurrenceNo           int
 	CreatedAt, CompletedAt *time.Time
 	Clocks                 Clocks
-	// Pattern has the fields of the series, if the task is an exception of it; else no field is set.
-	Pattern Fields
+	// Pattern has the fields of the series, if the task is an exception of it, and PatternClocks its times of day; else no field is set.
+	Pattern       Fields
+	PatternClocks Clocks
 }
 
 // Clocks are the times of day that start, due date and reminder mean, where the clocks skip them; nil where they do not.
@@ -53,8 +54,16 @@ func (t *Task) setClocks(c Clocks) {
 	remember(&t.RemindClock, t.RemindAt, c.Remind)
 }
 
-// importPattern makes the task an exception of its series: the occurrences that follow have the fields f.
-func (t *Task) importPattern(p *problems, f Fields, d Defaults) {
+// followZone makes the rule follow the task's zone if it has the same one: an export always names the zone.
+func (t *Task) followZone() {
+	if t.Recurrence != nil && t.Recurrence.Timezone == t.Timezone {
+		t.RuleZone = false
+	}
+}
+
+// importPattern makes the task an exception of its series: the occurrences that follow have the fields of the pattern.
+func (t *Task) importPattern(p *problems, o Origin, d Defaults) {
+	f := o.Pattern
 	if !f.Title.Set || t.Recurrence == nil {
 		return
 	}
@@ -64,6 +73,8 @@ func (t *Task) importPattern(p *problems, f Fields, d Defaults) {
 	if of.Recurrence == nil {
 		return // a series without a rule has no following occurrence
 	}
+	of.setClocks(o.PatternClocks)
+	of.followZone()
 	if t.Pattern = of.pattern(); reflect.DeepEqual(t.Pattern, t.pattern()) {
 		t.Pattern = nil
 	}
@@ -101,10 +112,8 @@ func Import(id, userID string, f Fields, o Origin, d Defaults) (Task, error) {
 	}
 	t.set(&p, f, d, true)
 	t.setClocks(o.Clocks)
-	t.importPattern(&p, o.Pattern, d)
-	if t.Recurrence != nil && t.Recurrence.Timezone == t.Timezone {
-		t.RuleZone = false // an export always names the zone
-	}
+	t.followZone()
+	t.importPattern(&p, o, d)
 	t.Quiet = t.RemindAt != nil && !t.RemindAt.After(now)
 	if past("completed_at", o.CompletedAt) {
 		if at := Instant(*o.CompletedAt); t.CompletedAt != nil {

@@ -47,8 +47,8 @@ func (t Task) pattern() *Pattern {
 	}
 }
 
-// series returns t with the values of its series instead of its own.
-func (t Task) series() Task {
+// Series returns t with the values of its series instead of its own.
+func (t Task) Series() Task {
 	p := t.Pattern
 	if p == nil {
 		return t
@@ -87,7 +87,7 @@ func (t *Task) setPattern(p *problems, before Task, f Fields, d Defaults, whole 
 			t.Pattern = before.pattern()
 		}
 	case t.Pattern != nil:
-		of := before.series()
+		of := before.Series()
 		of.set(p, f, d, whole)
 		t.Pattern = of.pattern()
 	}

@@ -18,7 +18,7 @@ type Upcoming struct {
 
 // Occurrences returns at most limit occurrences that follow a task. A task that does not recur has none.
 func Occurrences(t Task, now time.Time, limit int) (Upcoming, error) {
-	was := t.series()
+	was := t.Series()
 	if was.Recurrence == nil {
 		return Upcoming{Zone: t.Timezone, Ends: true}, nil
 	}

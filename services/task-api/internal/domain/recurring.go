@@ -30,7 +30,7 @@ func Successor(done Task, at, now time.Time) (Task, bool, error) {
 	case done.SeriesID == "":
 		return Task{}, false, ErrNotRecurring
 	}
-	was := done.series()
+	was := done.Series()
 	if was.Recurrence == nil {
 		return Task{}, false, ErrNotRecurring
 	}
@@ -64,7 +64,7 @@ func Successor(done Task, at, now time.Time) (Task, bool, error) {
 
 // ends reports whether the rule gives no occurrence after this one.
 func (t Task) ends() bool {
-	was := t.series()
+	was := t.Series()
 	if was.Recurrence == nil {
 		return false
 	}

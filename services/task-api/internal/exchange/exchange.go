@@ -73,7 +73,8 @@ type Item struct {
 	Notes  []Note
 
 	// Pattern has the fields of the series, if this occurrence of it has others (scope "this"); else it is nil.
-	Pattern map[string]json.RawMessage `json:",omitempty"`
+	Pattern       map[string]json.RawMessage `json:",omitempty"`
+	PatternClocks domain.Clocks              `json:",omitzero"`
 
 	series *Item    // becomes Pattern
 	kept   []string // lines for the description: values that a task cannot hold

@@ -90,7 +90,7 @@ func (f *fitter) pattern(item *Item) {
 	f.tags(item.series)
 	f.rest(item.series)
 	f.describe(item.series)
-	item.Pattern, item.series = item.series.Fields, nil
+	item.Pattern, item.PatternClocks, item.series = item.series.Fields, item.series.Clocks, nil
 }
 
 // source gives a task its own identity if it has the id of an earlier task with other values. Otherwise it would count as present.
@@ -170,7 +170,7 @@ func (f *fitter) attempt(item *Item) error {
 	if err != nil {
 		return err
 	}
-	origin := domain.Origin{OccurrenceNo: item.Occurrence, CreatedAt: item.CreatedAt, CompletedAt: item.CompletedAt, Clocks: item.Clocks}
+	origin := domain.Origin{OccurrenceNo: item.Occurrence, CreatedAt: item.CreatedAt, CompletedAt: item.CompletedAt, Clocks: item.Clocks, PatternClocks: item.PatternClocks}
 	if item.Series != "" {
 		origin.SeriesID = someUser
 	}

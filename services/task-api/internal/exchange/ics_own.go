@@ -33,6 +33,7 @@ func (t *icsTask) restore() {
 	t.restoreRule()
 	t.item.ownSeries(t.ownValue("series_id"), t.ownValue("occurrence_no"))
 	t.item.ownClocks(t.ownValue("clocks"))
+	t.item.ownPattern(t.ownValue("series"))
 }
 
 func (t *icsTask) ownValue(field string) string {

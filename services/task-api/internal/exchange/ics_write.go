@@ -144,6 +144,9 @@ func (t *icsTodo) own() {
 	if clocks := clocksText(t.Task); clocks != "" {
 		t.add(ownICS("clocks"), icsEscape(clocks))
 	}
+	if series := seriesText(t.Task); series != "" {
+		t.add(ownICS("series"), icsEscape(series))
+	}
 }
 
 // mustMarshal encodes a value that has only texts, numbers and lists of them.

@@ -65,7 +65,10 @@ func (r *jsonlReader) item(line []byte) (Item, error) {
 	for _, name := range ignored {
 		delete(item.Fields, name)
 	}
+	series = string(item.Fields["series"])
+	delete(item.Fields, "series")
 	item.followZone(r.zone.String())
+	item.ownPattern(series)
 	return item, nil
 }
 
@@ -106,13 +109,11 @@ type jsonlWriter struct{ enc *json.Encoder }
 
 // Write implements Writer.
 func (w jsonlWriter) Write(t domain.Task) error {
-	if t.Clocks() == (domain.Clocks{}) {
-		return w.enc.Encode(t.TaskData)
-	}
 	return w.enc.Encode(struct {
 		events.TaskData
-		Clocks json.RawMessage `json:"clocks"`
-	}{t.TaskData, json.RawMessage(clocksText(t))})
+		Clocks json.RawMessage `json:"clocks,omitempty"`
+		Series json.RawMessage `json:"series,omitempty"`
+	}{t.TaskData, json.RawMessage(clocksText(t)), json.RawMessage(seriesText(t))})
 }
 
 // Close implements Writer.

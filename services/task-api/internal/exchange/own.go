@@ -44,6 +44,7 @@ func (t *twTask) restore() {
 	}
 	t.item.ownSeries(get("series_id"), get("occurrence_no"))
 	t.item.ownClocks(get("clocks"))
+	t.item.ownPattern(get("series"))
 }
 
 // restoreTime sets a day or an exact instant, if the attribute still has the time that Taskwire wrote for it.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"reflect"
 	"testing"
 	"time"
@@ -93,9 +94,46 @@ var roundTripTasks = rapid.Custom(func(t *rapid.T) domain.Task {
 			t.Skip(err.Error())
 		}
 	}
+	if task.Recurrence != nil && rapid.Bool().Draw(t, "is an exception") {
+		if task, err = importFields(fields, exceptionOf(t, fields, origin)); err != nil {
+			t.Skip(err.Error())
+		}
+	}
 	task.UpdatedAt = options.Now
 	return task
 })
+
+// exceptionOf returns the origin of a task that is an exception of a series with some other values.
+func exceptionOf(t *rapid.T, fields map[string]any, origin domain.Origin) domain.Origin {
+	series := maps.Clone(fields)
+	replace := func(name string, value any) {
+		if rapid.Bool().Draw(t, "the series has another "+name) {
+			series[name] = value
+		}
+	}
+	replace("title", lineText(40).Draw(t, "title of the series"))
+	replace("description", descriptionText.Draw(t, "description of the series"))
+	replace("tags", rapid.SliceOfN(lineText(10), 0, 4).Draw(t, "tags of the series"))
+	replace("timezone", rapid.SampledFrom([]string{"UTC", "Europe/Berlin", "Asia/Tokyo"}).Draw(t, "zone of the series"))
+	replace("remind_at", nil)
+	if rapid.Bool().Draw(t, "the series has another due date") {
+		delete(series, "due_date")
+		series["due_at"] = instantText.Draw(t, "due_at of the series")
+	}
+	if rapid.Bool().Draw(t, "the series starts") {
+		delete(series, "start_at")
+		series["start_date"] = dateText.Draw(t, "start_date of the series")
+	}
+	if rapid.Bool().Draw(t, "the series is due in a gap") {
+		clock := time.Duration(rapid.IntRange(0, 24*60-1).Draw(t, "clock of the series")) * time.Minute
+		origin.PatternClocks.Due = &clock
+	}
+	var err error
+	if origin.Pattern, err = parseFields(series); err != nil {
+		t.Skip(err.Error())
+	}
+	return origin
+}
 
 func recurrenceFields(t *rapid.T) map[string]any {
 	r := map[string]any{
@@ -117,15 +155,19 @@ func recurrenceFields(t *rapid.T) map[string]any {
 
 // importFields imports a task with the fields of a request.
 func importFields(fields map[string]any, o domain.Origin) (domain.Task, error) {
-	body := map[string]json.RawMessage{}
-	for name, v := range fields {
-		body[name] = mustMarshal(v)
-	}
-	parsed, err := domain.ParseFields(body)
+	parsed, err := parseFields(fields)
 	if err != nil {
 		return domain.Task{}, err
 	}
 	return domain.Import(roundTripTask, roundTripUser, parsed, o, roundTripDefaults)
+}
+
+func parseFields(fields map[string]any) (domain.Fields, error) {
+	body := map[string]json.RawMessage{}
+	for name, v := range fields {
+		body[name] = mustMarshal(v)
+	}
+	return domain.ParseFields(body)
 }
 
 // reread writes a task, and imports the file.
@@ -156,7 +198,10 @@ func reread(t *rapid.T, format Format, task domain.Task) (domain.Task, string) {
 	if err != nil {
 		t.Fatalf("%s: %v in\n%s", format, err, file.String())
 	}
-	origin := domain.Origin{SeriesID: item.Series, OccurrenceNo: item.Occurrence, CreatedAt: item.CreatedAt, CompletedAt: item.CompletedAt, Clocks: item.Clocks}
+	origin := domain.Origin{SeriesID: item.Series, OccurrenceNo: item.Occurrence, CreatedAt: item.CreatedAt, CompletedAt: item.CompletedAt, Clocks: item.Clocks, PatternClocks: item.PatternClocks}
+	if origin.Pattern, err = domain.ParseFields(item.Pattern); err != nil {
+		t.Fatalf("%s: %v in\n%s", format, err, file.String())
+	}
 	got, err := domain.Import(item.Source, roundTripUser, fields, origin, roundTripDefaults)
 	if err != nil {
 		t.Fatalf("%s: %v in\n%s", format, err, file.String())
@@ -171,7 +216,8 @@ func TestEveryFormatKeepsTheWholeTask(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
 				task := roundTripTasks.Draw(t, "task")
 				if got, file := reread(t, format, task); !reflect.DeepEqual(got, task) {
-					t.Errorf("got\n%s %+v\nwant\n%s %+v\nfrom\n%s", mustMarshal(got.TaskData), got.Clocks(), mustMarshal(task.TaskData), task.Clocks(), file)
+					t.Errorf("got\n%s %+v, series %s\nwant\n%s %+v, series %s\nfrom\n%s", mustMarshal(got.TaskData), got.Clocks(), mustMarshal(got.Pattern),
+						mustMarshal(task.TaskData), task.Clocks(), mustMarshal(task.Pattern), file)
 				}
 			})
 		})

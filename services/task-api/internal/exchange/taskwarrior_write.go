@@ -66,6 +66,9 @@ func (w *taskwarriorWriter) Write(t domain.Task) error {
 	if clocks := clocksText(t); clocks != "" {
 		o[own("clocks")] = clocks
 	}
+	if series := seriesText(t); series != "" {
+		o[own("series")] = series
+	}
 	if t.SeriesID != "" {
 		o[own("series_id")], o[own("occurrence_no")] = t.SeriesID, t.OccurrenceNo
 	}

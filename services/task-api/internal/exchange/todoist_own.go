@@ -48,6 +48,11 @@ func (r *todoistRow) restore() {
 		r.item.Clocks = domain.Clocks{}
 	}
 	r.item.ownClocks(r.cell(ownClockSet))
+	r.restoreRule()
+	r.item.ownPattern(r.cell(ownSeries))
+}
+
+func (r *todoistRow) restoreRule() {
 	if r.item.Fields["recurrence"] != nil { // DATE has another rule now
 		return
 	}

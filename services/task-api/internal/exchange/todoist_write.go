@@ -22,6 +22,7 @@ const (
 	ownID, ownStatus, ownTags, ownPosition           = ownPrefix + "ID", ownPrefix + "STATUS", ownPrefix + "TAGS", ownPrefix + "POSITION"
 	ownStart, ownDue, ownReminder                    = ownPrefix + "START", ownPrefix + "DUE", ownPrefix + "REMIND_AT"
 	ownRule, ownSeriesID, ownOccurrence, ownClockSet = ownPrefix + "RECURRENCE", ownPrefix + "SERIES_ID", ownPrefix + "OCCURRENCE_NO", ownPrefix + "CLOCKS"
+	ownSeries                                        = ownPrefix + "SERIES"
 	ownCreated, ownCompleted                         = ownPrefix + "CREATED_AT", ownPrefix + "COMPLETED_AT"
 	ownZone, ownRRule, ownAnchor                     = ownPrefix + "TIMEZONE", ownPrefix + "RRULE", ownPrefix + "ANCHOR"
 )
@@ -29,7 +30,7 @@ const (
 // todoistColumns are the columns of an export, in their order.
 var todoistColumns = []string{
 	"TYPE", "CONTENT", "DESCRIPTION", "PRIORITY", "INDENT", "DATE", "DATE_LANG", "TIMEZONE",
-	ownID, ownStatus, ownTags, ownPosition, ownStart, ownDue, ownReminder, ownRule, ownSeriesID, ownOccurrence, ownClockSet, ownCreated, ownCompleted,
+	ownID, ownStatus, ownTags, ownPosition, ownStart, ownDue, ownReminder, ownRule, ownSeriesID, ownOccurrence, ownClockSet, ownSeries, ownCreated, ownCompleted,
 }
 
 // todoistWriter writes Todoist's columns and Taskwire's own. No cell is a formula to a spreadsheet (see escapeFormula).
@@ -46,7 +47,7 @@ func (w *todoistWriter) Write(t domain.Task) error {
 		"TYPE": "task", "CONTENT": t.Title + labelsText(t.Tags), "DESCRIPTION": t.Description, "PRIORITY": todoistPriority(t.Priority),
 		"INDENT": "1", "DATE": todoistDue(t.TaskData), "DATE_LANG": "en", "TIMEZONE": t.Timezone,
 		ownID: t.ID, ownStatus: string(t.Status), ownStart: t.StartDate, ownDue: stampText(t.DueAt), ownReminder: stampText(t.RemindAt),
-		ownSeriesID: t.SeriesID, ownClockSet: clocksText(t), ownCreated: stampText(&t.CreatedAt), ownCompleted: stampText(t.CompletedAt),
+		ownSeriesID: t.SeriesID, ownClockSet: clocksText(t), ownSeries: seriesText(t), ownCreated: stampText(&t.CreatedAt), ownCompleted: stampText(t.CompletedAt),
 		ownPosition: strconv.FormatFloat(t.Position, 'g', -1, 64),
 	}
 	if t.StartAt != nil {

@@ -171,6 +171,32 @@ func TestTheOtherFormatsKeepEveryFieldToo(t *testing.T) {
 	}
 }
 
+// An occurrence that was changed alone has other values than its series. The next occurrence has those of the series, also after
+// a round trip.
+func TestAnExceptionKeepsItsSeriesInARoundTrip(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	a := r.user()
+	standup := a.create(`{"title":"Stand-up","description":"Room 1","tags":["team"],"due_at":"2030-03-01T09:00:00Z","timezone":"Europe/Berlin","recurrence":{"rrule":"FREQ=WEEKLY;BYDAY=FR"}}`)
+	a.want(http.StatusOK, nil, "PATCH", "/api/v1/tasks/"+standup.ID, `{"scope":"this","title":"With guests","description":"","due_at":"2030-03-01T11:00:00Z","tags":[]}`)
+	for _, format := range exchange.Formats() {
+		b := r.user()
+		file := a.export(string(format))
+		b.wantImport(string(format), file, ImportCounts{Created: 1})
+		var list struct{ Items []events.TaskData }
+		b.want(http.StatusOK, &list, "GET", "/api/v1/tasks", "")
+		if len(list.Items) != 1 || list.Items[0].Title != "With guests" || !list.Items[0].DueAt.Equal(time.Date(2030, 3, 1, 11, 0, 0, 0, time.UTC)) {
+			t.Fatalf("%s: got %+v, want the exception", format, list.Items)
+		}
+		b.want(http.StatusOK, nil, "POST", "/api/v1/tasks/"+list.Items[0].ID+"/skip", "")
+		b.want(http.StatusOK, &list, "GET", "/api/v1/tasks?status=pending", "")
+		next := list.Items[0]
+		if next.Title != "Stand-up" || next.Description != "Room 1" || !slices.Equal(next.Tags, []string{"team"}) || !next.DueAt.Equal(time.Date(2030, 3, 8, 9, 0, 0, 0, time.UTC)) {
+			t.Errorf("%s: the next occurrence is %+v, want the values of the series; file\n%s", format, next, file)
+		}
+	}
+}
+
 func TestAnImportReportsRefusedAndSkippedLines(t *testing.T) {
 	t.Parallel()
 	c := newRig(t).user()

@@ -150,7 +150,7 @@ func (i *importer) op(item exchange.Item) tasks.Op {
 	if err != nil {
 		return tasks.Op{Err: err}
 	}
-	origin := domain.Origin{OccurrenceNo: item.Occurrence, CreatedAt: item.CreatedAt, CompletedAt: item.CompletedAt, Clocks: item.Clocks}
+	origin := domain.Origin{OccurrenceNo: item.Occurrence, CreatedAt: item.CreatedAt, CompletedAt: item.CompletedAt, Clocks: item.Clocks, PatternClocks: item.PatternClocks}
 	if origin.Pattern, err = domain.ParseFields(item.Pattern); err != nil {
 		return tasks.Op{Err: err}
 	}
