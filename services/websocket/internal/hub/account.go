@@ -10,7 +10,8 @@ import (
 
 // accountGone records that the user's account has ended. Members that wait for something will get nothing more: they are
 // closed at once. The others are sent the deletions of their tasks, which may still be on their way, and are closed Limits.Gone
-// after the account was last seen, but not before Limits.GoneMin. A later answer that has the account again, which only an issuer's account can cause, keeps them open.
+// after the account was last seen, but not before Limits.GoneMin. A later answer that has the account again, which only an
+// issuer's account can cause, keeps them open.
 func (h *Hub) accountGone(u *user) {
 	var waiting []*Member
 	u.mu.Lock()
