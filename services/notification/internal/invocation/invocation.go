@@ -9,20 +9,16 @@ package invocation
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
-	"github.com/google/uuid"
 
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
 	"github.com/taskwire/taskwire/services/notification/internal/domain"
 )
 
 const (
-	// maxUsers bounds the users of one request for heads, as in the task API.
-	maxUsers = 1000
 	// maxChanges bounds one page of changes. A page of usual notifications has a quarter of a megabyte, and a page of the
 	// longest texts some megabytes. defaultChanges is the length of a page when the request has no limit.
 	maxChanges, defaultChanges = 500, 100
@@ -75,21 +71,11 @@ func (h handlers) changes(c *gin.Context) error {
 
 // heads handles POST /internal/notification-heads. The answer leaves out users who never had a notification.
 func (h handlers) heads(c *gin.Context) error {
-	var body struct {
-		UserIDs []string `json:"user_ids"`
-	}
-	if err := httpx.DecodeJSON(c, &body); err != nil {
+	ids, err := httpx.UserIDs(c)
+	if err != nil {
 		return err
 	}
-	if len(body.UserIDs) > maxUsers {
-		return httpx.Invalid("user_ids", fmt.Sprintf("must have at most %d ids", maxUsers))
-	}
-	for _, id := range body.UserIDs {
-		if uuid.Validate(id) != nil {
-			return httpx.Invalid("user_ids", "must be UUIDs")
-		}
-	}
-	heads, err := h.log.Heads(c.Request.Context(), body.UserIDs)
+	heads, err := h.log.Heads(c.Request.Context(), ids)
 	if err != nil {
 		return err
 	}

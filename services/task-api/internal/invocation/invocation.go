@@ -1,7 +1,7 @@
 // Package invocation has the routes of the task API that other services call through Dapr. Every route requires the API token
 // of our sidecar. The public port does not have these routes.
 //
-//	route                       caller                       answer
+//	route                            caller                   answer
 //	POST /internal/next-occurrence   recurring-task service   the task that follows a completed one (idempotent)
 //	POST /internal/successors        recurring-task service   the same, for the previous version of that service
 //	GET  /internal/changes           WebSocket service        a user's changes after a seq, without a gap
@@ -13,7 +13,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"math"
 	"net/http"
@@ -30,8 +29,6 @@ import (
 const (
 	// engine is the actor in the events of a successor.
 	engine = apps.RecurringTask
-	// maxUsers bounds the users of one request for heads.
-	maxUsers = 1000
 	// maxChanges bounds one page of changes. A page of usual tasks has half a megabyte, and a page of the largest tasks
 	// some tens of megabytes. defaultChanges is the length of a page when the request has no limit.
 	maxChanges, defaultChanges = 500, 100
@@ -143,21 +140,11 @@ func (h *handlers) changes(c *gin.Context) error {
 
 // heads handles POST /internal/heads. The answer leaves out users that do not exist.
 func (h *handlers) heads(c *gin.Context) error {
-	var body struct {
-		UserIDs []string `json:"user_ids"`
-	}
-	if err := httpx.DecodeJSON(c, &body); err != nil {
+	ids, err := httpx.UserIDs(c)
+	if err != nil {
 		return err
 	}
-	if len(body.UserIDs) > maxUsers {
-		return httpx.Invalid("user_ids", fmt.Sprintf("must have at most %d ids", maxUsers))
-	}
-	for _, id := range body.UserIDs {
-		if uuid.Validate(id) != nil {
-			return httpx.Invalid("user_ids", "must be UUIDs")
-		}
-	}
-	heads, err := h.store.Heads(c.Request.Context(), body.UserIDs)
+	heads, err := h.store.Heads(c.Request.Context(), ids)
 	if err != nil {
 		return err
 	}
