@@ -83,10 +83,12 @@ func ParseText(text string, o TextOptions) (Phrase, error) {
 		return Phrase{}, err
 	}
 	if spec.Rule == nil {
-		return r.date(), nil
-	}
-	if err := r.rule(); err != nil {
+		r.date()
+	} else if err := r.rule(); err != nil {
 		return Phrase{}, textError(err)
+	}
+	if _, ok := parseDate(r.out.Date); !ok {
+		return Phrase{}, &Error{"", "names a day that the calendar does not have"} // in the zone, it is after the year 9999
 	}
 	return r.out, nil
 }
@@ -135,8 +137,8 @@ func (r *textReader) firstDay(start string) error {
 	return nil
 }
 
-// date returns a phrase without a rule. A time without a day is today's, or tomorrow's if it has passed.
-func (r *textReader) date() Phrase {
+// date sets the day of a phrase without a rule. A time without a day is today's, or tomorrow's if it has passed.
+func (r *textReader) date() {
 	if r.spec.Day == nil && !r.fixed && r.passed(r.day) {
 		r.day = r.day.AddDate(0, 0, 1)
 	}
@@ -144,7 +146,6 @@ func (r *textReader) date() Phrase {
 	if !r.spec.Instant.IsZero() {
 		r.out.At = r.spec.Instant
 	}
-	return r.out
 }
 
 // set sets the first due date.

@@ -206,6 +206,8 @@ func TestParseTextRefusesWhatItCannotHold(t *testing.T) {
 		{"en", "31/4/2027", "calendar does not have"},
 		{"en", "27 jan 1899", `"1899"`},
 		{"en", "1899-01-27", "calendar does not have"},
+		{"en", "0000-01-01T00:20+00:00", "calendar does not have"},
+		{"en", "9999-12-31T23:30:00-05:00", "calendar does not have"},
 		{"en", "Thu 27 Jan 2027", "not a Thursday"},
 		{"en", "02/03/2027", "2 March 2027 or 3 February 2027"},
 		{"en", "tomorrow at 25:00", "time of day that does not exist"},

@@ -286,6 +286,9 @@ func (p *parser) afterT(w written) error {
 	if w.time == "" {
 		return nil
 	}
+	if w.year == 0 {
+		return errorf("names a day that the calendar does not have")
+	}
 	day := fmt.Sprintf("%04d-%02d-%02dT", w.year, w.first, w.second)
 	text := strings.ToUpper(w.time)
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04Z07:00", "2006-01-02T15:04:05Z0700"} {
