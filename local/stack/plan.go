@@ -95,11 +95,11 @@ func portError(port int, err error) error {
 	if h := ports.Holder(port); h != "" {
 		who = "by " + h
 	}
-	return fmt.Errorf("port %d is taken %s: %w; choose another port with --port P (make up PORT=P)", port, who, errPort)
+	return fmt.Errorf("port %d is taken %s: %w; choose another port with --port P (make up PORT=P)", port, who, ErrPort)
 }
 
-// errPort is wrapped by the error about the gateway's port.
-var errPort = errors.New("the gateway cannot listen there")
+// ErrPort is wrapped by the error about a port of the gateway that another process has.
+var ErrPort = errors.New("the gateway cannot listen there")
 
 func loopback(port int) string { return ports.Loopback(port) }
 

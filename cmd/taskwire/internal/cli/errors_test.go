@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/taskwire/taskwire/local/runstate"
+	"github.com/taskwire/taskwire/local/stack"
 )
 
 // call runs a command in this process.
@@ -34,6 +36,29 @@ func TestATakenPortIsNamedWithItsHolder(t *testing.T) {
 				t.Errorf("up on a taken port: got %d %q, want it to contain %q", code, errs, want)
 			}
 		}
+	}
+}
+
+// Only a port that the user has not chosen is replaced by a free one.
+func TestATakenDefaultPortIsReplacedByAFreeOne(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	port := l.Addr().(*net.TCPAddr).Port
+	var out bytes.Buffer
+	cfg := stack.Config{Root: t.TempDir(), Data: t.TempDir(), BinDir: t.TempDir(), Port: port, Out: &out}
+	if _, err := newStack(&cfg, true); !errors.Is(err, stack.ErrPort) || cfg.Port != port {
+		t.Errorf("a chosen port that is taken: got port %d and %v, want a refusal", cfg.Port, err)
+	}
+	s, err := newStack(&cfg, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if want := fmt.Sprintf("http://localhost:%d", cfg.Port); cfg.Port <= port || s.URL() != want || !strings.Contains(out.String(), fmt.Sprint(cfg.Port)) {
+		t.Errorf("got port %d, %s and %q, want a later port that is named", cfg.Port, s.URL(), out.String())
 	}
 }
 

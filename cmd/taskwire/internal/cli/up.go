@@ -19,12 +19,17 @@ import (
 	"github.com/taskwire/taskwire/local/stack"
 )
 
-// defaultPort is the gateway's.
-const defaultPort = 8080
+const (
+	// defaultPort is the gateway's.
+	defaultPort = 8080
+	// portTries is how many ports from defaultPort on are tried if none was chosen: more than a developer's other programs take.
+	portTries = 20
+)
 
 // upFlags are the flags of `taskwire up`.
 type upFlags struct {
 	port     int
+	chosen   bool // the user named the port
 	data     string
 	daprd    string
 	detach   bool
@@ -47,11 +52,12 @@ func upCommand() *cobra.Command {
 			"  DATABASE_URL=postgres://me:secret@db/postgres KAFKA_BROKERS=kafka:9092 taskwire up",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			f.chosen = cmd.Flags().Changed("port")
 			return runUp(cmd.Context(), f, cmd.OutOrStdout())
 		},
 	}
 	dataFlag(cmd, &f.data)
-	cmd.Flags().IntVar(&f.port, "port", defaultPort, "port of the gateway; 0 takes a free one")
+	cmd.Flags().IntVar(&f.port, "port", defaultPort, "port of the gateway; 0 takes a free one; if it is not given and taken, the next free one is used")
 	cmd.Flags().BoolVarP(&f.detach, "detach", "d", false, "return when everything is ready, and leave it running")
 	cmd.Flags().BoolVar(&f.noBuild, "no-build", false, "run the programs from the last build")
 	cmd.Flags().StringVar(&f.daprd, "daprd", "", "an installed daprd, 1.18 or later, to use instead of building one (or TASKWIRE_DAPRD)")
@@ -93,10 +99,11 @@ func runUp(ctx context.Context, f upFlags, out io.Writer) error {
 		defer log.Close()
 		cfg.Out = io.MultiWriter(log, report)
 	}
-	s, err := stack.New(cfg)
+	s, err := newStack(&cfg, f.chosen)
 	if err != nil {
 		return report.failed(explainHeld(data, err))
 	}
+	f.port = cfg.Port
 	if f.detach {
 		s.Close() // New only checked that it can start: report that before minutes of building
 	}
@@ -129,6 +136,27 @@ func runUp(ctx context.Context, f upFlags, out io.Writer) error {
 	}
 	con.Text("Everything has stopped. The data is in %s.", data)
 	return nil
+}
+
+// newStack makes a stack on the port of cfg. If the user has not chosen it and it is taken, newStack takes the next free one and sets
+// cfg.Port.
+func newStack(cfg *stack.Config, chosen bool) (*stack.Stack, error) {
+	s, taken := stack.New(*cfg)
+	if chosen || !errors.Is(taken, stack.ErrPort) {
+		return s, taken
+	}
+	for range portTries {
+		cfg.Port++
+		s, err := stack.New(*cfg)
+		if errors.Is(err, stack.ErrPort) {
+			continue
+		}
+		if err == nil {
+			fmt.Fprintf(cfg.Out, "port %d is taken: the gateway uses port %d\n", defaultPort, cfg.Port)
+		}
+		return s, err
+	}
+	return nil, taken
 }
 
 // announce prints the address and the next commands.

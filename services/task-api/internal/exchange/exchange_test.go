@@ -178,7 +178,10 @@ func fuzz(f *testing.F, format Format) {
 			if err != nil {
 				continue
 			}
-			origin := domain.Origin{CreatedAt: item.CreatedAt, CompletedAt: item.CompletedAt, Clocks: item.Clocks}
+			origin := domain.Origin{CreatedAt: item.CreatedAt, CompletedAt: item.CompletedAt, Clocks: item.Clocks, PatternClocks: item.PatternClocks}
+			if origin.Pattern, err = domain.ParseFields(item.Pattern); err != nil {
+				t.Fatalf("the fitted series of an item: %v", err)
+			}
 			task, err := domain.Import("01890a5d-ac96-774b-bcce-b302099a8057", "01890a5d-ac96-774b-bcce-b302099a8058", fields, origin, domain.Defaults{Timezone: options.Zone, Now: options.Now})
 			if err != nil {
 				continue
