@@ -40,8 +40,12 @@ func seriesText(t domain.Task) string {
 
 // ownPattern makes the item an exception of the series that seriesText wrote. The other fields must be set before.
 func (i *Item) ownPattern(text string) {
+	if text == "" || text == "null" {
+		return
+	}
 	patch := object([]byte(text))
 	if patch == nil {
+		i.keep(i.Line, "series", text)
 		return
 	}
 	series := &Item{Line: i.Line, Fields: map[string]json.RawMessage{}}
