@@ -65,7 +65,7 @@ type KeySource func(ctx context.Context) ([]byte, error)
 // Identity is the user of a token.
 type Identity struct {
 	UserID, Role string
-	SessionID    string // of one of our own access tokens
+	SessionID    string // the session that the access token belongs to; "" for a token of an OIDC issuer
 	TokenID      string // of a personal API token
 	Scope        string // of a personal API token; "" for an access token, which may do everything
 	IssuedAt     time.Time

@@ -145,7 +145,7 @@ func TestForgedTokensOfAnIssuerAreRefused(t *testing.T) {
 		}
 		return p.sign(jwt.SigningMethodES256, "k", key, c)
 	}
-	own, _, err := newSigner(t, newKey(t)).Sign(ada, RoleAuditor, *now)
+	own, _, err := newSigner(t, newKey(t)).Sign(ada, RoleAuditor, session, *now)
 	if err != nil {
 		t.Fatal(err)
 	}

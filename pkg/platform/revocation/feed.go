@@ -22,7 +22,7 @@ const (
 	// firstEvery is the time between two attempts until the first load: the service answers 503 meanwhile.
 	firstEvery = 500 * time.Millisecond
 	// loadTimeout bounds the wait for one page.
-	loadTimeout = 3 * time.Second
+	loadTimeout = 2 * time.Second
 	// overlap is how far a load reaches back before the newest entry that is known. A transaction that took longer than others
 	// commits its entry after theirs, though the entry's time is before; none takes nearly as long.
 	overlap = 30 * time.Second

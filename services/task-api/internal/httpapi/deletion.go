@@ -5,6 +5,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/taskwire/taskwire/pkg/platform/auth"
+	"github.com/taskwire/taskwire/pkg/platform/httpx"
 )
 
 // deleteMe handles DELETE /me. When it answers, the account and its log-ins are deleted. The tasks are deleted soon after,
@@ -13,7 +14,7 @@ func (h *handlers) deleteMe(c *gin.Context) error {
 	var body struct {
 		Password string `json:"password"`
 	}
-	if err := allow(h.limits.address, c.ClientIP()); err != nil {
+	if err := allow(h.limits.address, httpx.AddressKey(c)); err != nil {
 		return err
 	}
 	if err := readBody(c, &body); err != nil {
