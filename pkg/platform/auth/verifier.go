@@ -63,7 +63,7 @@ func ownKeys(ctx context.Context, fetch KeySource) (map[string]ed25519.PublicKey
 	}
 	keys := map[string]ed25519.PublicKey{}
 	for kid, key := range all {
-		if key, ok := key.(ed25519.PublicKey); ok {
+		if key, ok := key.PublicKey.(ed25519.PublicKey); ok {
 			keys[kid] = key
 		}
 	}
