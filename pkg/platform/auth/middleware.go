@@ -2,6 +2,7 @@ package auth
 
 import (
 	"errors"
+	"net/http"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -15,7 +16,7 @@ const identityKey = "taskwire.identity"
 const retryKeys = refetchInterval
 
 // Middleware lets requests with a valid bearer token (RFC 6750) pass. It answers 401 to others, and 503 when a token
-// cannot be verified.
+// cannot be verified. A personal API token that may only read gets 403 for any method but GET and HEAD.
 func Middleware(v Tokens) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		scheme, token, _ := strings.Cut(c.GetHeader("Authorization"), " ")
@@ -31,6 +32,10 @@ func Middleware(v Tokens) gin.HandlerFunc {
 			httpx.WriteError(c, &httpx.Error{Code: httpx.CodeUnauthorized, Message: "The session of the access token has ended. Log in again.", Err: err})
 		case err != nil:
 			httpx.WriteError(c, &httpx.Error{Code: httpx.CodeUnauthorized, Message: "The access token is not valid or has expired.", Err: err})
+		case id.Scope == ScopeRead && c.Request.Method != http.MethodGet && c.Request.Method != http.MethodHead:
+			httpx.WriteError(c, &httpx.Error{
+				Code: httpx.CodeForbidden, Message: "The API token may only read.", Challenge: `error="insufficient_scope", scope="write"`,
+			})
 		default:
 			c.Set(identityKey, id)
 			c.Next()

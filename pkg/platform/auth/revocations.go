@@ -205,8 +205,8 @@ func (r *Revocations) Admit(id Identity) (Identity, error) {
 	_, ended := r.byKind[RevokedSession][session]
 	_, revoked := r.byKind[RevokedToken][token]
 	switch {
-	// The id of our own users is never used again. An issuer's user may have a new account, for newer tokens.
-	case gone && (id.External == nil || !id.IssuedAt.After(deleted.at)):
+	// The id of our own users is never used again. An issuer's user may have a new account, with newer tokens.
+	case gone && (id.SessionID != "" || !id.IssuedAt.After(deleted.at)):
 		return Identity{}, fmt.Errorf("%w: %w", ErrInvalid, ErrDeleted)
 	case ended, revoked:
 		return Identity{}, fmt.Errorf("%w: %w", ErrInvalid, ErrEnded)

@@ -72,7 +72,7 @@ type Error struct {
 	Err        error
 	RetryAfter time.Duration
 	Task       any    // of a 412: the task as it is
-	Challenge  string // of a 401: parameters of WWW-Authenticate after its scheme (RFC 9110, section 11.6.1)
+	Challenge  string // of a 401 or 403: parameters of WWW-Authenticate after its scheme (RFC 9110, section 11.6.1)
 }
 
 // Error returns the message and the cause, for the log.

@@ -64,6 +64,10 @@ func WriteError(c *gin.Context, err error) {
 		detail = internalDetail // even when the Error has another message
 	case CodeUnauthorized:
 		c.Header("WWW-Authenticate", strings.TrimSpace("Bearer "+e.Challenge))
+	case CodeForbidden:
+		if e.Challenge != "" {
+			c.Header("WWW-Authenticate", "Bearer "+e.Challenge)
+		}
 	case CodeUnavailable, CodeTooManyRequests:
 		if wait <= 0 {
 			wait = retryUnavailable

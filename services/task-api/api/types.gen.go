@@ -7,6 +7,21 @@ import (
 	"time"
 )
 
+// Defines values for APITokensNextCursor.
+const (
+	APITokensNextCursorEmpty APITokensNextCursor = ""
+)
+
+// Valid indicates whether the value is a known member of the APITokensNextCursor enum.
+func (e APITokensNextCursor) Valid() bool {
+	switch e {
+	case APITokensNextCursorEmpty:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BatchOperationsOp.
 const (
 	Complete BatchOperationsOp = "complete"
@@ -129,13 +144,13 @@ func (e ImportReportType) Valid() bool {
 
 // Defines values for LiveSessionsNextCursor.
 const (
-	Empty LiveSessionsNextCursor = ""
+	LiveSessionsNextCursorEmpty LiveSessionsNextCursor = ""
 )
 
 // Valid indicates whether the value is a known member of the LiveSessionsNextCursor enum.
 func (e LiveSessionsNextCursor) Valid() bool {
 	switch e {
-	case Empty:
+	case LiveSessionsNextCursorEmpty:
 		return true
 	default:
 		return false
@@ -412,6 +427,27 @@ func (e WrittenRecurrenceCatchUp) Valid() bool {
 	}
 }
 
+// APIToken defines model for APIToken.
+type APIToken struct {
+	CreatedAt time.Time `json:"created_at"`
+	ExpiresAt time.Time `json:"expires_at"`
+	ID        string    `json:"id"`
+
+	// LastUsedAt To the minute; null if it was never used.
+	LastUsedAt *time.Time `json:"last_used_at"`
+	Name       string     `json:"name"`
+	Scopes     Scopes     `json:"scopes"`
+}
+
+// APITokens defines model for APITokens.
+type APITokens struct {
+	Items      []APIToken          `json:"items"`
+	NextCursor APITokensNextCursor `json:"next_cursor"`
+}
+
+// APITokensNextCursor defines model for APITokens.NextCursor.
+type APITokensNextCursor string
+
 // AuditEntry defines model for AuditEntry.
 type AuditEntry struct {
 	Actor string `json:"actor"`
@@ -625,6 +661,19 @@ type LiveSessions struct {
 // LiveSessionsNextCursor defines model for LiveSessions.NextCursor.
 type LiveSessionsNextCursor string
 
+// MadeToken defines model for MadeToken.
+type MadeToken struct {
+	CreatedAt  time.Time  `json:"created_at"`
+	ExpiresAt  time.Time  `json:"expires_at"`
+	ID         string     `json:"id"`
+	LastUsedAt *time.Time `json:"last_used_at"`
+	Name       string     `json:"name"`
+	Scopes     Scopes     `json:"scopes"`
+
+	// Token Begins with twp_. It is not shown again.
+	Token string `json:"token"`
+}
+
 // Moment An instant with its offset, or a wall-clock time in the task's zone. A time that the clocks skip moves later by as much; of a time that they show twice, the first counts.
 //
 // Examples: 2030-01-31T15:04:05Z, 2030-01-31T15:04
@@ -681,6 +730,16 @@ type NewTask struct {
 
 	// Title One line with a visible character, stored in NFC.
 	Title string `json:"title"`
+}
+
+// NewToken defines model for NewToken.
+type NewToken struct {
+	// ExpiresAt At most 366 days ahead. By default 90 days ahead.
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
+	// Name Unique among the account's API tokens.
+	Name   string `json:"name"`
+	Scopes Scopes `json:"scopes"`
 }
 
 // NextOccurrence In the answer to a change that opened a completed or skipped occurrence of a series: what happened to the next occurrence, if there is one.
@@ -922,6 +981,9 @@ type ReplacedTask struct {
 // Scope defines model for Scope.
 type Scope string
 
+// Scopes defines model for Scopes.
+type Scopes = []string
+
 // Session defines model for Session.
 type Session struct {
 	AccessToken string `json:"access_token"`
@@ -1135,6 +1197,9 @@ type Foreign = Problem
 
 // Invalid RFC 9457. A 412 has the task as it is in the member task.
 type Invalid = Problem
+
+// NeedsLogin RFC 9457. A 412 has the task as it is in the member task.
+type NeedsLogin = Problem
 
 // NoPasswords RFC 9457. A 412 has the task as it is in the member task.
 type NoPasswords = Problem

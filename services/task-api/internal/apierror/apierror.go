@@ -11,6 +11,7 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
+	"github.com/taskwire/taskwire/services/task-api/internal/tokens"
 )
 
 // retrySoon is the Retry-After of a cause that usually ends within a second: a request that is still running, or a queue for
@@ -49,6 +50,12 @@ var fixed = []struct {
 	{accounts.ErrRefused, httpx.Error{Code: httpx.CodeUnauthorized, Message: "The refresh token is not valid. Log in again."}},
 	{accounts.ErrNoSession, httpx.Error{Code: httpx.CodeNotFound, Message: "You have no such session. It may have ended."}},
 	{accounts.ErrNoPassword, httpx.Error{Code: httpx.CodeConflict, Message: "The account has no password, because its user logs in with an OIDC issuer."}},
+	{tokens.ErrTooMany, httpx.Error{Code: httpx.CodeQuota, Message: "The account has 50 API tokens, and may have no more. Revoke one first."}},
+	{tokens.ErrNameTaken, httpx.Error{
+		Code: httpx.CodeConflict, Message: "Another API token has this name. Revoke it first, or use another name.",
+		Fields: []httpx.FieldError{{Field: "name", Message: "is the name of another API token"}},
+	}},
+	{tokens.ErrNoToken, httpx.Error{Code: httpx.CodeNotFound, Message: "There is no such API token."}},
 	{accounts.ErrBusy, httpx.Error{Code: httpx.CodeUnavailable, Message: "Too many log-ins at once. Try again.", RetryAfter: retrySoon}},
 }
 

@@ -72,8 +72,8 @@ func (f *fuzzer) imports(op apiOperation, as *client, format exchange.Format, fi
 	}
 }
 
-// tokens have a meaning in at least one of the formats.
-var tokens = []string{"\x00", "\xff", "\"", "'", ",", ";", ":", "\\", "{", "}", "[", "]", "\n", "\r\n", "\n ", "null", "1e400", "-1", "\\ud800", "BEGIN:VTODO\r\n", "END:VTODO\r\n",
+// snippets have a meaning in at least one of the formats.
+var snippets = []string{"\x00", "\xff", "\"", "'", ",", ";", ":", "\\", "{", "}", "[", "]", "\n", "\r\n", "\n ", "null", "1e400", "-1", "\\ud800", "BEGIN:VTODO\r\n", "END:VTODO\r\n",
 	"END:VCALENDAR\r\n", "DTSTART;TZID=Mars/Olympus:20300101T000000\r\n", "RRULE:FREQ=SECONDLY\r\n", "task,", "TYPE", `"id":"`, `"uuid":"x",`, `"title":""`, "20301301T000000Z", "every day", "\u2028"}
 
 // broken returns a copy of the file with one to four random changes.
@@ -95,7 +95,7 @@ func (f *fuzzer) broken(file string) string {
 		case 3: // replace a byte
 			b[from] = byte(f.IntN(256))
 		default: // insert a token
-			b = slices.Insert(b, from, []byte(apitest.Pick(f.Generator, tokens))...)
+			b = slices.Insert(b, from, []byte(apitest.Pick(f.Generator, snippets))...)
 		}
 	}
 	return string(b)

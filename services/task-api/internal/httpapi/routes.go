@@ -21,6 +21,7 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/apierror"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
+	"github.com/taskwire/taskwire/services/task-api/internal/tokens"
 )
 
 // Tasks are the use cases that the handlers call.
@@ -39,6 +40,7 @@ type Tasks interface {
 type Config struct {
 	Tasks     Tasks
 	Accounts  *accounts.Service
+	Tokens    *tokens.Service
 	Verifier  auth.Tokens
 	Issuer    string // the OIDC issuer that has the accounts; "" if this service has them
 	JWKS      func() []byte
@@ -64,7 +66,8 @@ type access string
 
 const (
 	public access = "public" // anybody
-	user   access = "user"   // the holder of an access token, on their own data
+	user   access = "user"   // the holder of an access token or an API token, on their own data
+	login  access = "login"  // the holder of an access token, on their own account
 )
 
 type route struct {
@@ -81,11 +84,15 @@ var routes = []route{
 	{http.MethodPost, "/api/v1/auth/logout", public, (*handlers).logout},
 	{http.MethodGet, "/api/v1/me", user, (*handlers).getMe},
 	{http.MethodPatch, "/api/v1/me", user, (*handlers).patchMe},
-	{http.MethodDelete, "/api/v1/me", user, (*handlers).deleteMe},
-	{http.MethodPost, passwordRoute, user, (*handlers).changePassword},
-	{http.MethodGet, sessionsRoute, user, (*handlers).listSessions},
-	{http.MethodDelete, sessionsRoute, user, (*handlers).endSessions},
-	{http.MethodDelete, sessionsRoute + "/:id", user, (*handlers).endSession},
+	{http.MethodDelete, "/api/v1/me", login, (*handlers).deleteMe},
+	{http.MethodPost, passwordRoute, login, (*handlers).changePassword},
+	{http.MethodGet, sessionsRoute, login, (*handlers).listSessions},
+	{http.MethodDelete, sessionsRoute, login, (*handlers).endSessions},
+	{http.MethodDelete, sessionsRoute + "/:id", login, (*handlers).endSession},
+	{http.MethodGet, tokensRoute, login, (*handlers).listTokens},
+	{http.MethodPost, tokensRoute, login, (*handlers).createToken},
+	{http.MethodDelete, tokensRoute, login, (*handlers).revokeTokens},
+	{http.MethodDelete, tokensRoute + "/:id", login, (*handlers).revokeToken},
 
 	{http.MethodPost, "/api/v1/tasks", user, (*handlers).createTask},
 	{http.MethodGet, "/api/v1/tasks", user, (*handlers).listTasks},
@@ -120,6 +127,7 @@ var routes = []route{
 const (
 	passwordRoute = "/api/v1/me/password"
 	sessionsRoute = "/api/v1/me/sessions"
+	tokensRoute   = "/api/v1/me/tokens"
 	authRoutes    = "/api/v1/auth/"
 )
 
@@ -145,6 +153,7 @@ func Register(engine gin.IRouter, cfg Config) {
 	}
 	signedIn := auth.Middleware(cfg.Verifier)
 	admitted := httpx.Wrap(func(c *gin.Context) error { return apierror.Of(h.admit(c)) })
+	loggedIn := httpx.Wrap(requireLogin)
 	counted := httpx.Wrap(h.countWrite)
 	for _, r := range routes {
 		if cfg.Issuer != "" && (r.path == passwordRoute || strings.HasPrefix(r.path, sessionsRoute) || strings.HasPrefix(r.path, authRoutes)) {
@@ -152,8 +161,11 @@ func Register(engine gin.IRouter, cfg Config) {
 			continue
 		}
 		chain := []gin.HandlerFunc{httpx.Wrap(func(c *gin.Context) error { return apierror.Of(h.logged(c, r.handle(h, c))) })}
-		if r.access == user {
+		switch r.access {
+		case user:
 			chain = append([]gin.HandlerFunc{signedIn, admitted, counted}, chain...)
+		case login:
+			chain = append([]gin.HandlerFunc{signedIn, loggedIn, admitted, counted}, chain...)
 		}
 		if !streams[r.path] {
 			chain = append([]gin.HandlerFunc{deadline(h.RequestTimeout)}, chain...)
