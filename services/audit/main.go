@@ -49,8 +49,9 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	}
 	appender := domain.NewAppender(store, base.Metrics)
 
+	access := base.Access(service.AccessConfig{Keys: base.TaskAPIKeys})
 	public := base.PublicEngine(service.PublicConfig{})
-	httpapi.Register(public, log, auth.Middleware(base.Tokens(base.TaskAPIKeys)))
+	httpapi.Register(public, log, auth.Middleware(access.Tokens))
 	deliveries := base.DaprSide()
 	subscriber.New(appender, time.Now, base.Log).Subscribe(deliveries)
 
@@ -58,6 +59,7 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	group.Go(func() error { return base.ServePublic(ctx, public) })
 	group.Go(func() error { return base.ServeDapr(ctx, deliveries) })
 	group.Go(func() error { return base.AwaitSidecar(ctx, "events wait in Kafka until the sidecar is there") })
+	group.Go(func() error { return access.Run(ctx) })
 	group.Go(func() error { return db.Migrate(ctx) })
 	group.Go(db.AfterMigration(ctx, func(ctx context.Context) error {
 		base.Log.InfoContext(ctx, "audit log is open", "checkpoint_key", log.VerifierKey())

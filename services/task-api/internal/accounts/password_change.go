@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 
+	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
+	"github.com/taskwire/taskwire/services/task-api/internal/publish"
 )
 
-// ChangePassword checks the current password and sets a new one. It ends every log-in of the account, starts a new one, and
+// ChangePassword checks the current password and sets a new one. It ends every session of the account, starts a new one, and
 // returns its tokens. The error is a *domain.Invalid for a wrong current password, or ErrNoPassword for an account without one.
-func (s *Service) ChangePassword(ctx context.Context, userID, current, next string) (Session, error) {
+func (s *Service) ChangePassword(ctx context.Context, userID, current, next string, by Client) (Session, error) {
 	if message := badPassword(next); message != "" {
 		return Session{}, invalid("new_password", message)
 	}
@@ -21,19 +23,21 @@ func (s *Service) ChangePassword(ctx context.Context, userID, current, next stri
 	if err != nil {
 		return Session{}, err
 	}
-	now := s.now()
-	token, login, err := newLogin(userID, hash, now)
+	now := s.instant()
+	token, login, err := newLogin(userID, hash, by, now)
 	if err != nil {
 		return Session{}, err
 	}
-	err = s.store.ChangePassword(ctx, old, login)
+	record, ended := s.recorder(ctx, publish.AccountChange{Type: events.AccountPasswordChanged, SessionID: login.FamilyID, Actor: userID, EndReason: ReasonPassword}, by, now)
+	err = s.store.ChangePassword(ctx, old, login, record)
 	if errors.Is(err, ErrWrong) { // another request changed it after the check
 		return Session{}, wrong("current_password")
 	}
 	if err != nil {
 		return Session{}, err
 	}
-	s.log.InfoContext(ctx, "changed the password", "user_id", userID)
+	s.sessionsEnded(userID, now, *ended)
+	s.log.InfoContext(ctx, "changed the password", "user_id", userID, "session_id", login.FamilyID, "address", by.Address())
 	u, err := s.store.User(ctx, userID)
 	if err != nil {
 		return Session{}, err
