@@ -33,7 +33,7 @@ type Sidecar struct {
 	ShutdownSeconds int    // how long it may finish deliveries when it is asked to stop
 }
 
-// Args returns the flags of daprd. It also reads APP_API_TOKEN, DAPR_API_TOKEN and, for websocket, POD_NAME from its
+// Args returns the flags of daprd. It also reads APP_API_TOKEN, DAPR_API_TOKEN and POD_NAME from its
 // environment.
 func (s Sidecar) Args() []string {
 	return []string{
