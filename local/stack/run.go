@@ -121,6 +121,9 @@ func (s *Stack) start(ctx context.Context, sup *supervise.Supervisor) (release f
 	if err := s.provision(ctx); err != nil {
 		return release, err
 	}
+	if err := s.migrate(ctx); err != nil {
+		return release, err
+	}
 	if err := s.startApps(sup); err != nil {
 		return release, err
 	}

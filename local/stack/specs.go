@@ -54,7 +54,7 @@ func (s *Stack) checkBinaries() error {
 var (
 	ownVariables = []string{
 		"DATABASE_URL", "KAFKA_BROKERS", "HTTP_ADDR", "APP_ADDR", "APP_API_TOKEN", "SECRET_STORE", "SECRETS_FILE",
-		"SHUTDOWN_TIMEOUT", "POD_NAME", "NAMESPACE", "APP_ID", "APP_PORT",
+		"SHUTDOWN_TIMEOUT", "POD_NAME", "NAMESPACE", "APP_ID", "APP_PORT", "MIGRATE_URL", "MIGRATE_URL_FILE",
 	}
 	ownPrefixes = []string{"DAPR_", "PG", "TASKWIRE_", "KUBERNETES_"}
 )
