@@ -12,9 +12,8 @@
 //     is migrated: only that process gets it. The tokens between a service and its sidecar
 //     are new with every run and never on disk.
 //
-// The parts start in this order: postgres and broker together; then each database is migrated, by a process that ends;
-// then the services, their sidecars (APP-daprd) and the
-// gateway, none of which waits for another. They stop the other way round, each before those that it needs: first the
+// The parts start in this order: postgres and broker together, then the services, each after its database was migrated,
+// their sidecars (APP-daprd) and the gateway, none of which waits for another. They stop the other way round, each before those that it needs: first the
 // gateway together with the WebSocket service, whose close frames pass through it, then the services, the sidecars, the
 // broker and Postgres.
 package stack

@@ -1,4 +1,4 @@
-// How the databases are migrated: each by the program of its app, in a process of its own, before the app starts.
+// How the databases are migrated: each by the program of its app, in a process of its own, before the first start of the app.
 
 package stack
 
@@ -7,14 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
-	"github.com/taskwire/taskwire/local/provision"
 	"github.com/taskwire/taskwire/local/secretfile"
+	"github.com/taskwire/taskwire/local/supervise"
 	"github.com/taskwire/taskwire/pkg/events/apps"
 )
 
@@ -28,28 +27,32 @@ const (
 	maxMigrateError = 4 << 10
 )
 
-// migrate brings the databases of all apps up to date. The services are not given the addresses that this needs.
-func (s *Stack) migrate(ctx context.Context) error {
-	group, ctx := errgroup.WithContext(ctx)
-	for _, app := range apps.Databases() {
-		group.Go(func() error { return s.migrateApp(ctx, app) })
+// migrateBefore returns the function that starts an app's process and, before its first one, migrates its database. The
+// app is not given the address that this needs. A process that starts again needs no migration.
+func (s *Stack) migrateBefore(ctx context.Context, app string, start func() (supervise.Command, error)) func() (supervise.Command, error) {
+	if !slices.Contains(apps.Databases(), app) {
+		return start
 	}
-	return group.Wait()
+	migrated := false // the supervisor starts one process of a part at a time
+	return func() (supervise.Command, error) {
+		if !migrated {
+			if err := s.migrateApp(ctx, app); err != nil {
+				return supervise.Command{}, fmt.Errorf("migrate its database: %w", err)
+			}
+			migrated = true
+		}
+		return start()
+	}
 }
 
 func (s *Stack) migrateApp(ctx context.Context, app string) error {
-	s.mu.Lock()
-	admin := s.pgURL
-	s.mu.Unlock()
-	secrets, err := s.secrets.Of(secretfile.Migrate(app), func(role, password string) (string, error) {
-		return provision.Address(admin, role, password)
-	})
+	url, err := secretfile.Value(s.secretsDir(), secretfile.Migrate(app), secretfile.MigrateKey)
 	if err != nil {
-		return fmt.Errorf("migrate the database of %s: %w", app, err)
+		return err
 	}
 	var said beginning
 	cmd := exec.CommandContext(ctx, s.binary(app), "migrate", "--wait", migrateWait.String())
-	cmd.Env = environ("MIGRATE_URL=" + secrets[secretfile.Migrate(app)][secretfile.MigrateKey])
+	cmd.Env = environ("MIGRATE_URL=" + url)
 	cmd.Stdout, cmd.Stderr = lineWriter(s.lines(app)), &said
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C in the terminal reaches only us
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
@@ -58,7 +61,7 @@ func (s *Stack) migrateApp(ctx context.Context, app string) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return fmt.Errorf("migrate the database of %s: %w", app, errors.Join(err, said.err()))
+		return errors.Join(err, said.err())
 	}
 	return nil
 }
