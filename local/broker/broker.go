@@ -8,7 +8,7 @@
 //     because more of them would move keys to other partitions and break their order.
 //   - A consumer that died while it joined its group is removed within seconds (ghosts.go). kfake alone keeps it, with its
 //     partitions, until the broker restarts.
-//   - The consumer groups of WebSocket replicas that are gone are removed (local/replicagroups).
+//   - The consumer groups of replicas that are gone are removed (local/replicagroups).
 //   - A folder belongs to one broker at a time. A damaged folder is refused and left as it is (verify.go).
 //   - The disk does not fill up: records that every group has read are trimmed, other records are kept up to a hard limit
 //     (retention.go).

@@ -9,6 +9,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/taskwire/taskwire/local/sidecarid"
 	"github.com/taskwire/taskwire/pkg/events/apps"
 )
 
@@ -44,12 +45,13 @@ func rendered(t *testing.T, app string) (resources map[string]map[string]any, co
 func TestEachSidecarGetsTheDocumentsOfItsApp(t *testing.T) {
 	t.Parallel()
 	all := []string{"component-kafka-pubsub.yaml", "component-kubernetes-secrets.yaml", "resiliency-taskwire.yaml"}
+	fanOut := []string{"component-kafka-fanout.yaml", "subscription-account-events-fan-out.yaml"}
 	for app, more := range map[string][]string{
-		"task-api":       nil,
-		"audit":          {"subscription-task-events.yaml"},
+		"task-api":       fanOut,
+		"audit":          append([]string{"subscription-task-events.yaml"}, fanOut...),
 		"recurring-task": {"subscription-task-events.yaml", "component-statestore.yaml"},
-		"notification":   {"subscription-reminders.yaml", "component-reminder-cron.yaml"},
-		"websocket":      {"subscription-task-updates.yaml", "subscription-notifications.yaml", "component-kafka-fanout.yaml"},
+		"notification":   append([]string{"subscription-reminders.yaml", "component-reminder-cron.yaml"}, fanOut...),
+		"websocket":      append([]string{"subscription-task-updates.yaml", "subscription-notifications.yaml"}, fanOut...),
 	} {
 		resources, config := rendered(t, app)
 		want := slices.Sorted(slices.Values(append(slices.Clone(all), more...)))
@@ -106,6 +108,36 @@ func TestLocalFilesAreKubernetesFilesWithOverrides(t *testing.T) {
 	}
 	if config["spec"].(map[string]any)["secrets"] == nil {
 		t.Error("the override took the secret scopes away")
+	}
+}
+
+func TestEverySidecarHasTheWholeAccessControl(t *testing.T) {
+	t.Parallel()
+	for _, app := range apps.All() {
+		_, config := rendered(t, app)
+		control, _ := config["spec"].(map[string]any)["accessControl"].(map[string]any)
+		if control["defaultAction"] != "deny" || control["trustDomain"] != sidecarid.TrustDomain {
+			t.Errorf("%s: access control = %v, want deny in the trust domain %s", app, control, sidecarid.TrustDomain)
+		}
+		policies, _ := control["policies"].([]any)
+		for _, item := range policies {
+			p, _ := item.(map[string]any)
+			id, _ := p["appId"].(string)
+			if !slices.Contains(apps.All(), id) || p["namespace"] != sidecarid.Namespace || p["trustDomain"] != sidecarid.TrustDomain || p["defaultAction"] != "deny" {
+				t.Errorf("%s: the policy of %q is %v, want one of an app, with its identity, that denies what it does not list", app, id, p)
+			}
+			for _, item := range p["operations"].([]any) {
+				o, _ := item.(map[string]any)
+				name, _ := o["name"].(string)
+				verbs, _ := o["httpVerb"].([]any)
+				if !strings.HasPrefix(name, "/internal/") || strings.Contains(name, "*") || len(verbs) == 0 || slices.Contains(verbs, any("*")) {
+					t.Errorf("%s may call %v, want one route with its methods", id, o)
+				}
+			}
+		}
+		if len(policies) == 0 {
+			t.Errorf("%s: nobody may call anything", app)
+		}
 	}
 }
 
@@ -210,7 +242,7 @@ func put(t *testing.T, path, content string) {
 func TestRenderingAgainReplacesEarlierFiles(t *testing.T) {
 	t.Parallel()
 	cfg := Config{Source: source, Out: t.TempDir(), App: "websocket", Brokers: "b:1", SecretsFile: "s", NameResolutionFile: "n"}
-	for _, app := range []string{"websocket", "task-api"} {
+	for _, app := range []string{"websocket", "recurring-task"} {
 		cfg.App = app
 		dir, _, err := Render(cfg)
 		if err != nil {

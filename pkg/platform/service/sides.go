@@ -15,7 +15,7 @@ import (
 type PublicConfig struct {
 	BodyLimits     map[string]int64                           // bytes by route; see httpx.Config
 	TrustedProxies []string                                   // see httpx.Config
-	Ready          map[string]func(ctx context.Context) error // parts of /readyz other than the sidecar and the database
+	Ready          map[string]func(ctx context.Context) error // parts of /readyz other than the sidecar, the database and the ended sessions
 }
 
 // PublicEngine makes the engine of the public side: /healthz, /readyz, /metrics and then, for a service with a
@@ -29,6 +29,9 @@ func (s *Service) PublicEngine(cfg PublicConfig) *gin.Engine {
 	ready := map[string]func(context.Context) error{"sidecar": s.Sidecar.Ready}
 	if s.gate != nil {
 		ready["database"] = s.gate.Ready
+	}
+	if s.access != nil {
+		ready["sessions"] = s.access.Revocations.Ready
 	}
 	maps.Copy(ready, cfg.Ready)
 	httpx.Health(engine, ready, s.Metrics)
@@ -48,7 +51,11 @@ func (s *Service) DaprSide() *subscribe.Server {
 	if s.gate != nil {
 		cfg.Health = s.gate.Ready
 	}
-	return subscribe.New(cfg)
+	server := subscribe.New(cfg)
+	if s.access != nil {
+		s.access.feed.Subscribe(server)
+	}
+	return server
 }
 
 // ServePublic serves the public side until ctx ends.
