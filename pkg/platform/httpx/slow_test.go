@@ -30,7 +30,9 @@ func impatient(t *testing.T, engine http.Handler) string {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	served := make(chan error, 1)
-	go func() { served <- serve(ctx, edge.Limit(edge.Limits{PerAddress: 10, Total: 10}, l)[0], engine, discard, time.Second, quick) }()
+	go func() {
+		served <- serve(ctx, edge.Limit(edge.Limits{PerAddress: 10, Total: 10}, l)[0], engine, discard, time.Second, quick)
+	}()
 	t.Cleanup(func() {
 		stop()
 		if err := <-served; err != nil {
