@@ -40,7 +40,7 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	})
 	defer users.Close()
 	connections := socket.DefaultSettings()
-	connections.MaxConns = cfg.MaxConnections
+	connections.MaxConns, connections.MaxPerAddress = cfg.MaxConnections, cfg.MaxPerAddress
 	pool := socket.NewPool(connections, base.Metrics)
 
 	tokens := base.Tokens(base.TaskAPIKeys)
