@@ -40,7 +40,10 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	})
 	defer users.Close()
 	connections := socket.DefaultSettings()
-	connections.MaxConns, connections.MaxPerAddress = cfg.MaxConnections, cfg.MaxPerAddress
+	connections.MaxConns = cfg.MaxConnections
+	if cfg.MaxPerAddress > 0 {
+		connections.MaxPerAddress = cfg.MaxPerAddress
+	}
 	pool := socket.NewPool(connections, base.Metrics)
 
 	tokens := base.Tokens(base.TaskAPIKeys)
