@@ -63,9 +63,13 @@ const (
 	ImportRate  = 512
 	// ImportTimeout is for a proxy that bounds the time of a whole body. The task API ends an import after 15 minutes.
 	ImportTimeout = 16 * time.Minute
+	// WholeAnswerTimeout is for a proxy that bounds the time of a whole answer. The longest export takes minutes.
+	WholeAnswerTimeout = time.Hour
 	// MaxPerAddress bounds the connections of one address. It is enough for 80 browsers behind it, which hold about six each.
 	// Upgraded connections do not count.
 	MaxPerAddress = edge.DefaultPerAddress
+	// MaxSocketsPerAddress is for a proxy that counts upgraded connections. The websocket service counts them as well.
+	MaxSocketsPerAddress = 5000
 	// MaxConnections bounds all connections of a proxy: those of HTTP, and the 20,000 WebSockets that one process holds.
 	MaxConnections = edge.DefaultTotal + 20_000
 	// MaxHeaderKiB holds the tokens and cookies in use here several times over.
@@ -84,6 +88,9 @@ const (
 	// RetryAfter is what a proxy says in the header of that name: a part that ended is back within about a second.
 	RetryAfter = time.Second
 )
+
+// StrictTransport is the Strict-Transport-Security of a proxy that ends TLS (RFC 6797). The services send the same behind one.
+const StrictTransport = "max-age=31536000"
 
 // InsideHeaders belong to the Dapr side. Proxies that can drop them from a request do; the public ports ignore them.
 var InsideHeaders = []string{"Dapr-Api-Token", "Dapr-App-Id", "Dapr-Caller-App-Id"}
