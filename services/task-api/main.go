@@ -23,6 +23,7 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
 	"github.com/taskwire/taskwire/services/task-api/internal/publish"
 	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
+	"github.com/taskwire/taskwire/services/task-api/internal/tokens"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -82,21 +83,24 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 
 	users := accounts.New(store, hasher, signer, publisher, log, time.Now)
 
-	access := base.Access(service.AccessConfig{Keys: signer.Keys, Revocations: revocations{users}})
-	users.OnRevoked(func(r accounts.Revocation) { // what this process revoked counts before it answers
+	var access *service.Access
+	revoked := func(r accounts.Revocation) { // what this process revoked counts before it answers
 		if err := access.Revocations.Apply(revocationOf(r)); err != nil {
 			log.Error("a revocation cannot be used", "user_id", r.UserID, "error", err.Error())
 		}
-	})
+	}
+	users.OnRevoked(revoked)
+	personal := tokens.New(store, publisher, revoked, log, time.Now)
+	access = base.Access(service.AccessConfig{Keys: signer.Keys, Revocations: revocations{users}, Lookup: personal.Find})
 
-	public := base.PublicEngine(service.PublicConfig{BodyLimits: httpapi.BodyLimits(), TrustedProxies: cfg.TrustedProxies})
+	public := base.PublicEngine(service.PublicConfig{BodyLimits: httpapi.BodyLimits()})
 	httpapi.Register(public, httpapi.Config{
-		Tasks: useCases, Accounts: users, Verifier: access.Tokens,
+		Tasks: useCases, Accounts: users, Tokens: personal, Verifier: access.Tokens,
 		Issuer: cfg.AuthIssuer, JWKS: signer.JWKS, CursorKey: cursorKey, OpenAPI: document, Now: time.Now,
 		Quotas: httpapi.Quotas{Writes: int(cfg.WritesPerMinute), Imports: int(cfg.ImportsPerHour)},
 	})
 	deliveries := base.DaprSide()
-	invocation.Register(deliveries, useCases, users, signer.JWKS)
+	invocation.Register(deliveries, useCases, users, personal, signer.JWKS)
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return base.ServePublic(ctx, public) })

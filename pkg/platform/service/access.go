@@ -14,7 +14,7 @@ import (
 type AccessConfig struct {
 	Keys        auth.KeySource    // the public keys of our own access tokens
 	Revocations revocation.Source // what was revoked; nil: asked of the task API
-	Personal    auth.Tokens       // verifies personal API tokens; nil: the service accepts none
+	Lookup      auth.Lookup       // finds personal API tokens; nil: asked of the task API
 }
 
 // Access verifies tokens and knows which sessions have ended. Each process has its own.
@@ -33,13 +33,16 @@ func (s *Service) Access(cfg AccessConfig) *Access {
 	if cfg.Revocations == nil {
 		cfg.Revocations = revocation.TaskAPI(s.Sidecar)
 	}
+	if cfg.Lookup == nil {
+		cfg.Lookup = lookup(s.Sidecar)
+	}
 	set := auth.NewRevocations(time.Now)
 	s.access = &Access{
 		Revocations: set,
 		feed:        revocation.New(set, cfg.Revocations, s.Log, s.Metrics, time.Now),
 		Tokens: auth.New(auth.Config{
 			OIDC: auth.OIDC{Issuer: s.cfg.AuthIssuer, Audience: s.cfg.AuthAudience, RoleClaim: s.cfg.AuthRoleClaim},
-			Keys: cfg.Keys, Personal: cfg.Personal, Revocations: set, Log: s.Log,
+			Keys: cfg.Keys, Personal: auth.NewPersonal(cfg.Lookup, time.Now), Revocations: set, Log: s.Log,
 		}),
 	}
 	return s.access

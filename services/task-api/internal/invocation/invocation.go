@@ -8,21 +8,26 @@
 //	POST /internal/heads             WebSocket service        the newest seq of each of many users
 //	GET  /internal/jwks              every service            the public keys of access tokens (RFC 7517)
 //	GET  /internal/revocations       every service            what ended before its access tokens expire
+//	POST /internal/tokens:lookup     every service            the personal API token with a hash
 package invocation
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"io"
 	"math"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 	"github.com/taskwire/taskwire/pkg/events/apps"
+	"github.com/taskwire/taskwire/pkg/platform/auth"
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
+	"github.com/taskwire/taskwire/pkg/platform/service"
 	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
 	"github.com/taskwire/taskwire/services/task-api/internal/apierror"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
@@ -56,15 +61,21 @@ type Accounts interface {
 	Revocations(ctx context.Context, since time.Time, after string, limit int) (accounts.RevocationPage, error)
 }
 
+// Tokens has the use case of personal API tokens that a route calls.
+type Tokens interface {
+	Find(ctx context.Context, hash [sha256.Size]byte) (auth.PersonalToken, error)
+}
+
 type handlers struct {
 	store    Store
 	accounts Accounts
+	tokens   Tokens
 	jwks     func() []byte
 }
 
 // Register adds the routes to the server. jwks returns the key set as JSON.
-func Register(s Server, store Store, users Accounts, jwks func() []byte) {
-	h := &handlers{store, users, jwks}
+func Register(s Server, store Store, users Accounts, personal Tokens, jwks func() []byte) {
+	h := &handlers{store, users, personal, jwks}
 	for _, r := range []struct {
 		method, path string
 		handle       func(*gin.Context) error
@@ -75,6 +86,7 @@ func Register(s Server, store Store, users Accounts, jwks func() []byte) {
 		{http.MethodPost, "/internal/heads", h.heads},
 		{http.MethodGet, "/internal/jwks", h.keys},
 		{http.MethodGet, "/internal/revocations", h.revocations},
+		{http.MethodPost, strings.ReplaceAll(service.LookupRoute, ":", `\:`), h.lookupToken}, // a bare colon begins a parameter
 	} {
 		s.Invoke(r.method, r.path, func(c *gin.Context) error { return apierror.Of(r.handle(c)) })
 	}
