@@ -24,6 +24,7 @@ import (
 
 // bodies has the valid bodies of the routes. A request with another body would not reach the database.
 var bodies = map[string]string{
+	"POST " + tokensRoute:              `{"name":"n","scopes":["read"]}`,
 	"POST /api/v1/auth/register":       `{"email":"new@example.com","password":"correct horse"}`,
 	"POST /api/v1/auth/login":          `{"email":"a@example.com","password":"correct horse"}`,
 	"POST /api/v1/auth/refresh":        `{"refresh_token":"` + strings.Repeat("A", 43) + `"}`,

@@ -27,6 +27,7 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
 	"github.com/taskwire/taskwire/services/task-api/internal/publish"
 	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
+	"github.com/taskwire/taskwire/services/task-api/internal/tokens"
 	"github.com/taskwire/taskwire/services/task-api/internal/tasktest"
 	"github.com/taskwire/taskwire/testkit/authtest"
 	"github.com/taskwire/taskwire/testkit/pgtest"
@@ -74,9 +75,19 @@ func newRigOn(t testing.TB, db *pgtest.DB, handle *gorm.DB, timeout time.Duratio
 	r.store = postgres.New(handle, outbox.New(handle, log), time.Now)
 	r.uses = tasks.New(r.store, publish.New(log), time.Now, 0)
 	r.engine = httpx.NewEngine(httpx.Config{Service: "task-api", Log: log, Registerer: prometheus.NewRegistry(), BodyLimits: BodyLimits(), TrustedProxies: []string{"127.0.0.1"}})
+	ended := auth.NewRevocations(time.Now)
+	ended.Loaded()
+	revoked := func(e accounts.Revocation) {
+		if err := ended.Apply(auth.Revocation{Kind: auth.RevocationKind(e.Kind), ID: e.ID, UserID: e.UserID, Role: e.Role, At: e.At}); err != nil {
+			t.Error(err)
+		}
+	}
+	users := accounts.New(r.store, hasher, signer, publish.New(log), log, time.Now)
+	users.OnRevoked(revoked)
+	personal := tokens.New(r.store, publish.New(log), revoked, log, time.Now)
 	cfg := Config{
-		Tasks: r.uses, Accounts: accounts.New(r.store, hasher, signer, publish.New(log), log, time.Now),
-		Verifier: auth.NewVerifier(signer.Keys, log),
+		Tasks: r.uses, Accounts: users, Tokens: personal,
+		Verifier: auth.New(auth.Config{Keys: signer.Keys, Personal: auth.NewPersonal(personal.Find, time.Now), Revocations: ended, Log: log}),
 		JWKS:     signer.JWKS, CursorKey: bytes.Repeat([]byte{7}, 32), OpenAPI: document, Now: time.Now,
 		RequestTimeout: timeout,
 	}
