@@ -35,7 +35,7 @@ const (
 )
 
 // Retention has a time for each kind of row. Rows from before that time are removed.
-type Retention struct{ Changes, Tombstones, Keys, LogIns, EndedSessions, UsedTokens, Revocations, DeletedUsers time.Time }
+type Retention struct{ Changes, Tombstones, Keys, Expired, EndedSessions, UsedTokens, Revocations, DeletedUsers time.Time }
 
 // Pruner removes old rows in small batches. Only one replica prunes at a time.
 type Pruner interface {
@@ -63,7 +63,7 @@ func (s *Service) Prune(ctx context.Context) error {
 	now := s.now()
 	return s.store.Prune(ctx, Retention{
 		Changes: now.Add(-ChangeRetention), Tombstones: now.Add(-TombstoneRetention), Keys: now.Add(-KeyRetention),
-		LogIns: now, EndedSessions: now.Add(-endedSessionRetention), Revocations: now.Add(-revocationRetention), DeletedUsers: now.Add(-deletedUserRetention),
+		Expired: now, EndedSessions: now.Add(-endedSessionRetention), Revocations: now.Add(-revocationRetention), DeletedUsers: now.Add(-deletedUserRetention),
 		UsedTokens: now.Add(-usedTokenRetention),
 	})
 }
