@@ -53,7 +53,9 @@ func database(t *testing.T) (owner string, exec func(sql string)) {
 const ada = "01890a5d-ac96-774b-bcce-b302099a8057"
 
 // changed describes the row of an event.
-func changed(role string) string { return "role_changed " + role + " account-events " + ada + " AccountEvent" }
+func changed(role string) string {
+	return "role_changed " + role + " account-events " + ada + " AccountEvent"
+}
 
 // rows returns the rows of a query, each of one text.
 func rows(t *testing.T, url, sql string) []string {
