@@ -59,15 +59,16 @@ type Set struct {
 	dir       string
 	passwords map[string]string // by role
 	values    map[string]string // by app/secret/key, without the addresses
+	kafka     map[string]string // passwords by Kafka user
 	Made      bool              // at least one secret is new
 }
 
-// Path returns the file of an app.
+// Path returns the file of an app: what the app itself may read.
 func Path(dir, app string) string { return filepath.Join(dir, app+".json") }
 
 // New makes a new set of all secrets, in memory. It is for a cluster, which keeps the secrets itself.
 func New() (*Set, error) {
-	s := &Set{passwords: map[string]string{}, values: map[string]string{}}
+	s := &Set{passwords: map[string]string{}, values: map[string]string{}, kafka: map[string]string{}}
 	for _, app := range apps.All() {
 		for _, v := range wanted[app] {
 			if err := s.take(app, v, nil); err != nil {
@@ -75,12 +76,13 @@ func New() (*Set, error) {
 			}
 		}
 	}
+	s.completeKafka()
 	return s, nil
 }
 
 // Load reads the files in dir and makes missing secrets, in memory. Write writes the set to disk.
 func Load(dir string) (*Set, error) {
-	s := &Set{dir: dir, passwords: map[string]string{}, values: map[string]string{}}
+	s := &Set{dir: dir, passwords: map[string]string{}, values: map[string]string{}, kafka: map[string]string{}}
 	if err := checkMode(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -95,7 +97,7 @@ func Load(dir string) (*Set, error) {
 			}
 		}
 	}
-	return s, nil
+	return s, s.loadKafka()
 }
 
 // take keeps the file's value, or makes one where there is none.
@@ -152,7 +154,7 @@ func (s *Set) Write(address func(role, password string) (string, error)) error {
 			return fmt.Errorf("write secrets of %s: %w", app, err)
 		}
 	}
-	return nil
+	return s.WriteKafka()
 }
 
 // Of returns an app's secrets by name and key. address makes a role's database address from its password.

@@ -9,14 +9,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/taskwire/taskwire/local/kafkausers"
 	"github.com/taskwire/taskwire/local/provision"
 	"github.com/taskwire/taskwire/local/secretfile"
 	"github.com/taskwire/taskwire/pkg/events/apps"
 )
 
 const secretsHelp = `Prints new secrets for a cluster as a Kubernetes List: a Secret for each service that has any, which only its service
-account may read; the two tokens between each service and its sidecar; the address of the state store; and the
-administrator of Postgres. Nothing is stored, so the cluster has the only copy. Pipe it into ` + "`kubectl create`" + `, which
+account may read; the two tokens between each service and its sidecar; the address of the state store; the users of
+Kafka, each in a Secret of its own and all of them in kafka-users; and the administrator of Postgres. Nothing is stored, so the cluster has the only copy. Pipe it into ` + "`kubectl create`" + `, which
 does not change a Secret that exists.`
 
 func secretsCommand() *cobra.Command {
@@ -82,6 +83,15 @@ func clusterSecrets(namespace, postgres string) (object, error) {
 		add(app+"-app-token", map[string]string{"token": secretfile.NewToken()})
 		add(app+"-dapr-token", map[string]string{"token": secretfile.NewToken()})
 	}
+	kafka := set.KafkaPasswords()
+	for user, password := range kafka {
+		add(kafkausers.Short(user)+"-kafka", map[string]string{"username": user, "password": password})
+	}
+	users, err := json.Marshal(kafka)
+	if err != nil {
+		return object{}, err
+	}
+	add("kafka-users", map[string]string{"users.json": string(users)})
 	password := secretfile.NewToken()
 	admin.User = url.UserPassword(admin.User.Username(), password)
 	add("postgres-admin", map[string]string{"password": password, "url": admin.String()})
