@@ -21,13 +21,14 @@ import (
 const (
 	usernameVariable  = "KAFKA_USERNAME"
 	passwordVariable  = "KAFKA_PASSWORD"
+	fileVariable      = "KAFKA_PASSWORD_FILE"  // the file with the password, instead of the password
 	mechanismVariable = "KAFKA_SASL_MECHANISM" // SCRAM-SHA-512 (default), SCRAM-SHA-256 or PLAIN
 	tlsVariable       = "KAFKA_TLS"            // true or false; default: true with a user or a CA
 	caVariable        = "KAFKA_CA_FILE"        // PEM; default: the machine's certificates
 )
 
 // Help describes the settings, for the commands that use them.
-const Help = "A Kafka with TLS and users: " + usernameVariable + ", " + passwordVariable + ", " + mechanismVariable + " (SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN),\n" +
+const Help = "A Kafka with TLS and users: " + usernameVariable + ", " + passwordVariable + " or " + fileVariable + ", " + mechanismVariable + "\n(SCRAM-SHA-512, SCRAM-SHA-256 or PLAIN), " +
 	caVariable + " and " + tlsVariable + "=true|false (default: true with a user or a CA) in the environment."
 
 // ErrSettings is wrapped where the environment is wrong. Another try does not help.
@@ -63,6 +64,16 @@ func FromEnvironment(brokers string) (Settings, error) {
 
 func fromEnvironment() (Settings, error) {
 	s := Settings{Username: os.Getenv(usernameVariable), Password: os.Getenv(passwordVariable), Mechanism: os.Getenv(mechanismVariable)}
+	if file := os.Getenv(fileVariable); file != "" {
+		if s.Password != "" {
+			return s, errors.New(passwordVariable + " and " + fileVariable + ": only one may be set")
+		}
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			return s, fmt.Errorf("%s: %w", fileVariable, err)
+		}
+		s.Password = strings.TrimSpace(string(raw))
+	}
 	if (s.Username == "") != (s.Password == "") {
 		return s, errors.New(usernameVariable + " and " + passwordVariable + ": one without the other")
 	}

@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/taskwire/taskwire/local/atomicfile"
 	"github.com/taskwire/taskwire/pkg/events/apps"
@@ -61,6 +62,11 @@ type Set struct {
 	values    map[string]string // by app/secret/key, without the addresses
 	kafka     map[string]string // passwords by Kafka user
 	Made      bool              // at least one secret is new
+}
+
+// HasOwn reports whether the app itself has secrets. Those of another name are its sidecar's.
+func HasOwn(app string) bool {
+	return slices.ContainsFunc(wanted[app], func(v value) bool { return v.secret == app })
 }
 
 // Path returns the file of an app: what the app itself may read.

@@ -39,7 +39,7 @@ func prepareCommand() *cobra.Command {
 		Use:   "prepare",
 		Short: "Create what a deployment needs before its containers start",
 		Long: "Creates the databases and roles on the server at DATABASE_URL, the topics and the users of Kafka, the secrets of each app,\n" +
-			"and the resources of its sidecar. OUT/APP gets secrets.json for the app; OUT/APP-daprd gets secrets.json, resources/ and\n" +
+			"and the resources of its sidecar. OUT/APP gets secrets.json for an app that has any; OUT/APP-daprd gets secrets.json, resources/ and\n" +
 			"config.yaml for its sidecar. Existing ones stay. Secrets are created once, in the folder --secrets: back that folder\n" +
 			"up. docker-compose.yml runs this command first.\n\n" + kafkaconn.Help,
 		Example: "  DATABASE_URL=postgres://postgres:…@postgres:5432/postgres KAFKA_USERNAME=taskwire-admin KAFKA_PASSWORD=… KAFKA_TLS=false \\\n" +
@@ -97,7 +97,16 @@ func (p preparation) run(ctx context.Context, warn func(string)) error {
 			return fmt.Errorf("%s: %w", app, err)
 		}
 	}
-	return nil
+	return p.metrics(passwords[kafkausers.Metrics])
+}
+
+// metrics writes the password of `taskwire kafka-metrics`.
+func (p preparation) metrics(password string) error {
+	dir := filepath.Join(p.out, "kafka-metrics")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return atomicfile.Write(filepath.Join(dir, "password"), []byte(password), 0o600)
 }
 
 // app writes the files of one app and of its sidecar. They are apart, because the app may not read what its sidecar may.
@@ -110,15 +119,11 @@ func (p preparation) app(app, password string) error {
 	if err := secretfile.WriteSidecar(p.secrets, app, at.Username, at.Password); err != nil {
 		return err
 	}
-	for from, dir := range map[string]string{secretfile.Path(p.secrets, app): own, secretfile.SidecarPath(p.secrets, app): sidecar} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return err
-		}
-		raw, err := os.ReadFile(from)
-		if err != nil {
-			return err
-		}
-		if err := atomicfile.Write(filepath.Join(dir, secretsJSON), raw, 0o600); err != nil {
+	if err := copySecrets(secretfile.SidecarPath(p.secrets, app), sidecar); err != nil {
+		return err
+	}
+	if secretfile.HasOwn(app) {
+		if err := copySecrets(secretfile.Path(p.secrets, app), own); err != nil {
 			return err
 		}
 	}
@@ -126,4 +131,15 @@ func (p preparation) app(app, password string) error {
 		Source: p.components, Place: components.Compose, Out: sidecar, App: app, Kafka: at, SecretsFile: filepath.Join(sidecar, secretsJSON),
 	})
 	return err
+}
+
+func copySecrets(from, dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	raw, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return atomicfile.Write(filepath.Join(dir, secretsJSON), raw, 0o600)
 }

@@ -3,7 +3,9 @@ package cli
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 
@@ -21,7 +23,7 @@ Kafka, each in a Secret of its own and all of them in kafka-users; and the admin
 does not change a Secret that exists.`
 
 func secretsCommand() *cobra.Command {
-	var namespace, postgres string
+	var namespace, postgres, caFile string
 	cmd := &cobra.Command{
 		Use:     "secrets",
 		Short:   "Print new Kubernetes Secrets for a cluster",
@@ -29,7 +31,15 @@ func secretsCommand() *cobra.Command {
 		Example: "  taskwire secrets --postgres 'postgres://postgres@postgres:5432/postgres?sslmode=disable' | kubectl create -f -",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			list, err := clusterSecrets(namespace, postgres)
+			ca := ""
+			if caFile != "" {
+				raw, err := os.ReadFile(caFile)
+				if err != nil {
+					return fmt.Errorf("--kafka-ca: %w", err)
+				}
+				ca = string(raw)
+			}
+			list, err := clusterSecrets(namespace, postgres, ca)
 			if err != nil {
 				return err
 			}
@@ -40,6 +50,7 @@ func secretsCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&namespace, "namespace", "taskwire", "namespace of the Secrets")
 	cmd.Flags().StringVar(&postgres, "postgres", "", "address of the server and its administrator's role, without a password")
+	cmd.Flags().StringVar(&caFile, "kafka-ca", "", "file with the certificates of Kafka's CA in PEM; it is needed for a Kafka with TLS")
 	_ = cmd.MarkFlagRequired("postgres") // fails only for an unknown flag
 	return cmd
 }
@@ -54,7 +65,7 @@ type object struct {
 	Items      []object          `json:"items,omitempty"`
 }
 
-func clusterSecrets(namespace, postgres string) (object, error) {
+func clusterSecrets(namespace, postgres, ca string) (object, error) {
 	admin, err := url.Parse(postgres)
 	if err != nil || admin.Host == "" || admin.User.Username() == "" {
 		return object{}, errors.New("--postgres is not an address like postgres://ROLE@HOST:5432/postgres")
@@ -85,7 +96,7 @@ func clusterSecrets(namespace, postgres string) (object, error) {
 	}
 	kafka := set.KafkaPasswords()
 	for user, password := range kafka {
-		add(kafkausers.Short(user)+"-kafka", map[string]string{"username": user, "password": password})
+		add(kafkausers.Short(user)+"-kafka", map[string]string{"username": user, "password": password, "ca.crt": ca})
 	}
 	users, err := json.Marshal(kafka)
 	if err != nil {
