@@ -70,7 +70,7 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	}
 	store := postgres.New(db.Handle, box, time.Now)
 	publisher := publish.New(log)
-	useCases := tasks.New(store, publisher, time.Now)
+	useCases := tasks.New(store, publisher, time.Now, int64(cfg.TasksPerAccount))
 	hasher, err := accounts.NewHasher()
 	if err != nil {
 		return err
@@ -80,6 +80,7 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	httpapi.Register(public, httpapi.Config{
 		Tasks: useCases, Accounts: accounts.New(store, hasher, signer, publisher, log, time.Now), Verifier: base.Tokens(signer.Keys),
 		Issuer: cfg.AuthIssuer, JWKS: signer.JWKS, CursorKey: cursorKey, OpenAPI: document, Now: time.Now,
+		Quotas: httpapi.Quotas{Writes: int(cfg.WritesPerMinute), Imports: int(cfg.ImportsPerHour)},
 	})
 	deliveries := base.DaprSide()
 	invocation.Register(deliveries, useCases, signer.JWKS)
