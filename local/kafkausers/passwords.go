@@ -10,6 +10,14 @@ import (
 	"os"
 )
 
+// Secret is the secret with which a sidecar logs in to Kafka, and its keys. The sidecar hands it to no app
+// (dapr-components/configuration.yaml).
+const (
+	Secret      = "kafka"
+	UsernameKey = "username"
+	PasswordKey = "password"
+)
+
 // passwordBytes is 256 bits, like the other secrets.
 const passwordBytes = 32
 

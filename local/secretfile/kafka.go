@@ -15,14 +15,6 @@ import (
 	"github.com/taskwire/taskwire/local/kafkausers"
 )
 
-// KafkaSecret is the secret with which a sidecar logs in to Kafka, and its keys. The sidecar hands it to no app
-// (dapr-components/configuration.yaml).
-const (
-	KafkaSecret      = "kafka"
-	KafkaUsernameKey = "username"
-	KafkaPasswordKey = "password"
-)
-
 // KafkaPath returns the file with the passwords of all users of Kafka, {"USER":"PASSWORD"}. The broker and the provisioning
 // step read it, and the operator's commands.
 func KafkaPath(dir string) string { return filepath.Join(dir, "kafka-users.json") }
@@ -75,7 +67,7 @@ func WriteSidecar(dir, app, username, password string) error {
 	if file == nil {
 		return fmt.Errorf("%s does not exist", Path(dir, app))
 	}
-	file[KafkaSecret] = map[string]string{KafkaUsernameKey: username, KafkaPasswordKey: password}
+	file[kafkausers.Secret] = map[string]string{kafkausers.UsernameKey: username, kafkausers.PasswordKey: password}
 	return writeJSON(SidecarPath(dir, app), file)
 }
 

@@ -23,7 +23,7 @@ import (
 
 	"github.com/taskwire/taskwire/local/components"
 	"github.com/taskwire/taskwire/local/kafkaconn"
-	"github.com/taskwire/taskwire/local/secretfile"
+	"github.com/taskwire/taskwire/local/kafkausers"
 	"github.com/taskwire/taskwire/testkit/porttest"
 )
 
@@ -157,8 +157,8 @@ func withLogin(t testing.TB, o Options) []byte {
 	if err := json.Unmarshal([]byte(o.Secrets), &all); err != nil {
 		t.Fatal(err)
 	}
-	if all[secretfile.KafkaSecret] == nil {
-		all[secretfile.KafkaSecret] = map[string]string{secretfile.KafkaUsernameKey: o.Username, secretfile.KafkaPasswordKey: o.Password}
+	if all[kafkausers.Secret] == nil {
+		all[kafkausers.Secret] = map[string]string{kafkausers.UsernameKey: o.Username, kafkausers.PasswordKey: o.Password}
 	}
 	raw, err := json.Marshal(all)
 	if err != nil {
