@@ -27,9 +27,9 @@ const secretsJSON = "secrets.json"
 
 // preparation is the input of `taskwire prepare`.
 type preparation struct {
-	components, secrets, out string
-	kafka                    kafkaconn.Settings
-	admin                    string // address of Postgres for its superuser
+	components, secrets, out, migrate string
+	kafka                             kafkaconn.Settings
+	admin                             string // address of Postgres for its superuser
 }
 
 func prepareCommand() *cobra.Command {
@@ -39,11 +39,12 @@ func prepareCommand() *cobra.Command {
 		Use:   "prepare",
 		Short: "Create what a deployment needs before its containers start",
 		Long: "Creates the databases and roles on the server at DATABASE_URL, the topics and the users of Kafka, the secrets of each app,\n" +
-			"and the resources of its sidecar. OUT/APP gets secrets.json for an app that has any; OUT/APP-daprd gets secrets.json, resources/ and\n" +
-			"config.yaml for its sidecar. Existing ones stay. Secrets are created once, in the folder --secrets: back that folder\n" +
+			"and the resources of its sidecar. OUT/APP gets secrets.json for an app that has any; OUT/APP-daprd gets secrets.json,\n" +
+			"resources/ and config.yaml for its sidecar. MIGRATE/APP/url gets the address with which the app's database is migrated,\n" +
+			"for the container that does it. Existing ones stay. Secrets are created once, in the folder --secrets: back that folder\n" +
 			"up. docker-compose.yml runs this command first.\n\n" + kafkaconn.Help,
 		Example: "  DATABASE_URL=postgres://postgres:…@postgres:5432/postgres KAFKA_USERNAME=taskwire-admin KAFKA_PASSWORD=… KAFKA_TLS=false \\\n" +
-			"    taskwire prepare --brokers redpanda:9092 --components /dapr-components --secrets /secrets --out /config",
+			"    taskwire prepare --brokers redpanda:9092 --components /dapr-components --secrets /secrets --out /config --migrate /migrate",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if p.admin = os.Getenv("DATABASE_URL"); p.admin == "" {
@@ -66,7 +67,8 @@ func prepareCommand() *cobra.Command {
 	cmd.Flags().StringVar(&p.components, "components", "dapr-components", "the folder dapr-components")
 	cmd.Flags().StringVar(&p.secrets, "secrets", "", "folder that stores the secrets")
 	cmd.Flags().StringVar(&p.out, "out", "", "folder for the files of each app and its sidecar, OUT/APP and OUT/APP-daprd")
-	for _, needed := range []string{"brokers", "secrets", "out"} {
+	cmd.Flags().StringVar(&p.migrate, "migrate", "", "folder for the addresses with which the databases are migrated, MIGRATE/APP/url")
+	for _, needed := range []string{"brokers", "secrets", "out", "migrate"} {
 		_ = cmd.MarkFlagRequired(needed) // fails only for an unknown flag
 	}
 	return cmd
@@ -97,7 +99,25 @@ func (p preparation) run(ctx context.Context, warn func(string)) error {
 			return fmt.Errorf("%s: %w", app, err)
 		}
 	}
+	for _, app := range apps.Databases() {
+		if err := p.owner(app); err != nil {
+			return fmt.Errorf("%s: %w", app, err)
+		}
+	}
 	return p.metrics(passwords[kafkausers.Metrics])
+}
+
+// owner writes the file that only the migration of an app's database is given.
+func (p preparation) owner(app string) error {
+	url, err := secretfile.Value(p.secrets, secretfile.Migrate(app), secretfile.MigrateKey)
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(p.migrate, app)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return atomicfile.Write(filepath.Join(dir, "url"), []byte(url+"\n"), 0o600)
 }
 
 // metrics writes the password of `taskwire kafka-metrics`.

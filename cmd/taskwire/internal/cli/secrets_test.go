@@ -60,6 +60,12 @@ func TestTheSecretsOfAClusterFitTogether(t *testing.T) {
 			t.Errorf("%s: user %q; its password is that of kafka-users: %v", name, s["username"], s["password"] == users[user])
 		}
 	}
+	for _, app := range apps.Databases() {
+		want = append(want, app+"-migrate")
+		if secrets[app]["migrate-url"] != "" || secrets[app+"-migrate"]["migrate-url"] == "" {
+			t.Errorf("%s has the address of the owner of its database, or %s-migrate has not", app, app)
+		}
+	}
 	slices.Sort(want)
 	if got := slices.Sorted(maps.Keys(secrets)); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
