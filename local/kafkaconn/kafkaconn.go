@@ -82,10 +82,10 @@ func fromEnvironment() (Settings, error) {
 		if err != nil {
 			return s, fmt.Errorf("%s: %w", caVariable, err)
 		}
-		s.CA = string(raw)
-		if _, err := s.authorities(); err != nil {
+		if _, err := certificates(raw); err != nil {
 			return s, fmt.Errorf("%s: %s %w", caVariable, file, err)
 		}
+		s.CA = string(raw)
 	}
 	s.TLS = s.Username != "" || s.CA != ""
 	if v := os.Getenv(tlsVariable); v != "" {
@@ -157,8 +157,12 @@ func (s Settings) authorities() (*x509.CertPool, error) {
 	if s.CA == "" {
 		return nil, nil //nolint:nilnil // which means the machine's
 	}
+	return certificates([]byte(s.CA))
+}
+
+func certificates(raw []byte) (*x509.CertPool, error) {
 	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM([]byte(s.CA)) {
+	if !roots.AppendCertsFromPEM(raw) {
 		return nil, errors.New("has no certificate in PEM")
 	}
 	return roots, nil
