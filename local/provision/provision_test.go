@@ -3,6 +3,7 @@ package provision
 import (
 	"context"
 	"errors"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -12,12 +13,14 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/taskwire/taskwire/local/kafkaconn"
 	localpg "github.com/taskwire/taskwire/local/postgres"
 	"github.com/taskwire/taskwire/pkg/events"
 )
@@ -77,6 +80,62 @@ func TestDatabasesAreSeparateAndCanBeMadeAgain(t *testing.T) {
 	}
 }
 
+// TestTheRoleOfAServiceCanMakeNothing has a database whose schema every role may write, as before Postgres 15.
+func TestTheRoleOfAServiceCanMakeNothing(t *testing.T) {
+	t.Parallel()
+	admin := startPostgres(t)
+	password := func(role string) (string, error) { return role, nil }
+	if err := EnsureDatabases(t.Context(), admin, password); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range Databases() {
+		if d.App == "" {
+			continue
+		}
+		u, err := url.Parse(admin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u.Path = "/" + d.Name
+		run(t, u.String(), `GRANT CREATE ON SCHEMA public TO PUBLIC`)
+		if err := EnsureDatabases(t.Context(), admin, password); err != nil {
+			t.Fatal(err)
+		}
+		app, _ := URL(admin, d.Name, d.App, d.App)
+		owner, _ := URL(admin, d.Name, d.Owner, d.Owner)
+		for _, sql := range []string{
+			`CREATE TABLE t (x int)`, `CREATE TEMPORARY TABLE t (x int)`, `CREATE SCHEMA s`, `CREATE ROLE r`, `CREATE DATABASE d`,
+			`SET ROLE ` + d.Owner, `ALTER ROLE ` + d.Owner + ` PASSWORD 'x'`, `DROP DATABASE ` + d.Name,
+			`CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'`, `ALTER DATABASE ` + d.Name + ` OWNER TO ` + d.App,
+		} {
+			var refused *pgconn.PgError
+			if err := try(t, app, sql); !errors.As(err, &refused) || refused.Code != "42501" {
+				t.Errorf("%s as %s: got %v, want 42501", sql, d.App, err)
+			}
+		}
+		run(t, owner, `CREATE TABLE made_by_its_owner (x int)`)
+	}
+}
+
+// try runs a statement and returns its error.
+func try(t *testing.T, url, sql string) error {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	_, err = conn.Exec(t.Context(), sql)
+	return err
+}
+
+func run(t *testing.T, url, sql string) {
+	t.Helper()
+	if err := try(t, url, sql); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+}
+
 func TestARoleWithoutTheRightsGetsAClearError(t *testing.T) {
 	t.Parallel()
 	admin := startPostgres(t)
@@ -110,7 +169,7 @@ func TestTopicsGetTheirReplicasAndRetention(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer cluster.Close()
-		if err := EnsureTopics(t.Context(), strings.Join(cluster.ListenAddrs(), ","), events.Topics(), func(w string) { t.Error(w) }); err != nil {
+		if err := EnsureTopics(t.Context(), kafkaconn.Settings{Brokers: strings.Join(cluster.ListenAddrs(), ",")}, events.Topics(), func(w string) { t.Error(w) }); err != nil {
 			t.Fatal(err)
 		}
 		client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...))
@@ -166,7 +225,7 @@ func TestATopicWithTooFewReplicasIsReported(t *testing.T) {
 		}
 	}
 	var warnings []string
-	if err := EnsureTopics(t.Context(), strings.Join(cluster.ListenAddrs(), ","), events.Topics(), func(w string) { warnings = append(warnings, w) }); err != nil {
+	if err := EnsureTopics(t.Context(), kafkaconn.Settings{Brokers: strings.Join(cluster.ListenAddrs(), ",")}, events.Topics(), func(w string) { warnings = append(warnings, w) }); err != nil {
 		t.Fatal(err)
 	}
 	if len(warnings) != 1 || !strings.Contains(warnings[0], "reminders has 1 of 3 replicas") {
@@ -197,7 +256,7 @@ func TestTopicsWaitForAStartingCluster(t *testing.T) {
 		}
 		return resp, nil, true
 	})
-	if err := EnsureTopics(t.Context(), strings.Join(cluster.ListenAddrs(), ","), events.Topics(), func(w string) { t.Error(w) }); err != nil {
+	if err := EnsureTopics(t.Context(), kafkaconn.Settings{Brokers: strings.Join(cluster.ListenAddrs(), ",")}, events.Topics(), func(w string) { t.Error(w) }); err != nil {
 		t.Errorf("a cluster that is starting: %v", err)
 	}
 	if left := refusals.Load(); left != 0 {
@@ -206,7 +265,7 @@ func TestTopicsWaitForAStartingCluster(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	refusals.Store(1 << 30)
-	err = EnsureTopics(ctx, strings.Join(cluster.ListenAddrs(), ","), []events.Topic{{Name: "another", Partitions: 1}}, func(string) {})
+	err = EnsureTopics(ctx, kafkaconn.Settings{Brokers: strings.Join(cluster.ListenAddrs(), ",")}, []events.Topic{{Name: "another", Partitions: 1}}, func(string) {})
 	if !errors.Is(err, kerr.InvalidReplicationFactor) || !strings.Contains(err.Error(), "another") {
 		t.Errorf("a cluster that never is ready: got %v, want what it said and of which topic", err)
 	}
@@ -218,7 +277,7 @@ func TestTopicsAreMadeOnceAndKeepTheirPartitions(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer cluster.Close()
-	brokers := strings.Join(cluster.ListenAddrs(), ",")
+	brokers := kafkaconn.Settings{Brokers: strings.Join(cluster.ListenAddrs(), ",")}
 	var warnings []string
 	for range 2 {
 		warnings = nil

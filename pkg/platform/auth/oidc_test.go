@@ -82,7 +82,7 @@ func newECKey(t *testing.T) *ecdsa.PrivateKey {
 }
 
 func (p *provider) claims(now time.Time) jwt.MapClaims {
-	return jwt.MapClaims{"iss": p.url, "aud": []string{"taskwire", "other"}, "sub": "ada", "iat": now.Unix(), "exp": now.Add(time.Minute).Unix()}
+	return jwt.MapClaims{"iss": p.url, "aud": []string{"taskwire", "other"}, "sub": "ada", "scope": "tasks", "iat": now.Unix(), "exp": now.Add(time.Minute).Unix()}
 }
 
 func (p *provider) sign(method jwt.SigningMethod, kid string, key any, c jwt.MapClaims) string {

@@ -41,6 +41,9 @@ func (v *Verifier) check(ctx context.Context, token string) (Identity, error) {
 	if _, err := uuid.Parse(c.Subject); err != nil || len(c.Subject) != 36 {
 		return Identity{}, fmt.Errorf("%w: its subject is not a user id", ErrInvalid)
 	}
+	if _, err := uuid.Parse(c.SessionID); err != nil { // without it nothing could end the token before it expires
+		return Identity{}, fmt.Errorf("%w: it names no session", ErrInvalid)
+	}
 	id := Identity{UserID: c.Subject, Role: c.Role, SessionID: c.SessionID, ExpiresAt: c.ExpiresAt.Time}
 	if c.IssuedAt != nil {
 		id.IssuedAt = c.IssuedAt.Time
@@ -60,7 +63,7 @@ func ownKeys(ctx context.Context, fetch KeySource) (map[string]ed25519.PublicKey
 	}
 	keys := map[string]ed25519.PublicKey{}
 	for kid, key := range all {
-		if key, ok := key.(ed25519.PublicKey); ok {
+		if key, ok := key.PublicKey.(ed25519.PublicKey); ok {
 			keys[kid] = key
 		}
 	}

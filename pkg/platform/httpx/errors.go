@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/taskwire/taskwire/pkg/platform/edge"
 	"github.com/taskwire/taskwire/pkg/platform/transient"
 )
 
@@ -18,6 +19,7 @@ const (
 	CodeUnprocessable                  // 422
 	CodeUnauthorized                   // 401
 	CodeForbidden                      // 403
+	CodeQuota                          // 403
 	CodeNotFound                       // 404
 	CodeMethodNotAllowed               // 405
 	CodeRequestTimeout                 // 408
@@ -40,6 +42,7 @@ var kinds = map[Code]struct {
 	CodeUnprocessable:      {http.StatusUnprocessableEntity, "invalid-value", "Invalid value"},
 	CodeUnauthorized:       {http.StatusUnauthorized, "unauthorized", "Not signed in"},
 	CodeForbidden:          {http.StatusForbidden, "forbidden", "Not allowed"},
+	CodeQuota:              {http.StatusForbidden, "quota-exceeded", "Quota exceeded"},
 	CodeNotFound:           {http.StatusNotFound, "not-found", "Not found"},
 	CodeMethodNotAllowed:   {http.StatusMethodNotAllowed, "method-not-allowed", "Method not allowed"},
 	CodeRequestTimeout:     {http.StatusRequestTimeout, "request-timeout", "Too slow"},
@@ -69,7 +72,8 @@ type Error struct {
 	Fields     []FieldError
 	Err        error
 	RetryAfter time.Duration
-	Task       any // of a 412: the task as it is
+	Task       any    // of a 412: the task as it is
+	Challenge  string // of a 401: parameters of WWW-Authenticate after its scheme (RFC 9110, section 11.6.1)
 }
 
 // Error returns the message and the cause, for the log.
@@ -149,6 +153,8 @@ func classify(err error) *Error {
 		return known
 	case errors.As(err, &tooLarge):
 		return &Error{Code: CodeTooLarge, Message: "The body is larger than this service accepts.", Err: err}
+	case errors.Is(err, edge.ErrSlowBody):
+		return &Error{Code: CodeRequestTimeout, Message: "The body did not arrive in time.", Err: err}
 	case transient.Is(err):
 		return Unavailable("The service cannot do this at the moment. Try again.", retryUnavailable, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 	"go.opentelemetry.io/otel/trace"
@@ -59,10 +60,12 @@ func WriteError(c *gin.Context, err error) {
 	}
 	detail, wait := e.Message, e.RetryAfter
 	switch e.Code {
+	case CodeRequestTimeout:
+		c.Header("Connection", "close") // RFC 9110, section 15.5.9
 	case CodeInternal:
 		detail = internalDetail // even when the Error has another message
 	case CodeUnauthorized:
-		c.Header("WWW-Authenticate", "Bearer")
+		c.Header("WWW-Authenticate", strings.TrimSpace("Bearer "+e.Challenge))
 	case CodeUnavailable, CodeTooManyRequests:
 		if wait <= 0 {
 			wait = retryUnavailable

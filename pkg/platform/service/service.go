@@ -22,6 +22,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/taskwire/taskwire/pkg/platform/address"
 	"github.com/taskwire/taskwire/pkg/platform/buildinfo"
 	"github.com/taskwire/taskwire/pkg/platform/config"
 	"github.com/taskwire/taskwire/pkg/platform/dapr"
@@ -31,12 +32,12 @@ import (
 )
 
 // Main reads the settings from the environment, runs the service until SIGINT or SIGTERM, and ends the process. With
-// the arguments --version or --ready it answers those instead.
-func Main[Settings any](app string, run func(ctx context.Context, cfg Settings, out io.Writer) error) {
-	if len(os.Args) > 1 {
-		os.Exit(command(app, os.Args[1:], os.Stdout, os.Stderr))
-	}
+// arguments it runs one of its own commands (--version, --ready, --help) or one of commands instead.
+func Main[Settings any](app string, run func(ctx context.Context, cfg Settings, out io.Writer) error, commands ...Command) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	if len(os.Args) > 1 {
+		os.Exit(command(ctx, app, os.Args[1:], commands, os.Stdout, os.Stderr))
+	}
 	cfg, err := config.Load[Settings]()
 	if err == nil {
 		err = run(ctx, cfg, os.Stdout)
@@ -58,10 +59,12 @@ type Service struct {
 	app       string
 	cfg       config.Base
 	origins   origin.Set
+	proxies   address.Proxies
 	tel       *telemetry.Telemetry
 	listeners listeners
 	gate      *MigrationGate // nil without a database
 	built     bool           // a side was made
+	upgraded  int            // see PublicConfig
 }
 
 // Start begins the service named app: it opens its ports, its logger, which writes to out, and its Dapr client. Close
@@ -71,11 +74,15 @@ func Start(ctx context.Context, app string, cfg config.Base, out io.Writer) (*Se
 	if err != nil {
 		return nil, fmt.Errorf("ALLOWED_ORIGINS: %w", err)
 	}
+	proxies, err := address.ParseProxies(cfg.TrustedProxies)
+	if err != nil {
+		return nil, fmt.Errorf("TRUSTED_PROXIES: %w", err)
+	}
 	tel, err := telemetry.Start(ctx, app, cfg.LogLevel, cfg.OTLPEndpoint, out)
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{Log: tel.Log, Metrics: tel.Registry, app: app, cfg: cfg, origins: origins, tel: tel}
+	s := &Service{Log: tel.Log, Metrics: tel.Registry, app: app, cfg: cfg, origins: origins, proxies: proxies, tel: tel}
 	tuneMemory(s.Log)
 	build := buildinfo.Read()
 	s.Log.InfoContext(ctx, "starting", "version", build.Version, "commit", build.Commit)
