@@ -156,6 +156,9 @@ func TestWithoutASidecarWritesGoOnAndTheOutboxHoldsTheEvents(t *testing.T) {
 	if err := s.stop(); err != nil {
 		t.Errorf("stop: got %v", err)
 	}
+	if log := s.log.String(); !strings.Contains(log, `"msg":"access tokens are signed"`) || strings.Contains(log, "PRIVATE KEY") {
+		t.Errorf("log: want the id of the signing key, and not the key:\n%s", log)
+	}
 	if log := s.log.String(); strings.Contains(log, "panic") || strings.Contains(log, `"level":"ERROR"`) {
 		t.Errorf("log: got an error or a panic:\n%s", log)
 	}
