@@ -11,7 +11,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
-	"github.com/taskwire/taskwire/services/audit/verify"
+	"github.com/taskwire/taskwire/pkg/platform/auditlog"
 )
 
 // ErrNotFound is wrapped when the log has no such entry, or when the entry belongs to another user.
@@ -42,7 +42,7 @@ func NewLog(r Reader, skey string) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the checkpoint signing key: %w", err)
 	}
-	vkey, err := verify.VerifierKey(skey)
+	vkey, err := auditlog.VerifierKey(skey)
 	if err != nil {
 		return nil, fmt.Errorf("read the checkpoint signing key: %w", err)
 	}
@@ -68,7 +68,7 @@ func (l *Log) Checkpoint(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint of size %d: %w", size, err)
 	}
-	signed, err := verify.Checkpoint{Origin: l.signer.Name(), Size: size, Root: root}.Sign(l.signer)
+	signed, err := auditlog.Checkpoint{Origin: l.signer.Name(), Size: size, Root: root}.Sign(l.signer)
 	if err != nil {
 		return nil, err
 	}

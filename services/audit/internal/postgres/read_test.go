@@ -10,7 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/taskwire/taskwire/services/audit/internal/domain"
-	"github.com/taskwire/taskwire/services/audit/verify"
+	"github.com/taskwire/taskwire/pkg/platform/auditlog"
 )
 
 func TestListFiltersAndPages(t *testing.T) {
@@ -105,14 +105,14 @@ func TestProofsOfTheStoredTreeVerify(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx := context.Background()
-	var heads []verify.Checkpoint
+	var heads []auditlog.Checkpoint
 	for i := range 4 {
 		add(t, s, changes(t, 1+5*i)...)
 		signed, err := log.Checkpoint(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
-		head, err := verify.OpenCheckpoint(signed, log.VerifierKey())
+		head, err := auditlog.OpenCheckpoint(signed, log.VerifierKey())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -124,7 +124,7 @@ func TestProofsOfTheStoredTreeVerify(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := verify.Consistency(head, last, c.Hashes); err != nil {
+		if err := auditlog.Consistency(head, last, c.Hashes); err != nil {
 			t.Error(err)
 		}
 		for position := range head.Size {
@@ -132,7 +132,7 @@ func TestProofsOfTheStoredTreeVerify(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := verify.Inclusion(head, position, p.Entry.Leaf(), p.Hashes); err != nil {
+			if err := auditlog.Inclusion(head, position, p.Entry.Leaf(), p.Hashes); err != nil {
 				t.Error(err)
 			}
 		}
