@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/taskwire/taskwire/local/atomicfile"
 	"github.com/taskwire/taskwire/pkg/events/apps"
@@ -29,6 +30,7 @@ type value struct {
 	secret, key string
 	role        string                 // if set, the value is the role's database address
 	make        func() (string, error) // makes a value that is not an address
+	movedFrom   string                 // the app that had it before
 	check       func(string) error
 }
 
@@ -43,7 +45,10 @@ var wanted = map[string][]value{
 	apps.Audit: {
 		{secret: apps.Audit, key: "database-url", role: "audit_app"},
 		{secret: apps.Audit, key: "migrate-url", role: "audit_owner"},
-		{secret: apps.Audit, key: "checkpoint-signing-key", make: newNoteKey, check: checkNoteKey},
+	},
+	// The audit service had the key once. It is the log's identity, so it moves and does not change.
+	apps.AuditSigner: {
+		{secret: apps.AuditSigner, key: "checkpoint-signing-key", make: newNoteKey, check: checkNoteKey, movedFrom: apps.Audit},
 	},
 	apps.Notification: {
 		{secret: apps.Notification, key: "database-url", role: "notifications_app"},
@@ -60,6 +65,7 @@ type Set struct {
 	passwords map[string]string // by role
 	values    map[string]string // by app/secret/key, without the addresses
 	Made      bool              // at least one secret is new
+	newLog    bool              // the signer of the audit log gets its key now
 }
 
 // Path returns the file of an app.
@@ -90,6 +96,11 @@ func Load(dir string) (*Set, error) {
 			return nil, err
 		}
 		for _, v := range wanted[app] {
+			if file[v.secret][v.key] == "" && v.movedFrom != "" {
+				if file, err = s.moved(v); err != nil {
+					return nil, err
+				}
+			}
 			if err := s.take(app, v, file); err != nil {
 				return nil, fmt.Errorf("%s: %s, %s: %w. The file is left as it is; move it away to have new secrets made", Path(dir, app), v.secret, v.key, err)
 			}
@@ -97,6 +108,20 @@ func Load(dir string) (*Set, error) {
 	}
 	return s, nil
 }
+
+// moved returns the secrets of an app with a value that another app had before, if that has it still.
+func (s *Set) moved(v value) (map[string]map[string]string, error) {
+	s.newLog = true
+	former, err := readFile(Path(s.dir, v.movedFrom))
+	if err != nil || former[v.movedFrom][v.key] == "" {
+		return nil, err
+	}
+	return map[string]map[string]string{v.secret: {v.key: former[v.movedFrom][v.key]}}, nil
+}
+
+// NewLog reports whether the signer of the audit log gets its key now: it has signed nothing yet and must be told to begin
+// (package auditsigner), before Write.
+func (s *Set) NewLog() bool { return s.newLog }
 
 // take keeps the file's value, or makes one where there is none.
 func (s *Set) take(app string, v value, file map[string]map[string]string) error {
@@ -139,7 +164,9 @@ func (s *Set) Write(address func(role, password string) (string, error)) error {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return fmt.Errorf("make the folder of secrets: %w", err)
 	}
-	for _, app := range apps.All() {
+	// The signer comes first: its key must not leave the audit service's file before it is in its own.
+	order := append([]string{apps.AuditSigner}, slices.DeleteFunc(apps.All(), func(app string) bool { return app == apps.AuditSigner })...)
+	for _, app := range order {
 		file, err := s.Of(app, address)
 		if err != nil {
 			return err

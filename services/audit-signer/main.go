@@ -8,6 +8,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -15,6 +16,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/taskwire/taskwire/pkg/platform/auditlog"
 	"github.com/taskwire/taskwire/pkg/platform/service"
 	"github.com/taskwire/taskwire/services/audit-signer/internal/domain"
 	"github.com/taskwire/taskwire/services/audit-signer/internal/files"
@@ -36,16 +38,20 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 		return err
 	}
 	defer base.Close()
-	folder, err := files.Open(cfg.StateDir)
+	secret, err := base.Secrets(ctx, secretCheckpoint)
+	if err != nil {
+		return err
+	}
+	key, err := auditlog.VerifierKey(secret[secretCheckpoint])
+	if err != nil {
+		return fmt.Errorf("read the checkpoint signing key: %w", err)
+	}
+	folder, err := files.Open(cfg.StateDir, key)
 	if err != nil {
 		return err
 	}
 	defer folder.Close()
 	history, err := folder.OpenHistory(cfg.CheckpointsFile, time.Now)
-	if err != nil {
-		return err
-	}
-	secret, err := base.Secrets(ctx, secretCheckpoint)
 	if err != nil {
 		return err
 	}
@@ -63,7 +69,9 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return base.ServePublic(ctx, public) })
 	group.Go(func() error { return base.ServeDapr(ctx, invocations) })
-	group.Go(func() error { return base.AwaitSidecar(ctx, "the audit log grows without new checkpoints until the sidecar is there") })
+	group.Go(func() error {
+		return base.AwaitSidecar(ctx, "the audit log grows without new checkpoints until the sidecar is there")
+	})
 	if target := targetOf(cfg, base); target != nil {
 		group.Go(func() error { return publish.New(history, target, base.Log, base.Metrics).Run(ctx) })
 	}

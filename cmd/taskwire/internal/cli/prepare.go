@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/taskwire/taskwire/local/atomicfile"
+	"github.com/taskwire/taskwire/local/auditsigner"
 	"github.com/taskwire/taskwire/local/components"
 	"github.com/taskwire/taskwire/local/provision"
 	"github.com/taskwire/taskwire/local/secretfile"
@@ -23,8 +24,8 @@ const prepareTimeout = time.Minute
 
 // preparation is the input of `taskwire prepare`.
 type preparation struct {
-	brokers, components, secrets, out string
-	admin                             string // address of Postgres for its superuser
+	brokers, components, secrets, out, state string
+	admin                                    string // address of Postgres for its superuser
 }
 
 func prepareCommand() *cobra.Command {
@@ -36,7 +37,7 @@ func prepareCommand() *cobra.Command {
 			"of its sidecar: OUT/APP gets secrets.json, resources/ and config.yaml. Existing ones stay. Secrets are created once,\n" +
 			"in the folder --secrets: back that folder up. docker-compose.yml runs this command first.",
 		Example: "  DATABASE_URL=postgres://postgres:…@postgres:5432/postgres \\\n" +
-			"    taskwire prepare --brokers redpanda:9092 --components /dapr-components --secrets /secrets --out /config",
+			"    taskwire prepare --brokers redpanda:9092 --components /dapr-components --secrets /secrets --out /config --state /state",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if p.admin = os.Getenv("DATABASE_URL"); p.admin == "" {
@@ -54,8 +55,9 @@ func prepareCommand() *cobra.Command {
 	cmd.Flags().StringVar(&p.brokers, "brokers", "", "host:port of the Kafka brokers, separated by commas")
 	cmd.Flags().StringVar(&p.components, "components", "dapr-components", "the folder dapr-components")
 	cmd.Flags().StringVar(&p.secrets, "secrets", "", "folder that stores the secrets")
+	cmd.Flags().StringVar(&p.state, "state", "", "folder of the volume of the audit log's signer, which is told to begin when its key is new")
 	cmd.Flags().StringVar(&p.out, "out", "", "folder for the files of each app and its sidecar, OUT/APP")
-	for _, needed := range []string{"brokers", "secrets", "out"} {
+	for _, needed := range []string{"brokers", "secrets", "out", "state"} {
 		_ = cmd.MarkFlagRequired(needed) // fails only for an unknown flag
 	}
 	return cmd
@@ -65,6 +67,11 @@ func (p preparation) run(ctx context.Context, warn func(string)) error {
 	secrets, err := secretfile.Load(p.secrets)
 	if err != nil {
 		return err
+	}
+	if secrets.NewLog() { // before the key is on disk: a crash in between repeats the order
+		if err := auditsigner.Begin(auditsigner.Dir(p.state)); err != nil {
+			return err
+		}
 	}
 	// The secrets are stored first: a crash must not leave the server with a password that is stored nowhere.
 	if err := secrets.Write(func(role, password string) (string, error) { return provision.Address(p.admin, role, password) }); err != nil {

@@ -28,11 +28,13 @@ const (
 // Folder is the signer's folder. One process has it.
 type Folder struct {
 	dir  string
+	key  string
 	lock *flock.Flock
 }
 
-// Open takes the folder, which it makes if it is missing. It returns an error if another signer has it.
-func Open(dir string) (*Folder, error) {
+// Open takes the folder for the signer of the public key, and makes it if it is missing. It returns an error if another
+// signer has it.
+func Open(dir, key string) (*Folder, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the signer's folder: %w", err)
 	}
@@ -43,7 +45,7 @@ func Open(dir string) (*Folder, error) {
 	case !ok:
 		return nil, fmt.Errorf("another signer uses %s: exactly one may run", dir)
 	}
-	return &Folder{dir: dir, lock: lock}, nil
+	return &Folder{dir: dir, key: key, lock: lock}, nil
 }
 
 // Close gives the folder back.
@@ -79,7 +81,7 @@ func (f *Folder) Save(s domain.State) error {
 
 // Order says where a signer without its state begins.
 type Order struct {
-	Key        string `json:"verifier_key"` // of the log that is meant
+	Key        string `json:"verifier_key"` // of the log that is meant; "" is the signer's own
 	Checkpoint string `json:"checkpoint"`   // signed by that key; "" is the empty log
 	Replace    bool   `json:"replace"`      // also if there is a state
 }
@@ -109,6 +111,9 @@ func (f *Folder) begin() error {
 		return nil
 	case err != nil:
 		return err
+	}
+	if o.Key != "" && o.Key != f.key {
+		return fmt.Errorf("%s is an order for another key, and is left as it is", path)
 	}
 	if _, err := os.Stat(filepath.Join(f.dir, stateFile)); errors.Is(err, fs.ErrNotExist) || o.Replace {
 		if err := writeJSON(filepath.Join(f.dir, stateFile), kept{Checkpoint: o.Checkpoint}); err != nil {

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 	"gorm.io/gorm"
 
-	"github.com/taskwire/taskwire/services/audit/internal/domain"
 	"github.com/taskwire/taskwire/pkg/platform/auditlog"
+	"github.com/taskwire/taskwire/services/audit/internal/domain"
 )
 
 const sizeQuery = `SELECT coalesce(max(position) + 1, 0) FROM entries`

@@ -3,14 +3,16 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 
-	"github.com/taskwire/taskwire/services/audit/internal/domain"
 	"github.com/taskwire/taskwire/pkg/platform/auditlog"
+	"github.com/taskwire/taskwire/services/audit/internal/audittest"
+	"github.com/taskwire/taskwire/services/audit/internal/domain"
 )
 
 func TestListFiltersAndPages(t *testing.T) {
@@ -96,14 +98,12 @@ func TestReadHashesRefusesMissingHashes(t *testing.T) {
 	}
 }
 
-// Verifies checkpoints and proofs with package verify, as an auditor does.
+// Verifies checkpoints and proofs with package auditlog, as an auditor does.
 func TestProofsOfTheStoredTreeVerify(t *testing.T) {
 	t.Parallel()
 	s, _ := open(t)
-	log, err := domain.NewLog(s, signerKey(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	signer := audittest.NewSigner(t)
+	log := audittest.Open(t, s, signer, slog.New(slog.DiscardHandler))
 	ctx := context.Background()
 	var heads []auditlog.Checkpoint
 	for i := range 4 {
@@ -112,7 +112,7 @@ func TestProofsOfTheStoredTreeVerify(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		head, err := auditlog.OpenCheckpoint(signed, log.VerifierKey())
+		head, err := auditlog.OpenCheckpoint(signed, signer.Key)
 		if err != nil {
 			t.Fatal(err)
 		}
