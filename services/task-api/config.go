@@ -11,7 +11,6 @@ const appID = apps.TaskAPI
 // The keys of the service's secret.
 const (
 	secretDatabase  = "database-url"      // the role of the service
-	secretMigrate   = "migrate-url"       // the role that owns the tables
 	secretSigning   = "token-signing-key" // PEM, PKCS8, Ed25519
 	secretCursorKey = "cursor-key"        // 32 bytes in hex
 )
@@ -24,6 +23,10 @@ type settings struct {
 	TrustedProxies []string `env:"TRUSTED_PROXIES" envDefault:"127.0.0.1/32,::1/128"`
 	// DatabaseConns bounds the connections to the database. A write holds one for its few statements.
 	DatabaseConns int `env:"DATABASE_CONNS" envDefault:"16"`
+	// The quotas of one account; 0 means that there is none. The numbers of writes and imports are those of one replica.
+	TasksPerAccount uint32 `env:"TASKS_PER_ACCOUNT" envDefault:"100000"`
+	WritesPerMinute uint16 `env:"WRITES_PER_MINUTE" envDefault:"6000"`
+	ImportsPerHour  uint16 `env:"IMPORTS_PER_HOUR" envDefault:"60"`
 }
 
 // cursorKeyBytes is the least length of the key: HMAC-SHA-256 needs as many bytes as its hash has (RFC 2104, section 3).

@@ -23,3 +23,6 @@ func All() []string {
 // Public returns the apps that the gateway leads to. The recurrence engine and the signer of the audit log serve nothing
 // to browsers.
 func Public() []string { return []string{TaskAPI, Audit, Notification, WebSocket} }
+
+// Databases returns the apps that migrate a database of their own, with `APP migrate`.
+func Databases() []string { return []string{TaskAPI, Audit, Notification} }
