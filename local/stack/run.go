@@ -90,7 +90,12 @@ func (s *Stack) once(ctx context.Context) (err error) {
 // start starts the parts in order and returns when all are ready. release gives back Postgres' folder; it is never nil.
 func (s *Stack) start(ctx context.Context, sup *supervise.Supervisor) (release func(), err error) {
 	release = func() {}
-	var servers []string
+	if err := s.issueTokens(); err != nil {
+		return release, err
+	}
+	servers := []string{Sentry}
+	sup.Add(s.sentrySpec())
+	s.startPart(sup, Sentry)
 	if s.cfg.Kafka == "" {
 		spec, err := s.brokerSpec(ctx)
 		if err != nil {
@@ -238,7 +243,7 @@ func (s *Stack) stop(sup *supervise.Supervisor) error {
 	for _, app := range apps.All() {
 		services, sidecars = append(services, app), append(sidecars, Sidecar(app))
 	}
-	for _, stage := range [][]string{{Gateway, apps.WebSocket}, services, sidecars, {Broker}, {Postgres}} {
+	for _, stage := range [][]string{{Gateway, apps.WebSocket}, services, sidecars, {Sentry, Broker}, {Postgres}} {
 		sup.Stop(stage...)
 	}
 	sup.Close()

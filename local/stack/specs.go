@@ -28,6 +28,7 @@ const (
 	gatewayGrace  = 4 * time.Second // longer than its own drain, gateway.DrainTimeout
 	serviceGrace  = 6 * time.Second
 	sidecarGrace  = 5 * time.Second
+	sentryGrace   = 2 * time.Second
 	brokerGrace   = 2500 * time.Millisecond
 	postgresGrace = 2500 * time.Millisecond
 
@@ -42,7 +43,7 @@ func (s *Stack) binary(name string) string { return filepath.Join(s.cfg.BinDir, 
 
 // checkBinaries returns an error that names a missing program.
 func (s *Stack) checkBinaries() error {
-	for _, name := range append([]string{"taskwire", "daprd"}, apps.All()...) {
+	for _, name := range append([]string{"taskwire", "daprd", "sentry"}, apps.All()...) {
 		if _, err := os.Stat(s.binary(name)); err != nil {
 			return fmt.Errorf("%s is not built: run `make build` (or taskwire up without --no-build): %w", name, err)
 		}
@@ -164,12 +165,18 @@ func (s *Stack) sidecarSpec(app string) (supervise.Spec, error) {
 	}
 	args := components.Sidecar{
 		App: app, AppPort: p.app, HTTPPort: p.daprHTTP, GRPCPort: p.daprGRPC, InternalPort: p.daprInternal, MetricsPort: p.daprMetrics,
-		ResourcesDir: resources, ConfigFile: config, ShutdownSeconds: sidecarShutdown,
+		ResourcesDir: resources, ConfigFile: config, ShutdownSeconds: sidecarShutdown, Identity: s.identity(app),
 	}.Args()
 	env := environ("APP_API_TOKEN="+p.appToken, "DAPR_API_TOKEN="+p.daprToken, "POD_NAME="+podName(app), "DAPR_HOST_IP=127.0.0.1")
+	env = append(env, s.identity(app).Env()...)
 	return supervise.Spec{
 		Name: Sidecar(app), Port: p.daprHTTP, Grace: sidecarGrace, Lines: s.lines(Sidecar(app)), Ready: pingHTTP(s.sidecarHealth(app)),
 		Command: s.command(Sidecar(app), func() (supervise.Command, error) {
+			anchors, err := os.ReadFile(s.anchorsFile()) // for a daprd that does not know the variable with the file
+			if err != nil {
+				return supervise.Command{}, fmt.Errorf("the root certificates: %w", err)
+			}
+			env := append(slices.Clip(env), "DAPR_TRUST_ANCHORS="+string(anchors))
 			return supervise.Command{Path: s.binary("daprd"), Args: args, Env: env, Dir: filepath.Join(s.cfg.Data, "run", app)}, nil
 		}),
 	}, nil
@@ -184,6 +191,7 @@ func (s *Stack) gatewaySpec() supervise.Spec {
 	if ports.HasIPv6() {
 		args = append(args, "--addr", fmt.Sprintf("[::1]:%d", s.plan.gateway))
 	}
+	args = append(args, "--ready", Sentry+"="+s.sentryHealth())
 	for _, app := range apps.All() {
 		args = append(args, "--ready", app+"="+httpURL(s.plan.apps[app].public, "/readyz"), "--ready", Sidecar(app)+"="+s.sidecarHealth(app))
 	}
