@@ -117,7 +117,7 @@ func TestALogOutEverywhereEndsEverySession(t *testing.T) {
 	a := client.NewUser(t, shared.URL())
 	b := relogin(t, a)
 	pageA, pageB := client.OpenBrowser(t, a, 0), client.OpenBrowser(t, b, 0)
-	a.Must(http.MethodDelete, "/api/v1/me/sessions", nil, http.StatusNoContent, nil)
+	a.Must(http.MethodDelete, "/api/v1/me/sessions?all=true", nil, http.StatusNoContent, nil)
 	for name, each := range map[string]struct {
 		u    *client.User
 		page *client.Browser
