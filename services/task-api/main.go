@@ -89,7 +89,7 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 		}
 	})
 
-	public := base.PublicEngine(service.PublicConfig{BodyLimits: httpapi.BodyLimits(), TrustedProxies: cfg.TrustedProxies})
+	public := base.PublicEngine(service.PublicConfig{BodyLimits: httpapi.BodyLimits()})
 	httpapi.Register(public, httpapi.Config{
 		Tasks: useCases, Accounts: users, Verifier: access.Tokens,
 		Issuer: cfg.AuthIssuer, JWKS: signer.JWKS, CursorKey: cursorKey, OpenAPI: document, Now: time.Now,

@@ -42,6 +42,9 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	defer users.Close()
 	connections := socket.DefaultSettings()
 	connections.MaxConns = cfg.MaxConnections
+	if cfg.MaxPerAddress > 0 {
+		connections.MaxPerAddress = cfg.MaxPerAddress
+	}
 	pool := socket.NewPool(connections, base.Metrics)
 
 	access := base.Access(service.AccessConfig{Keys: base.TaskAPIKeys})
@@ -50,7 +53,9 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 			users.EndSession(e.UserID, e.ID)
 		}
 	})
-	public := base.PublicEngine(service.PublicConfig{Ready: map[string]func(context.Context) error{"keys": access.Tokens.Ready}})
+	public := base.PublicEngine(service.PublicConfig{
+		Ready: map[string]func(context.Context) error{"keys": access.Tokens.Ready}, Upgraded: cfg.MaxConnections,
+	})
 	httpapi.Register(public, httpapi.Config{
 		Hub: users, Pool: pool, Verifier: access.Tokens, Sessions: access.Revocations, Origins: origins, Log: base.Log,
 		AuthWait: connections.AuthWait, WelcomeWait: connections.WelcomeWait,
