@@ -188,7 +188,8 @@ func TestADemotedAuditorSeesOnlyTheOwnEntries(t *testing.T) {
 			return 0, fmt.Errorf("status %d: %s", status, raw)
 		}
 		var list struct{ Items []json.RawMessage }
-		return len(list.Items), json.Unmarshal(raw, &list)
+		err = json.Unmarshal(raw, &list)
+		return len(list.Items), err
 	}
 	waitFor := func(what string, want bool) {
 		t.Helper()
