@@ -156,6 +156,9 @@ func TestWithoutASidecarWritesGoOnAndTheOutboxHoldsTheEvents(t *testing.T) {
 	if err := s.stop(); err != nil {
 		t.Errorf("stop: got %v", err)
 	}
+	if log := s.log.String(); !strings.Contains(log, `"msg":"access tokens are signed"`) || strings.Contains(log, "PRIVATE KEY") {
+		t.Errorf("log: want the id of the signing key, and not the key:\n%s", log)
+	}
 	if log := s.log.String(); strings.Contains(log, "panic") || strings.Contains(log, `"level":"ERROR"`) {
 		t.Errorf("log: got an error or a panic:\n%s", log)
 	}
@@ -425,6 +428,38 @@ func TestTheOtherServicesHearThatASessionHasEnded(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatal("the refused log-in is not recorded")
 		}
+	}
+}
+
+// The connection is lost after the COMMIT of a log-out was sent: the caller gets no 2xx and repeats, and the end of the session is
+// recorded once.
+func TestALostCommitOfALogOutIsSafeToRepeat(t *testing.T) {
+	t.Parallel()
+	s := start(t, false)
+	s.register("a@example.com")
+	var session struct {
+		RefreshToken string `json:"refresh_token"`
+	}
+	_, _, body := s.call("POST", s.public+"/api/v1/auth/login", `{"email":"a@example.com","password":"correct horse"}`)
+	if err := json.Unmarshal([]byte(body), &session); err != nil {
+		t.Fatal(err)
+	}
+	logout := func() int {
+		status, _, _ := s.call("POST", s.public+"/api/v1/auth/logout", `{"refresh_token":"`+session.RefreshToken+`"}`)
+		return status
+	}
+	s.proxy.lose(`"event_type":"logged_out"`)
+	if status := logout(); status != http.StatusServiceUnavailable {
+		t.Fatalf("logout with the answer to its commit lost: got %d, want 503", status)
+	}
+	for range 2 {
+		if status := logout(); status != http.StatusNoContent {
+			t.Errorf("repeated: got %d, want 204", status)
+		}
+	}
+	ends, revoked := s.count(`SELECT count(*) FROM outbox WHERE data LIKE '%"event_type":"logged_out"%'`), s.count(`SELECT count(*) FROM revocations`)
+	if told := s.count(`SELECT count(*) FROM outbox WHERE type = 'SessionUpdateEvent'`); ends != 1 || revoked != 1 || told != 1 {
+		t.Errorf("got %d events of the log-out, %d of the websocket service and %d revocations, want one each", ends, told, revoked)
 	}
 }
 

@@ -62,7 +62,7 @@ func TestEachWayToEndASessionIsRecordedOnce(t *testing.T) {
 		"deleted",
 	})
 	wantList(t, "told to the websocket service", r.told(id), []string{
-		out.SessionID, byID.SessionID, strings.Join(everywhere, " "), kept.SessionID, // the deletion ends the last one: its sockets see the deletions first
+		out.SessionID, byID.SessionID, strings.Join(everywhere, " "), kept.SessionID,
 	})
 	revoked := []string{
 		"session " + out.SessionID, "session " + byID.SessionID, "session " + everywhere[0], "session " + everywhere[1], "session " + kept.SessionID,

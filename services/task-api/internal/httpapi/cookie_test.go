@@ -69,7 +69,7 @@ func TestTheCookieIsSecureOverHTTPS(t *testing.T) {
 		return page.do("POST", "/api/v1/auth/register", `{"email":"a@example.com","password":"correct horse","cookie":true}`, headers...)
 	}
 	page.wantCookie(register("X-Forwarded-Proto", "https"), true)
-	page.wantCookie(register("X-Forwarded-Proto", "HTTPS, http"), true)
+	page.wantCookie(register("X-Forwarded-Proto", "http, HTTPS"), true)
 	page.wantCookie(register("X-Forwarded-Proto", "http"), false)
 	secure := strings.Replace(r.server.URL, "http:", "https:", 1)
 	cookie := page.wantCookie(register("X-Forwarded-Proto", "https", "Origin", secure), true)
