@@ -30,10 +30,10 @@ func TestAppsPublishOnlyToTheirTopics(t *testing.T) {
 		return topics
 	}
 	for app, want := range map[string][]string{
-		"task-api":       {"task-events", "task-updates", "reminders"},
+		"task-api":       {"task-events", "task-updates", "reminders", "account-events"},
 		"notification":   {"notifications", "reminders.dlq"},
 		"recurring-task": {"task-events.dlq"},
-		"audit":          {"task-events.dlq"},
+		"audit":          {"task-events.dlq", "account-events.dlq"},
 		"websocket":      {"task-updates.dlq", "notifications.dlq"},
 	} {
 		t.Run(app, func(t *testing.T) {

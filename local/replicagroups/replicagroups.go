@@ -39,7 +39,7 @@ const (
 )
 
 // topics are what replicas read.
-var topics = []string{events.TopicTaskUpdates, events.TopicNotifications}
+var topics = []string{events.TopicTaskUpdates, events.TopicNotifications, events.TopicAccountEvents}
 
 // Cleaner removes the groups from one Kafka cluster. It may run more than once in a cluster.
 type Cleaner struct {

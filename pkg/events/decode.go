@@ -111,7 +111,10 @@ func decodeFields(data []byte, e decodable) error {
 // unknown returns ErrUnknownType if the envelope is well formed, and a *ValidationError otherwise.
 func (h envelope) unknown() error {
 	var c checker
-	c.envelope(h.EventID, h.SchemaVersion, h.TaskID, h.UserID, h.Timestamp)
+	c.version(h.EventID, h.SchemaVersion)
+	c.optionalID("task_id", h.TaskID) // an event of a later type may be about something else than a task
+	c.id("user_id", h.UserID)
+	c.time("timestamp", h.Timestamp)
 	c.text("event_type", string(h.EventType), 1, MaxEventType)
 	if err := c.result(); err != nil {
 		return err

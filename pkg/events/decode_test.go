@@ -173,7 +173,7 @@ func TestANotificationOfAnUnknownTypeKeepsItsNumber(t *testing.T) {
 
 func TestUnknownFieldsAreSkipped(t *testing.T) {
 	extra := map[string]any{"color": "red", "parents": []any{1, map[string]any{}}}
-	for _, kind := range []string{"task-event.updated", "task-update-event.updated", "reminder-event.scheduled", "notification-event.added", "dead-letter.json"} {
+	for _, kind := range []string{"task-event.updated", "task-update-event.updated", "reminder-event.scheduled", "notification-event.added", "account-event.logged_in", "session-update-event.session_ended", "dead-letter.json"} {
 		file := currentDir + "/" + kind + ".json"
 		want, err := decoderOf(t, file)(readGolden(t, file))
 		if err != nil {

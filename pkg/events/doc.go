@@ -9,10 +9,13 @@
 //   - [ReminderEvent] on reminders schedules, moves or cancels the reminder of a task. A task has at most one.
 //   - [NotificationEvent] on notifications is one change of the owner's inbox: a new notification that open browsers show, or
 //     one that was read.
+//   - [AccountEvent] on account-events is the record of log-ins, log-outs and changes of an account. The audit log stores it, and
+//     every process with a public side learns from it which sessions have ended.
+//   - [SessionUpdateEvent] on task-updates informs the websocket service of the same, in order with the user's changes.
 //   - [DeadLetter] on <topic>.dlq holds an event that a consumer can never process, complete, with the reason.
 //
 // An event is the data of a CloudEvent. Its id is the event_id, its type is the event's name, and its subject is the
-// task_id. See [Event].
+// task_id, or the user_id of an event about no task. See [Event].
 //
 // # Delivery
 //

@@ -12,7 +12,7 @@ type Event interface {
 	Topic() string
 	// Key returns the partition key, the user_id: the events of one user keep their order.
 	Key() string
-	// Subject returns the task_id. It is the subject of the CloudEvent.
+	// Subject returns the task_id, or the user_id of an event about no task. It is the subject of the CloudEvent.
 	Subject() string
 	// Validate returns nil, or a *ValidationError that names the first field that breaks a rule.
 	Validate() error
@@ -139,17 +139,21 @@ type NotificationEvent struct {
 
 // The names of the events. They are the types of their CloudEvents.
 const (
-	NameTaskEvent         = "TaskEvent"
-	NameTaskUpdateEvent   = "TaskUpdateEvent"
-	NameReminderEvent     = "ReminderEvent"
-	NameNotificationEvent = "NotificationEvent"
+	NameTaskEvent          = "TaskEvent"
+	NameTaskUpdateEvent    = "TaskUpdateEvent"
+	NameSessionUpdateEvent = "SessionUpdateEvent"
+	NameReminderEvent      = "ReminderEvent"
+	NameNotificationEvent  = "NotificationEvent"
+	NameAccountEvent       = "AccountEvent"
 )
 
 var (
 	_ Event = TaskEvent{}
 	_ Event = TaskUpdateEvent{}
+	_ Event = SessionUpdateEvent{}
 	_ Event = ReminderEvent{}
 	_ Event = NotificationEvent{}
+	_ Event = AccountEvent{}
 )
 
 // ID implements Event.

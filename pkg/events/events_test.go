@@ -13,9 +13,9 @@ import (
 func TestTopicsIncludeTheirDeadLetterTopics(t *testing.T) {
 	want := []events.Topic{
 		{Name: "task-events", Partitions: 12}, {Name: "task-updates", Partitions: 12},
-		{Name: "reminders", Partitions: 6}, {Name: "notifications", Partitions: 6},
+		{Name: "reminders", Partitions: 6}, {Name: "notifications", Partitions: 6}, {Name: "account-events", Partitions: 6},
 		{Name: "task-events.dlq", Partitions: 1}, {Name: "task-updates.dlq", Partitions: 1},
-		{Name: "reminders.dlq", Partitions: 1}, {Name: "notifications.dlq", Partitions: 1},
+		{Name: "reminders.dlq", Partitions: 1}, {Name: "notifications.dlq", Partitions: 1}, {Name: "account-events.dlq", Partitions: 1},
 	}
 	if got := events.Topics(); !reflect.DeepEqual(got, want) {
 		t.Errorf("Topics() = %v, want %v", got, want)
@@ -26,14 +26,17 @@ func TestEventsReturnTheirPublishMetadata(t *testing.T) {
 	for _, tt := range []struct {
 		event       events.Event
 		name, topic string
+		subject     string
 	}{
-		{sampleTaskEvent(events.Created), "TaskEvent", "task-events"},
-		{sampleTaskUpdateEvent(events.Created), "TaskUpdateEvent", "task-updates"},
-		{sampleReminderEvent(events.Scheduled), "ReminderEvent", "reminders"},
-		{sampleNotificationEvent(events.Added), "NotificationEvent", "notifications"},
+		{sampleTaskEvent(events.Created), "TaskEvent", "task-events", taskID},
+		{sampleTaskUpdateEvent(events.Created), "TaskUpdateEvent", "task-updates", taskID},
+		{sampleReminderEvent(events.Scheduled), "ReminderEvent", "reminders", taskID},
+		{sampleNotificationEvent(events.Added), "NotificationEvent", "notifications", taskID},
+		{sampleAccountEvent(events.AccountLoggedIn), "AccountEvent", "account-events", userID},
+		{sampleSessionUpdateEvent(), "SessionUpdateEvent", "task-updates", userID},
 	} {
 		got := []string{tt.event.ID(), tt.event.Name(), tt.event.Topic(), tt.event.Key(), tt.event.Subject()}
-		want := []string{eventID, tt.name, tt.topic, userID, taskID}
+		want := []string{eventID, tt.name, tt.topic, userID, tt.subject}
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%T: ID, Name, Topic, Key, Subject = %v, want %v", tt.event, got, want)
 		}
@@ -75,7 +78,7 @@ func TestEveryKindOfFieldHasAReason(t *testing.T) {
 			}
 		}
 	}
-	for _, e := range []any{events.TaskEvent{}, events.TaskUpdateEvent{}, events.ReminderEvent{}, events.NotificationEvent{}, events.DeadLetter{}} {
+	for _, e := range []any{events.TaskEvent{}, events.TaskUpdateEvent{}, events.ReminderEvent{}, events.NotificationEvent{}, events.AccountEvent{}, events.SessionUpdateEvent{}, events.DeadLetter{}} {
 		walk(reflect.TypeOf(e), reflect.TypeOf(e).Name())
 	}
 }

@@ -73,6 +73,12 @@ func FuzzDecodeNotificationEvent(f *testing.F) {
 	fuzzDecoder(f, "notification-event", events.DecodeNotificationEvent)
 }
 
+func FuzzDecodeAccountEvent(f *testing.F) { fuzzDecoder(f, "account-event", events.DecodeAccountEvent) }
+
+func FuzzDecodeSessionUpdateEvent(f *testing.F) {
+	fuzzDecoder(f, "session-update-event", events.DecodeSessionUpdateEvent)
+}
+
 func FuzzDecodeDeadLetter(f *testing.F) { fuzzDecoder(f, "dead-letter", events.DecodeDeadLetter) }
 
 // FuzzDueInstant checks that a valid task with a due date has a due instant near that date.

@@ -24,11 +24,13 @@ const (
 
 // decoders reads each kind of document, by the first part of its golden file's name.
 var decoders = map[string]func([]byte) (encoder, error){
-	"task-event":         func(b []byte) (encoder, error) { return events.DecodeTaskEvent(b) },
-	"task-update-event":  func(b []byte) (encoder, error) { return events.DecodeTaskUpdateEvent(b) },
-	"reminder-event":     func(b []byte) (encoder, error) { return events.DecodeReminderEvent(b) },
-	"notification-event": func(b []byte) (encoder, error) { return events.DecodeNotificationEvent(b) },
-	"dead-letter":        func(b []byte) (encoder, error) { return events.DecodeDeadLetter(b) },
+	"task-event":           func(b []byte) (encoder, error) { return events.DecodeTaskEvent(b) },
+	"task-update-event":    func(b []byte) (encoder, error) { return events.DecodeTaskUpdateEvent(b) },
+	"reminder-event":       func(b []byte) (encoder, error) { return events.DecodeReminderEvent(b) },
+	"notification-event":   func(b []byte) (encoder, error) { return events.DecodeNotificationEvent(b) },
+	"account-event":        func(b []byte) (encoder, error) { return events.DecodeAccountEvent(b) },
+	"session-update-event": func(b []byte) (encoder, error) { return events.DecodeSessionUpdateEvent(b) },
+	"dead-letter":          func(b []byte) (encoder, error) { return events.DecodeDeadLetter(b) },
 }
 
 func decoderOf(t *testing.T, file string) func([]byte) (encoder, error) {

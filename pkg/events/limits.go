@@ -18,7 +18,13 @@ const (
 	MaxKind        = 50     // one word
 	MaxBody        = 10_000 // it may quote a description
 	MaxReason      = 2_000  // several wrapped errors; a longer reason is cut
-	MaxName        = 200    // a topic (Kafka allows 249, less ".dlq") or a service
+	MaxAddress     = 45     // the longest IP address: IPv6 that ends with an IPv4 address
+	MaxDevice      = 200    // a browser's User-Agent has about 120; a longer one is cut
+	MaxRole        = 50     // one word
+	MaxSessionIDs  = 100    // as many as an account has; more are in several events
+
+	MaxSessionReason = 200 // one sentence
+	MaxName          = 200 // a topic (Kafka allows 249, less ".dlq") or a service
 )
 
 // MaxEventBytes bounds an encoded event. It is half of what a Kafka broker accepts by default (1 MiB), so that the CloudEvent

@@ -15,6 +15,8 @@ const (
 	notificationID = "0192f0c2-1111-7111-8111-111111111111"
 	causationID    = "0192f0c2-2222-7222-8222-222222222222"
 	eventID        = "0192f0c2-3333-7333-8333-333333333333"
+	sessionID      = "0192f0c2-4444-7444-8444-444444444444"
+	otherSessionID = "0192f0c2-5555-7555-8555-555555555555"
 )
 
 // beyondFloat is 2^53 + 1, which a float64 cannot hold.
@@ -118,6 +120,33 @@ func sampleNotificationEvent(t events.Type) events.NotificationEvent {
 	return e
 }
 
+// sampleAccountEvent is an event with every field that its type has.
+func sampleAccountEvent(t events.AccountEventType) events.AccountEvent {
+	e := events.AccountEvent{
+		EventID: eventID, SchemaVersion: events.SchemaVersion, EventType: t, UserID: userID, Timestamp: changed,
+		SessionID: sessionID, Actor: userID, Address: "2001:db8::1", Device: "Mozilla/5.0 (X11; Linux x86_64) Firefox/145.0",
+	}
+	switch t {
+	case events.AccountLoginRefused:
+		e.SessionID, e.Actor, e.Reason, e.Count = "", "", "wrong password", 7
+	case events.AccountRoleChanged:
+		e.SessionID, e.Actor, e.Address, e.Device, e.Role = "", "taskwire user", "", "", "auditor"
+	case events.AccountSessionEnded:
+		e.Reason = "the password was changed"
+	case events.AccountPasswordChanged, events.AccountDeleted, events.AccountEmailVerified:
+		e.SessionID = ""
+	default:
+	}
+	return e
+}
+
+func sampleSessionUpdateEvent() events.SessionUpdateEvent {
+	return events.SessionUpdateEvent{
+		EventID: eventID, SchemaVersion: events.SchemaVersion, EventType: events.SessionsEnded, TaskID: userID, UserID: userID,
+		SessionIDs: []string{sessionID, otherSessionID}, Timestamp: changed,
+	}
+}
+
 func sampleDeadLetter(original string) events.DeadLetter {
 	return events.DeadLetter{
 		EventID: eventID, Topic: events.TopicTaskEvents, Consumer: "audit",
@@ -147,5 +176,9 @@ func currentSamples() map[string]encoder {
 	for _, t := range events.NotificationTypes() {
 		samples["notification-event."+string(t)] = sampleNotificationEvent(t)
 	}
+	for _, t := range events.AccountTypes() {
+		samples["account-event."+string(t)] = sampleAccountEvent(t)
+	}
+	samples["session-update-event."+string(events.SessionsEnded)] = sampleSessionUpdateEvent()
 	return samples
 }

@@ -2,12 +2,14 @@ package events
 
 import "strings"
 
-// The topics. Each event has one topic, and a topic carries one kind of event.
+// The topics. Each event has one topic. A topic carries one kind of event, but task-updates carries two: their event_type tells
+// them apart.
 const (
 	TopicTaskEvents    = "task-events"
 	TopicTaskUpdates   = "task-updates"
 	TopicReminders     = "reminders"
 	TopicNotifications = "notifications"
+	TopicAccountEvents = "account-events"
 )
 
 // Partition counts. They are fixed when a topic is created: adding partitions later moves users to other partitions and
@@ -15,6 +17,7 @@ const (
 const (
 	taskPartitions       = 12 // 2, 3, 4, 6 or 12 consumers share them evenly
 	reminderPartitions   = 6  // a reminder is far rarer than a change
+	accountPartitions    = 6  // so is a log-in
 	deadLetterPartitions = 1  // an operator reads them, in one list
 )
 
@@ -27,13 +30,14 @@ type Topic struct {
 	Partitions int
 }
 
-// Topics returns every topic: the four event topics, then their dead-letter topics. The caller may change the slice.
+// Topics returns every topic: the five event topics, then their dead-letter topics. The caller may change the slice.
 func Topics() []Topic {
 	topics := []Topic{
 		{TopicTaskEvents, taskPartitions},
 		{TopicTaskUpdates, taskPartitions},
 		{TopicReminders, reminderPartitions},
 		{TopicNotifications, reminderPartitions},
+		{TopicAccountEvents, accountPartitions},
 	}
 	for _, t := range topics {
 		topics = append(topics, Topic{DeadLetterTopic(t.Name), deadLetterPartitions})

@@ -71,8 +71,23 @@ func (e NotificationEvent) Validate() error {
 	return c.result()
 }
 
-// envelope checks the fields that every event has.
+// envelope checks the fields that every event about a task has.
 func (c *checker) envelope(eventID string, version int, taskID, userID string, at time.Time) {
+	c.version(eventID, version)
+	c.id("task_id", taskID)
+	c.id("user_id", userID)
+	c.time("timestamp", at)
+}
+
+// account checks the fields that an event about an account has. Such an event has no original form.
+func (c *checker) account(eventID string, version int, userID string, at time.Time) {
+	c.version(eventID, version)
+	c.must(version != originalVersion, "schema_version", "is 1, and this event has no original form")
+	c.id("user_id", userID)
+	c.time("timestamp", at)
+}
+
+func (c *checker) version(eventID string, version int) {
 	c.id("event_id", eventID)
 	switch {
 	case version == 0:
@@ -80,9 +95,6 @@ func (c *checker) envelope(eventID string, version int, taskID, userID string, a
 	case version < originalVersion || version > SchemaVersion:
 		c.fail("schema_version", fmt.Sprintf("is not %d, or %d for the original form", SchemaVersion, originalVersion))
 	}
-	c.id("task_id", taskID)
-	c.id("user_id", userID)
-	c.time("timestamp", at)
 }
 
 // fromVersion2 returns the smallest value (or length) of a field that is required since schema version 2.

@@ -213,6 +213,15 @@ func TestAnOIDCIssuersTokensAreAcceptedInsteadOfOurOwn(t *testing.T) {
 	i.rotate(two)
 	want("with a key that is not published", forged, http.StatusUnauthorized)
 
+	// An ID token of the same user for the same audience, and a log-in that is too old.
+	want("a token for the client", i.token("ada", "taskwire", map[string]any{"nonce": "n"}), http.StatusUnauthorized)
+	old := i.token("ada", "taskwire", map[string]any{"auth_time": time.Now().Add(-6 * time.Minute).Unix()})
+	want("of a log-in that is some minutes old", old, http.StatusOK)
+	status, header, body := s.call("DELETE", s.public+"/api/v1/me", `{}`, "Authorization", old)
+	if status != http.StatusUnauthorized || !strings.Contains(header.Get("WWW-Authenticate"), `error="insufficient_user_authentication"`) {
+		t.Errorf("delete after an old log-in: got %d %q %s, want 401 that asks for a log-in", status, header.Get("WWW-Authenticate"), body)
+	}
+
 	// The account goes; the token lives on and must not bring it back.
 	if status, _, body := s.call("DELETE", s.public+"/api/v1/me", `{}`, "Authorization", rotated); status != http.StatusNoContent {
 		t.Fatalf("delete: got %d %s", status, body)

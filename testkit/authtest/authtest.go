@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/taskwire/taskwire/pkg/platform/auth"
 )
 
@@ -36,10 +38,10 @@ func NewSigner(t testing.TB) *auth.Signer {
 	return signer
 }
 
-// Token returns an access token that is valid from now on.
+// Token returns an access token of a new session that is valid from now on.
 func Token(t testing.TB, signer *auth.Signer, userID, role string) string {
 	t.Helper()
-	token, _, err := signer.Sign(userID, role, time.Now())
+	token, _, err := signer.Sign(userID, role, uuid.NewString(), time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,11 +23,13 @@ const (
 
 // decoders has a decoder for each kind of document, by the name of its schema.
 var decoders = map[string]func([]byte) error{
-	"task-event":         func(b []byte) error { _, err := events.DecodeTaskEvent(b); return err },
-	"task-update-event":  func(b []byte) error { _, err := events.DecodeTaskUpdateEvent(b); return err },
-	"reminder-event":     func(b []byte) error { _, err := events.DecodeReminderEvent(b); return err },
-	"notification-event": func(b []byte) error { _, err := events.DecodeNotificationEvent(b); return err },
-	"dead-letter":        func(b []byte) error { _, err := events.DecodeDeadLetter(b); return err },
+	"task-event":           func(b []byte) error { _, err := events.DecodeTaskEvent(b); return err },
+	"task-update-event":    func(b []byte) error { _, err := events.DecodeTaskUpdateEvent(b); return err },
+	"reminder-event":       func(b []byte) error { _, err := events.DecodeReminderEvent(b); return err },
+	"notification-event":   func(b []byte) error { _, err := events.DecodeNotificationEvent(b); return err },
+	"account-event":        func(b []byte) error { _, err := events.DecodeAccountEvent(b); return err },
+	"session-update-event": func(b []byte) error { _, err := events.DecodeSessionUpdateEvent(b); return err },
+	"dead-letter":          func(b []byte) error { _, err := events.DecodeDeadLetter(b); return err },
 }
 
 // schemas compiles every committed schema, with format checks, and returns them by name.
@@ -136,6 +138,10 @@ func TestSchemasAndDecodersAgree(t *testing.T) {
 		scheduled   = currentDir + "/reminder-event.scheduled.json"
 		cancelled   = currentDir + "/reminder-event.cancelled.json"
 		notice      = currentDir + "/notification-event.added.json"
+		login       = currentDir + "/account-event.logged_in.json"
+		refusal     = currentDir + "/account-event.login_refused.json"
+		newRole     = currentDir + "/account-event.role_changed.json"
+		sessions    = currentDir + "/session-update-event.session_ended.json"
 		letter      = currentDir + "/dead-letter.json.json"
 		original    = originalDir + "/task-event.updated.json"
 		reminder    = originalDir + "/reminder-event.json"
@@ -254,6 +260,31 @@ func TestSchemasAndDecodersAgree(t *testing.T) {
 		{notice, edit{"body", long(10_001)}, false},
 		{notice, edit{"due_at", absent}, true},
 		{notice, edit{"late", "yes"}, false},
+		{login, edit{"session_id", absent}, false},
+		{login, edit{"session_id", "7"}, false},
+		{login, edit{"user_id", absent}, false},
+		{login, edit{"schema_version", 1}, false},
+		{login, edit{"timestamp", "now"}, false},
+		{login, edit{"address", strings.Repeat("x", 45)}, true},
+		{login, edit{"address", strings.Repeat("x", 46)}, false},
+		{login, edit{"device", long(200)}, true},
+		{login, edit{"device", long(201)}, false},
+		{login, edit{"actor", absent}, true},
+		{login, edit{"unknown", "x"}, true},
+		{refusal, edit{"count", absent}, true},
+		{refusal, edit{"count", -1}, false},
+		{refusal, edit{"reason", long(200)}, true},
+		{refusal, edit{"reason", long(201)}, false},
+		{newRole, edit{"role", absent}, false},
+		{newRole, edit{"role", ""}, false},
+		{newRole, edit{"role", long(51)}, false},
+		{sessions, edit{"session_ids", absent}, false},
+		{sessions, edit{"session_ids", []any{}}, false},
+		{sessions, edit{"session_ids", list(100, "0192f0c2-4444-7444-8444-444444444444")}, true},
+		{sessions, edit{"session_ids", list(101, "0192f0c2-4444-7444-8444-444444444444")}, false},
+		{sessions, edit{"session_ids", []any{"7"}}, false},
+		{sessions, edit{"event_type", "updated"}, false},
+		{sessions, edit{"task_id", absent}, false},
 		{letter, edit{"event_id", ""}, true},
 		{letter, edit{"topic", absent}, false},
 		{letter, edit{"consumer", ""}, false},

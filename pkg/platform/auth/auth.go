@@ -1,7 +1,7 @@
 // Package auth signs access tokens in the task API and verifies them in every service.
 //
 // An access token is a JWT (RFC 7519) signed with Ed25519 (RFC 8037), valid for AccessTokenLife. It holds the user's id
-// (sub) and role, and nothing else about a person. Promises:
+// (sub), the role and the id of the session (sid), and nothing else about a person. Promises:
 //   - Only EdDSA is accepted, for this issuer and audience and with an expiry. "none" and MACs are refused.
 //   - Keys are found by kid, the RFC 7638 thumbprint. A new key works at once in every service: a verifier that meets an
 //     unknown kid fetches the key set again, at most once every refetchInterval.
@@ -71,6 +71,8 @@ func New(oidc OIDC, fetch KeySource, log *slog.Logger) Tokens {
 // Identity is the user of a token.
 type Identity struct {
 	UserID, Role string
+	SessionID    string // the session that the token belongs to; "" for a token of an OIDC issuer
+	IssuedAt     time.Time
 	ExpiresAt    time.Time
 	External     *External // nil for one of our own tokens
 }

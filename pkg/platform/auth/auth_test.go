@@ -19,7 +19,11 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-const ada = "0198c0de-0000-7000-8000-000000000001"
+// The user and the session of the tokens.
+const (
+	ada     = "0198c0de-0000-7000-8000-000000000001"
+	session = "0198c0de-0000-7000-8000-00000000005e"
+)
 
 func newKey(t testing.TB) string {
 	t.Helper()
@@ -74,7 +78,7 @@ func newVerifier(s *Signer) (*Verifier, *keySource, *time.Time) {
 func TestATokenIsValidForItsLifeAndTheLeeway(t *testing.T) {
 	s := newSigner(t, newKey(t))
 	v, _, now := newVerifier(s)
-	token, life, err := s.Sign(ada, RoleAuditor, *now)
+	token, life, err := s.Sign(ada, RoleAuditor, session, *now)
 	if err != nil || life != 15*time.Minute {
 		t.Fatalf("Sign: got %s, %v", life, err)
 	}
@@ -87,7 +91,7 @@ func TestATokenIsValidForItsLifeAndTheLeeway(t *testing.T) {
 		if !errors.Is(err, want) || (err == nil) != (want == nil) {
 			t.Errorf("after %s: got %v, want %v", after, err, want)
 		}
-		if err == nil && (id.UserID != ada || id.Role != RoleAuditor || !id.ExpiresAt.Equal(now.Add(life))) {
+		if err == nil && (id.UserID != ada || id.Role != RoleAuditor || id.SessionID != session || !id.IssuedAt.Equal(*now) || !id.ExpiresAt.Equal(now.Add(life))) {
 			t.Errorf("got %+v", id)
 		}
 	}
@@ -138,13 +142,13 @@ func TestANewKeyWorksAtOnceAndAnOldOneUntilItIsRemoved(t *testing.T) {
 	oldKey, nextKey := newKey(t), newKey(t)
 	before, both, after := newSigner(t, oldKey), newSigner(t, nextKey, oldKey), newSigner(t, nextKey)
 	v, src, now := newVerifier(before)
-	oldToken, _, _ := before.Sign(ada, RoleUser, *now)
+	oldToken, _, _ := before.Sign(ada, RoleUser, session, *now)
 	if _, err := v.Verify(t.Context(), oldToken); err != nil {
 		t.Fatal(err)
 	}
 	src.use(both.JWKS())
 	*now = now.Add(refetchInterval)
-	nextToken, _, _ := both.Sign(ada, RoleUser, *now)
+	nextToken, _, _ := both.Sign(ada, RoleUser, session, *now)
 	for name, token := range map[string]string{"old": oldToken, "next": nextToken} {
 		if _, err := v.Verify(t.Context(), token); err != nil {
 			t.Errorf("%s key while both are published: %v", name, err)
@@ -167,7 +171,7 @@ func TestANewKeyIsNotRefusedWhileItsPublisherIsAway(t *testing.T) {
 	}
 	src.set.Store(nil)
 	*now = now.Add(refetchInterval)
-	token, _, _ := both.Sign(ada, RoleUser, *now)
+	token, _, _ := both.Sign(ada, RoleUser, session, *now)
 	for range 2 { // the second time it is too early to fetch again
 		if _, err := v.Verify(t.Context(), token); !errors.Is(err, ErrUnavailable) || errors.Is(err, ErrInvalid) {
 			t.Errorf("while the task API is away: got %v, want ErrUnavailable", err)
@@ -183,7 +187,7 @@ func TestANewKeyIsNotRefusedWhileItsPublisherIsAway(t *testing.T) {
 func TestUnknownKeysCauseFewFetches(t *testing.T) {
 	s := newSigner(t, newKey(t))
 	v, src, now := newVerifier(s)
-	forged, _, _ := newSigner(t, newKey(t)).Sign(ada, RoleUser, *now)
+	forged, _, _ := newSigner(t, newKey(t)).Sign(ada, RoleUser, session, *now)
 	for range 100 {
 		if _, err := v.Verify(t.Context(), forged); !errors.Is(err, ErrInvalid) {
 			t.Fatalf("got %v, want ErrInvalid", err)
@@ -202,7 +206,7 @@ func TestUnknownKeysCauseFewFetches(t *testing.T) {
 func TestWithoutKeysATokenIsNeitherGoodNorBad(t *testing.T) {
 	s := newSigner(t, newKey(t))
 	v, src, now := newVerifier(nil)
-	token, _, _ := s.Sign(ada, RoleUser, *now)
+	token, _, _ := s.Sign(ada, RoleUser, session, *now)
 	if _, err := v.Verify(t.Context(), token); !errors.Is(err, ErrUnavailable) || errors.Is(err, ErrInvalid) {
 		t.Errorf("never had keys: got %v, want ErrUnavailable", err)
 	}
@@ -220,7 +224,7 @@ func TestWithoutKeysATokenIsNeitherGoodNorBad(t *testing.T) {
 	}
 	src.set.Store(nil) // the task API goes away for longer than the keys are fresh
 	*now = now.Add(maxKeysAge)
-	token, _, _ = s.Sign(ada, RoleUser, *now)
+	token, _, _ = s.Sign(ada, RoleUser, session, *now)
 	if _, err := v.Verify(t.Context(), token); err != nil {
 		t.Errorf("with old keys: %v", err)
 	}
@@ -230,7 +234,7 @@ func TestMiddlewareKnowsTheCaller(t *testing.T) {
 	gin.SetMode(gin.ReleaseMode)
 	s := newSigner(t, newKey(t))
 	v, src, now := newVerifier(s)
-	token, _, _ := s.Sign(ada, RoleUser, *now)
+	token, _, _ := s.Sign(ada, RoleUser, session, *now)
 	e := gin.New()
 	e.GET("/", Middleware(v), func(c *gin.Context) { c.String(http.StatusOK, UserID(c)) })
 	get := func(header string) *httptest.ResponseRecorder {

@@ -46,24 +46,27 @@ type External struct {
 	Issuer, Subject       string
 	Email, Name, Timezone string
 	IssuedAt              time.Time
+	// LoggedInAt is when the user last logged in: auth_time, or IssuedAt for an issuer that does not write it.
+	LoggedInAt time.Time
 }
 
 // Issuer checks the access tokens (JWT) of an OIDC issuer. It is safe for concurrent use and promises:
 //   - iss, aud, exp, nbf and iat are checked, and the signature with a key that the issuer publishes. Only algorithms with
-//     a public key are accepted.
+//     a public key are accepted, and of those only the key's own (its alg, or those of its kind).
+//   - Only access tokens are accepted: an ID token of the same issuer and user is refused.
 //   - Keys are found by discovery (OpenID Connect Discovery 1.0). They are fetched for the first token, and again for an
 //     unknown kid or after maxKeysAge, at most once every refetchInterval. So a new key works at once, and a removed key
 //     stops working.
 //   - The user's id is a UUIDv5 of (iss, sub). It is the same in every service and never changes.
 type Issuer struct {
-	*keyCache[crypto.PublicKey]
+	*keyCache[publicKey]
 	cfg OIDC
 }
 
 // NewIssuer makes a verifier for an issuer's tokens. It fetches nothing yet: the issuer may be away.
 func NewIssuer(cfg OIDC, log *slog.Logger) *Issuer {
 	client := &http.Client{Timeout: fetchTimeout}
-	return &Issuer{cfg: cfg, keyCache: newKeyCache(func(ctx context.Context) (map[string]crypto.PublicKey, error) {
+	return &Issuer{cfg: cfg, keyCache: newKeyCache(func(ctx context.Context) (map[string]publicKey, error) {
 		return discover(ctx, client, cfg.Issuer)
 	}, log)}
 }
@@ -90,21 +93,22 @@ func (i *Issuer) check(ctx context.Context, token string) (Identity, error) {
 	if err != nil {
 		return Identity{}, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	algorithms := make([]string, len(signatures))
-	for n, a := range signatures {
+	algorithms := make([]string, len(key.algorithms))
+	for n, a := range key.algorithms {
 		algorithms[n] = string(a)
 	}
-	verifier := oidc.NewVerifier(i.cfg.Issuer, &oidc.StaticKeySet{PublicKeys: []crypto.PublicKey{key}},
+	verifier := oidc.NewVerifier(i.cfg.Issuer, &oidc.StaticKeySet{PublicKeys: []crypto.PublicKey{key.PublicKey}},
 		&oidc.Config{ClientID: i.cfg.Audience, SupportedSigningAlgs: algorithms, Now: i.now})
 	checked, err := verifier.Verify(ctx, token)
 	if err != nil {
 		return Identity{}, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	return i.identity(checked)
+	typ, _ := jws.Signatures[0].Protected.ExtraHeaders[jose.HeaderType].(string)
+	return i.identity(typ, checked)
 }
 
-// identity reads the claims of a token whose signature, issuer, audience and times were checked.
-func (i *Issuer) identity(t *oidc.IDToken) (Identity, error) {
+// identity reads the claims of a token whose signature, issuer, audience and times were checked. typ is its header.
+func (i *Issuer) identity(typ string, t *oidc.IDToken) (Identity, error) {
 	switch {
 	case t.Subject == "" || len(t.Subject) > maxSubject:
 		return Identity{}, fmt.Errorf("%w: its subject is empty or too long", ErrInvalid)
@@ -116,10 +120,18 @@ func (i *Issuer) identity(t *oidc.IDToken) (Identity, error) {
 	if err := t.Claims(&all); err != nil {
 		return Identity{}, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
+	if err := checkAccessToken(typ, all); err != nil {
+		return Identity{}, fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
 	text := func(name string) (s string) { _ = json.Unmarshal(all[name], &s); return s }
 	// cfg.Issuer instead of the claim: go-oidc accepts a second spelling of Google's, and the id must not depend on it.
 	who := &External{
 		Issuer: i.cfg.Issuer, Subject: t.Subject, Name: text("name"), Timezone: text("zoneinfo"), IssuedAt: t.IssuedAt,
+		LoggedInAt: t.IssuedAt,
+	}
+	var loggedIn int64
+	if json.Unmarshal(all["auth_time"], &loggedIn) == nil && loggedIn < t.IssuedAt.Unix() {
+		who.LoggedInAt = time.Unix(loggedIn, 0)
 	}
 	if string(all["email_verified"]) != "false" {
 		who.Email = text("email")
@@ -141,7 +153,7 @@ func hasRole(claim json.RawMessage, role string) bool {
 }
 
 // discover fetches the issuer's keys. It reads the discovery document each time: an issuer may move its keys.
-func discover(ctx context.Context, client *http.Client, issuer string) (map[string]crypto.PublicKey, error) {
+func discover(ctx context.Context, client *http.Client, issuer string) (map[string]publicKey, error) {
 	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, client), issuer)
 	if err != nil {
 		return nil, fmt.Errorf("discover the OIDC issuer: %w", err)

@@ -82,7 +82,7 @@ func newECKey(t *testing.T) *ecdsa.PrivateKey {
 }
 
 func (p *provider) claims(now time.Time) jwt.MapClaims {
-	return jwt.MapClaims{"iss": p.url, "aud": []string{"taskwire", "other"}, "sub": "ada", "iat": now.Unix(), "exp": now.Add(time.Minute).Unix()}
+	return jwt.MapClaims{"iss": p.url, "aud": []string{"taskwire", "other"}, "sub": "ada", "scope": "tasks", "iat": now.Unix(), "exp": now.Add(time.Minute).Unix()}
 }
 
 func (p *provider) sign(method jwt.SigningMethod, kid string, key any, c jwt.MapClaims) string {
@@ -145,7 +145,7 @@ func TestForgedTokensOfAnIssuerAreRefused(t *testing.T) {
 		}
 		return p.sign(jwt.SigningMethodES256, "k", key, c)
 	}
-	own, _, err := newSigner(t, newKey(t)).Sign(ada, RoleAuditor, *now)
+	own, _, err := newSigner(t, newKey(t)).Sign(ada, RoleAuditor, session, *now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,8 @@ type Signer struct {
 }
 
 type claims struct {
-	Role string `json:"role"`
+	Role      string `json:"role"`
+	SessionID string `json:"sid,omitempty"` // OpenID Connect Front-Channel Logout 1.0, section 3
 	jwt.RegisteredClaims
 }
 
@@ -78,9 +79,9 @@ func publicJWK(key ed25519.PrivateKey) (jose.JSONWebKey, error) {
 	return public, nil
 }
 
-// Sign makes a token for a user.
-func (s *Signer) Sign(userID, role string, now time.Time) (token string, expiresIn time.Duration, err error) {
-	t := jwt.NewWithClaims(jwt.SigningMethodEdDSA, claims{Role: role, RegisteredClaims: jwt.RegisteredClaims{
+// Sign makes a token for a session of a user.
+func (s *Signer) Sign(userID, role, sessionID string, now time.Time) (token string, expiresIn time.Duration, err error) {
+	t := jwt.NewWithClaims(jwt.SigningMethodEdDSA, claims{Role: role, SessionID: sessionID, RegisteredClaims: jwt.RegisteredClaims{
 		Issuer: issuer, Audience: jwt.ClaimStrings{audience}, Subject: userID, ID: uuid.NewString(),
 		IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(AccessTokenLife)),
 	}})

@@ -25,7 +25,7 @@ func checks(t *testing.T, v *Verifier, token string) (n int, err error) {
 func TestATokenIsVerifiedOnce(t *testing.T) {
 	s := newSigner(t, newKey(t))
 	v, _, now := newVerifier(s)
-	token, life, err := s.Sign(ada, RoleUser, *now)
+	token, life, err := s.Sign(ada, RoleUser, session, *now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func TestAVerifiedTokenOfARemovedKeyIsRefused(t *testing.T) {
 	oldKey, newerKey := newKey(t), newKey(t)
 	before, after := newSigner(t, oldKey), newSigner(t, newerKey)
 	v, src, now := newVerifier(before)
-	token, _, err := before.Sign(ada, RoleUser, *now)
+	token, _, err := before.Sign(ada, RoleUser, session, *now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestAVerifiedTokenOfARemovedKeyIsRefused(t *testing.T) {
 	}
 	src.use(after.JWKS())
 	*now = now.Add(refetchInterval)
-	fresh, _, err := after.Sign(ada, RoleUser, *now)
+	fresh, _, err := after.Sign(ada, RoleUser, session, *now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func TestAVerifiedTokenOfARemovedKeyIsRefused(t *testing.T) {
 func TestATokenThatDiffersInOneCharacterIsRefused(t *testing.T) {
 	s := newSigner(t, newKey(t))
 	v, _, now := newVerifier(s)
-	token, _, err := s.Sign(ada, RoleUser, *now)
+	token, _, err := s.Sign(ada, RoleUser, session, *now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func TestARefusedTokenIsNotRemembered(t *testing.T) {
 	if err := v.Ready(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	token, _, err := s.Sign(ada, RoleUser, now.Add(leeway+time.Minute)) // from the future
+	token, _, err := s.Sign(ada, RoleUser, session, now.Add(leeway+time.Minute)) // from the future
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +198,7 @@ func TestVerifiedTokensOfAnIssuer(t *testing.T) {
 func TestManyRequestsWithOneToken(t *testing.T) {
 	s := newSigner(t, newKey(t))
 	v, _, now := newVerifier(s)
-	token, _, err := s.Sign(ada, RoleUser, *now)
+	token, _, err := s.Sign(ada, RoleUser, session, *now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +219,7 @@ func TestManyRequestsWithOneToken(t *testing.T) {
 func BenchmarkVerify(b *testing.B) {
 	s := newSigner(b, newKey(b))
 	v, _, now := newVerifier(s)
-	token, _, err := s.Sign(ada, RoleUser, *now)
+	token, _, err := s.Sign(ada, RoleUser, session, *now)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -41,7 +41,11 @@ func (v *Verifier) check(ctx context.Context, token string) (Identity, error) {
 	if _, err := uuid.Parse(c.Subject); err != nil || len(c.Subject) != 36 {
 		return Identity{}, fmt.Errorf("%w: its subject is not a user id", ErrInvalid)
 	}
-	return Identity{UserID: c.Subject, Role: c.Role, ExpiresAt: c.ExpiresAt.Time}, nil
+	id := Identity{UserID: c.Subject, Role: c.Role, SessionID: c.SessionID, ExpiresAt: c.ExpiresAt.Time}
+	if c.IssuedAt != nil {
+		id.IssuedAt = c.IssuedAt.Time
+	}
+	return id, nil
 }
 
 // ownKeys fetches our public keys. Only Ed25519 keys are used.
@@ -56,7 +60,7 @@ func ownKeys(ctx context.Context, fetch KeySource) (map[string]ed25519.PublicKey
 	}
 	keys := map[string]ed25519.PublicKey{}
 	for kid, key := range all {
-		if key, ok := key.(ed25519.PublicKey); ok {
+		if key, ok := key.PublicKey.(ed25519.PublicKey); ok {
 			keys[kid] = key
 		}
 	}

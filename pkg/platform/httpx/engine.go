@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/taskwire/taskwire/pkg/platform/address"
 	"github.com/taskwire/taskwire/pkg/platform/origin"
 )
 
@@ -43,9 +44,7 @@ func NewEngine(cfg Config) *gin.Engine {
 	engine.ContextWithFallback = true
 	engine.HandleMethodNotAllowed = true
 	engine.RedirectTrailingSlash = false
-	if err := engine.SetTrustedProxies(cfg.TrustedProxies); err != nil {
-		panic(fmt.Sprintf("httpx: trusted proxies: %v", err))
-	}
+	_ = engine.SetTrustedProxies(nil) // ClientAddress reads the headers; nil cannot fail
 	engine.Use(Middleware(cfg)...)
 	engine.Use(compress())
 	engine.NoRoute(Wrap(func(*gin.Context) error { return NotFound("There is nothing at this address.") }))
@@ -56,7 +55,8 @@ func NewEngine(cfg Config) *gin.Engine {
 }
 
 // Middleware returns the handlers that run before every other: trace, metrics, access log at debug level, recovery,
-// the origins of pages, headers, the query and the body limit. Without a logger they log nothing.
+// the origins of pages, headers, the query and the body limit. Without a logger they log nothing. It panics on
+// TrustedProxies that are not valid.
 func Middleware(cfg Config) []gin.HandlerFunc {
 	if cfg.BodyLimit <= 0 {
 		cfg.BodyLimit = defaultBodyLimit
@@ -70,6 +70,11 @@ func Middleware(cfg Config) []gin.HandlerFunc {
 // observe starts the trace of a request and counts the request.
 func observe(cfg Config) gin.HandlerFunc {
 	m := newMetrics(cfg.Registerer)
+	proxies, err := address.ParseProxies(cfg.TrustedProxies)
+	if err != nil {
+		panic(fmt.Sprintf("httpx: trusted proxies: %v", err))
+	}
+	var trusted any = proxies // once: an interface of a struct allocates
 	tracer := otel.Tracer("github.com/taskwire/taskwire/pkg/platform/httpx")
 	return func(c *gin.Context) {
 		begin := time.Now()
@@ -86,6 +91,7 @@ func observe(cfg Config) gin.HandlerFunc {
 		ctx, span := tracer.Start(ctx, method+" "+route, trace.WithSpanKind(trace.SpanKindServer))
 		c.Request = c.Request.WithContext(ctx)
 		c.Set(logKey, cfg.Log)
+		c.Set(proxiesKey, trusted)
 		defer func() {
 			status := c.Writer.Status()
 			span.SetAttributes(attribute.Int("http.response.status_code", status))

@@ -69,7 +69,8 @@ type Error struct {
 	Fields     []FieldError
 	Err        error
 	RetryAfter time.Duration
-	Task       any // of a 412: the task as it is
+	Task       any    // of a 412: the task as it is
+	Challenge  string // of a 401: parameters of WWW-Authenticate after its scheme (RFC 9110, section 11.6.1)
 }
 
 // Error returns the message and the cause, for the log.

@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 	"go.opentelemetry.io/otel/trace"
@@ -62,7 +63,7 @@ func WriteError(c *gin.Context, err error) {
 	case CodeInternal:
 		detail = internalDetail // even when the Error has another message
 	case CodeUnauthorized:
-		c.Header("WWW-Authenticate", "Bearer")
+		c.Header("WWW-Authenticate", strings.TrimSpace("Bearer "+e.Challenge))
 	case CodeUnavailable, CodeTooManyRequests:
 		if wait <= 0 {
 			wait = retryUnavailable

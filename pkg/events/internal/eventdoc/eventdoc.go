@@ -28,9 +28,9 @@ type entry struct {
 	key       string
 	producer  string
 	consumers string
-	types     []events.Type // its event types, if any
-	example   string        // the name of the golden document that the page shows
-	original  []string      // the fields of its original form, if it has one
+	types     []string // its event types, if any
+	example   string   // the name of the golden document that the page shows
+	original  []string // the fields of its original form, if it has one
 }
 
 func (e entry) name() string { return reflect.TypeOf(e.value).Name() }
@@ -39,22 +39,30 @@ func (e entry) name() string { return reflect.TypeOf(e.value).Name() }
 var catalogue = []entry{
 	{
 		value: events.TaskEvent{}, file: "task-event", topic: topicWords(events.TopicTaskEvents), key: "user_id",
-		producer: "task-api", consumers: "audit, recurring-task", types: events.TaskTypes(), example: "task-event.updated",
+		producer: "task-api", consumers: "audit, recurring-task", types: words(events.TaskTypes()), example: "task-event.updated",
 		original: []string{"event_id", "event_type", "task_id", "user_id", "task_data", "timestamp"},
 	},
 	{
 		value: events.TaskUpdateEvent{}, file: "task-update-event", topic: topicWords(events.TopicTaskUpdates), key: "user_id",
-		producer: "task-api", consumers: "websocket (every replica)", types: events.TaskTypes(), example: "task-update-event.completed",
+		producer: "task-api", consumers: "websocket (every replica)", types: words(events.TaskTypes()), example: "task-update-event.completed",
 		original: []string{"event_id", "event_type", "task_id", "user_id", "task_data", "timestamp"},
 	},
 	{
 		value: events.ReminderEvent{}, file: "reminder-event", topic: topicWords(events.TopicReminders), key: "user_id",
-		producer: "task-api", consumers: "notification", types: events.ReminderTypes(), example: "reminder-event.scheduled",
+		producer: "task-api", consumers: "notification", types: words(events.ReminderTypes()), example: "reminder-event.scheduled",
 		original: []string{"event_id", "task_id", "user_id", "title", "due_at", "remind_at", "timestamp"},
 	},
 	{
 		value: events.NotificationEvent{}, file: "notification-event", topic: topicWords(events.TopicNotifications), key: "user_id",
-		producer: "notification", consumers: "websocket (every replica)", types: events.NotificationTypes(), example: "notification-event.added",
+		producer: "notification", consumers: "websocket (every replica)", types: words(events.NotificationTypes()), example: "notification-event.added",
+	},
+	{
+		value: events.AccountEvent{}, file: "account-event", topic: topicWords(events.TopicAccountEvents), key: "user_id",
+		producer: "task-api", consumers: "audit; every replica of audit, notification, task-api and websocket", types: words(events.AccountTypes()), example: "account-event.logged_in",
+	},
+	{
+		value: events.SessionUpdateEvent{}, file: "session-update-event", topic: topicWords(events.TopicTaskUpdates), key: "user_id",
+		producer: "task-api", consumers: "websocket (every replica)", types: words(events.SessionTypes()), example: "session-update-event.session_ended",
 	},
 	{
 		value: events.DeadLetter{}, file: "dead-letter", topic: "the event's topic with the suffix `.dlq` (1 partition)", key: "none",

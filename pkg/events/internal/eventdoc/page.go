@@ -91,7 +91,7 @@ func (g *generator) document(b *bytes.Buffer, dir string, e entry) error {
 	if len(e.types) > 0 {
 		b.WriteString("| `event_type` | meaning |\n| --- | --- |\n")
 		for _, typ := range e.types {
-			doc := g.valueDocs["Type."+string(typ)]
+			doc := g.valueDocs[eventTypeName(t)+"."+typ]
 			if doc == "" {
 				return fmt.Errorf("event type %s has no comment", typ)
 			}
@@ -116,6 +116,12 @@ func (g *generator) document(b *bytes.Buffer, dir string, e entry) error {
 		kind = "." + kind
 	}
 	return example(b, dir, "In the original form", filepath.Join("testdata", "original", name+kind+".json"))
+}
+
+// eventTypeName returns the name of the Go type of a document's event_type.
+func eventTypeName(t reflect.Type) string {
+	f, _ := t.FieldByName("EventType")
+	return f.Type.Name()
 }
 
 // table lists the fields of a struct.
@@ -150,7 +156,7 @@ func typeWords(t reflect.Type, r rule) (string, error) {
 		return "time", nil
 	case t == reflect.TypeFor[json.RawMessage]():
 		return "any JSON", nil
-	case t == reflect.TypeFor[events.Type]():
+	case isEventType(t):
 		return "string, see above", nil
 	case enums[t.Name()] != nil:
 		return "`" + strings.Join(enums[t.Name()], "`, `") + "`", nil

@@ -13,6 +13,7 @@ type rule struct {
 	format   string // of a string: uuid or date
 	min, max int    // characters of a string
 	least    int    // smallest value of an integer
+	fewest   int    // smallest number of entries of a list
 	items    int    // largest number of entries of a list
 	item     *rule  // of each entry
 }
@@ -50,6 +51,14 @@ var rules = map[string]rule{
 	"NotificationEvent.notification_id": uuid,
 	"NotificationEvent.kind":            chars(1, events.MaxKind),
 	"NotificationEvent.body":            chars(0, events.MaxBody),
+
+	"AccountEvent.session_id":        uuid,
+	"AccountEvent.actor":             chars(0, events.MaxActor),
+	"AccountEvent.address":           chars(0, events.MaxAddress),
+	"AccountEvent.device":            chars(0, events.MaxDevice),
+	"AccountEvent.reason":            chars(0, events.MaxSessionReason),
+	"AccountEvent.role":              chars(0, events.MaxRole),
+	"SessionUpdateEvent.session_ids": {fewest: 1, items: events.MaxSessionIDs, item: &uuid},
 
 	"DeadLetter.event_id": chars(0, events.MaxName),
 	"DeadLetter.topic":    chars(1, events.MaxName),
@@ -89,6 +98,9 @@ func words[S ~string](list []S) []string {
 // words returns the rule as text for the page.
 func (r rule) words() string {
 	var parts []string
+	if r.fewest > 0 {
+		parts = append(parts, fmt.Sprintf("at least %d", r.fewest))
+	}
 	if r.items > 0 {
 		parts = append(parts, fmt.Sprintf("at most %d", r.items))
 	}

@@ -104,7 +104,7 @@ func ref(name string) string { return "#/$defs/" + name }
 // defs collects the definitions of one schema.
 type defs struct {
 	*generator
-	types []events.Type
+	types []string
 	list  object
 }
 
@@ -146,6 +146,10 @@ func (d *defs) add(t reflect.Type) error {
 
 // conditions are the rules that involve more than one field.
 var conditions = map[string]object{
+	"AccountEvent": {{"allOf", []object{
+		requires("session_id", sessionTypes...),
+		requires("role", events.AccountRoleChanged),
+	}}},
 	"TaskData": {{"allOf", []object{
 		{{"not", object{{"required", []string{"start_date", "start_at"}}}}},
 		{{"not", object{{"required", []string{"due_date", "due_at"}}}}},
@@ -159,6 +163,22 @@ var conditions = map[string]object{
 	},
 }
 
+// sessionTypes are the types of an AccountEvent that name a session.
+var sessionTypes = []events.AccountEventType{events.AccountLoggedIn, events.AccountLoggedOut, events.AccountSessionEnded, events.AccountTokenCreated, events.AccountTokenRevoked}
+
+// requires is the condition that a document of one of the types has the field, which is not empty.
+func requires(field string, types ...events.AccountEventType) object {
+	return object{
+		{"if", object{{"properties", object{{"event_type", object{{"enum", words(types)}}}}}, {"required", []string{"event_type"}}}},
+		{"then", object{{"properties", object{{field, object{{"minLength", 1}}}}}, {"required", []string{field}}}},
+	}
+}
+
+// isEventType reports whether a field has the type of an event_type.
+func isEventType(t reflect.Type) bool {
+	return t == reflect.TypeFor[events.Type]() || t == reflect.TypeFor[events.AccountEventType]()
+}
+
 // schema returns the schema of a field.
 func (d *defs) schema(t reflect.Type, r rule) (object, error) {
 	switch {
@@ -166,8 +186,8 @@ func (d *defs) schema(t reflect.Type, r rule) (object, error) {
 		return object{{"type", "string"}, {"format", "date-time"}}, nil
 	case t == reflect.TypeFor[json.RawMessage]():
 		return nil, nil // any value
-	case t == reflect.TypeFor[events.Type]():
-		return object{{"enum", words(d.types)}}, nil
+	case isEventType(t):
+		return object{{"enum", d.types}}, nil
 	case enums[t.Name()] != nil:
 		return object{{"enum", enums[t.Name()]}}, nil
 	}
@@ -188,7 +208,11 @@ func (d *defs) schema(t reflect.Type, r rule) (object, error) {
 			item = *r.item
 		}
 		items, err := d.schema(t.Elem(), item)
-		return object{{"type", "array"}, {"maxItems", r.items}, {"items", items}}, err
+		list := object{{"type", "array"}, {"maxItems", r.items}, {"items", items}}
+		if r.fewest > 0 {
+			list = append(list, member{"minItems", r.fewest})
+		}
+		return list, err
 	default:
 		return nil, fmt.Errorf("no schema for %s", t)
 	}

@@ -60,6 +60,7 @@ type Login struct {
 // Stored is a stored refresh token, whose row is locked.
 type Stored struct {
 	User          User
+	FamilyID      string
 	RotatedAt     *time.Time // nil if the token is unused
 	Sealed        []byte     // the encrypted successor
 	SuccessorUsed bool
@@ -112,7 +113,7 @@ type Store interface {
 
 // Signer signs access tokens.
 type Signer interface {
-	Sign(userID, role string, now time.Time) (token string, expiresIn time.Duration, err error)
+	Sign(userID, role, sessionID string, now time.Time) (token string, expiresIn time.Duration, err error)
 }
 
 // Reminders makes the events of reminders.
@@ -177,7 +178,7 @@ func (s *Service) create(ctx context.Context, r Registration) (Session, error) {
 		return Session{}, err
 	}
 	s.log.InfoContext(ctx, "registered", "user_id", u.ID)
-	return s.session(u, token, now)
+	return s.session(u, login.FamilyID, token, now)
 }
 
 // Login starts a token family, or returns ErrWrong.
@@ -201,7 +202,7 @@ func (s *Service) Login(ctx context.Context, email, password string) (Session, e
 	if err := s.store.StartLogin(ctx, login); err != nil {
 		return Session{}, err
 	}
-	return s.session(u, token, now)
+	return s.session(u, login.FamilyID, token, now)
 }
 
 // Refresh exchanges a refresh token for its successor and a new access token. The same token within GracePeriod returns the same
@@ -217,10 +218,11 @@ func (s *Service) Refresh(ctx context.Context, text string) (Session, error) {
 	}
 	now := s.now()
 	var user User
+	var family string
 	var next refreshToken
 	var revoked string
 	err = s.store.Rotate(ctx, token.hash(), func(t Stored) (Rotation, error) {
-		user = t.User
+		user, family = t.User, t.FamilyID
 		if wait, ok := s.refreshes.Allow(user.ID); !ok {
 			return Rotation{}, &LimitError{RetryAfter: wait}
 		}
@@ -245,7 +247,7 @@ func (s *Service) Refresh(ctx context.Context, text string) (Session, error) {
 		s.log.WarnContext(ctx, "ended a log-in: "+revoked, "user_id", user.ID)
 		return Session{}, ErrRefused
 	}
-	return s.session(user, next, now)
+	return s.session(user, family, next, now)
 }
 
 // Logout revokes the family of a token. It is not an error if the family is revoked already or does not exist.
@@ -288,8 +290,8 @@ func newLogin(userID, hash string, now time.Time) (refreshToken, Login, error) {
 	return token, Login{FamilyID: family.String(), UserID: userID, Password: hash, Hash: token.hash(), At: now, ExpiresAt: now.Add(RefreshLifetime)}, nil
 }
 
-func (s *Service) session(u User, token refreshToken, now time.Time) (Session, error) {
-	access, expires, err := s.signer.Sign(u.ID, u.Role, now)
+func (s *Service) session(u User, familyID string, token refreshToken, now time.Time) (Session, error) {
+	access, expires, err := s.signer.Sign(u.ID, u.Role, familyID, now)
 	if err != nil {
 		return Session{}, fmt.Errorf("sign access token: %w", err)
 	}

@@ -21,7 +21,7 @@ import (
 
 type signer struct{}
 
-func (signer) Sign(userID, role string, now time.Time) (string, time.Duration, error) {
+func (signer) Sign(userID, role, sessionID string, now time.Time) (string, time.Duration, error) {
 	return "access " + userID + " " + role, 15 * time.Minute, nil
 }
 

@@ -38,7 +38,7 @@ func (s *Service) ChangePassword(ctx context.Context, userID, current, next stri
 	if err != nil {
 		return Session{}, err
 	}
-	return s.session(u, token, now)
+	return s.session(u, login.FamilyID, token, now)
 }
 
 // confirm checks the password of an account and returns its hash. The error is a *domain.Invalid that names field, ErrNoPassword

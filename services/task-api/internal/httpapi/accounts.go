@@ -36,7 +36,7 @@ func valueOf(s *string) string {
 // works like login: it answers 200 if the password is right, and otherwise the 401 of a wrong log-in, after the same work.
 func (h *handlers) register(c *gin.Context) error {
 	var body api.Registration
-	if err := allow(h.limits.address, c.ClientIP()); err != nil {
+	if err := allow(h.limits.address, httpx.AddressKey(c)); err != nil {
 		return err
 	}
 	if err := readBody(c, &body); err != nil {
@@ -66,7 +66,7 @@ func (h *handlers) register(c *gin.Context) error {
 // that neither the answer nor its time reveals whether there is an account.
 func (h *handlers) login(c *gin.Context) error {
 	var body api.Credentials
-	if err := allow(h.limits.address, c.ClientIP()); err != nil {
+	if err := allow(h.limits.address, httpx.AddressKey(c)); err != nil {
 		return err
 	}
 	if err := readBody(c, &body); err != nil {
@@ -89,7 +89,7 @@ func (h *handlers) login(c *gin.Context) error {
 // refresh handles POST /auth/refresh. It replaces the refresh token: the answer has its successor.
 func (h *handlers) refresh(c *gin.Context) error {
 	var body api.RefreshToken
-	if err := allow(h.limits.refresh, c.ClientIP()); err != nil {
+	if err := allow(h.limits.refresh, httpx.AddressKey(c)); err != nil {
 		return err
 	}
 	if err := readBody(c, &body); err != nil {
@@ -109,7 +109,7 @@ func (h *handlers) refresh(c *gin.Context) error {
 // logout handles POST /auth/logout. It answers 204 for every token, so that a client can repeat it.
 func (h *handlers) logout(c *gin.Context) error {
 	var body api.RefreshToken
-	if err := allow(h.limits.refresh, c.ClientIP()); err != nil {
+	if err := allow(h.limits.refresh, httpx.AddressKey(c)); err != nil {
 		return err
 	}
 	if err := readBody(c, &body); err != nil {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/taskwire/taskwire/pkg/platform/httpx"
 	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
 )
 
@@ -25,7 +26,7 @@ func newLimits(now func() time.Time) limits {
 // e-mail or a user id. The error is an *accounts.LimitError.
 func (l limits) attempt(c *gin.Context, account string) error {
 	account = strings.ToLower(strings.TrimSpace(account))
-	if err := allow(l.account, c.ClientIP()+" "+account); err != nil {
+	if err := allow(l.account, httpx.AddressKey(c)+" "+account); err != nil {
 		return err
 	}
 	return allow(l.accountEverywhere, account)

@@ -91,7 +91,7 @@ func open(t *testing.T, cfg pg.Config) *gorm.DB {
 func TestAStoppedDatabaseIs503OnEveryRouteThatUsesIt(t *testing.T) {
 	t.Parallel()
 	r := newRigOn(t, database(t), open(t, pg.Config{URL: "postgres://tasks_app:x@127.0.0.1:1/tasks?sslmode=disable"}), 0)
-	token, _, err := r.signer.Sign(uuid.NewString(), "user", time.Now())
+	token, _, err := r.signer.Sign(uuid.NewString(), "user", uuid.NewString(), time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,7 +272,7 @@ func TestASilentDatabaseIs503InTime(t *testing.T) {
 	}()
 	const limit = 300 * time.Millisecond
 	r := newRigOn(t, database(t), open(t, pg.Config{URL: "postgres://tasks_app:x@" + hole.Addr().String() + "/tasks?sslmode=disable"}), limit)
-	token, _, err := r.signer.Sign(uuid.NewString(), "user", time.Now())
+	token, _, err := r.signer.Sign(uuid.NewString(), "user", uuid.NewString(), time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/taskwire/taskwire/pkg/platform/auth"
+	"github.com/taskwire/taskwire/pkg/platform/httpx"
 )
 
 // changePassword handles POST /me/password. It ends every log-in of the account and answers with a new one.
@@ -13,7 +14,7 @@ func (h *handlers) changePassword(c *gin.Context) error {
 		Current string `json:"current_password"`
 		New     string `json:"new_password"`
 	}
-	if err := allow(h.limits.address, c.ClientIP()); err != nil {
+	if err := allow(h.limits.address, httpx.AddressKey(c)); err != nil {
 		return err
 	}
 	if err := readBody(c, &body); err != nil {

@@ -124,7 +124,7 @@ func (r *rig) userWith(id string) *client {
 	if err := r.store.CreateUser(context.Background(), u, hash, login); err != nil {
 		r.t.Fatal(err)
 	}
-	token, _, err := r.signer.Sign(id, "user", time.Now())
+	token, _, err := r.signer.Sign(id, "user", login.FamilyID, time.Now())
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/taskwire/taskwire/services/task-api/api"
 )
 
@@ -129,7 +130,7 @@ func TestEveryRouteThatIsNotPublicRequiresAToken(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	id := r.user().create(`{"title":"t"}`).ID
-	expired, _, err := r.signer.Sign(id, "user", time.Now().Add(-time.Hour))
+	expired, _, err := r.signer.Sign(id, "user", uuid.NewString(), time.Now().Add(-time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -175,7 +175,7 @@ func (s *Store) Rotate(ctx context.Context, hash [sha256.Size]byte, decide func(
 			return accounts.ErrRefused
 		}
 		family := rows[0]
-		stored := accounts.Stored{User: family.User.user(), Dead: family.Dead, ExpiresAt: family.ExpiresAt}
+		stored := accounts.Stored{User: family.User.user(), FamilyID: family.FamilyID, Dead: family.Dead, ExpiresAt: family.ExpiresAt}
 		err = tx.Raw(`SELECT t.rotated_at, t.sealed, EXISTS (SELECT FROM refresh_tokens n
 				WHERE n.family_id = t.family_id AND n.rotated_at > t.rotated_at) AS successor_used
 			FROM refresh_tokens t WHERE t.hash = ?`, hash[:]).Row().Scan(&stored.RotatedAt, &stored.Sealed, &stored.SuccessorUsed)
