@@ -80,10 +80,11 @@ type Rotation struct {
 
 // Store keeps accounts. Implementations return this package's errors.
 type Store interface {
+	Devices
 	// CreateUser creates the account and its first log-in, or returns ErrEmailTaken.
 	CreateUser(ctx context.Context, u User, passwordHash string, l Login) error
-	// UserByEmail returns ErrNoUser if there is none.
-	UserByEmail(ctx context.Context, email string) (u User, passwordHash string, err error)
+	// UserByEmail returns the user with one of these e-mails, the first one if both exist, or ErrNoUser.
+	UserByEmail(ctx context.Context, emails ...string) (u User, passwordHash string, err error)
 	// User returns ErrNoUser if there is none.
 	User(ctx context.Context, id string) (User, error)
 	// UpdateUser changes name and timezone. It leaves a nil value unchanged. If the zone changes and a reminder of the user is
@@ -131,40 +132,41 @@ type Service struct {
 	now       func() time.Time
 
 	refreshes *Limiter // by account
+	brake     *brake
 }
 
 // New returns the service.
 func New(store Store, hasher *Hasher, signer Signer, reminders Reminders, log *slog.Logger, now func() time.Time) *Service {
-	return &Service{store: store, hasher: hasher, signer: signer, reminders: reminders, log: log, now: now, refreshes: NewLimiter(PerAccountRefresh, now)}
+	return &Service{store: store, hasher: hasher, signer: signer, reminders: reminders, log: log, now: now, refreshes: NewLimiter(PerAccountRefresh, now), brake: newBrake(now)}
 }
 
 // Register creates an account and logs in. If the e-mail already has an account, Register is a log-in, and made is false: so a
 // client can repeat a registration whose answer was lost. With a wrong password it then returns ErrWrong, like Login and after
 // the same work, so that a refusal does not reveal whether there is an account.
-func (s *Service) Register(ctx context.Context, r Registration) (session Session, made bool, err error) {
+func (s *Service) Register(ctx context.Context, r Registration, by Client) (session Session, made bool, err error) {
 	if err := r.check(); err != nil {
 		return Session{}, false, err
 	}
-	_, _, err = s.store.UserByEmail(ctx, r.Email)
+	_, _, err = s.store.UserByEmail(ctx, spellings(r.Email)...)
 	if errors.Is(err, ErrNoUser) {
-		session, err = s.create(ctx, r)
+		session, err = s.create(ctx, r, by)
 		if !errors.Is(err, ErrEmailTaken) {
 			return session, err == nil, err
 		}
 		err = nil // another request created the account first
 	}
 	if err == nil {
-		session, err = s.Login(ctx, r.Email, r.Password)
+		session, err = s.Login(ctx, r.Email, r.Password, by)
 	}
 	return session, false, err
 }
 
-func (s *Service) create(ctx context.Context, r Registration) (Session, error) {
+func (s *Service) create(ctx context.Context, r Registration, by Client) (Session, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return Session{}, fmt.Errorf("make user id: %w", err)
 	}
-	hash, err := s.hasher.Hash(ctx, r.Password)
+	hash, err := s.hasher.Hash(ctx, s.hasher.Turn(by.key(), false), r.Password)
 	if err != nil {
 		return Session{}, err
 	}
@@ -177,17 +179,18 @@ func (s *Service) create(ctx context.Context, r Registration) (Session, error) {
 	if err := s.store.CreateUser(ctx, u, hash, login); err != nil {
 		return Session{}, err
 	}
+	s.remember(ctx, u.ID, by)
 	s.log.InfoContext(ctx, "registered", "user_id", u.ID)
 	return s.session(u, login.FamilyID, token, now)
 }
 
 // Login starts a token family, or returns ErrWrong.
-func (s *Service) Login(ctx context.Context, email, password string) (Session, error) {
-	u, hash, err := s.store.UserByEmail(ctx, normalEmail(email))
+func (s *Service) Login(ctx context.Context, email, password string, by Client) (Session, error) {
+	u, hash, err := s.store.UserByEmail(ctx, spellings(email)...)
 	if err != nil && !errors.Is(err, ErrNoUser) {
 		return Session{}, err
 	}
-	ok, err := s.hasher.Check(ctx, hash, password)
+	ok, err := s.guess(ctx, EmailKey(email), u.ID, hash, password, by)
 	if err != nil {
 		return Session{}, err
 	}
@@ -202,6 +205,7 @@ func (s *Service) Login(ctx context.Context, email, password string) (Session, e
 	if err := s.store.StartLogin(ctx, login); err != nil {
 		return Session{}, err
 	}
+	s.remember(ctx, u.ID, by)
 	return s.session(u, login.FamilyID, token, now)
 }
 

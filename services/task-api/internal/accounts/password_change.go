@@ -5,19 +5,28 @@ import (
 	"errors"
 
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
+	"github.com/taskwire/taskwire/services/task-api/internal/passwords"
 )
 
 // ChangePassword checks the current password and sets a new one. It ends every log-in of the account, starts a new one, and
-// returns its tokens. The error is a *domain.Invalid for a wrong current password, or ErrNoPassword for an account without one.
-func (s *Service) ChangePassword(ctx context.Context, userID, current, next string) (Session, error) {
-	if message := badPassword(next); message != "" {
-		return Session{}, invalid("new_password", message)
-	}
-	old, err := s.confirm(ctx, userID, "current_password", current)
+// returns its tokens. The error is a *domain.Invalid for a wrong current password or for a new one that is too easy to guess or
+// the same, or ErrNoPassword for an account without one.
+func (s *Service) ChangePassword(ctx context.Context, userID, current, next string, by Client) (Session, error) {
+	owner, err := s.store.User(ctx, userID)
 	if err != nil {
 		return Session{}, err
 	}
-	hash, err := s.hasher.Hash(ctx, next)
+	if message := passwords.Problem(next, passwords.Owner{Email: owner.Email, Name: owner.Name}); message != "" {
+		return Session{}, invalid("new_password", message)
+	}
+	old, err := s.confirm(ctx, userID, "current_password", current, by)
+	if err != nil {
+		return Session{}, err
+	}
+	if passwords.Same(current, next) {
+		return Session{}, invalid("new_password", "must differ from the current password")
+	}
+	hash, err := s.hasher.Hash(ctx, s.hasher.Turn(by.key(), true), next)
 	if err != nil {
 		return Session{}, err
 	}
@@ -33,6 +42,7 @@ func (s *Service) ChangePassword(ctx context.Context, userID, current, next stri
 	if err != nil {
 		return Session{}, err
 	}
+	s.remember(ctx, userID, by)
 	s.log.InfoContext(ctx, "changed the password", "user_id", userID)
 	u, err := s.store.User(ctx, userID)
 	if err != nil {
@@ -43,7 +53,7 @@ func (s *Service) ChangePassword(ctx context.Context, userID, current, next stri
 
 // confirm checks the password of an account and returns its hash. The error is a *domain.Invalid that names field, ErrNoPassword
 // or ErrNoUser.
-func (s *Service) confirm(ctx context.Context, userID, field, password string) (hash string, err error) {
+func (s *Service) confirm(ctx context.Context, userID, field, password string, by Client) (hash string, err error) {
 	hash, err = s.store.PasswordHash(ctx, userID)
 	if err != nil {
 		return "", err
@@ -51,7 +61,7 @@ func (s *Service) confirm(ctx context.Context, userID, field, password string) (
 	if hash == "" {
 		return "", ErrNoPassword
 	}
-	ok, err := s.hasher.Check(ctx, hash, password)
+	ok, err := s.guess(ctx, userID, userID, hash, password, by)
 	if err != nil {
 		return "", err
 	}

@@ -45,12 +45,12 @@ func (h *handlers) register(c *gin.Context) error {
 	if err := required("email", body.Email, "password", body.Password); err != nil {
 		return err
 	}
-	if err := h.limits.attempt(c, body.Email); err != nil {
+	if err := h.limits.attempt(c, accounts.EmailKey(body.Email)); err != nil {
 		return err
 	}
 	s, made, err := h.Accounts.Register(c.Request.Context(), accounts.Registration{
 		Email: body.Email, Password: body.Password, Name: valueOf(body.Name), Timezone: valueOf(body.Timezone),
-	})
+	}, clientOf(c))
 	if err != nil {
 		return err
 	}
@@ -75,10 +75,10 @@ func (h *handlers) login(c *gin.Context) error {
 	if err := required("email", body.Email, "password", body.Password); err != nil {
 		return err
 	}
-	if err := h.limits.attempt(c, body.Email); err != nil {
+	if err := h.limits.attempt(c, accounts.EmailKey(body.Email)); err != nil {
 		return err
 	}
-	s, err := h.Accounts.Login(c.Request.Context(), body.Email, body.Password)
+	s, err := h.Accounts.Login(c.Request.Context(), body.Email, body.Password, clientOf(c))
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ func (h *handlers) changePassword(c *gin.Context) error {
 	if err := h.limits.attempt(c, auth.UserID(c)); err != nil {
 		return err
 	}
-	s, err := h.Accounts.ChangePassword(c.Request.Context(), auth.UserID(c), body.Current, body.New)
+	s, err := h.Accounts.ChangePassword(c.Request.Context(), auth.UserID(c), body.Current, body.New, clientOf(c))
 	if err != nil {
 		return err
 	}

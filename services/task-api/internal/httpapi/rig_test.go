@@ -103,7 +103,7 @@ var passwordHash = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return hasher.Hash(context.Background(), password)
+	return hasher.Hash(context.Background(), accounts.Turn{}, password)
 })
 
 // user creates an account without hashing a password again, and returns a client with its access token.

@@ -14,6 +14,7 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 	"github.com/taskwire/taskwire/services/task-api/internal/publish"
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 )
 
 // userRow is a row of users.
@@ -50,10 +51,11 @@ func (s *Store) CreateUser(ctx context.Context, u accounts.User, passwordHash st
 	return nil
 }
 
-// UserByEmail implements accounts.Store. It does not find an account without a password, because the e-mail of such an
+// UserByEmail implements accounts.Store. emails is not empty. It does not find an account without a password, because the e-mail of such an
 // account is not unique.
-func (s *Store) UserByEmail(ctx context.Context, email string) (accounts.User, string, error) {
-	row, err := oneUser(s.db.WithContext(ctx).Where("email = ? AND password_hash <> ''", email))
+func (s *Store) UserByEmail(ctx context.Context, emails ...string) (accounts.User, string, error) {
+	row, err := oneUser(s.db.WithContext(ctx).Where("email IN ? AND password_hash <> ''", emails).
+		Order(clause.OrderBy{Expression: clause.Expr{SQL: "email = ? DESC", Vars: []any{emails[0]}}}))
 	return row.user(), row.PasswordHash, err
 }
 
