@@ -11,6 +11,8 @@ replace (
 )
 
 require (
+	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6
+	github.com/emersion/go-smtp v0.25.1
 	github.com/getkin/kin-openapi v0.153.0
 	github.com/gin-gonic/gin v1.12.0
 	github.com/go-jose/go-jose/v4 v4.1.4
@@ -22,6 +24,7 @@ require (
 	github.com/taskwire/taskwire/pkg/platform v0.0.0
 	github.com/taskwire/taskwire/pkg/recurrence v0.0.0
 	github.com/taskwire/taskwire/testkit v0.0.0
+	github.com/wneessen/go-mail v0.8.1
 	github.com/zitadel/oidc/v3 v3.48.0
 	go.uber.org/goleak v1.3.0
 	golang.org/x/crypto v0.58.0

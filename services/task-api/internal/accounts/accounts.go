@@ -30,12 +30,13 @@ var (
 
 // User is an account, with what its owner may see.
 type User struct {
-	ID        string    `json:"id"`
-	Email     string    `json:"email"`
-	Name      string    `json:"name"`
-	Timezone  string    `json:"timezone"`
-	Role      string    `json:"role"`
-	CreatedAt time.Time `json:"created_at"`
+	ID            string    `json:"id"`
+	Email         string    `json:"email"`
+	EmailVerified bool      `json:"email_verified"`
+	Name          string    `json:"name"`
+	Timezone      string    `json:"timezone"`
+	Role          string    `json:"role"`
+	CreatedAt     time.Time `json:"created_at"`
 }
 
 // Session is the result of a registration, a log-in or a refresh.
@@ -81,6 +82,7 @@ type Rotation struct {
 // Store keeps accounts. Implementations return this package's errors.
 type Store interface {
 	Devices
+	Mails
 	// CreateUser creates the account and its first log-in, or returns ErrEmailTaken.
 	CreateUser(ctx context.Context, u User, passwordHash string, l Login) error
 	// UserByEmail returns the user with one of these e-mails, the first one if both exist, or ErrNoUser.
@@ -133,11 +135,13 @@ type Service struct {
 
 	refreshes *Limiter // by account
 	brake     *brake
+	mail      *Mailer  // nil if the service sends no mail
+	mails     *Limiter // requests for mails, by address
 }
 
 // New returns the service.
 func New(store Store, hasher *Hasher, signer Signer, reminders Reminders, log *slog.Logger, now func() time.Time) *Service {
-	return &Service{store: store, hasher: hasher, signer: signer, reminders: reminders, log: log, now: now, refreshes: NewLimiter(PerAccountRefresh, now), brake: newBrake(now)}
+	return &Service{store: store, hasher: hasher, signer: signer, reminders: reminders, log: log, now: now, refreshes: NewLimiter(PerAccountRefresh, now), brake: newBrake(now), mails: NewLimiter(PerAddressMail, now)}
 }
 
 // Register creates an account and logs in. If the e-mail already has an account, Register is a log-in, and made is false: so a
@@ -180,6 +184,7 @@ func (s *Service) create(ctx context.Context, r Registration, by Client) (Sessio
 		return Session{}, err
 	}
 	s.remember(ctx, u.ID, by)
+	s.welcome(ctx, u, by)
 	s.log.InfoContext(ctx, "registered", "user_id", u.ID)
 	return s.session(u, login.FamilyID, token, now)
 }

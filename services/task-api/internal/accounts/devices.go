@@ -26,6 +26,8 @@ type Devices interface {
 	KnowsDevice(ctx context.Context, userID string, d Device, since time.Time) (bool, error)
 	// RememberDevice records a log-in with the device, and forgets those that were used longest ago beyond the newest keep.
 	RememberDevice(ctx context.Context, userID string, d Device, now time.Time, keep int) error
+	// ForgetDevices forgets all devices of the user.
+	ForgetDevices(ctx context.Context, userID string) error
 }
 
 // deviceOf returns the device from which the client uses the account. IPv6 addresses of one /64 are one device.

@@ -24,7 +24,7 @@ func TestWrongPasswordsFromKnownDevicesSlowNobodyDown(t *testing.T) {
 		{"owner@example.com", "192.0.2.1", 0},
 		{"owner@example.com", "198.51.100.1", 1},
 		{"OWNER@ＥＸＡＭＰＬＥ.com", "198.51.100.2", 2}, // another spelling is the same account
-		{"nobody@example.com", "192.0.2.1", 1},      // an account that does not exist counts like one that does
+		{"nobody@example.com", "192.0.2.1", 1},   // an account that does not exist counts like one that does
 		{"nobody@example.com", "198.51.100.1", 2},
 		{"other@example.com", "198.51.100.1", 1},
 	} {

@@ -26,6 +26,17 @@ func (s *Service) ChangePassword(ctx context.Context, userID, current, next stri
 	if passwords.Same(current, next) {
 		return Session{}, invalid("new_password", "must differ from the current password")
 	}
+	session, err := s.setPassword(ctx, userID, old, next, by)
+	if errors.Is(err, ErrWrong) { // another request changed it after the check
+		return Session{}, wrong("current_password")
+	}
+	return session, err
+}
+
+// setPassword replaces the password whose hash is old. It ends every log-in of the account and starts a new one. The devices of
+// the account are unknown again: the one who had the old password may have used some. The error is ErrWrong if the account has
+// another password by now.
+func (s *Service) setPassword(ctx context.Context, userID, old, next string, by Client) (Session, error) {
 	hash, err := s.hasher.Hash(ctx, s.hasher.Turn(by.key(), true), next)
 	if err != nil {
 		return Session{}, err
@@ -35,12 +46,11 @@ func (s *Service) ChangePassword(ctx context.Context, userID, current, next stri
 	if err != nil {
 		return Session{}, err
 	}
-	err = s.store.ChangePassword(ctx, old, login)
-	if errors.Is(err, ErrWrong) { // another request changed it after the check
-		return Session{}, wrong("current_password")
-	}
-	if err != nil {
+	if err := s.store.ChangePassword(ctx, old, login); err != nil {
 		return Session{}, err
+	}
+	if err := s.store.ForgetDevices(ctx, userID); err != nil { // the password is set
+		s.log.WarnContext(ctx, "the devices of an account are still known after a new password", "user_id", userID, "error", err.Error())
 	}
 	s.remember(ctx, userID, by)
 	s.log.InfoContext(ctx, "changed the password", "user_id", userID)

@@ -21,19 +21,20 @@ import (
 type userRow struct {
 	ID, Email, Name, Timezone, Role, PasswordHash string
 	CreatedAt, UpdatedAt                          time.Time
+	EmailVerifiedAt                               *time.Time
 }
 
 // TableName implements gorm's Tabler.
 func (userRow) TableName() string { return "users" }
 
 func (r userRow) user() accounts.User {
-	return accounts.User{ID: r.ID, Email: r.Email, Name: r.Name, Timezone: r.Timezone, Role: r.Role, CreatedAt: r.CreatedAt}
+	return accounts.User{ID: r.ID, Email: r.Email, EmailVerified: r.EmailVerifiedAt != nil, Name: r.Name, Timezone: r.Timezone, Role: r.Role, CreatedAt: r.CreatedAt}
 }
 
 // CreateUser implements accounts.Store.
 func (s *Store) CreateUser(ctx context.Context, u accounts.User, passwordHash string, l accounts.Login) error {
 	err := s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
-		row := userRow{u.ID, u.Email, u.Name, u.Timezone, u.Role, passwordHash, u.CreatedAt, u.CreatedAt}
+		row := userRow{u.ID, u.Email, u.Name, u.Timezone, u.Role, passwordHash, u.CreatedAt, u.CreatedAt, nil}
 		if err := tx.Create(&row).Error; err != nil {
 			return err
 		}

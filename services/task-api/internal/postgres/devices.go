@@ -31,3 +31,11 @@ func (s *Store) RememberDevice(ctx context.Context, userID string, d accounts.De
 	}
 	return nil
 }
+
+// ForgetDevices implements accounts.Devices.
+func (s *Store) ForgetDevices(ctx context.Context, userID string) error {
+	if err := s.db.WithContext(ctx).Exec(`DELETE FROM known_devices WHERE user_id = ?`, userID).Error; err != nil {
+		return fmt.Errorf("forget devices: %w", err)
+	}
+	return nil
+}
