@@ -76,13 +76,15 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 		return err
 	}
 
+	users := accounts.New(store, hasher, signer, publisher, log, time.Now)
+
 	public := base.PublicEngine(service.PublicConfig{BodyLimits: httpapi.BodyLimits(), TrustedProxies: cfg.TrustedProxies})
 	httpapi.Register(public, httpapi.Config{
-		Tasks: useCases, Accounts: accounts.New(store, hasher, signer, publisher, log, time.Now), Verifier: base.Tokens(signer.Keys),
+		Tasks: useCases, Accounts: users, Verifier: base.Tokens(signer.Keys),
 		Issuer: cfg.AuthIssuer, JWKS: signer.JWKS, CursorKey: cursorKey, OpenAPI: document, Now: time.Now,
 	})
 	deliveries := base.DaprSide()
-	invocation.Register(deliveries, useCases, signer.JWKS)
+	invocation.Register(deliveries, useCases, users, signer.JWKS)
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return base.ServePublic(ctx, public) })
@@ -95,5 +97,6 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	group.Go(db.AfterMigration(ctx, func(ctx context.Context) error { return useCases.RunRetention(ctx, log) }))
 	group.Go(db.AfterMigration(ctx, func(ctx context.Context) error { return useCases.RunDeletions(ctx, log) }))
 	group.Go(db.AfterMigration(ctx, func(ctx context.Context) error { return useCases.RunRefold(ctx, log) }))
+	group.Go(db.AfterMigration(ctx, users.RunRefusals))
 	return group.Wait()
 }

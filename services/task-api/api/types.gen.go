@@ -127,6 +127,21 @@ func (e ImportReportType) Valid() bool {
 	}
 }
 
+// Defines values for LiveSessionsNextCursor.
+const (
+	Empty LiveSessionsNextCursor = ""
+)
+
+// Valid indicates whether the value is a known member of the LiveSessionsNextCursor enum.
+func (e LiveSessionsNextCursor) Valid() bool {
+	switch e {
+	case Empty:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PreferencesChannels.
 const (
 	InApp PreferencesChannels = "in_app"
@@ -529,6 +544,8 @@ type ConsistencyProof struct {
 
 // Credentials defines model for Credentials.
 type Credentials struct {
+	// Cookie Put the refresh token into a cookie.
+	Cookie   *bool  `json:"cookie,omitempty"`
 	Email    string `json:"email"`
 	Password string `json:"password"`
 }
@@ -580,6 +597,33 @@ type InclusionProof struct {
 	RootHash string   `json:"root_hash"`
 	Size     int64    `json:"size"`
 }
+
+// LiveSession defines model for LiveSession.
+type LiveSession struct {
+	// Address The IP address; empty if it is not known.
+	Address   string    `json:"address"`
+	CreatedAt time.Time `json:"created_at"`
+
+	// Current Whether it is the session of the request.
+	Current bool `json:"current"`
+
+	// Device The User-Agent that the client sent; may be empty.
+	Device string `json:"device"`
+
+	// ExpiresAt When it ends if it is not used before.
+	ExpiresAt  time.Time `json:"expires_at"`
+	ID         string    `json:"id"`
+	LastUsedAt time.Time `json:"last_used_at"`
+}
+
+// LiveSessions defines model for LiveSessions.
+type LiveSessions struct {
+	Items      []LiveSession          `json:"items"`
+	NextCursor LiveSessionsNextCursor `json:"next_cursor"`
+}
+
+// LiveSessionsNextCursor defines model for LiveSessions.NextCursor.
+type LiveSessionsNextCursor string
 
 // Moment An instant with its offset, or a wall-clock time in the task's zone. A time that the clocks skip moves later by as much; of a time that they show twice, the first counts.
 //
@@ -714,6 +758,8 @@ type Occurrences struct {
 
 // PasswordChange defines model for PasswordChange.
 type PasswordChange struct {
+	// Cookie Put the new refresh token into a cookie.
+	Cookie          *bool  `json:"cookie,omitempty"`
 	CurrentPassword string `json:"current_password"`
 	NewPassword     string `json:"new_password"`
 }
@@ -816,11 +862,14 @@ type RecurrencePreview struct {
 
 // RefreshToken defines model for RefreshToken.
 type RefreshToken struct {
-	RefreshToken string `json:"refresh_token"`
+	// RefreshToken Left out if the cookie has it.
+	RefreshToken *string `json:"refresh_token,omitempty"`
 }
 
 // Registration defines model for Registration.
 type Registration struct {
+	// Cookie Put the refresh token into a cookie.
+	Cookie   *bool   `json:"cookie,omitempty"`
 	Email    string  `json:"email"`
 	Name     *string `json:"name,omitempty"`
 	Password string  `json:"password"`
@@ -878,8 +927,11 @@ type Session struct {
 	AccessToken string `json:"access_token"`
 
 	// ExpiresIn Seconds until the access token expires.
-	ExpiresIn    int64            `json:"expires_in"`
-	RefreshToken string           `json:"refresh_token"`
+	ExpiresIn int64 `json:"expires_in"`
+
+	// RefreshToken Left out if it is in the cookie.
+	RefreshToken *string          `json:"refresh_token,omitempty"`
+	SessionID    string           `json:"session_id"`
 	TokenType    SessionTokenType `json:"token_type"`
 	User         User             `json:"user"`
 }
@@ -1078,11 +1130,17 @@ type TaskID = string
 // BadRequest RFC 9457. A 412 has the task as it is in the member task.
 type BadRequest = Problem
 
+// Foreign RFC 9457. A 412 has the task as it is in the member task.
+type Foreign = Problem
+
 // Invalid RFC 9457. A 412 has the task as it is in the member task.
 type Invalid = Problem
 
 // NoPasswords RFC 9457. A 412 has the task as it is in the member task.
 type NoPasswords = Problem
+
+// NoSession RFC 9457. A 412 has the task as it is in the member task.
+type NoSession = Problem
 
 // NotFound RFC 9457. A 412 has the task as it is in the member task.
 type NotFound = Problem

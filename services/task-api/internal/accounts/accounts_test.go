@@ -67,28 +67,12 @@ func newRig(t *testing.T) *rig {
 
 var ctx = context.Background()
 
-// home is the device of the owner of an account. The methods of a rig send requests from there.
-var home = accounts.NewClient(netip.MustParseAddr("192.0.2.1"), "")
-
-func (r *rig) Register(ctx context.Context, reg accounts.Registration) (accounts.Session, bool, error) {
-	return r.Service.Register(ctx, reg, home)
-}
-
-func (r *rig) Login(ctx context.Context, email, password string) (accounts.Session, error) {
-	return r.Service.Login(ctx, email, password, home)
-}
-
-func (r *rig) ChangePassword(ctx context.Context, userID, current, next string) (accounts.Session, error) {
-	return r.Service.ChangePassword(ctx, userID, current, next, home)
-}
-
-func (r *rig) Delete(ctx context.Context, userID, password string) error {
-	return r.Service.Delete(ctx, userID, password, home)
-}
+// here is the client of the requests.
+var here = accounts.NewClient(netip.MustParseAddr("2001:db8::1"), "Firefox")
 
 func (r *rig) register(email string) accounts.Session {
 	r.t.Helper()
-	s, _, err := r.Register(ctx, accounts.Registration{Email: email, Password: "correct horse", Name: " Ada ", Timezone: "Europe/London"})
+	s, _, err := r.Register(ctx, accounts.Registration{Email: email, Password: "correct horse", Name: " Ada ", Timezone: "Europe/London"}, here)
 	if err != nil {
 		r.t.Fatalf("Register(%s): %v", email, err)
 	}
@@ -97,7 +81,7 @@ func (r *rig) register(email string) accounts.Session {
 
 func (r *rig) refresh(token string) string {
 	r.t.Helper()
-	s, err := r.Refresh(ctx, token)
+	s, err := r.Refresh(ctx, token, here)
 	if err != nil {
 		r.t.Fatalf("Refresh: %v", err)
 	}
@@ -106,7 +90,7 @@ func (r *rig) refresh(token string) string {
 
 func (r *rig) wantRefused(what, token string) {
 	r.t.Helper()
-	if _, err := r.Refresh(ctx, token); !errors.Is(err, accounts.ErrRefused) {
+	if _, err := r.Refresh(ctx, token, here); !errors.Is(err, accounts.ErrRefused) {
 		r.t.Errorf("%s: got %v, want ErrRefused", what, err)
 	}
 }
@@ -117,19 +101,19 @@ func TestRegisterAndLogIn(t *testing.T) {
 	if s.User.Email != "ada@example.com" || s.User.Name != "Ada" || s.User.Role != "user" || s.ExpiresIn != 900 || s.AccessToken != "access "+s.User.ID+" user" {
 		t.Errorf("Register: got %+v", s)
 	}
-	if _, _, err := r.Register(ctx, accounts.Registration{Email: "ADA@example.com", Password: "something else"}); !errors.Is(err, accounts.ErrWrong) {
+	if _, _, err := r.Register(ctx, accounts.Registration{Email: "ADA@example.com", Password: "something else"}, here); !errors.Is(err, accounts.ErrWrong) {
 		t.Errorf("Register again with another password: got %v, want ErrWrong", err)
 	}
-	again, made, err := r.Register(ctx, accounts.Registration{Email: "ADA@example.com", Password: "correct horse", Name: "Bob"})
+	again, made, err := r.Register(ctx, accounts.Registration{Email: "ADA@example.com", Password: "correct horse", Name: "Bob"}, here)
 	if err != nil || made || again.User.ID != s.User.ID || again.User.Name != "Ada" {
 		t.Errorf("Register again with the same password: got %+v %v %v, want the account as it is", again, made, err)
 	}
-	in, err := r.Login(ctx, "ADA@example.com", "correct horse")
+	in, err := r.Login(ctx, "ADA@example.com", "correct horse", here)
 	if err != nil || in.User.ID != s.User.ID || in.RefreshToken == s.RefreshToken {
 		t.Errorf("Login: got %+v %v", in, err)
 	}
 	for _, c := range [][2]string{{"ada@example.com", "correct horse "}, {"ada@example.com", ""}, {"nobody@example.com", "correct horse"}, {"", ""}, {"no mail", "x"}} {
-		if _, err := r.Login(ctx, c[0], c[1]); !errors.Is(err, accounts.ErrWrong) {
+		if _, err := r.Login(ctx, c[0], c[1], here); !errors.Is(err, accounts.ErrWrong) {
 			t.Errorf("Login(%q, %q): got %v, want ErrWrong", c[0], c[1], err)
 		}
 	}
@@ -150,10 +134,10 @@ func TestRegisterAndLogIn(t *testing.T) {
 
 func TestPasswordFromAnotherKeyboardMatches(t *testing.T) {
 	r := newRig(t)
-	if _, _, err := r.Register(ctx, accounts.Registration{Email: "a@example.com", Password: "Motörhead rules"}); err != nil {
+	if _, _, err := r.Register(ctx, accounts.Registration{Email: "a@example.com", Password: "Motörhead rules"}, here); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Login(ctx, "a@example.com", "Moto\u0308rhead rules"); err != nil {
+	if _, err := r.Login(ctx, "a@example.com", "Moto\u0308rhead rules", here); err != nil {
 		t.Errorf("Login with a decomposed ö: got %v", err)
 	}
 }
@@ -167,21 +151,21 @@ func TestRegistrationIsRefusedByField(t *testing.T) {
 		"name":     {Email: good.Email, Password: good.Password, Name: strings.Repeat("n", 201)},
 		"timezone": {Email: good.Email, Password: good.Password, Timezone: "Mars"},
 	} {
-		_, _, err := r.Register(ctx, bad)
+		_, _, err := r.Register(ctx, bad, here)
 		var invalid *domain.Invalid
 		if !errors.As(err, &invalid) || len(invalid.Fields) != 1 || invalid.Fields[0].Field != field {
 			t.Errorf("bad %s: got %v", field, err)
 		}
 	}
 	for _, email := range []string{"", "a", "@example.com", "a@", "Ada <a@example.com>", "a@b@c", "a@example.com\x00", strings.Repeat("a", 250) + "@b.de"} {
-		if _, _, err := r.Register(ctx, accounts.Registration{Email: email, Password: good.Password}); err == nil {
+		if _, _, err := r.Register(ctx, accounts.Registration{Email: email, Password: good.Password}, here); err == nil {
 			t.Errorf("e-mail %q: got no error", email)
 		}
 	}
-	if _, _, err := r.Register(ctx, accounts.Registration{Email: "b@example.com", Password: strings.Repeat("p", 257)}); err == nil {
+	if _, _, err := r.Register(ctx, accounts.Registration{Email: "b@example.com", Password: strings.Repeat("p", 257)}, here); err == nil {
 		t.Error("a password of 257: got no error")
 	}
-	if _, _, err := r.Register(ctx, good); err != nil {
+	if _, _, err := r.Register(ctx, good, here); err != nil {
 		t.Errorf("at the limits: got %v", err)
 	}
 }
@@ -217,7 +201,7 @@ func TestUsedTokenAfterTheGracePeriodEndsTheLogin(t *testing.T) {
 	r.add(accounts.GracePeriod + time.Second)
 	r.wantRefused("the used token", first)
 	r.wantRefused("its successor", second)
-	if _, err := r.Login(ctx, "a@example.com", "correct horse"); err != nil {
+	if _, err := r.Login(ctx, "a@example.com", "correct horse", here); err != nil {
 		t.Errorf("Login: got %v, want a new family", err)
 	}
 }
@@ -229,7 +213,7 @@ func TestConcurrentRefreshesGetTheSameSuccessor(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range got {
 		wg.Go(func() {
-			s, err := r.Refresh(ctx, first)
+			s, err := r.Refresh(ctx, first, here)
 			if err != nil {
 				t.Errorf("Refresh: %v", err)
 			}
@@ -250,18 +234,18 @@ func TestLogoutAndExpiryEndTheLogin(t *testing.T) {
 	s := r.register("a@example.com")
 	second := r.refresh(s.RefreshToken)
 	for range 2 {
-		if err := r.Logout(ctx, s.RefreshToken); err != nil {
+		if err := r.Logout(ctx, s.RefreshToken, here); err != nil {
 			t.Errorf("Logout: %v", err)
 		}
 	}
 	r.wantRefused("after logging out", second)
 	for _, token := range []string{"", "x", strings.Repeat("A", 43)} {
-		if err := r.Logout(ctx, token); err != nil {
+		if err := r.Logout(ctx, token, here); err != nil {
 			t.Errorf("Logout(%q): %v", token, err)
 		}
 		r.wantRefused("no token", token)
 	}
-	in, err := r.Login(ctx, "a@example.com", "correct horse")
+	in, err := r.Login(ctx, "a@example.com", "correct horse", here)
 	if err != nil {
 		t.Fatal(err)
 	}

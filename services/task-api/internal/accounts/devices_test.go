@@ -13,10 +13,19 @@ func at(address string) accounts.Client {
 	return accounts.NewClient(netip.MustParseAddr(address), "")
 }
 
+func (r *rig) registerFrom(email, address string) accounts.Session {
+	r.t.Helper()
+	s, _, err := r.Register(ctx, accounts.Registration{Email: email, Password: "correct horse"}, at(address))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return s
+}
+
 func TestWrongPasswordsFromKnownDevicesSlowNobodyDown(t *testing.T) {
 	r := newRig(t)
-	r.register("owner@example.com")
-	r.register("other@example.com")
+	r.registerFrom("owner@example.com", "192.0.2.1")
+	r.registerFrom("other@example.com", "192.0.2.1")
 	for _, c := range []struct {
 		email, from string
 		want        int
@@ -28,7 +37,7 @@ func TestWrongPasswordsFromKnownDevicesSlowNobodyDown(t *testing.T) {
 		{"nobody@example.com", "198.51.100.1", 2},
 		{"other@example.com", "198.51.100.1", 1},
 	} {
-		if _, err := r.Service.Login(ctx, c.email, "wrong horse", at(c.from)); err == nil {
+		if _, err := r.Login(ctx, c.email, "wrong horse", at(c.from)); err == nil {
 			t.Fatal("Login with a wrong password: got no error")
 		}
 		if got := r.WrongPasswords(c.email); got != c.want {
@@ -39,7 +48,7 @@ func TestWrongPasswordsFromKnownDevicesSlowNobodyDown(t *testing.T) {
 
 func TestADeviceIsKnownAfterALogInUntilItIsNotUsed(t *testing.T) {
 	r := newRig(t)
-	id := r.register("a@example.com").User.ID
+	id := r.registerFrom("a@example.com", "192.0.2.1").User.ID
 	known := func(from string) bool {
 		t.Helper()
 		ok, err := r.store.KnowsDevice(ctx, id, accounts.DeviceOf(id, at(from)), r.now().Add(-accounts.DeviceLifetime))
@@ -50,7 +59,7 @@ func TestADeviceIsKnownAfterALogInUntilItIsNotUsed(t *testing.T) {
 	}
 	login := func(from string) {
 		t.Helper()
-		if _, err := r.Service.Login(ctx, "a@example.com", "correct horse", at(from)); err != nil {
+		if _, err := r.Login(ctx, "a@example.com", "correct horse", at(from)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -49,7 +49,7 @@ type Mails interface {
 	ForgetMails(ctx context.Context, now time.Time) error
 	// VerifyEmail marks the user's e-mail as verified. It returns ErrLink if it is already, or if the user has another e-mail
 	// or password hash.
-	VerifyEmail(ctx context.Context, u User, passwordHash string, now time.Time) error
+	VerifyEmail(ctx context.Context, u User, passwordHash string, now time.Time, record Record) error
 }
 
 // Sender gives a mail to a mail server. The error of a mail that no server will ever take is ErrUndeliverable. The id is the same

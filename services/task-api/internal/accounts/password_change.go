@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 
+	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 	"github.com/taskwire/taskwire/services/task-api/internal/passwords"
+	"github.com/taskwire/taskwire/services/task-api/internal/publish"
 )
 
-// ChangePassword checks the current password and sets a new one. It ends every log-in of the account, starts a new one, and
+// ChangePassword checks the current password and sets a new one. It ends every session of the account, starts a new one, and
 // returns its tokens. The error is a *domain.Invalid for a wrong current password or for a new one that is too easy to guess or
 // the same, or ErrNoPassword for an account without one.
 func (s *Service) ChangePassword(ctx context.Context, userID, current, next string, by Client) (Session, error) {
@@ -41,19 +43,21 @@ func (s *Service) setPassword(ctx context.Context, userID, old, next string, by 
 	if err != nil {
 		return Session{}, err
 	}
-	now := s.now()
-	token, login, err := newLogin(userID, hash, now)
+	now := s.instant()
+	token, login, err := newLogin(userID, hash, by, now)
 	if err != nil {
 		return Session{}, err
 	}
-	if err := s.store.ChangePassword(ctx, old, login); err != nil {
+	record, ended := s.recorder(ctx, publish.AccountChange{Type: events.AccountPasswordChanged, SessionID: login.FamilyID, Actor: userID, EndReason: ReasonPassword}, by, now)
+	if err := s.store.ChangePassword(ctx, old, login, record); err != nil {
 		return Session{}, err
 	}
+	s.sessionsEnded(userID, now, *ended)
 	if err := s.store.ForgetDevices(ctx, userID); err != nil { // the password is set
 		s.log.WarnContext(ctx, "the devices of an account are still known after a new password", "user_id", userID, "error", err.Error())
 	}
 	s.remember(ctx, userID, by)
-	s.log.InfoContext(ctx, "changed the password", "user_id", userID)
+	s.log.InfoContext(ctx, "changed the password", "user_id", userID, "session_id", login.FamilyID, "address", by.Address())
 	u, err := s.store.User(ctx, userID)
 	if err != nil {
 		return Session{}, err

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"time"
 
+	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/services/task-api/internal/email"
 	"github.com/taskwire/taskwire/services/task-api/internal/passwords"
+	"github.com/taskwire/taskwire/services/task-api/internal/publish"
 )
 
 var (
@@ -103,12 +105,22 @@ func (s *Service) VerifyEmail(ctx context.Context, token string, by Client) (Use
 	if err != nil {
 		return User{}, err
 	}
-	if err := s.store.VerifyEmail(ctx, u, hash, s.now()); err != nil {
+	if err := s.verified(ctx, u, hash, by); err != nil {
 		return User{}, err
 	}
-	s.log.InfoContext(ctx, "verified an e-mail", "user_id", u.ID, "address", by.Address())
 	u.EmailVerified = true
 	return u, nil
+}
+
+// verified marks the e-mail of an account as verified. The error is ErrLink if it is already, or if the account has changed.
+func (s *Service) verified(ctx context.Context, u User, hash string, by Client) error {
+	now := s.instant()
+	record, _ := s.recorder(ctx, publish.AccountChange{Type: events.AccountEmailVerified, Actor: u.ID}, by, now)
+	if err := s.store.VerifyEmail(ctx, u, hash, now, record); err != nil {
+		return err
+	}
+	s.log.InfoContext(ctx, "verified an e-mail", "user_id", u.ID, "address", by.Address())
+	return nil
 }
 
 // ResetPassword sets a new password by the token of a link, once. It ends every log-in of the account, starts a new one, and
@@ -131,7 +143,7 @@ func (s *Service) ResetPassword(ctx context.Context, token, next string, by Clie
 	}
 	hash, err := s.store.PasswordHash(ctx, u.ID)
 	if err == nil {
-		err = s.store.VerifyEmail(ctx, u, hash, s.now())
+		err = s.verified(ctx, u, hash, by)
 	}
 	if err != nil { // the password is set: that the e-mail is verified can be shown again
 		s.log.WarnContext(ctx, "an e-mail was not marked as verified after a recovery", "user_id", u.ID, "error", err.Error())

@@ -13,12 +13,12 @@ func TestRefusalsTakeTheSameWork(t *testing.T) {
 	r.register("a@example.com")
 	register := func(email, password string) func() error {
 		return func() error {
-			_, _, err := r.Register(ctx, accounts.Registration{Email: email, Password: password})
+			_, _, err := r.Register(ctx, accounts.Registration{Email: email, Password: password}, here)
 			return err
 		}
 	}
 	login := func(email, password string) func() error {
-		return func() error { _, err := r.Login(ctx, email, password); return err }
+		return func() error { _, err := r.Login(ctx, email, password, here); return err }
 	}
 	for name, do := range map[string]func() error{
 		"log in, wrong password":       login("a@example.com", "wrong horse"),
@@ -67,7 +67,7 @@ func TestRefreshLimitKeepsTheTokenValid(t *testing.T) {
 	var limited *accounts.LimitError
 	n := 0
 	for ; n < 2*accounts.PerAccountRefresh.Burst; n++ {
-		s, err := r.Refresh(ctx, token)
+		s, err := r.Refresh(ctx, token, here)
 		if errors.As(err, &limited) {
 			break
 		}

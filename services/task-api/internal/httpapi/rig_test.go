@@ -27,6 +27,7 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
 	"github.com/taskwire/taskwire/services/task-api/internal/publish"
 	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
+	"github.com/taskwire/taskwire/services/task-api/internal/tasktest"
 	"github.com/taskwire/taskwire/testkit/authtest"
 	"github.com/taskwire/taskwire/testkit/pgtest"
 	"gorm.io/gorm"
@@ -121,7 +122,7 @@ func (r *rig) userWith(id string) *client {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	if err := r.store.CreateUser(context.Background(), u, hash, login); err != nil {
+	if err := r.store.CreateUser(context.Background(), u, hash, login, tasktest.NoEvents); err != nil {
 		r.t.Fatal(err)
 	}
 	token, _, err := r.signer.Sign(id, "user", login.FamilyID, time.Now())

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/taskwire/taskwire/pkg/platform/outbox"
 	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
-	"gorm.io/gorm"
 )
 
 // QueueMail implements accounts.Mails. All of it is one statement, which takes the same time for every e-mail.
@@ -74,8 +74,11 @@ func (s *Store) ForgetMails(ctx context.Context, now time.Time) error {
 }
 
 // VerifyEmail implements accounts.Mails.
-func (s *Store) VerifyEmail(ctx context.Context, u accounts.User, passwordHash string, now time.Time) error {
-	return s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+func (s *Store) VerifyEmail(ctx context.Context, u accounts.User, passwordHash string, now time.Time, record accounts.Record) error {
+	return s.outbox.InTx(ctx, func(tx *outbox.Tx) error {
+		if _, err := lockUser(tx.DB, u.ID); err != nil {
+			return err
+		}
 		res := tx.Exec(`UPDATE users SET email_verified_at = ?, updated_at = ? WHERE id = ? AND email = ? AND password_hash = ? AND email_verified_at IS NULL`, now, now, u.ID, u.Email, passwordHash)
 		if res.Error != nil {
 			return fmt.Errorf("verify e-mail: %w", res.Error)
@@ -83,6 +86,6 @@ func (s *Store) VerifyEmail(ctx context.Context, u accounts.User, passwordHash s
 		if res.RowsAffected == 0 {
 			return accounts.ErrLink
 		}
-		return nil
+		return record(tx, u.ID, nil)
 	})
 }
