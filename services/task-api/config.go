@@ -13,7 +13,8 @@ const (
 	secretDatabase  = "database-url"      // the role of the service
 	secretMigrate   = "migrate-url"       // the role that owns the tables
 	secretSigning   = "token-signing-key" // PEM, PKCS8, Ed25519
-	secretCursorKey = "cursor-key"        // 32 bytes in hex
+	secretCursorKey = "cursor-key"        // 32 bytes in hex; the links in mails are signed with a key derived from it
+	secretSMTP      = "smtp-url"          // optional: the mail server, as in SMTP_URL
 )
 
 // settings are the service's environment variables.
@@ -24,6 +25,14 @@ type settings struct {
 	TrustedProxies []string `env:"TRUSTED_PROXIES" envDefault:"127.0.0.1/32,::1/128"`
 	// DatabaseConns bounds the connections to the database. A write holds one for its few statements.
 	DatabaseConns int `env:"DATABASE_CONNS" envDefault:"16"`
+
+	// The mail server: smtp://user:password@host:587 (STARTTLS) or smtps://…:465. The key smtp-url of the secret comes first.
+	// Without either the service sends no mail.
+	SMTPURL string `env:"SMTP_URL"`
+	// SMTPFrom is the sender of mails.
+	SMTPFrom string `env:"SMTP_FROM"`
+	// PublicURL is the address of the gateway for people, to which the links in mails lead.
+	PublicURL string `env:"PUBLIC_URL"`
 }
 
 // cursorKeyBytes is the least length of the key: HMAC-SHA-256 needs as many bytes as its hash has (RFC 2104, section 3).

@@ -77,6 +77,11 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	}
 
 	users := accounts.New(store, hasher, signer, publisher, log, time.Now)
+	mailer, err := newMailer(cfg, secret, cursorKey, store, base)
+	if err != nil {
+		return err
+	}
+	users.UseMail(mailer)
 
 	public := base.PublicEngine(service.PublicConfig{BodyLimits: httpapi.BodyLimits(), TrustedProxies: cfg.TrustedProxies})
 	httpapi.Register(public, httpapi.Config{
@@ -98,5 +103,8 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	group.Go(db.AfterMigration(ctx, func(ctx context.Context) error { return useCases.RunDeletions(ctx, log) }))
 	group.Go(db.AfterMigration(ctx, func(ctx context.Context) error { return useCases.RunRefold(ctx, log) }))
 	group.Go(db.AfterMigration(ctx, users.RunRefusals))
+	if mailer != nil {
+		group.Go(db.AfterMigration(ctx, mailer.Run))
+	}
 	return group.Wait()
 }

@@ -17,6 +17,8 @@ const (
 	// mailLease is the time after which another process may send a claimed mail: longer than an attempt, so only a process
 	// that has died loses its claim.
 	mailLease = 2 * sendTimeout
+	// recordTimeout bounds the statement that records the outcome of an attempt.
+	recordTimeout = 5 * time.Second
 	// mailPoll is how often a replica looks for mails that no request has announced to it: those of others, and repetitions.
 	mailPoll = 10 * time.Second
 	// The waits after an attempt that failed for a while double from firstRetry to lastRetry. With maxAttempts a mail is given
@@ -130,6 +132,9 @@ func (m *Mailer) Step(ctx context.Context) (found bool, err error) {
 	sending, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
 	err = m.sender.Send(sending, mail.id(), u.Email, subject, text)
+	// The outcome is recorded also while the process stops: the mail must not be sent again for that.
+	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
+	defer done()
 	attrs := []any{"kind", string(mail.Kind), "user_id", u.ID, "attempt", mail.Attempts}
 	switch {
 	case err == nil:
@@ -138,8 +143,6 @@ func (m *Mailer) Step(ctx context.Context) (found bool, err error) {
 	case errors.Is(err, ErrUndeliverable), mail.Attempts >= maxAttempts:
 		m.log.WarnContext(ctx, "gave a mail up", append(attrs, "error", err.Error())...)
 		return true, m.store.FinishMail(ctx, mail)
-	case ctx.Err() != nil: // the process stops: the lease makes the mail due again
-		return true, nil
 	}
 	wait := min(lastRetry, firstRetry<<(mail.Attempts-1))
 	m.log.WarnContext(ctx, "a mail was not sent; trying again", append(attrs, "error", err.Error(), "after", wait.String())...)
