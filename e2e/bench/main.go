@@ -44,6 +44,12 @@ func main() {
 }
 
 func run(ctx context.Context, rounds int, arm time.Duration, only string) error {
+	// A few accounts write as fast as the platform can: their quotas are not what is measured.
+	for _, quota := range []string{"TASKS_PER_ACCOUNT", "WRITES_PER_MINUTE"} {
+		if err := os.Setenv(quota, "0"); err != nil {
+			return err
+		}
+	}
 	root, err := os.Getwd()
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/taskwire/taskwire/local/sidecarid"
 	"github.com/taskwire/taskwire/pkg/events/apps"
 )
 
@@ -106,6 +107,36 @@ func TestLocalFilesAreKubernetesFilesWithOverrides(t *testing.T) {
 	}
 	if config["spec"].(map[string]any)["secrets"] == nil {
 		t.Error("the override took the secret scopes away")
+	}
+}
+
+func TestEverySidecarHasTheWholeAccessControl(t *testing.T) {
+	t.Parallel()
+	for _, app := range apps.All() {
+		_, config := rendered(t, app)
+		control, _ := config["spec"].(map[string]any)["accessControl"].(map[string]any)
+		if control["defaultAction"] != "deny" || control["trustDomain"] != sidecarid.TrustDomain {
+			t.Errorf("%s: access control = %v, want deny in the trust domain %s", app, control, sidecarid.TrustDomain)
+		}
+		policies, _ := control["policies"].([]any)
+		for _, item := range policies {
+			p, _ := item.(map[string]any)
+			id, _ := p["appId"].(string)
+			if !slices.Contains(apps.All(), id) || p["namespace"] != sidecarid.Namespace || p["trustDomain"] != sidecarid.TrustDomain || p["defaultAction"] != "deny" {
+				t.Errorf("%s: the policy of %q is %v, want one of an app, with its identity, that denies what it does not list", app, id, p)
+			}
+			for _, item := range p["operations"].([]any) {
+				o, _ := item.(map[string]any)
+				name, _ := o["name"].(string)
+				verbs, _ := o["httpVerb"].([]any)
+				if !strings.HasPrefix(name, "/internal/") || strings.Contains(name, "*") || len(verbs) == 0 || slices.Contains(verbs, any("*")) {
+					t.Errorf("%s may call %v, want one route with its methods", id, o)
+				}
+			}
+		}
+		if len(policies) == 0 {
+			t.Errorf("%s: nobody may call anything", app)
+		}
 	}
 }
 

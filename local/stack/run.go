@@ -89,7 +89,12 @@ func (s *Stack) once(ctx context.Context) (err error) {
 // start starts the parts in order and returns when all are ready. release gives back Postgres' folder; it is never nil.
 func (s *Stack) start(ctx context.Context, sup *supervise.Supervisor) (release func(), err error) {
 	release = func() {}
-	var servers []string
+	if err := s.issueTokens(); err != nil {
+		return release, err
+	}
+	servers := []string{Sentry}
+	sup.Add(s.sentrySpec())
+	s.startPart(sup, Sentry)
 	if s.cfg.Kafka == "" {
 		spec, err := s.brokerSpec(ctx)
 		if err != nil {
@@ -121,7 +126,7 @@ func (s *Stack) start(ctx context.Context, sup *supervise.Supervisor) (release f
 	if err := s.provision(ctx); err != nil {
 		return release, err
 	}
-	if err := s.startApps(sup); err != nil {
+	if err := s.startApps(ctx, sup); err != nil {
 		return release, err
 	}
 	if len(s.cfg.Hold) == 0 {
@@ -135,7 +140,7 @@ func (s *Stack) start(ctx context.Context, sup *supervise.Supervisor) (release f
 	return release, s.waitForGateway(ctx)
 }
 
-func (s *Stack) startApps(sup *supervise.Supervisor) error {
+func (s *Stack) startApps(ctx context.Context, sup *supervise.Supervisor) error {
 	// The file of an earlier run would send invocations to its ports.
 	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
 		if err := os.RemoveAll(s.namesFile() + suffix); err != nil {
@@ -143,7 +148,7 @@ func (s *Stack) startApps(sup *supervise.Supervisor) error {
 		}
 	}
 	for _, app := range apps.All() {
-		sup.Add(s.serviceSpec(app))
+		sup.Add(s.serviceSpec(ctx, app))
 		sidecar, err := s.sidecarSpec(app)
 		if err != nil {
 			return err
@@ -232,7 +237,7 @@ func (s *Stack) stop(sup *supervise.Supervisor) error {
 	for _, app := range apps.All() {
 		services, sidecars = append(services, app), append(sidecars, Sidecar(app))
 	}
-	for _, stage := range [][]string{{Gateway, apps.WebSocket}, services, sidecars, {Broker}, {Postgres}} {
+	for _, stage := range [][]string{{Gateway, apps.WebSocket}, services, sidecars, {Sentry, Broker}, {Postgres}} {
 		sup.Stop(stage...)
 	}
 	sup.Close()

@@ -27,6 +27,7 @@ const (
 	gatewayGrace  = 4 * time.Second // longer than its own drain, gateway.DrainTimeout
 	serviceGrace  = 6 * time.Second
 	sidecarGrace  = 5 * time.Second
+	sentryGrace   = 2 * time.Second
 	brokerGrace   = 2500 * time.Millisecond
 	postgresGrace = 2500 * time.Millisecond
 
@@ -41,7 +42,7 @@ func (s *Stack) binary(name string) string { return filepath.Join(s.cfg.BinDir, 
 
 // checkBinaries returns an error that names a missing program.
 func (s *Stack) checkBinaries() error {
-	for _, name := range append([]string{"taskwire", "daprd"}, apps.All()...) {
+	for _, name := range append([]string{"taskwire", "daprd", "sentry"}, apps.All()...) {
 		if _, err := os.Stat(s.binary(name)); err != nil {
 			return fmt.Errorf("%s is not built: run `make build` (or taskwire up without --no-build): %w", name, err)
 		}
@@ -54,7 +55,7 @@ func (s *Stack) checkBinaries() error {
 var (
 	ownVariables = []string{
 		"DATABASE_URL", "KAFKA_BROKERS", "HTTP_ADDR", "APP_ADDR", "APP_API_TOKEN", "SECRET_STORE", "SECRETS_FILE",
-		"SHUTDOWN_TIMEOUT", "POD_NAME", "NAMESPACE", "APP_ID", "APP_PORT",
+		"SHUTDOWN_TIMEOUT", "POD_NAME", "NAMESPACE", "APP_ID", "APP_PORT", "MIGRATE_URL", "MIGRATE_URL_FILE",
 	}
 	ownPrefixes = []string{"DAPR_", "PG", "TASKWIRE_", "KUBERNETES_"}
 )
@@ -128,7 +129,7 @@ func (s *Stack) kafkaSpec(ctx context.Context) (supervise.Spec, error) {
 // name at each start would leave the old groups in the broker.
 func podName(app string) string { return app + "-0" }
 
-func (s *Stack) serviceSpec(app string) supervise.Spec {
+func (s *Stack) serviceSpec(ctx context.Context, app string) supervise.Spec {
 	p := s.plan.apps[app]
 	env := environ(
 		"HTTP_ADDR="+loopback(p.public), "APP_ADDR="+loopback(p.app),
@@ -142,9 +143,9 @@ func (s *Stack) serviceSpec(app string) supervise.Spec {
 	}
 	return supervise.Spec{
 		Name: app, Port: p.public, Grace: serviceGrace, Lines: s.lines(app), Ready: pingHTTP(httpURL(p.public, "/readyz")),
-		Command: s.command(app, func() (supervise.Command, error) {
+		Command: s.migrateBefore(ctx, app, s.command(app, func() (supervise.Command, error) {
 			return supervise.Command{Path: s.binary(app), Env: env}, nil
-		}),
+		})),
 	}
 }
 
@@ -160,12 +161,18 @@ func (s *Stack) sidecarSpec(app string) (supervise.Spec, error) {
 	}
 	args := components.Sidecar{
 		App: app, AppPort: p.app, HTTPPort: p.daprHTTP, GRPCPort: p.daprGRPC, InternalPort: p.daprInternal, MetricsPort: p.daprMetrics,
-		ResourcesDir: resources, ConfigFile: config, ShutdownSeconds: sidecarShutdown,
+		ResourcesDir: resources, ConfigFile: config, ShutdownSeconds: sidecarShutdown, Identity: s.identity(app),
 	}.Args()
 	env := environ("APP_API_TOKEN="+p.appToken, "DAPR_API_TOKEN="+p.daprToken, "POD_NAME="+podName(app), "DAPR_HOST_IP=127.0.0.1")
+	env = append(env, s.identity(app).Env()...)
 	return supervise.Spec{
 		Name: Sidecar(app), Port: p.daprHTTP, Grace: sidecarGrace, Lines: s.lines(Sidecar(app)), Ready: pingHTTP(s.sidecarHealth(app)),
 		Command: s.command(Sidecar(app), func() (supervise.Command, error) {
+			anchors, err := os.ReadFile(s.anchorsFile()) // for a daprd that does not know the variable with the file
+			if err != nil {
+				return supervise.Command{}, fmt.Errorf("the root certificates: %w", err)
+			}
+			env := append(slices.Clip(env), "DAPR_TRUST_ANCHORS="+string(anchors))
 			return supervise.Command{Path: s.binary("daprd"), Args: args, Env: env, Dir: filepath.Join(s.cfg.Data, "run", app)}, nil
 		}),
 	}, nil
@@ -180,6 +187,7 @@ func (s *Stack) gatewaySpec() supervise.Spec {
 	if ports.HasIPv6() {
 		args = append(args, "--addr", fmt.Sprintf("[::1]:%d", s.plan.gateway))
 	}
+	args = append(args, "--ready", Sentry+"="+s.sentryHealth())
 	for _, app := range apps.All() {
 		args = append(args, "--ready", app+"="+httpURL(s.plan.apps[app].public, "/readyz"), "--ready", Sidecar(app)+"="+s.sidecarHealth(app))
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,6 +28,7 @@ import (
 const (
 	Postgres = "postgres"
 	Broker   = "broker"
+	Sentry   = "sentry"
 	Gateway  = "gateway"
 )
 
@@ -147,8 +149,14 @@ func (s *Stack) Close() {
 }
 
 func makeFolders(data string) error {
-	for _, dir := range []string{data, filepath.Join(data, "run"), filepath.Join(data, "log")} {
-		err := os.MkdirAll(dir, 0o755)
+	// Postgres can run as another user, who has to get through the data folder. What is in run and log is for the owner only:
+	// where the parts listen, the public half of the sidecars' identities, and logs with addresses of users.
+	modes := map[string]fs.FileMode{data: 0o755, filepath.Join(data, "run"): 0o700, filepath.Join(data, "log"): 0o700}
+	for _, dir := range slices.Sorted(maps.Keys(modes)) {
+		err := os.MkdirAll(dir, modes[dir])
+		if err == nil && modes[dir] == 0o700 {
+			err = os.Chmod(dir, 0o700) // one of an earlier version
+		}
 		if err == nil {
 			err = writable(dir)
 		}
@@ -185,6 +193,7 @@ func (s *Stack) parts() []string {
 	if s.cfg.Kafka == "" {
 		names = append(names, Broker)
 	}
+	names = append(names, Sentry)
 	for _, app := range apps.All() {
 		names = append(names, app, Sidecar(app))
 	}
@@ -226,10 +235,13 @@ func (s *Stack) SidecarHTTP(app string) (addr, token string) {
 	return loopback(p.daprHTTP), p.daprToken
 }
 
-// MetricsURL returns the address of a service's or a sidecar's metrics, "" for another part.
+// MetricsURL returns the address of the metrics of a service, a sidecar or sentry, "" for another part.
 func (s *Stack) MetricsURL(part string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if part == Sentry {
+		return httpURL(s.plan.sentry.metrics, "/metrics")
+	}
 	for app, p := range s.plan.apps {
 		switch part {
 		case app:

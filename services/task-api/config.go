@@ -11,7 +11,6 @@ const appID = apps.TaskAPI
 // The keys of the service's secret.
 const (
 	secretDatabase  = "database-url"      // the role of the service
-	secretMigrate   = "migrate-url"       // the role that owns the tables
 	secretSigning   = "token-signing-key" // PEM, PKCS8, Ed25519
 	secretCursorKey = "cursor-key"        // 32 bytes in hex; the links in mails are signed with a key derived from it
 	secretSMTP      = "smtp-url"          // optional: the mail server, as in SMTP_URL
@@ -25,6 +24,10 @@ type settings struct {
 	TrustedProxies []string `env:"TRUSTED_PROXIES" envDefault:"127.0.0.1/32,::1/128"`
 	// DatabaseConns bounds the connections to the database. A write holds one for its few statements.
 	DatabaseConns int `env:"DATABASE_CONNS" envDefault:"16"`
+	// The quotas of one account; 0 means that there is none. The numbers of writes and imports are those of one replica.
+	TasksPerAccount uint32 `env:"TASKS_PER_ACCOUNT" envDefault:"100000"`
+	WritesPerMinute uint16 `env:"WRITES_PER_MINUTE" envDefault:"6000"`
+	ImportsPerHour  uint16 `env:"IMPORTS_PER_HOUR" envDefault:"60"`
 
 	// The mail server: smtp://user:password@host:587 (STARTTLS) or smtps://…:465. The key smtp-url of the secret comes first.
 	// Without either the service sends no mail.

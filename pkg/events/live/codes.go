@@ -20,6 +20,7 @@ const (
 	TooManyFrames      Code = 4006
 	Unavailable        Code = 4007
 	AccountGone        Code = 4008
+	SessionEnded       Code = 4009
 )
 
 // FrameTooLarge is the code that the WebSocket library sends by itself for a frame above the size limit. No error frame
@@ -71,6 +72,7 @@ var Codes = map[Code]Meaning{
 	TooManyFrames:      {"too_many_frames", "The client sends too many frames.", Reconnect, 10 * time.Second},
 	Unavailable:        {"unavailable", "The service cannot do this now.", Reconnect, 2 * time.Second},
 	AccountGone:        {"account_gone", "There is no such account any more.", Stop, Never},
+	SessionEnded:       {"session_ended", "The session has ended. Log in again.", Stop, Never},
 }
 
 // byName finds a code by the code field of an error frame.

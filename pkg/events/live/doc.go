@@ -67,6 +67,7 @@
 //	4006  too_many_frames       reconnect  10s    sends fewer frames, and connects again after retry
 //	4007  unavailable           reconnect  2s     connects again after retry, with the last seq as since
 //	4008  account_gone          stop       never  removes what it stores of the account
+//	4009  session_ended         stop       never  logs in again; it does not use the tokens of the session any more
 //
 // The server may send another retry than the table's: restarting carries a random one, so that clients do not return
 // all at once. 1009 (a frame above the size limit) comes from the WebSocket library, without an error frame; its action

@@ -100,7 +100,7 @@ func TestATokenIsValidForItsLifeAndTheLeeway(t *testing.T) {
 func TestForgedTokensAreRefused(t *testing.T) {
 	s := newSigner(t, newKey(t))
 	v, _, now := newVerifier(s)
-	good := claims{Role: RoleUser, RegisteredClaims: jwt.RegisteredClaims{
+	good := claims{Role: RoleUser, SessionID: session, RegisteredClaims: jwt.RegisteredClaims{
 		Issuer: issuer, Audience: jwt.ClaimStrings{audience}, Subject: ada,
 		IssuedAt: jwt.NewNumericDate(*now), ExpiresAt: jwt.NewNumericDate(now.Add(time.Minute)),
 	}}
@@ -119,15 +119,17 @@ func TestForgedTokensAreRefused(t *testing.T) {
 	public, _ := x509.MarshalPKIXPublicKey(s.key.Public())
 	other := newSigner(t, newKey(t))
 	for name, token := range map[string]string{
-		"garbage":          "a.b.c",
-		"none":             sign(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, same),
-		"HS256, raw key":   sign(jwt.SigningMethodHS256, []byte(s.key.Public().(ed25519.PublicKey)), same),
-		"HS256, PKIX key":  sign(jwt.SigningMethodHS256, public, same),
-		"another's key":    sign(jwt.SigningMethodEdDSA, other.key, same),
-		"another issuer":   sign(jwt.SigningMethodEdDSA, s.key, func(c *claims) { c.Issuer = "evil" }),
-		"another audience": sign(jwt.SigningMethodEdDSA, s.key, func(c *claims) { c.Audience = jwt.ClaimStrings{"evil"} }),
-		"no expiry":        sign(jwt.SigningMethodEdDSA, s.key, func(c *claims) { c.ExpiresAt = nil }),
-		"no subject":       sign(jwt.SigningMethodEdDSA, s.key, func(c *claims) { c.Subject = "" }),
+		"garbage":           "a.b.c",
+		"none":              sign(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, same),
+		"HS256, raw key":    sign(jwt.SigningMethodHS256, []byte(s.key.Public().(ed25519.PublicKey)), same),
+		"HS256, PKIX key":   sign(jwt.SigningMethodHS256, public, same),
+		"another's key":     sign(jwt.SigningMethodEdDSA, other.key, same),
+		"another issuer":    sign(jwt.SigningMethodEdDSA, s.key, func(c *claims) { c.Issuer = "evil" }),
+		"another audience":  sign(jwt.SigningMethodEdDSA, s.key, func(c *claims) { c.Audience = jwt.ClaimStrings{"evil"} }),
+		"no expiry":         sign(jwt.SigningMethodEdDSA, s.key, func(c *claims) { c.ExpiresAt = nil }),
+		"no subject":        sign(jwt.SigningMethodEdDSA, s.key, func(c *claims) { c.Subject = "" }),
+		"no session":        sign(jwt.SigningMethodEdDSA, s.key, func(c *claims) { c.SessionID = "" }),
+		"a made-up session": sign(jwt.SigningMethodEdDSA, s.key, func(c *claims) { c.SessionID = "s" }),
 	} {
 		if id, err := v.Verify(t.Context(), token); !errors.Is(err, ErrInvalid) || id != (Identity{}) {
 			t.Errorf("%s: got %+v, %v, want ErrInvalid", name, id, err)

@@ -27,6 +27,8 @@ func Middleware(v Tokens) gin.HandlerFunc {
 		switch {
 		case errors.Is(err, ErrUnavailable):
 			httpx.WriteError(c, httpx.Unavailable("Access tokens cannot be checked at the moment. Try again.", retryKeys, err))
+		case errors.Is(err, ErrEnded), errors.Is(err, ErrDeleted):
+			httpx.WriteError(c, &httpx.Error{Code: httpx.CodeUnauthorized, Message: "The session of the access token has ended. Log in again.", Err: err})
 		case err != nil:
 			httpx.WriteError(c, &httpx.Error{Code: httpx.CodeUnauthorized, Message: "The access token is not valid or has expired.", Err: err})
 		default:

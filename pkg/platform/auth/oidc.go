@@ -136,7 +136,7 @@ func (i *Issuer) identity(typ string, t *oidc.IDToken) (Identity, error) {
 	if string(all["email_verified"]) != "false" {
 		who.Email = text("email")
 	}
-	id := Identity{UserID: UserIDOf(i.cfg.Issuer, t.Subject), Role: RoleUser, ExpiresAt: t.Expiry, External: who}
+	id := Identity{UserID: UserIDOf(i.cfg.Issuer, t.Subject), Role: RoleUser, IssuedAt: t.IssuedAt, ExpiresAt: t.Expiry, External: who}
 	if claim := all[i.cfg.RoleClaim]; i.cfg.RoleClaim != "" && hasRole(claim, RoleAuditor) {
 		id.Role = RoleAuditor
 	}

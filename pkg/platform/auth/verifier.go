@@ -41,6 +41,9 @@ func (v *Verifier) check(ctx context.Context, token string) (Identity, error) {
 	if _, err := uuid.Parse(c.Subject); err != nil || len(c.Subject) != 36 {
 		return Identity{}, fmt.Errorf("%w: its subject is not a user id", ErrInvalid)
 	}
+	if _, err := uuid.Parse(c.SessionID); err != nil { // without it nothing could end the token before it expires
+		return Identity{}, fmt.Errorf("%w: it names no session", ErrInvalid)
+	}
 	id := Identity{UserID: c.Subject, Role: c.Role, SessionID: c.SessionID, ExpiresAt: c.ExpiresAt.Time}
 	if c.IssuedAt != nil {
 		id.IssuedAt = c.IssuedAt.Time

@@ -18,6 +18,7 @@ const (
 	CodeUnprocessable                  // 422
 	CodeUnauthorized                   // 401
 	CodeForbidden                      // 403
+	CodeQuota                          // 403
 	CodeNotFound                       // 404
 	CodeMethodNotAllowed               // 405
 	CodeRequestTimeout                 // 408
@@ -40,6 +41,7 @@ var kinds = map[Code]struct {
 	CodeUnprocessable:      {http.StatusUnprocessableEntity, "invalid-value", "Invalid value"},
 	CodeUnauthorized:       {http.StatusUnauthorized, "unauthorized", "Not signed in"},
 	CodeForbidden:          {http.StatusForbidden, "forbidden", "Not allowed"},
+	CodeQuota:              {http.StatusForbidden, "quota-exceeded", "Quota exceeded"},
 	CodeNotFound:           {http.StatusNotFound, "not-found", "Not found"},
 	CodeMethodNotAllowed:   {http.StatusMethodNotAllowed, "method-not-allowed", "Method not allowed"},
 	CodeRequestTimeout:     {http.StatusRequestTimeout, "request-timeout", "Too slow"},

@@ -33,5 +33,10 @@ func (s *Service) TaskAPIKeys(ctx context.Context) ([]byte, error) {
 // Tokens verifies access tokens: those of the OIDC issuer when AUTH_ISSUER names one, otherwise our own with the keys
 // that fetch returns.
 func (s *Service) Tokens(fetch auth.KeySource) auth.Tokens {
-	return auth.New(auth.OIDC{Issuer: s.cfg.AuthIssuer, Audience: s.cfg.AuthAudience, RoleClaim: s.cfg.AuthRoleClaim}, fetch, s.Log)
+	revocations := auth.NewRevocations(time.Now)
+	revocations.Loaded()
+	return auth.New(auth.Config{
+		OIDC: auth.OIDC{Issuer: s.cfg.AuthIssuer, Audience: s.cfg.AuthAudience, RoleClaim: s.cfg.AuthRoleClaim},
+		Keys: fetch, Revocations: revocations, Log: s.Log,
+	})
 }

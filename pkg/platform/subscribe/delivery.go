@@ -33,8 +33,18 @@ var (
 // error of fn decides how the delivery ends (see the package comment); its context ends after Config.HandlerTimeout.
 // Handle panics when the topic has a handler already.
 func Handle[E any](s *Server, topic string, decode func([]byte) (E, error), fn func(ctx context.Context, e E, d Delivery) error) {
+	handleAt(s, "/events/"+topic, topic, decode, fn)
+}
+
+// FanOut is Handle for the deliveries of a topic that come to every process, at POST /fan-out/<topic>. A service may take a
+// topic in both ways.
+func FanOut[E any](s *Server, topic string, decode func([]byte) (E, error), fn func(ctx context.Context, e E, d Delivery) error) {
+	handleAt(s, "/fan-out/"+topic, topic, decode, fn)
+}
+
+func handleAt[E any](s *Server, path, topic string, decode func([]byte) (E, error), fn func(ctx context.Context, e E, d Delivery) error) {
 	s.metrics.prepare(topic)
-	s.engine.POST("/events/"+topic, func(c *gin.Context) {
+	s.engine.POST(path, func(c *gin.Context) {
 		s.deliver(c, topic, func(ctx context.Context, d Delivery) error {
 			e, err := decode(d.Raw)
 			switch {

@@ -1184,6 +1184,9 @@ type NoSession = Problem
 // NotFound RFC 9457. A 412 has the task as it is in the member task.
 type NotFound = Problem
 
+// Quota RFC 9457. A 412 has the task as it is in the member task.
+type Quota = Problem
+
 // Stale RFC 9457. A 412 has the task as it is in the member task.
 type Stale = Problem
 

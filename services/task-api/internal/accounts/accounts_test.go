@@ -253,7 +253,7 @@ func TestLogoutAndExpiryEndTheLogin(t *testing.T) {
 	token := r.refresh(in.RefreshToken)
 	r.add(accounts.RefreshLifetime + time.Minute)
 	r.wantRefused("after its life", token)
-	if err := tasks.New(r.store, publish.New(slog.New(slog.DiscardHandler)), r.now).Prune(ctx); err != nil {
+	if err := tasks.New(r.store, publish.New(slog.New(slog.DiscardHandler)), r.now, 0).Prune(ctx); err != nil {
 		t.Fatal(err)
 	}
 	r.wantRefused("after the clean-up", token)

@@ -34,6 +34,7 @@ var fixed = []struct {
 		Fields: []httpx.FieldError{{Field: "id", Message: "cannot be used: make another one"}},
 	}},
 	{domain.ErrNoRoom, httpx.Error{Code: httpx.CodeConflict, Message: "The tasks at this place are too close together. Move some of them away first."}},
+	{tasks.ErrQuota, httpx.Error{Code: httpx.CodeQuota, Message: "The account has as many tasks as it may have. Delete tasks to make room."}},
 	{domain.ErrRestoreWindow, httpx.Error{Code: httpx.CodeGone, Message: "The task was deleted more than 30 days ago and cannot be restored."}},
 	{tasks.ErrKeyReused, httpx.Error{Code: httpx.CodeUnprocessable, Message: "The Idempotency-Key was used for another request. Use a new key for a new request."}},
 	{tasks.ErrKeyRunning, httpx.Error{Code: httpx.CodeConflict, Message: "The first request with this Idempotency-Key is still running.", RetryAfter: retrySoon}},

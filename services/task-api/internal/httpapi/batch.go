@@ -63,6 +63,9 @@ func (h *handlers) batchTasks(c *gin.Context) error {
 	case n > tasks.MaxBatch:
 		return httpx.Unprocessable("operations", fmt.Sprintf("must be at most %d, got %d", tasks.MaxBatch, n))
 	}
+	if err := h.writes.take(auth.UserID(c), len(body.Operations)-1); err != nil {
+		return err
+	}
 	key, err := idempotencyKey(c, "POST /tasks:batch", body)
 	if err != nil {
 		return err
@@ -206,7 +209,7 @@ func (o operation) read(now time.Time) (tasks.Op, error) {
 	case "reopen":
 		op.Apply, op.Reopens = lifecycle(domain.Reopen), true
 	case "delete":
-		op.Apply, op.Deleted = lifecycle(domain.Delete), true
+		op.Apply, op.Deleted, op.Deletes = lifecycle(domain.Delete), true, true
 	case "restore":
 		op.Apply, op.Deleted, op.Restores = lifecycle(domain.Restore), true, true
 	case "skip":

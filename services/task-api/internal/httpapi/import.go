@@ -73,6 +73,9 @@ func (h *handlers) importTasks(c *gin.Context) error {
 		return err
 	}
 	defer release()
+	if err := h.started.take(userID.String(), 1); err != nil {
+		return err
+	}
 	out := newReportStream(c)
 	body := io.Reader(http.NoBody)
 	if c.Request.Body != nil {

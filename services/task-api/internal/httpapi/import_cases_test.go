@@ -36,7 +36,7 @@ func newCaseRig(t *testing.T) *rig {
 	db := pgtest.New(t, "tasks", migrationSets()...)
 	now, log := func() time.Time { return casesNow }, slog.New(slog.DiscardHandler)
 	return newRigOn(t, db, db.Gorm, 0, func(c *Config) {
-		c.Now, c.Tasks = now, tasks.New(postgres.New(db.Gorm, outbox.New(db.Gorm, log), now), publish.New(log), now)
+		c.Now, c.Tasks = now, tasks.New(postgres.New(db.Gorm, outbox.New(db.Gorm, log), now), publish.New(log), now, 0)
 	})
 }
 

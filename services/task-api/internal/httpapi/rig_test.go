@@ -72,7 +72,7 @@ func newRigOn(t testing.TB, db *pgtest.DB, handle *gorm.DB, timeout time.Duratio
 	}
 	r := &rig{t: t, db: db, signer: signer}
 	r.store = postgres.New(handle, outbox.New(handle, log), time.Now)
-	r.uses = tasks.New(r.store, publish.New(log), time.Now)
+	r.uses = tasks.New(r.store, publish.New(log), time.Now, 0)
 	r.engine = httpx.NewEngine(httpx.Config{Service: "task-api", Log: log, Registerer: prometheus.NewRegistry(), BodyLimits: BodyLimits(), TrustedProxies: []string{"127.0.0.1"}})
 	cfg := Config{
 		Tasks: r.uses, Accounts: accounts.New(r.store, hasher, signer, publish.New(log), log, time.Now),

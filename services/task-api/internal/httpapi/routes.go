@@ -45,6 +45,7 @@ type Config struct {
 	CursorKey []byte
 	OpenAPI   []byte // the API document, as JSON
 	Now       func() time.Time
+	Quotas    Quotas
 	// RequestTimeout bounds the time of a request; 0 means requestTimeout.
 	RequestTimeout time.Duration
 
@@ -130,12 +131,16 @@ type handlers struct {
 	Config
 	limits  limits
 	imports *importSlots
+	writes  *quota
+	started *quota // imports
 	cursors cursors
 }
 
 // Register adds the routes to the engine.
 func Register(engine gin.IRouter, cfg Config) {
 	h := &handlers{Config: cfg, limits: newLimits(cfg.Now), imports: newImportSlots(), cursors: cursors{cfg.CursorKey}}
+	h.writes = newQuota(cfg.Quotas.Writes, time.Minute, "writes in a minute", cfg.Now)
+	h.started = newQuota(cfg.Quotas.Imports, time.Hour, "imports in an hour", cfg.Now)
 	if h.RequestTimeout <= 0 {
 		h.RequestTimeout = requestTimeout
 	}
@@ -144,6 +149,7 @@ func Register(engine gin.IRouter, cfg Config) {
 	}
 	signedIn := auth.Middleware(cfg.Verifier)
 	admitted := httpx.Wrap(func(c *gin.Context) error { return apierror.Of(h.admit(c)) })
+	counted := httpx.Wrap(h.countWrite)
 	for _, r := range routes {
 		if cfg.Issuer != "" && (r.path == passwordRoute || r.path == verifyRoute || strings.HasPrefix(r.path, sessionsRoute) || strings.HasPrefix(r.path, authRoutes)) {
 			httpx.Handle(engine, r.method, r.path, noPasswords(cfg.Issuer))
@@ -151,7 +157,7 @@ func Register(engine gin.IRouter, cfg Config) {
 		}
 		chain := []gin.HandlerFunc{httpx.Wrap(func(c *gin.Context) error { return apierror.Of(h.logged(c, r.handle(h, c))) })}
 		if r.access == user {
-			chain = append([]gin.HandlerFunc{signedIn, admitted}, chain...)
+			chain = append([]gin.HandlerFunc{signedIn, admitted, counted}, chain...)
 		}
 		if !streams[r.path] {
 			chain = append([]gin.HandlerFunc{deadline(h.RequestTimeout)}, chain...)

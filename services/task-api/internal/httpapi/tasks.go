@@ -92,7 +92,7 @@ func (h *handlers) write(c *gin.Context, apply func(domain.Task, domain.Fields, 
 
 // deleteTask handles DELETE /tasks/:id. Deleting a deleted task answers 204 too, so a client can repeat it.
 func (h *handlers) deleteTask(c *gin.Context) error {
-	if _, err := h.change(c, tasks.Op{Apply: lifecycle(domain.Delete), Deleted: true}); err != nil {
+	if _, err := h.change(c, tasks.Op{Apply: lifecycle(domain.Delete), Deleted: true, Deletes: true}); err != nil {
 		return err
 	}
 	c.Status(http.StatusNoContent)

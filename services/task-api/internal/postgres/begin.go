@@ -26,7 +26,7 @@ func begin(asks []tasks.Ask, answers []tasks.Answer, wait bool) []outbox.First {
 }
 
 // takeSQL returns the statement that looks up the keys, locks each user who has a request to run, and takes the change
-// numbers that the user's requests need.
+// numbers that the user's requests need and counts the tasks that they are expected to make or delete.
 //
 // It never waits for a key: a key's advisory lock is released when its transaction ends. It waits for a user's lock only
 // with wait, which is for the requests of one user. Without wait, it skips a user whose lock is held. Otherwise a
@@ -43,33 +43,34 @@ func takeSQL(wait bool) string {
 	}
 	return `
 	WITH asked AS (
-		SELECT * FROM unnest((SELECT $1::uuid[]), (SELECT $2::text[]), (SELECT $3::bytea[]), (SELECT $4::bigint[]), (SELECT $5::bigint[]))
-			WITH ORDINALITY AS a (user_id, key, hash, lock, numbers, n)
+		SELECT * FROM unnest((SELECT $1::uuid[]), (SELECT $2::text[]), (SELECT $3::bytea[]), (SELECT $4::bigint[]), (SELECT $5::bigint[]), (SELECT $7::bigint[]))
+			WITH ORDINALITY AS a (user_id, key, hash, lock, numbers, live, n)
 	), found AS MATERIALIZED (
-		SELECT a.n, a.user_id, a.numbers, a.key IS NULL OR pg_try_advisory_xact_lock(a.lock) AS locked,
+		SELECT a.n, a.user_id, a.numbers, a.live, a.key IS NULL OR pg_try_advisory_xact_lock(a.lock) AS locked,
 			k.request_hash = a.hash AS same, k.created_at <= now() - make_interval(secs => $6) AS expired, k.answer
 		FROM asked a LEFT JOIN LATERAL (
 			SELECT request_hash, created_at, answer FROM idempotency_keys k
 			WHERE k.user_id = a.user_id AND k.key = a.key AND EXISTS (SELECT FROM heads h WHERE h.user_id = k.user_id) LIMIT 1
 		) k ON true
 	), wanted AS (
-		SELECT user_id, sum(numbers)::bigint AS numbers FROM found WHERE locked AND (same IS NULL OR expired) GROUP BY user_id
+		SELECT user_id, sum(numbers)::bigint AS numbers, sum(live)::bigint AS live FROM found WHERE locked AND (same IS NULL OR expired) GROUP BY user_id
 	), mine AS (
-		SELECT h.user_id, w.numbers FROM wanted w JOIN heads h ON h.user_id = w.user_id FOR NO KEY UPDATE OF h` + skip + `
+		SELECT h.user_id, w.numbers, w.live FROM wanted w JOIN heads h ON h.user_id = w.user_id FOR NO KEY UPDATE OF h` + skip + `
 	), taken AS (
-		UPDATE heads h SET seq = h.seq + m.numbers FROM mine m, users u WHERE h.user_id = m.user_id AND u.id = m.user_id
-		RETURNING h.user_id, h.seq, u.timezone
+		UPDATE heads h SET seq = h.seq + m.numbers, live = h.live + m.live FROM mine m, users u WHERE h.user_id = m.user_id AND u.id = m.user_id
+		RETURNING h.user_id, h.seq, h.live, u.timezone
 	)
-	SELECT f.locked, f.same, f.expired, f.answer, t.seq, t.timezone FROM found f LEFT JOIN taken t ON t.user_id = f.user_id ORDER BY f.n`
+	SELECT f.locked, f.same, f.expired, f.answer, t.seq, t.live, t.timezone FROM found f LEFT JOIN taken t ON t.user_id = f.user_id ORDER BY f.n`
 }
 
 var takeSkipping, takeWaiting = takeSQL(false), takeSQL(true)
 
 func takeNumbers(asks []tasks.Ask, answers []tasks.Answer, wait bool) outbox.First {
 	n := len(asks)
-	users, keys, hashes, locks, numbers := make([][16]byte, n), make([]*string, n), make([][]byte, n), make([]*int64, n), make([]int64, n)
+	users, keys, hashes, locks := make([][16]byte, n), make([]*string, n), make([][]byte, n), make([]*int64, n)
+	numbers, live := make([]int64, n), make([]int64, n)
 	for i, a := range asks {
-		users[i], numbers[i] = a.User, int64(a.Numbers)
+		users[i], numbers[i], live[i] = a.User, int64(a.Numbers), int64(a.Live)
 		if a.Key != nil {
 			lock := lockKey(a.User, a.Key.Key)
 			keys[i], hashes[i], locks[i] = &a.Key.Key, a.Key.Hash[:], &lock
@@ -79,10 +80,10 @@ func takeNumbers(asks []tasks.Ask, answers []tasks.Answer, wait bool) outbox.Fir
 	if wait {
 		sql = takeWaiting
 	}
-	return outbox.First{SQL: sql, Args: []any{users, keys, hashes, locks, numbers, tasks.KeyRetention.Seconds()}, Read: func(rows pgx.Rows) error {
+	return outbox.First{SQL: sql, Args: []any{users, keys, hashes, locks, numbers, tasks.KeyRetention.Seconds(), live}, Read: func(rows pgx.Rows) error {
 		for i := 0; rows.Next(); i++ {
 			a := &answers[i]
-			if err := rows.Scan(&a.Kept.Locked, &a.Kept.Same, &a.Kept.Expired, &a.Kept.Answer, &a.Seq, &a.Zone); err != nil {
+			if err := rows.Scan(&a.Kept.Locked, &a.Kept.Same, &a.Kept.Expired, &a.Kept.Answer, &a.Seq, &a.Live, &a.Zone); err != nil {
 				return fmt.Errorf("look up keys and lock users: %w", err)
 			}
 		}

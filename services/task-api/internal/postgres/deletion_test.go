@@ -127,7 +127,7 @@ func TestADeletionContinuesAfterACrashBetweenBatches(t *testing.T) {
 			t.Fatal("the deletion does not end")
 		}
 		tasktest.Together(2, func(int) {
-			replica := tasks.New(&oneStep{Store: f.Store}, publish.New(slog.New(slog.DiscardHandler)), f.Now)
+			replica := tasks.New(&oneStep{Store: f.Store}, publish.New(slog.New(slog.DiscardHandler)), f.Now, 0)
 			if err := replica.FinishDeletions(ctx()); err != nil {
 				t.Errorf("step: %v", err)
 			}

@@ -51,3 +51,37 @@ func TestTheSearchMigrationIndexesExistingTasks(t *testing.T) {
 		}
 	}
 }
+
+func TestTheCountOfTasksBeginsWithWhatIsThere(t *testing.T) {
+	t.Parallel()
+	before := fstest.MapFS{}
+	names, err := fs.Glob(postgres.Migrations(), "*.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		if name >= "00018" {
+			continue
+		}
+		data, err := fs.ReadFile(postgres.Migrations(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before[name] = &fstest.MapFile{Data: data}
+	}
+	db := pgtest.New(t, "tasks", pg.Set{Name: "tasks", FS: before}, pg.Set{Name: "outbox", FS: outbox.Migrations})
+	f := &fixture{tasktest.Over(t, db)}
+	user, empty := f.User(), f.User()
+	f.Exec(`INSERT INTO tasks (id, user_id, title, description, status, priority, tags, timezone, position, version, seq, created_at, updated_at, deleted_at)
+		SELECT gen_random_uuid(), ?, 't', '', 'pending', 2, '[]', 'UTC', i, 1, i, now(), now(), CASE WHEN i > 7 THEN now() END FROM generate_series(1, 10) AS i`, user)
+	if err := pg.Migrate(ctx(), db.OwnerURL, slog.New(slog.DiscardHandler), pg.Set{Name: "tasks", FS: postgres.Migrations()}); err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[string]int64{user: 7, empty: 0} {
+		var got int64
+		f.DB.Raw(`SELECT live FROM heads WHERE user_id = ?`, id).Scan(&got)
+		if got != want {
+			t.Errorf("got a count of %d, want %d", got, want)
+		}
+	}
+}

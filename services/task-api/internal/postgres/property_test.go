@@ -123,6 +123,12 @@ func TestAnySyncingClientEndsWithTheListedTasks(t *testing.T) {
 				rt.Fatal(err)
 			}
 		}
+		var counted, there int64
+		f.DB.Raw(`SELECT live FROM heads WHERE user_id = ?`, user).Scan(&counted)
+		f.DB.Raw(`SELECT count(*) FROM tasks WHERE user_id = ? AND deleted_at IS NULL`, user).Scan(&there)
+		if counted != there {
+			rt.Fatalf("the account has %d tasks and counts %d", there, counted)
+		}
 		for i := 0; ; i++ {
 			more, err := pull(pages[i%len(pages)])
 			if err != nil {

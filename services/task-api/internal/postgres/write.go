@@ -50,8 +50,8 @@ func (tx *writeTx) Save(w tasks.Writes) {
 	if !tx.written {
 		return // the rollback returns the numbers
 	}
-	for user, n := range w.Unused {
-		tx.Defer(`UPDATE heads SET seq = seq - $2 WHERE user_id = $1`, [16]byte(user), n)
+	for user, unused := range w.Unused {
+		tx.Defer(`UPDATE heads SET seq = seq - $2, live = live - $3 WHERE user_id = $1`, [16]byte(user), unused.Numbers, unused.Live)
 	}
 	for _, s := range changeStatements(w.Changes) {
 		tx.Defer(s.sql, s.args...)

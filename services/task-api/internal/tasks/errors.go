@@ -11,6 +11,8 @@ var (
 	// ErrTooOld means that changes after the given seq were pruned, or that the user has never reached that seq. The client
 	// must start over.
 	ErrTooOld = errors.New("the changes since then are not kept any more")
+	// ErrQuota means that the account has as many tasks as it may have. It can have another one after one is deleted.
+	ErrQuota = errors.New("the account has as many tasks as it may have")
 	// ErrRefused means that the database refused a value of the request. The same request fails again.
 	ErrRefused = errors.New("the database refused the values of the operation")
 	// ErrKeyTaken means that another request with the same key committed first. When the request is repeated, it gets the

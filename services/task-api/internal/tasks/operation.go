@@ -32,8 +32,8 @@ type Op struct {
 	Apply func(t domain.Task, d domain.Defaults) (domain.Task, error)
 	// Deleted makes Apply run on deleted tasks too. Otherwise a deleted task is not found.
 	Deleted bool
-	// Restores says that Apply may restore a deleted task.
-	Restores bool
+	// Restores says that Apply may restore a deleted task, and Deletes that it may delete one.
+	Restores, Deletes bool
 	// Position is the position that the request gives the task; nil if it gives none.
 	Position *float64
 	// Beside moves the task next to another one, after Apply.
@@ -72,6 +72,7 @@ func (op Op) ask(a *Ask) {
 	if a.Numbers++; op.Skip || op.Reopens {
 		a.Numbers++ // for the next occurrence
 	}
+	a.Live += op.live()
 	for _, id := range []string{op.TaskID, op.Alias} {
 		if id == "" {
 			continue
@@ -83,6 +84,17 @@ func (op Op) ask(a *Ask) {
 			}
 		}
 	}
+}
+
+// live returns by how much the operation changes the number of tasks that are not deleted, if it has its usual effect.
+func (op Op) live() int {
+	switch {
+	case op.Create != nil, op.Skip, op.Restores, op.succeed:
+		return 1
+	case op.Deletes:
+		return -1
+	}
+	return 0
 }
 
 // refuse returns the result of an operation that fails for a reason. The request continues.
@@ -100,7 +112,7 @@ func (w *writer) operation(a *account, r *request, op Op) (result OpResult, err 
 	default:
 		result, err = w.change(a, r, op)
 	}
-	if errors.Is(err, domain.ErrNoRoom) || errors.Is(err, domain.ErrNotFound) { // there is no place for the task
+	if errors.Is(err, domain.ErrNoRoom) || errors.Is(err, domain.ErrNotFound) || errors.Is(err, ErrQuota) { // there is no place for the task
 		return refuse(err)
 	}
 	var invalid *events.ValidationError

@@ -20,7 +20,7 @@ type Store interface {
 	Refolder
 	// Write runs decide in one transaction:
 	//
-	//  1. It looks up the keys of asks, locks their users, takes Numbers change numbers for each, and reads their tasks.
+	//  1. It looks up the keys of asks, locks their users, takes Numbers change numbers for each, counts Live, and reads their tasks.
 	//     With wait it waits for the locks. Without wait it skips a user whose lock is held, and Seq in the answers of
 	//     that user is nil.
 	//  2. It calls decide with the answers, which have the order of asks.
@@ -50,6 +50,7 @@ type Ask struct {
 	User    uuid.UUID
 	Key     *IdempotencyKey // nil: the request has none
 	Numbers int             // the largest number of change numbers that the request can need
+	Live    int             // by how much the request is expected to change the number of tasks that are not deleted
 	Tasks   []uuid.UUID     // the tasks that the request names
 	Next    []uuid.UUID     // the tasks among them whose next occurrence the request may create
 	Last    bool            // the request needs the user's last position
@@ -61,7 +62,9 @@ type Answer struct {
 	Kept KeptAnswer
 	// Seq is the newest change number that the transaction took for all requests of the user together. It is nil when the
 	// user has no account, or when another writer holds the user's lock and the transaction does not wait for it.
-	Seq   *int64
+	Seq *int64
+	// Live is the number of the user's tasks that are not deleted, with Live of all requests of the user; nil when Seq is nil.
+	Live  *int64
 	Zone  *string       // the user's time zone; nil when Seq is nil
 	Tasks []domain.Task // the existing tasks for all Asks of the user, including tombstones; only in the first Ask's answer
 	// Last is the last position of the user's tasks; nil when the Ask did not need it.
@@ -76,7 +79,13 @@ type Last struct{ Position *float64 } // nil: the user has no task
 type Writes struct {
 	Changes []Change
 	Keys    []KeptKey
-	Unused  map[uuid.UUID]int64 // the number of change numbers to return, by user
+	Unused  map[uuid.UUID]Unused // by user
+}
+
+// Unused is what a transaction gives back of what it took for a user.
+type Unused struct {
+	Numbers int64 // change numbers
+	Live    int64 // of the number of tasks
 }
 
 // Change is one change of a task.

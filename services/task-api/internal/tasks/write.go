@@ -141,11 +141,11 @@ func newWriter(s *Service, tx Tx, requests []*request, answers []Answer, each bo
 		}
 		a := w.users[r.user]
 		if a == nil {
-			a = &account{zone: *r.answer.Zone, next: *r.answer.Seq + 1}
+			a = &account{zone: *r.answer.Zone, next: *r.answer.Seq + 1, live: *r.answer.Live, counted: *r.answer.Live}
 			w.users[r.user] = a
 		}
 		n := int64(r.asked.Numbers)
-		a.next, a.left = a.next-n, a.left+n
+		a.next, a.left, a.live = a.next-n, a.left+n, a.live-int64(r.asked.Live)
 		for _, t := range r.answer.Tasks {
 			a.put(t)
 		}
@@ -215,6 +215,9 @@ func (w *writer) record(a *account, r *request, before *domain.Task, after domai
 
 // recordPlaced is record for a task that has its position already.
 func (w *writer) recordPlaced(a *account, r *request, before *domain.Task, after domain.Task, c publish.Change) (domain.Task, error) {
+	if err := w.count(a, r, before, after); err != nil {
+		return domain.Task{}, err
+	}
 	after.Version, after.Seq = 1, a.number()
 	if before != nil {
 		after.Version = before.Version + 1
@@ -229,6 +232,22 @@ func (w *writer) recordPlaced(a *account, r *request, before *domain.Task, after
 	}
 	w.changes = append(w.changes, Change{Task: after, New: before == nil, Type: c.Type, EventID: update.ID, Payload: update.Data})
 	return after, nil
+}
+
+// count counts a task that is made, restored or deleted. It returns ErrQuota for one more than the account may have. The quota
+// does not hold back a successor: the recurrence engine makes it for a completion that was answered already, and one
+// completion makes at most one.
+func (w *writer) count(a *account, r *request, before *domain.Task, after domain.Task) error {
+	was, is := before != nil && before.DeletedAt == nil, after.DeletedAt == nil
+	switch {
+	case is && !was && r.actor == "" && w.s.quota > 0 && a.live >= w.s.quota:
+		return ErrQuota
+	case is && !was:
+		a.live++
+	case was && !is:
+		a.live--
+	}
+	return nil
 }
 
 // publish adds the events of a change to the outbox and returns the event for the change log.
@@ -250,18 +269,18 @@ func (s *Service) publish(ctx context.Context, tx publish.Tx, before *domain.Tas
 	return update, nil
 }
 
-// save passes the recorded rows to the store, and returns the change numbers that no change used.
+// save passes the recorded rows to the store, and returns what no change used.
 func (w *writer) save() {
 	out := Writes{Keys: w.keys}
 	if !w.each {
 		out.Changes = w.changes
 	}
 	for user, a := range w.users {
-		if a.left > 0 {
+		if unused := (Unused{a.left, a.counted - a.live}); unused != (Unused{}) {
 			if out.Unused == nil {
-				out.Unused = map[uuid.UUID]int64{}
+				out.Unused = map[uuid.UUID]Unused{}
 			}
-			out.Unused[user] = a.left
+			out.Unused[user] = unused
 		}
 	}
 	w.tx.Save(out)
@@ -272,21 +291,24 @@ type writerMark struct {
 	events     outbox.Mark
 	changes    int
 	next, left int64
+	live       int64
 }
 
 func (w *writer) mark(a *account) writerMark {
-	return writerMark{w.tx.Mark(), len(w.changes), a.next, a.left}
+	return writerMark{w.tx.Mark(), len(w.changes), a.next, a.left, a.live}
 }
 
 func (w *writer) rewind(a *account, m writerMark) {
 	w.tx.Rewind(m.events)
-	w.changes, a.next, a.left = w.changes[:m.changes], m.next, m.left
+	w.changes, a.next, a.left, a.live = w.changes[:m.changes], m.next, m.left, m.live
 }
 
 // account is the state of a user during a transaction.
 type account struct {
 	zone       string
 	next, left int64                  // the next change number, and how many are left
+	live       int64                  // the number of tasks that are not deleted, after the operations so far
+	counted    int64                  // that number as the transaction wrote it at its beginning
 	tasks      map[string]domain.Task // the tasks that requests named or created, by id
 	series     map[occurrence]string  // the ids of the tasks that belong to a series
 	lastKnown  bool

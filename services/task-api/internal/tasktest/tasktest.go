@@ -66,7 +66,7 @@ func Over(t testing.TB, db *pgtest.DB) *Fixture {
 	log := slog.New(slog.DiscardHandler)
 	f := &Fixture{T: t, DB: db.Gorm, PG: db, Box: outbox.New(db.Gorm, log), clock: clock{at: time.Now().UTC()}}
 	f.Store = postgres.New(db.Gorm, f.Box, f.Now)
-	f.Service = tasks.New(f.Store, publish.New(log), f.Now)
+	f.Service = tasks.New(f.Store, publish.New(log), f.Now, 0)
 	return f
 }
 
