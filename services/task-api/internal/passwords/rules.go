@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/taskwire/taskwire/pkg/platform/fold"
 	"golang.org/x/text/unicode/norm"
@@ -16,6 +17,8 @@ const (
 	Min = 8
 	// Max is the largest length in characters. Every passphrase fits, and its length does not add to the cost of the hash.
 	Max = 256
+	// composed is the most characters that NFC makes one of (UAX 15, 9.1).
+	composed = 3
 	// minDifferent refuses "aaaaaaaa", "abababab" and "abcabcabc".
 	minDifferent = 4
 	// maxAffix is the number of digits and signs around a common password that do not make it another one: "123!" and "2026"
@@ -31,6 +34,10 @@ type Owner struct{ Email, Name string }
 
 // Problem returns why the text cannot become the password of the owner, or "".
 func Problem(password string, owner Owner) string {
+	tooLong := fmt.Sprintf("must have at most %d characters", Max)
+	if utf8.RuneCountInString(password) > composed*Max { // before any work that depends on the length
+		return tooLong
+	}
 	password = norm.NFC.String(password)
 	if strings.IndexFunc(password, unicode.IsControl) >= 0 {
 		return "must not have control characters"
@@ -41,8 +48,8 @@ func Problem(password string, owner Owner) string {
 	switch n := length(password); {
 	case n < Min:
 		return fmt.Sprintf("must have at least %d characters", Min)
-	case len([]rune(password)) > Max:
-		return fmt.Sprintf("must have at most %d characters", Max)
+	case utf8.RuneCountInString(password) > Max:
+		return tooLong
 	}
 	return predictable(strings.ToLower(norm.NFKC.String(password)), owner)
 }

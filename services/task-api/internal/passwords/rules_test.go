@@ -27,6 +27,7 @@ func TestAPredictablePasswordIsRefusedWithItsReason(t *testing.T) {
 		strings.Repeat("\u200b", 8):    blank,
 		"\u3000\u2003\u00a0\u2800\u200b\u200c\u200d\ufeff": blank,
 		"tab\tbetween words":               control,
+		strings.Repeat("a b c", 100_000):   long,
 		strings.Repeat("aé¢ Z", 51) + "12": long,
 		"aaaaaaaa":                         few,
 		"abababab":                         few,
@@ -70,7 +71,7 @@ func TestAGoodPasswordIsAccepted(t *testing.T) {
 	t.Parallel()
 	for _, password := range []string{
 		"correct horse", "battery staple", "Motörhead rules", "Moto\u0308rhead rules", "8 of kind", "x7#Kq2!m", "Пароль от дома", "我的密碼很安全喔",
-		"👩‍👩‍👧 at the lake", strings.Repeat("ab cd", 50) + "e", "monkey20261", "ada lovelace wrote notes",
+		"👩‍👩‍👧 at the lake", strings.Repeat("ab cd", 50) + "e", strings.Repeat("u\u0308 x\u0323\u0302 ", 36) + "end", "monkey20261", "ada lovelace wrote notes",
 		strings.Repeat("0123456789abcdef", 15) + "0123456789abcdeX",
 	} {
 		if got := Problem(password, ada); got != "" {
