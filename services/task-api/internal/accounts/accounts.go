@@ -122,12 +122,15 @@ func (s *Service) create(ctx context.Context, r Registration, by Client) (Sessio
 	if err != nil {
 		return Session{}, err
 	}
+	login.Welcome = s.welcomes(by)
 	record, _ := s.recorder(ctx, publish.AccountChange{Type: events.AccountRegistered, SessionID: login.FamilyID, Actor: u.ID}, by, now)
 	if err := s.store.CreateUser(ctx, u, hash, login, record); err != nil {
 		return Session{}, err
 	}
 	s.remember(ctx, u.ID, by)
-	s.welcome(ctx, u, by)
+	if login.Welcome {
+		s.mail.wake()
+	}
 	s.log.InfoContext(ctx, "registered", "user_id", u.ID, "session_id", login.FamilyID, "address", by.Address())
 	return s.session(u, login.FamilyID, token, now)
 }

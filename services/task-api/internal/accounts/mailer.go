@@ -38,9 +38,9 @@ type Mail struct {
 
 // Mails keeps the mails that are to be sent. They survive a crash.
 type Mails interface {
-	// QueueMail adds a mail, unless one of the kind waits already or the limit is reached. It reports whether it did. It
-	// returns ErrMailsFull if at least most mails wait.
-	QueueMail(ctx context.Context, email string, kind MailKind, now time.Time, limit Rate, most int) (queued bool, err error)
+	// QueueMail adds a mail, unless one of the kind waits already or PerAccountMail is reached. It reports whether it did.
+	// It returns ErrMailsFull if at least most mails wait.
+	QueueMail(ctx context.Context, email string, kind MailKind, now time.Time, most int) (queued bool, err error)
 	// ClaimMail returns the mail that is due first. No other call returns it before the lease is over.
 	ClaimMail(ctx context.Context, now time.Time, lease time.Duration) (m Mail, found bool, err error)
 	// FinishMail says that a claimed mail is not to be sent again. It does nothing if the claim was lost.

@@ -274,7 +274,7 @@ func TestMailsToOneAddressAreLimited(t *testing.T) {
 func TestAFullQueueOfMailsRefusesMore(t *testing.T) {
 	r := newRig(t)
 	queue := func(email string) (bool, error) {
-		return r.store.QueueMail(ctx, email, accounts.MailRecover, r.now(), accounts.PerAccountMail, 2)
+		return r.store.QueueMail(ctx, email, accounts.MailRecover, r.now(), 2)
 	}
 	for _, email := range []string{"a@example.com", "b@example.com"} {
 		if queued, err := queue(email); err != nil || !queued {

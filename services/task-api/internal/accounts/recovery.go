@@ -30,8 +30,8 @@ var (
 	PerAccountMail = Rate{Burst: 3, Every: 30 * time.Minute}
 )
 
-// maxMails bounds the mails that wait, while the mail server does not answer.
-const maxMails = 10_000
+// MaxMails bounds the mails that wait, while the mail server does not answer.
+const MaxMails = 10_000
 
 // UseMail makes the service send mails. Without it, the methods of this file return ErrNoMail.
 func (s *Service) UseMail(m *Mailer) { s.mail = m }
@@ -77,22 +77,18 @@ func (s *Service) RequestVerification(ctx context.Context, userID string, by Cli
 	return err
 }
 
-// welcome sends the first mail to a new account. The account is valid without it, so an error is only logged, and too many
+// welcomes reports whether a new account gets a mail to verify its e-mail. The account is valid without it, so too many
 // registrations from one address send none.
-func (s *Service) welcome(ctx context.Context, u User, by Client) {
+func (s *Service) welcomes(by Client) bool {
 	if s.mail == nil {
-		return
+		return false
 	}
-	if _, ok := s.mails.Allow(by.key()); !ok {
-		return
-	}
-	if _, err := s.queueMail(ctx, u.Email, MailVerify); err != nil {
-		s.log.WarnContext(ctx, "the mail to verify an e-mail is not sent: its user can ask for it", "user_id", u.ID, "error", err.Error())
-	}
+	_, ok := s.mails.Allow(by.key())
+	return ok
 }
 
 func (s *Service) queueMail(ctx context.Context, address string, kind MailKind) (queued bool, err error) {
-	queued, err = s.store.QueueMail(ctx, address, kind, s.now(), PerAccountMail, maxMails)
+	queued, err = s.store.QueueMail(ctx, address, kind, s.now(), MaxMails)
 	if queued {
 		s.mail.wake()
 	}

@@ -18,6 +18,8 @@ type Login struct {
 	At        time.Time
 	ExpiresAt time.Time
 	Client    Client
+	// Welcome queues the mail to verify the e-mail of a new account, in the transaction that makes it.
+	Welcome bool
 }
 
 // Stored is a stored refresh token, whose row is locked.

@@ -5,6 +5,7 @@ package postgres
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"time"
 
@@ -43,6 +44,11 @@ func (s *Store) CreateUser(ctx context.Context, u accounts.User, passwordHash st
 		}
 		if err := beginSession(tx.DB, l); err != nil {
 			return err
+		}
+		if l.Welcome {
+			if _, err := queueMail(tx.DB, u.Email, accounts.MailVerify, l.At, accounts.MaxMails); err != nil && !errors.Is(err, accounts.ErrMailsFull) {
+				return err
+			}
 		}
 		return record(tx, u.ID, nil)
 	})

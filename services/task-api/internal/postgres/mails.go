@@ -9,26 +9,38 @@ import (
 
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
 	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
+	"gorm.io/gorm"
 )
 
 // QueueMail implements accounts.Mails. It takes the same time for an e-mail with and without an account.
-func (s *Store) QueueMail(ctx context.Context, email string, kind accounts.MailKind, now time.Time, limit accounts.Rate, most int) (bool, error) {
+func (s *Store) QueueMail(ctx context.Context, email string, kind accounts.MailKind, now time.Time, most int) (bool, error) {
+	return queueMail(s.db.WithContext(ctx), email, kind, now, most)
+}
+
+// queueMail implements accounts.PerAccountMail by the generic cell rate algorithm: allowed_at is the time at which all earlier
+// mails would have been allowed one by one. It writes the row also if nothing is queued. Otherwise a second request would be faster
+// while the first one's mail is on its way, which happens only if there is an account.
+func queueMail(tx *gorm.DB, email string, kind accounts.MailKind, now time.Time, most int) (bool, error) {
 	var full bool
-	if err := s.db.WithContext(ctx).Raw(`SELECT count(*) >= @most FROM (SELECT FROM mails WHERE pending LIMIT @most) AS waiting`, map[string]any{"most": most}).Scan(&full).Error; err != nil {
+	if err := tx.Raw(`SELECT count(*) >= @most FROM (SELECT FROM mails WHERE pending LIMIT @most) AS waiting`, map[string]any{"most": most}).Scan(&full).Error; err != nil {
 		return false, fmt.Errorf("count waiting mails: %w", err)
 	}
 	if full {
 		return false, accounts.ErrMailsFull
 	}
-	every := fmt.Sprintf("%d microseconds", limit.Every.Microseconds())
-	res := s.db.WithContext(ctx).Exec(`INSERT INTO mails AS m (email, kind, pending, next_at, allowed_at) VALUES (@email, @kind, true, @now, CAST(@now AS timestamptz) + CAST(@every AS interval))
-		ON CONFLICT (email, kind) DO UPDATE SET pending = true, attempts = 0, next_at = @now, allowed_at = greatest(CAST(@now AS timestamptz), m.allowed_at) + CAST(@every AS interval)
-			WHERE NOT m.pending AND m.allowed_at <= CAST(@now AS timestamptz) + CAST(@every AS interval) * @others`,
-		map[string]any{"email": email, "kind": kind, "now": now, "every": every, "others": limit.Burst - 1})
-	if res.Error != nil {
-		return false, fmt.Errorf("queue mail: %w", res.Error)
+	limit := accounts.PerAccountMail
+	var queued bool
+	err := tx.Raw(`INSERT INTO mails AS m (email, kind, pending, next_at, allowed_at) VALUES (@email, @kind, true, @now, CAST(@now AS timestamptz) + CAST(@every AS interval))
+		ON CONFLICT (email, kind) DO UPDATE SET (pending, attempts, next_at, allowed_at) =
+			(SELECT true, 0, CAST(@now AS timestamptz), greatest(CAST(@now AS timestamptz), m.allowed_at) + CAST(@every AS interval)
+				WHERE NOT m.pending AND m.allowed_at <= CAST(@now AS timestamptz) + CAST(@every AS interval) * @others
+			UNION ALL SELECT m.pending, m.attempts, m.next_at, m.allowed_at LIMIT 1)
+		RETURNING next_at = CAST(@now AS timestamptz)`,
+		map[string]any{"email": email, "kind": kind, "now": now, "every": fmt.Sprintf("%d microseconds", limit.Every.Microseconds()), "others": limit.Burst - 1}).Scan(&queued).Error
+	if err != nil {
+		return false, fmt.Errorf("queue mail: %w", err)
 	}
-	return res.RowsAffected > 0, nil
+	return queued, nil
 }
 
 // ClaimMail implements accounts.Mails.
