@@ -53,6 +53,7 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("secret %s: %w", secretSigning, err)
 	}
+	log.InfoContext(ctx, "access tokens are signed", "kid", signer.KeyID())
 	document, err := api.JSON()
 	if err != nil {
 		return err
@@ -79,7 +80,6 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-
 	users := accounts.New(store, hasher, signer, publisher, log, time.Now)
 	mailer, err := newMailer(cfg, secret, cursorKey, store, base)
 	if err != nil {

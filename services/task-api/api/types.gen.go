@@ -886,10 +886,9 @@ type RecurrencePreview struct {
 	Timezone *string `json:"timezone,omitempty"`
 }
 
-// RefreshToken defines model for RefreshToken.
+// RefreshToken With the cookie, the request has no body.
 type RefreshToken struct {
-	// RefreshToken Left out if the cookie has it.
-	RefreshToken *string `json:"refresh_token,omitempty"`
+	RefreshToken string `json:"refresh_token"`
 }
 
 // Registration defines model for Registration.

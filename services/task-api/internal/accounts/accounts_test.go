@@ -31,7 +31,9 @@ func (signer) Sign(userID, role, sessionID string, now time.Time) (string, time.
 type rig struct {
 	*accounts.Service
 	store  *postgres.Store
+	db     *pgtest.DB
 	hasher *accounts.Hasher
+	logged *logged
 	t      *testing.T
 	mu     sync.Mutex
 	at     time.Time
@@ -56,13 +58,13 @@ func newRig(t *testing.T) *rig {
 	t.Parallel()
 	db := pgtest.New(t, "tasks", pg.Set{Name: "tasks", FS: postgres.Migrations()}, pg.Set{Name: "outbox", FS: outbox.Migrations})
 	log := slog.New(slog.DiscardHandler)
-	r := &rig{t: t, at: time.Now()}
+	r := &rig{t: t, db: db, logged: &logged{}, at: time.Now()}
 	r.store = postgres.New(db.Gorm, outbox.New(db.Gorm, log), r.now)
 	var err error
 	if r.hasher, err = accounts.NewHasher(); err != nil {
 		t.Fatal(err)
 	}
-	r.Service = accounts.New(r.store, r.hasher, signer{}, publish.New(log), log, r.now)
+	r.Service = accounts.New(r.store, r.hasher, signer{}, publish.New(log), slog.New(slog.NewJSONHandler(r.logged, nil)), r.now)
 	return r
 }
 

@@ -21,7 +21,7 @@ func (s *Service) Delete(ctx context.Context, userID, password string, by Client
 		return err
 	}
 	now := s.instant()
-	record, _ := s.recorder(ctx, publish.AccountChange{Type: events.AccountDeleted, Actor: userID, EndReason: ReasonDeleted}, by, now)
+	record, _ := s.recorder(ctx, publish.AccountChange{Type: events.AccountDeleted, Actor: userID}, by, now)
 	err = s.store.DeleteUser(ctx, userID, hash, now, record)
 	if errors.Is(err, ErrWrong) {
 		return wrong("password")

@@ -57,15 +57,15 @@ func (s *Service) RequestRecovery(ctx context.Context, address string, by Client
 // RequestVerification sends a link to verify the e-mail of an account. The error is ErrVerified, or a *LimitError if a mail was
 // sent or is waiting.
 func (s *Service) RequestVerification(ctx context.Context, userID string, by Client) error {
+	u, err := s.store.User(ctx, userID)
+	if err != nil {
+		return err
+	}
 	if s.mail == nil {
 		return ErrNoMail
 	}
 	if wait, ok := s.mails.Allow(by.key()); !ok {
 		return &LimitError{RetryAfter: wait}
-	}
-	u, err := s.store.User(ctx, userID)
-	if err != nil {
-		return err
 	}
 	if u.EmailVerified {
 		return ErrVerified

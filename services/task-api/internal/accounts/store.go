@@ -91,7 +91,8 @@ type Store interface {
 	Rotate(ctx context.Context, hash [sha256.Size]byte, decide func(Stored) (Rotation, error), record Record) error
 	// Revoke ends the session of a refresh token. An unknown token, and one whose session has ended, is not an error.
 	Revoke(ctx context.Context, hash [sha256.Size]byte, reason string, now time.Time, record Record) error
-	// EndSessions ends live sessions of a user and returns how many. Sessions of other users are never among them.
+	// EndSessions ends live sessions of a user and returns how many. Sessions of other users are never among them. It returns
+	// ErrNoUser if there is no such user.
 	EndSessions(ctx context.Context, e Ending, record Record) (int, error)
 	// Sessions returns the live sessions of a user, the one that was used last first.
 	Sessions(ctx context.Context, userID string, now time.Time) ([]LiveSession, error)

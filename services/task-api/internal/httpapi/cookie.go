@@ -51,8 +51,8 @@ func refreshToken(c *gin.Context) (token string, inCookie bool, err error) {
 	if err != nil {
 		return "", false, err
 	}
-	if body.RefreshToken != nil {
-		return *body.RefreshToken, false, required("refresh_token", *body.RefreshToken)
+	if body.RefreshToken != "" {
+		return body.RefreshToken, false, nil
 	}
 	cookie, err := c.Request.Cookie(refreshCookie)
 	if err != nil {

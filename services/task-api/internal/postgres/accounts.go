@@ -36,7 +36,7 @@ func (r userRow) user() accounts.User {
 func (s *Store) CreateUser(ctx context.Context, u accounts.User, passwordHash string, l accounts.Login, record accounts.Record) error {
 	err := s.outbox.InTx(ctx, func(tx *outbox.Tx) error {
 		row := userRow{u.ID, u.Email, u.Name, u.Timezone, u.Role, passwordHash, u.CreatedAt, u.CreatedAt, nil}
-		if err := tx.Create(&row).Error; err != nil {
+		if err := tx.Omit("EmailVerifiedAt").Create(&row).Error; err != nil {
 			return err
 		}
 		if err := tx.Exec(`INSERT INTO heads (user_id) VALUES (?)`, u.ID).Error; err != nil {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
 	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
@@ -29,10 +28,6 @@ func (s *Store) DeleteUser(ctx context.Context, id, passwordHash string, now tim
 		if err := tx.Raw(`SELECT * FROM heads WHERE user_id = ? FOR UPDATE`, id).Scan(&heads).Error; err != nil {
 			return err
 		}
-		ended, err := endSessions(tx, allBut, uuid.Nil.String(), accounts.Ending{UserID: id, Reason: accounts.ReasonDeleted, At: now})
-		if err != nil {
-			return err
-		}
 		res := tx.Exec(`DELETE FROM users WHERE id = ? AND password_hash = ?`, id, passwordHash)
 		if res.Error != nil {
 			return res.Error
@@ -40,7 +35,7 @@ func (s *Store) DeleteUser(ctx context.Context, id, passwordHash string, now tim
 		if res.RowsAffected == 0 || len(heads) == 0 {
 			return accounts.ErrWrong
 		}
-		err = tx.Exec(`INSERT INTO account_deletions (user_id, seq, snapshot_base, oidc, requested_at) VALUES (@id, @seq, @base, @oidc, @now)
+		err := tx.Exec(`INSERT INTO account_deletions (user_id, seq, snapshot_base, oidc, requested_at) VALUES (@id, @seq, @base, @oidc, @now)
 			ON CONFLICT (user_id) DO UPDATE SET seq = @seq, snapshot_base = @base, oidc = @oidc, requested_at = @now, finished_at = NULL`,
 			map[string]any{"id": id, "seq": heads[0].Seq, "base": heads[0].SnapshotBase + heads[0].PurgedSeq, "oidc": passwordHash == "", "now": now}).Error
 		if err != nil {
@@ -49,7 +44,7 @@ func (s *Store) DeleteUser(ctx context.Context, id, passwordHash string, now tim
 		if err := revokeAll(tx, accounts.RevokedUser, id, now, []string{id}); err != nil {
 			return err
 		}
-		return record(tx, id, ended)
+		return record(tx, id, nil) // the end of the account is the end of its sessions
 	})
 	if err != nil {
 		return fmt.Errorf("delete account: %w", err)

@@ -28,8 +28,9 @@ type AccountChange struct {
 
 // PublishAccountEvent makes the events of what happened to an account: one of the type of the change, then one session_ended for
 // each session that ends with it. The type session_ended itself is that of a change which does nothing but end sessions. A log-out
-// is the end of its own session, and a deletion the end of all, so they make no session_ended for those. If sessions end, the
-// websocket service is told on the topic of the user's changes (events.SessionUpdateEvent).
+// is the end of its own session, so it makes no session_ended for it. If sessions end, the websocket service is told on the topic of
+// the user's changes (events.SessionUpdateEvent). A deletion is the end of all sessions and names none: the open sockets are sent
+// the deletions of the tasks before they end.
 //
 // The caller must hold the lock of the user's row in heads, which the order of the user's events needs.
 func (p *Publisher) PublishAccountEvent(ctx context.Context, tx Tx, c AccountChange) error {
@@ -39,7 +40,7 @@ func (p *Publisher) PublishAccountEvent(ctx context.Context, tx Tx, c AccountCha
 		}
 	}
 	for _, id := range c.Ended {
-		if c.Type == events.AccountDeleted || c.Type == events.AccountLoggedOut && id == c.SessionID {
+		if c.Type == events.AccountLoggedOut && id == c.SessionID {
 			continue
 		}
 		if err := p.putAccount(ctx, tx, c, events.AccountSessionEnded, id); err != nil {
