@@ -72,7 +72,8 @@ func (b *brake) join(account string, t Turn, delay time.Duration) *waiter {
 	defer b.mu.Unlock()
 	b.count++
 	w := &waiter{Turn: t, number: b.count, ready: make(chan error, 1)}
-	list := append(b.slowed[account], w)
+	list := b.slowed[account]
+	list = append(list, w)
 	if len(list) > maxSlowed {
 		last := slices.MaxFunc(list, order)
 		last.ready <- &LimitError{RetryAfter: delay}
