@@ -93,6 +93,11 @@ func TestEveryAppHasAUser(t *testing.T) {
 			t.Errorf("%s has no user", app)
 		}
 	}
+	for _, r := range roles {
+		if !slices.Contains(apps.All(), r.app) {
+			t.Errorf("%s has a role and is no app", r.app)
+		}
+	}
 }
 
 func TestTheGroupsAreThoseOfTheComponents(t *testing.T) {
@@ -127,5 +132,16 @@ func TestNobodyButTheAdministratorChangesKafka(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+func TestTheTableInTheDocumentIsThisList(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("testdata/kafka.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(raw), Markdown()) {
+		t.Errorf("docs/kafka.md does not have this table:\n%s", Markdown())
 	}
 }
