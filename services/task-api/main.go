@@ -81,6 +81,11 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 		return err
 	}
 	users := accounts.New(store, hasher, signer, publisher, log, time.Now)
+	mailer, err := newMailer(cfg, secret, cursorKey, store, base)
+	if err != nil {
+		return err
+	}
+	users.UseMail(mailer)
 
 	access := base.Access(service.AccessConfig{Keys: signer.Keys, Revocations: revocations{users}})
 	users.OnRevoked(func(r accounts.Revocation) { // what this process revoked counts before it answers
@@ -111,5 +116,8 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	group.Go(db.AfterMigration(ctx, func(ctx context.Context) error { return useCases.RunDeletions(ctx, log) }))
 	group.Go(db.AfterMigration(ctx, func(ctx context.Context) error { return useCases.RunRefold(ctx, log) }))
 	group.Go(db.AfterMigration(ctx, users.RunRefusals))
+	if mailer != nil {
+		group.Go(db.AfterMigration(ctx, mailer.Run))
+	}
 	return group.Wait()
 }
