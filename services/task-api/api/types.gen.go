@@ -658,6 +658,12 @@ type InclusionProof struct {
 	Size     int64    `json:"size"`
 }
 
+// LinkToken defines model for LinkToken.
+type LinkToken struct {
+	// Token What stands behind the = of the link.
+	Token string `json:"token"`
+}
+
 // LiveSession defines model for LiveSession.
 type LiveSession struct {
 	// Address The IP address; empty if it is not known.
@@ -701,6 +707,9 @@ type Move struct {
 	// Status The new status.
 	Status *Status `json:"status,omitempty"`
 }
+
+// NewPassword At least 8 visible characters or blanks, of which 4 differ. Not one of the 10,000 most common passwords or a small change of one, not a sequence, a repetition or a date, and not the e-mail address or the name.
+type NewPassword = string
 
 // NewTask defines model for NewTask.
 type NewTask struct {
@@ -821,7 +830,19 @@ type PasswordChange struct {
 	// Cookie Put the new refresh token into a cookie.
 	Cookie          *bool  `json:"cookie,omitempty"`
 	CurrentPassword string `json:"current_password"`
-	NewPassword     string `json:"new_password"`
+
+	// NewPassword At least 8 visible characters or blanks, of which 4 differ. Not one of the 10,000 most common passwords or a small change of one, not a sequence, a repetition or a date, and not the e-mail address or the name.
+	NewPassword NewPassword `json:"new_password"`
+}
+
+// PasswordReset defines model for PasswordReset.
+type PasswordReset struct {
+	// Cookie As in Credentials.
+	Cookie *bool `json:"cookie,omitempty"`
+
+	// NewPassword At least 8 visible characters or blanks, of which 4 differ. Not one of the 10,000 most common passwords or a small change of one, not a sequence, a repetition or a date, and not the e-mail address or the name.
+	NewPassword NewPassword `json:"new_password"`
+	Token       string      `json:"token"`
 }
 
 // Preferences defines model for Preferences.
@@ -882,6 +903,11 @@ type Profile struct {
 	Timezone *string `json:"timezone,omitempty"`
 }
 
+// Recovery defines model for Recovery.
+type Recovery struct {
+	Email string `json:"email"`
+}
+
 // Recurrence The rule that gives the task's successor when it is completed. It counts from the task's start (DTSTART in RFC 5545), and from its due date if there is no start.
 type Recurrence struct {
 	Anchor  RecurrenceAnchor   `json:"anchor"`
@@ -928,10 +954,14 @@ type RefreshToken struct {
 // Registration defines model for Registration.
 type Registration struct {
 	// Cookie Put the refresh token into a cookie.
-	Cookie   *bool   `json:"cookie,omitempty"`
-	Email    string  `json:"email"`
-	Name     *string `json:"name,omitempty"`
-	Password string  `json:"password"`
+	Cookie *bool `json:"cookie,omitempty"`
+
+	// Email All spellings of an address (case, Unicode normalisation, the forms of a domain) are one account. Invisible characters, look-alikes and several scripts in one word are refused.
+	Email string  `json:"email"`
+	Name  *string `json:"name,omitempty"`
+
+	// Password At least 8 visible characters or blanks, of which 4 differ. Not one of the 10,000 most common passwords or a small change of one, not a sequence, a repetition or a date, and not the e-mail address or the name.
+	Password NewPassword `json:"password"`
 
 	// Timezone An IANA zone; UTC when omitted.
 	Timezone *string `json:"timezone,omitempty"`
@@ -1125,10 +1155,13 @@ type Tombstone struct {
 type User struct {
 	CreatedAt time.Time `json:"created_at"`
 	Email     string    `json:"email"`
-	ID        string    `json:"id"`
-	Name      string    `json:"name"`
-	Role      UserRole  `json:"role"`
-	Timezone  string    `json:"timezone"`
+
+	// EmailVerified Whether mail to the e-mail has reached the user.
+	EmailVerified bool     `json:"email_verified"`
+	ID            string   `json:"id"`
+	Name          string   `json:"name"`
+	Role          UserRole `json:"role"`
+	Timezone      string   `json:"timezone"`
 }
 
 // UserRole defines model for User.Role.
@@ -1194,6 +1227,12 @@ type Foreign = Problem
 
 // Invalid RFC 9457. A 412 has the task as it is in the member task.
 type Invalid = Problem
+
+// LinkGone RFC 9457. A 412 has the task as it is in the member task.
+type LinkGone = Problem
+
+// NoMail RFC 9457. A 412 has the task as it is in the member task.
+type NoMail = Problem
 
 // NoPasswords RFC 9457. A 412 has the task as it is in the member task.
 type NoPasswords = Problem

@@ -7,6 +7,12 @@
 //   - A refusal does not reveal whether an account exists. The answer and the work are the same for a log-in with an unknown
 //     e-mail, for a log-in with a wrong password, and for a registration with the e-mail of an existing account. (A successful
 //     registration reveals that there was no account, but it also creates one. Rate limits make this slow.)
+//   - Strangers do not lock the owner of an account out. Their wrong passwords slow further guesses from unknown devices down, by
+//     at most a second, and no limit counts an account over all addresses. Passwords are checked in an order that is fair by
+//     address, with known devices first. Every queue is bounded.
+//   - New passwords are checked by package passwords, and e-mails by package email. Accounts from before keep theirs.
+//   - The link of a mail works once, for a limited time, and not after another change of the password. Nothing that the one who
+//     asks for it sees depends on whether there is an account.
 //   - A password change and a deletion need the current password. A change ends all other sessions. A log-in that was checked
 //     against the old password does not start after the change.
 //   - A session is a family of refresh tokens. A refresh token is 32 random bytes, and only its hash is stored. It is valid for one

@@ -79,10 +79,14 @@ var routes = []route{
 	{http.MethodPost, "/api/v1/auth/login", public, (*handlers).login},
 	{http.MethodPost, "/api/v1/auth/refresh", public, (*handlers).refresh},
 	{http.MethodPost, "/api/v1/auth/logout", public, (*handlers).logout},
+	{http.MethodPost, "/api/v1/auth/verify-email", public, (*handlers).verifyEmail},
+	{http.MethodPost, "/api/v1/auth/recover", public, (*handlers).recover},
+	{http.MethodPost, "/api/v1/auth/reset-password", public, (*handlers).resetPassword},
 	{http.MethodGet, "/api/v1/me", user, (*handlers).getMe},
 	{http.MethodPatch, "/api/v1/me", user, (*handlers).patchMe},
 	{http.MethodDelete, "/api/v1/me", user, (*handlers).deleteMe},
 	{http.MethodPost, passwordRoute, user, (*handlers).changePassword},
+	{http.MethodPost, verifyRoute, user, (*handlers).requestVerification},
 	{http.MethodGet, sessionsRoute, user, (*handlers).listSessions},
 	{http.MethodDelete, sessionsRoute, user, (*handlers).endSessions},
 	{http.MethodDelete, sessionsRoute + "/:id", user, (*handlers).endSession},
@@ -147,7 +151,7 @@ func Register(engine gin.IRouter, cfg Config) {
 	admitted := httpx.Wrap(func(c *gin.Context) error { return apierror.Of(h.admit(c)) })
 	counted := httpx.Wrap(h.countWrite)
 	for _, r := range routes {
-		if cfg.Issuer != "" && (r.path == passwordRoute || strings.HasPrefix(r.path, sessionsRoute) || strings.HasPrefix(r.path, authRoutes)) {
+		if cfg.Issuer != "" && (r.path == passwordRoute || r.path == verifyRoute || strings.HasPrefix(r.path, sessionsRoute) || strings.HasPrefix(r.path, authRoutes)) {
 			httpx.Handle(engine, r.method, r.path, noPasswords(cfg.Issuer))
 			continue
 		}
