@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/taskwire/taskwire/e2e/stranger"
 	"github.com/taskwire/taskwire/local/build"
 	"github.com/taskwire/taskwire/local/stack"
 )
@@ -57,7 +58,12 @@ func startsAStack(t *testing.T) {
 	t.Cleanup(stackLock.Unlock)
 }
 
-func TestMain(m *testing.M) { os.Exit(runMain(m)) }
+func TestMain(m *testing.M) {
+	if os.Getenv(stranger.Env) != "" {
+		os.Exit(stranger.Main(os.Stdin, os.Stdout, os.Stderr))
+	}
+	os.Exit(runMain(m))
+}
 
 func runMain(m *testing.M) int {
 	flag.Parse()
