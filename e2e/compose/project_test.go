@@ -110,7 +110,7 @@ func TestEachContainerIsConfined(t *testing.T) {
 		if s.MemLimit == 0 || s.PidsLimit == 0 || s.Logging == nil {
 			t.Errorf("%s lacks a limit: memory %d, processes %d, log %v", name, s.MemLimit, s.PidsLimit, s.Logging)
 		}
-		if want := map[bool]string{false: "unless-stopped", true: "no"}[name == "setup"]; s.Restart != want {
+		if want := map[bool]string{false: "unless-stopped", true: "no"}[name == "setup" || strings.HasSuffix(name, "-migrate")]; s.Restart != want {
 			t.Errorf("%s: restart %q, want %q", name, s.Restart, want)
 		}
 		if len(s.CapAdd) > 0 && name != "gateway" {
@@ -118,6 +118,25 @@ func TestEachContainerIsConfined(t *testing.T) {
 		}
 		if s.User == "root" || s.User == "0" || strings.HasPrefix(s.User, "0:") {
 			t.Errorf("%s runs as root", name)
+		}
+	}
+}
+
+// The address with which a database is migrated is on a volume of its own. Only the container that migrates reads it.
+func TestOnlyTheMigrationHasTheAddressOfTheOwner(t *testing.T) {
+	for name, s := range project(t).Services {
+		for _, v := range s.Volumes {
+			app, owner := strings.CutSuffix(v.Source, "-migrate")
+			switch {
+			case owner && name != "setup" && (name != app+"-migrate" || !v.ReadOnly):
+				t.Errorf("%s mounts %s, read-only %v", name, v.Source, v.ReadOnly)
+			case v.Source == "secrets" && name != "setup":
+				t.Errorf("%s mounts all secrets", name)
+			}
+		}
+		_, migrates := strings.CutSuffix(name, "-migrate")
+		if (s.Environment["MIGRATE_URL"] != nil || s.Environment["MIGRATE_URL_FILE"] != nil) != migrates {
+			t.Errorf("%s: whether it is told where the owner's address is: got %v, want %v", name, !migrates, migrates)
 		}
 	}
 }
@@ -232,9 +251,13 @@ func TestEachDependencyCanBecomeReady(t *testing.T) {
 		}
 	}
 	for _, app := range apps {
-		for _, name := range []string{app, app + "-daprd"} {
+		first := map[string]string{app: "setup", app + "-daprd": "setup"} // what ends before it starts
+		if _, ok := p.Services[app+"-migrate"]; ok {
+			first[app] = app + "-migrate" // which itself waits for setup
+		}
+		for name, before := range first {
 			s := p.Services[name]
-			if s.NetworkMode != "service:"+app+"-pod" || s.DependsOn["setup"].Condition != types.ServiceConditionCompletedSuccessfully {
+			if s.NetworkMode != "service:"+app+"-pod" || s.DependsOn[before].Condition != types.ServiceConditionCompletedSuccessfully {
 				t.Errorf("%s: network %s, waits for %v", name, s.NetworkMode, s.DependsOn)
 			}
 		}

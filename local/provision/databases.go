@@ -91,6 +91,29 @@ func ensureDatabase(ctx context.Context, conn *pgx.Conn, d Database, super bool,
 	if _, err := conn.Exec(ctx, grants); err != nil {
 		return fmt.Errorf("set its rights: %w", err)
 	}
+	return closeSchema(ctx, conn, d)
+}
+
+// closeSchema lets only the owner make objects in the schema public. Before Postgres 15 every role may.
+func closeSchema(ctx context.Context, admin *pgx.Conn, d Database) error {
+	cfg := admin.Config()
+	cfg.Database = d.Name
+	conn, err := pgx.ConnectConfig(ctx, cfg)
+	if err != nil {
+		return fmt.Errorf("connect to it: %w", err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	var open bool
+	if err := conn.QueryRow(ctx, `SELECT has_schema_privilege('public', 'public', 'CREATE')`).Scan(&open); err != nil {
+		return fmt.Errorf("read the rights of its schema: %w", err)
+	}
+	if !open {
+		return nil
+	}
+	_, err = conn.Exec(ctx, "REVOKE CREATE ON SCHEMA public FROM PUBLIC; GRANT CREATE ON SCHEMA public TO "+quote(d.Owner))
+	if err != nil {
+		return fmt.Errorf("set the rights of its schema: %w", err)
+	}
 	return nil
 }
 

@@ -3,6 +3,7 @@ package provision
 import (
 	"context"
 	"errors"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -74,6 +76,62 @@ func TestDatabasesAreSeparateAndCanBeMadeAgain(t *testing.T) {
 	url, _ := URL(admin, "audit", "tasks_app", "secondtasks_app")
 	if _, err := query[int](t, url, `SELECT 1`); err == nil || !strings.Contains(err.Error(), "permission denied") {
 		t.Errorf("tasks_app in the audit database: got %v, want permission denied", err)
+	}
+}
+
+// TestTheRoleOfAServiceCanMakeNothing has a database whose schema every role may write, as before Postgres 15.
+func TestTheRoleOfAServiceCanMakeNothing(t *testing.T) {
+	t.Parallel()
+	admin := startPostgres(t)
+	password := func(role string) (string, error) { return role, nil }
+	if err := EnsureDatabases(t.Context(), admin, password); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range Databases() {
+		if d.App == "" {
+			continue
+		}
+		u, err := url.Parse(admin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u.Path = "/" + d.Name
+		run(t, u.String(), `GRANT CREATE ON SCHEMA public TO PUBLIC`)
+		if err := EnsureDatabases(t.Context(), admin, password); err != nil {
+			t.Fatal(err)
+		}
+		app, _ := URL(admin, d.Name, d.App, d.App)
+		owner, _ := URL(admin, d.Name, d.Owner, d.Owner)
+		for _, sql := range []string{
+			`CREATE TABLE t (x int)`, `CREATE TEMPORARY TABLE t (x int)`, `CREATE SCHEMA s`, `CREATE ROLE r`, `CREATE DATABASE d`,
+			`SET ROLE ` + d.Owner, `ALTER ROLE ` + d.Owner + ` PASSWORD 'x'`, `DROP DATABASE ` + d.Name,
+			`CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'`, `ALTER DATABASE ` + d.Name + ` OWNER TO ` + d.App,
+		} {
+			var refused *pgconn.PgError
+			if err := try(t, app, sql); !errors.As(err, &refused) || refused.Code != "42501" {
+				t.Errorf("%s as %s: got %v, want 42501", sql, d.App, err)
+			}
+		}
+		run(t, owner, `CREATE TABLE made_by_its_owner (x int)`)
+	}
+}
+
+// try runs a statement and returns its error.
+func try(t *testing.T, url, sql string) error {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	_, err = conn.Exec(t.Context(), sql)
+	return err
+}
+
+func run(t *testing.T, url, sql string) {
+	t.Helper()
+	if err := try(t, url, sql); err != nil {
+		t.Fatalf("%s: %v", sql, err)
 	}
 }
 

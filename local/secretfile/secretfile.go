@@ -2,6 +2,8 @@
 // secretstores.local.file (multiValued) and of the services' SECRETS_FILE: {"SECRET":{"KEY":"VALUE"}}.
 //
 // Promises:
+//   - The address with which an app's database is migrated is in a file of its own (Migrate), which neither the app nor
+//     its sidecar is given. A file of an earlier version, which has that address among the app's secrets, gives it up.
 //   - A secret is made once, from crypto/rand, and stays. Only the addresses around the passwords follow the server.
 //   - Only its owner can read a file (0600 in a folder of 0700), also while it is written. A file that others may read is
 //     refused.
@@ -28,30 +30,48 @@ const othersMayRead = 0o077
 type value struct {
 	secret, key string
 	role        string                 // if set, the value is the role's database address
+	before      string                 // the app in whose file and secret earlier versions kept it
 	make        func() (string, error) // makes a value that is not an address
 	check       func(string) error
 }
 
-// wanted lists the content of each app's file.
+// MigrateKey is the key of the address with which a database is migrated: as the role that owns the tables.
+const MigrateKey = "migrate-url"
+
+// Migrate returns the name of the secret, and of its file, with which an app's database is migrated.
+func Migrate(app string) string { return app + "-migrate" }
+
+// wanted lists the content of each file.
 var wanted = map[string][]value{
 	apps.TaskAPI: {
 		{secret: apps.TaskAPI, key: "database-url", role: "tasks_app"},
-		{secret: apps.TaskAPI, key: "migrate-url", role: "tasks_owner"},
 		{secret: apps.TaskAPI, key: "token-signing-key", make: newSigningKey, check: checkSigningKey},
 		{secret: apps.TaskAPI, key: "cursor-key", make: newCursorKey, check: checkCursorKey},
 	},
 	apps.Audit: {
 		{secret: apps.Audit, key: "database-url", role: "audit_app"},
-		{secret: apps.Audit, key: "migrate-url", role: "audit_owner"},
 		{secret: apps.Audit, key: "checkpoint-signing-key", make: newNoteKey, check: checkNoteKey},
 	},
 	apps.Notification: {
 		{secret: apps.Notification, key: "database-url", role: "notifications_app"},
-		{secret: apps.Notification, key: "migrate-url", role: "notifications_owner"},
 	},
 	// The sidecar's state store takes its address from this secret (dapr-components/statestore.yaml).
 	apps.RecurringTask: {{secret: "statestore", key: "connection-string", role: "dapr_state"}},
 	apps.WebSocket:     nil,
+
+	Migrate(apps.TaskAPI):      {{secret: Migrate(apps.TaskAPI), key: MigrateKey, role: "tasks_owner", before: apps.TaskAPI}},
+	Migrate(apps.Audit):        {{secret: Migrate(apps.Audit), key: MigrateKey, role: "audit_owner", before: apps.Audit}},
+	Migrate(apps.Notification): {{secret: Migrate(apps.Notification), key: MigrateKey, role: "notifications_owner", before: apps.Notification}},
+}
+
+// Files returns the names of all files, in the order in which they are written. A value that moves to another file is
+// written there before its old file gives it up.
+func Files() []string {
+	var names []string
+	for _, app := range apps.Databases() {
+		names = append(names, Migrate(app))
+	}
+	return append(names, apps.All()...)
 }
 
 // Set holds the secrets of all apps.
@@ -62,13 +82,13 @@ type Set struct {
 	Made      bool              // at least one secret is new
 }
 
-// Path returns the file of an app.
-func Path(dir, app string) string { return filepath.Join(dir, app+".json") }
+// Path returns the file of a name in Files: of an app, or of Migrate(app).
+func Path(dir, name string) string { return filepath.Join(dir, name+".json") }
 
 // New makes a new set of all secrets, in memory. It is for a cluster, which keeps the secrets itself.
 func New() (*Set, error) {
 	s := &Set{passwords: map[string]string{}, values: map[string]string{}}
-	for _, app := range apps.All() {
+	for _, app := range Files() {
 		for _, v := range wanted[app] {
 			if err := s.take(app, v, nil); err != nil {
 				return nil, fmt.Errorf("%s, %s: %w", v.secret, v.key, err)
@@ -84,14 +104,22 @@ func Load(dir string) (*Set, error) {
 	if err := checkMode(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	for _, app := range apps.All() {
-		file, err := readFile(Path(dir, app))
+	files := map[string]map[string]map[string]string{}
+	for _, name := range Files() {
+		file, err := readFile(Path(dir, name))
 		if err != nil {
 			return nil, err
 		}
-		for _, v := range wanted[app] {
-			if err := s.take(app, v, file); err != nil {
-				return nil, fmt.Errorf("%s: %s, %s: %w. The file is left as it is; move it away to have new secrets made", Path(dir, app), v.secret, v.key, err)
+		files[name] = file
+	}
+	for _, name := range Files() {
+		for _, v := range wanted[name] {
+			from, file := name, files[name]
+			if _, ok := file[v.secret][v.key]; !ok && v.before != "" {
+				from, file = v.before, map[string]map[string]string{v.secret: files[v.before][v.before]}
+			}
+			if err := s.take(name, v, file); err != nil {
+				return nil, fmt.Errorf("%s: %s, %s: %w. The file is left as it is; move it away to have new secrets made", Path(dir, from), v.secret, v.key, err)
 			}
 		}
 	}
@@ -139,7 +167,7 @@ func (s *Set) Write(address func(role, password string) (string, error)) error {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return fmt.Errorf("make the folder of secrets: %w", err)
 	}
-	for _, app := range apps.All() {
+	for _, app := range Files() {
 		file, err := s.Of(app, address)
 		if err != nil {
 			return err
@@ -155,7 +183,7 @@ func (s *Set) Write(address func(role, password string) (string, error)) error {
 	return nil
 }
 
-// Of returns an app's secrets by name and key. address makes a role's database address from its password.
+// Of returns the secrets of one of Files by name and key. address makes a role's database address from its password.
 func (s *Set) Of(app string, address func(role, password string) (string, error)) (map[string]map[string]string, error) {
 	secrets := map[string]map[string]string{app: {}}
 	for _, v := range wanted[app] {
@@ -175,7 +203,7 @@ func (s *Set) Of(app string, address func(role, password string) (string, error)
 	return secrets, nil
 }
 
-// Value reads one value of the secret that has the app's own name. An error never shows a value.
+// Value reads one value of the secret that has the file's own name. An error never shows a value.
 func Value(dir, app, key string) (string, error) {
 	file, err := readFile(Path(dir, app))
 	if err != nil {

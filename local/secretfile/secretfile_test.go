@@ -74,11 +74,15 @@ func TestEachFileHoldsItsAppsSecretsWithMode0600(t *testing.T) {
 	}
 	seen := map[string]string{}
 	for app, keys := range map[string]map[string][]string{
-		"task-api":       {"task-api": {"database-url", "migrate-url", "token-signing-key", "cursor-key"}},
-		"audit":          {"audit": {"database-url", "migrate-url", "checkpoint-signing-key"}},
-		"notification":   {"notification": {"database-url", "migrate-url"}},
+		"task-api":       {"task-api": {"database-url", "token-signing-key", "cursor-key"}},
+		"audit":          {"audit": {"database-url", "checkpoint-signing-key"}},
+		"notification":   {"notification": {"database-url"}},
 		"recurring-task": {"recurring-task": {}, "statestore": {"connection-string"}},
 		"websocket":      {"websocket": {}},
+
+		"task-api-migrate":     {"task-api-migrate": {"migrate-url"}},
+		"audit-migrate":        {"audit-migrate": {"migrate-url"}},
+		"notification-migrate": {"notification-migrate": {"migrate-url"}},
 	} {
 		info, err := os.Stat(Path(dir, app))
 		if err != nil || info.Mode().Perm() != 0o600 {
@@ -130,7 +134,7 @@ func TestADamagedFileIsNamedKeptAndNotQuoted(t *testing.T) {
 		"not JSON":           {"audit", `{"audit":{"database-url":"postgres://u:S3CRET@h/d"`},
 		"another form":       {"audit", `{"audit":"S3CRET"}`},
 		"no address":         {"audit", `{"audit":{"database-url":"S3CRET"}}`},
-		"no password":        {"audit", `{"audit":{"migrate-url":"postgres://S3CRET@h/d"}}`},
+		"no password":        {"audit-migrate", `{"audit-migrate":{"migrate-url":"postgres://S3CRET@h/d"}}`},
 		"a bad signing key":  {"task-api", `{"task-api":{"token-signing-key":"S3CRET"}}`},
 		"a short cursor key": {"task-api", `{"task-api":{"cursor-key":"abcd"}}`},
 		"a bad audit key":    {"audit", `{"audit":{"checkpoint-signing-key":"PRIVATE+KEY+S3CRET"}}`},
@@ -151,5 +155,55 @@ func TestADamagedFileIsNamedKeptAndNotQuoted(t *testing.T) {
 				t.Errorf("the file was changed: %q, %v", raw, err)
 			}
 		})
+	}
+}
+
+// A file of an earlier version has the owner's address among the secrets of the app.
+func TestTheOwnersAddressLeavesTheSecretsOfItsApp(t *testing.T) {
+	dir, _ := made(t)
+	owner := read(t, Path(dir, "audit-migrate"))["audit-migrate"]["migrate-url"]
+	earlier := read(t, Path(dir, "audit"))
+	earlier["audit"]["migrate-url"] = owner
+	raw, err := json.Marshal(earlier)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(Path(dir, "audit"), raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(Path(dir, "audit-migrate")); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // a second start finds it in its new place
+		set, err := Load(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if set.Made {
+			t.Error("Made: got true, want the owner to keep its password")
+		}
+		if err := set.Write(address("127.0.0.1:1")); err != nil {
+			t.Fatal(err)
+		}
+		if got := read(t, Path(dir, "audit-migrate"))["audit-migrate"]["migrate-url"]; got != owner {
+			t.Error("the owner's address changed")
+		}
+		if got := read(t, Path(dir, "audit"))["audit"]["migrate-url"]; got != "" {
+			t.Error("the owner's address is still among the secrets of the app")
+		}
+	}
+}
+
+func TestADamagedAddressOfTheOwnerNamesItsOldFile(t *testing.T) {
+	dir, _ := made(t)
+	if err := os.Remove(Path(dir, "audit-migrate")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(Path(dir, "audit"), []byte(`{"audit":{"migrate-url":"S3CRET"}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Load(dir)
+	if err == nil || !strings.Contains(err.Error(), Path(dir, "audit")) || strings.Contains(err.Error(), "S3CRET") {
+		t.Errorf("Load: got %v, want an error that names %s and does not quote it", err, Path(dir, "audit"))
 	}
 }

@@ -8,11 +8,12 @@
 //     stays the part's own as long as the stack runs.
 //   - Run returns when everything has stopped, at most 20 s after its context is done. The next New on the same data
 //     folder cleans up after a stack that was killed.
-//   - Secrets are made once and reach a service through its secret store. The tokens between a service and its sidecar
+//   - Secrets are made once and reach a service through its secret store, except for the address with which its database
+//     is migrated: only that process gets it. The tokens between a service and its sidecar
 //     are new with every run and never on disk.
 //
-// The parts start in this order: postgres and broker together, then the services, their sidecars (APP-daprd) and the
-// gateway, none of which waits for another. They stop the other way round, each before those that it needs: first the
+// The parts start in this order: postgres and broker together, then the services, each after its database was migrated,
+// their sidecars (APP-daprd) and the gateway, none of which waits for another. They stop the other way round, each before those that it needs: first the
 // gateway together with the WebSocket service, whose close frames pass through it, then the services, the sidecars, the
 // broker and Postgres.
 package stack

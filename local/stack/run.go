@@ -126,7 +126,7 @@ func (s *Stack) start(ctx context.Context, sup *supervise.Supervisor) (release f
 	if err := s.provision(ctx); err != nil {
 		return release, err
 	}
-	if err := s.startApps(sup); err != nil {
+	if err := s.startApps(ctx, sup); err != nil {
 		return release, err
 	}
 	if len(s.cfg.Hold) == 0 {
@@ -140,7 +140,7 @@ func (s *Stack) start(ctx context.Context, sup *supervise.Supervisor) (release f
 	return release, s.waitForGateway(ctx)
 }
 
-func (s *Stack) startApps(sup *supervise.Supervisor) error {
+func (s *Stack) startApps(ctx context.Context, sup *supervise.Supervisor) error {
 	// The file of an earlier run would send invocations to its ports.
 	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
 		if err := os.RemoveAll(s.namesFile() + suffix); err != nil {
@@ -148,7 +148,7 @@ func (s *Stack) startApps(sup *supervise.Supervisor) error {
 		}
 	}
 	for _, app := range apps.All() {
-		sup.Add(s.serviceSpec(app))
+		sup.Add(s.serviceSpec(ctx, app))
 		sidecar, err := s.sidecarSpec(app)
 		if err != nil {
 			return err

@@ -55,7 +55,7 @@ func (s *Stack) checkBinaries() error {
 var (
 	ownVariables = []string{
 		"DATABASE_URL", "KAFKA_BROKERS", "HTTP_ADDR", "APP_ADDR", "APP_API_TOKEN", "SECRET_STORE", "SECRETS_FILE",
-		"SHUTDOWN_TIMEOUT", "POD_NAME", "NAMESPACE", "APP_ID", "APP_PORT",
+		"SHUTDOWN_TIMEOUT", "POD_NAME", "NAMESPACE", "APP_ID", "APP_PORT", "MIGRATE_URL", "MIGRATE_URL_FILE",
 	}
 	ownPrefixes = []string{"DAPR_", "PG", "TASKWIRE_", "KUBERNETES_"}
 )
@@ -129,7 +129,7 @@ func (s *Stack) kafkaSpec(ctx context.Context) (supervise.Spec, error) {
 // name at each start would leave the old groups in the broker.
 func podName(app string) string { return app + "-0" }
 
-func (s *Stack) serviceSpec(app string) supervise.Spec {
+func (s *Stack) serviceSpec(ctx context.Context, app string) supervise.Spec {
 	p := s.plan.apps[app]
 	env := environ(
 		"HTTP_ADDR="+loopback(p.public), "APP_ADDR="+loopback(p.app),
@@ -143,9 +143,9 @@ func (s *Stack) serviceSpec(app string) supervise.Spec {
 	}
 	return supervise.Spec{
 		Name: app, Port: p.public, Grace: serviceGrace, Lines: s.lines(app), Ready: pingHTTP(httpURL(p.public, "/readyz")),
-		Command: s.command(app, func() (supervise.Command, error) {
+		Command: s.migrateBefore(ctx, app, s.command(app, func() (supervise.Command, error) {
 			return supervise.Command{Path: s.binary(app), Env: env}, nil
-		}),
+		})),
 	}
 }
 

@@ -11,7 +11,6 @@ const appID = apps.Audit
 // The keys of the service's secret.
 const (
 	secretDatabase   = "database-url"           // the role that reads and adds
-	secretMigrate    = "migrate-url"            // the role that owns the tables
 	secretCheckpoint = "checkpoint-signing-key" // signer key of x/mod/sumdb/note; its name is the log's origin
 )
 

@@ -21,7 +21,7 @@ import (
 	"github.com/taskwire/taskwire/services/audit/internal/subscriber"
 )
 
-func main() { service.Main(appID, run) }
+func main() { service.Main(appID, run, database.MigrateCommand(postgres.Migrations())) }
 
 // run runs the service until ctx ends or a part of it fails for good. It writes log lines to out.
 func run(ctx context.Context, cfg settings, out io.Writer) error {
@@ -30,13 +30,11 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 		return err
 	}
 	defer base.Close()
-	secret, err := base.Secrets(ctx, secretDatabase, secretMigrate, secretCheckpoint)
+	secret, err := base.Secrets(ctx, secretDatabase, secretCheckpoint)
 	if err != nil {
 		return err
 	}
-	db, err := database.Open(ctx, base, database.Config{
-		URL: secret[secretDatabase], MigrateURL: secret[secretMigrate], Migrations: []database.Set{postgres.Migrations()},
-	})
+	db, err := database.Open(ctx, base, database.Config{URL: secret[secretDatabase], Migrations: []database.Set{postgres.Migrations()}})
 	if err != nil {
 		return err
 	}
@@ -58,7 +56,7 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	group.Go(func() error { return base.ServePublic(ctx, public) })
 	group.Go(func() error { return base.ServeDapr(ctx, deliveries) })
 	group.Go(func() error { return base.AwaitSidecar(ctx, "events wait in Kafka until the sidecar is there") })
-	group.Go(func() error { return db.Migrate(ctx) })
+	group.Go(func() error { return db.AwaitMigration(ctx) })
 	group.Go(db.AfterMigration(ctx, func(ctx context.Context) error {
 		base.Log.InfoContext(ctx, "audit log is open", "checkpoint_key", log.VerifierKey())
 		return nil

@@ -13,6 +13,7 @@ import (
 	"github.com/taskwire/taskwire/local/ports"
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/platform/auth"
+	"github.com/taskwire/taskwire/services/audit/internal/postgres"
 	"github.com/taskwire/taskwire/testkit/authtest"
 	"github.com/taskwire/taskwire/testkit/fakedaprd"
 	"github.com/taskwire/taskwire/testkit/pgtest"
@@ -23,14 +24,14 @@ import (
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
 // start runs the service on a database. sidecarPort 0 is for no sidecar.
-func start(t *testing.T, databaseURL, migrateURL string, sidecarPort int) *servicetest.Service {
+func start(t *testing.T, databaseURL string, sidecarPort int) *servicetest.Service {
 	t.Helper()
 	skey, _, err := note.GenerateKey(rand.Reader, "taskwire-audit")
 	if err != nil {
 		t.Fatal(err)
 	}
 	base := servicetest.Base(t, appID, map[string]string{
-		secretDatabase: databaseURL, secretMigrate: migrateURL, secretCheckpoint: skey,
+		secretDatabase: databaseURL, secretCheckpoint: skey,
 	}, sidecarPort)
 	return servicetest.Start(t, settings{Base: base}, run)
 }
@@ -55,8 +56,8 @@ func taskEvent(t *testing.T) string {
 
 func TestTheServiceRunsWithoutItsSidecar(t *testing.T) {
 	t.Parallel()
-	db := pgtest.New(t, "audit") // not migrated: the service does it
-	s := start(t, db.AppURL, db.OwnerURL, 0)
+	db := pgtest.New(t, "audit", postgres.Migrations())
+	s := start(t, db.AppURL, 0)
 	s.Await(s.Public+"/healthz", http.StatusOK)
 	s.Await(s.App+"/healthz", http.StatusOK) // migrated: it accepts deliveries
 	s.Await(s.Public+"/readyz", http.StatusServiceUnavailable, "sidecar")
@@ -88,7 +89,7 @@ func TestTheServiceRunsWithoutItsSidecar(t *testing.T) {
 func TestTheServiceStartsWithoutItsDatabase(t *testing.T) {
 	t.Parallel()
 	unreachable := "postgres://audit_app@" + ports.Loopback(porttest.Closed(t)) + "/audit?sslmode=disable"
-	s := start(t, unreachable, unreachable, 0)
+	s := start(t, unreachable, 0)
 	s.Await(s.Public+"/healthz", http.StatusOK)
 	s.Await(s.Public+"/readyz", http.StatusServiceUnavailable, "database")
 	s.Await(s.App+"/healthz", http.StatusServiceUnavailable) // the sidecar delivers nothing
@@ -96,10 +97,10 @@ func TestTheServiceStartsWithoutItsDatabase(t *testing.T) {
 
 func TestUntilTheDatabaseIsMigratedRequestsAre503(t *testing.T) {
 	t.Parallel()
-	db, signer, sidecar := pgtest.New(t, "audit"), authtest.NewSigner(t), fakedaprd.New(t)
+	db, signer, sidecar := pgtest.New(t, "audit", postgres.Migrations()), authtest.NewSigner(t), fakedaprd.New(t)
 	sidecar.HandleKeys(signer.JWKS())
-	release := servicetest.HoldMigration(t, db)
-	s := start(t, db.AppURL, db.OwnerURL, sidecar.Port)
+	release := servicetest.HoldMigration(t, db, "audit")
+	s := start(t, db.AppURL, sidecar.Port)
 	header := map[string]string{"Authorization": authtest.Bearer(t, signer, uuid.NewString(), auth.RoleUser)}
 	var public []servicetest.Request
 	for _, path := range []string{"", "/tasks/" + uuid.NewString(), "/checkpoint", "/key"} {

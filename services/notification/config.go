@@ -10,11 +10,8 @@ import (
 // appID is the service's name to Dapr, the name of its secret and its consumer group.
 const appID = apps.Notification
 
-// The keys of the service's secret.
-const (
-	secretDatabase = "database-url" // the role of the service
-	secretMigrate  = "migrate-url"  // the role that owns the tables
-)
+// secretDatabase is the key of the service's secret: the address of its database, as the role of the service.
+const secretDatabase = "database-url"
 
 // settings are the service's environment variables.
 type settings struct {

@@ -25,7 +25,7 @@ import (
 	"github.com/taskwire/taskwire/services/notification/internal/taskapi"
 )
 
-func main() { service.Main(appID, run) }
+func main() { service.Main(appID, run, database.MigrateCommand(postgres.Migrations()...)) }
 
 // run runs the service until ctx ends or a part of it fails for good. It writes log lines to out.
 func run(ctx context.Context, cfg settings, out io.Writer) error {
@@ -35,13 +35,11 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	}
 	defer base.Close()
 	log, metrics, sidecar := base.Log, base.Metrics, base.Sidecar
-	secret, err := base.Secrets(ctx, secretDatabase, secretMigrate)
+	secret, err := base.Secrets(ctx, secretDatabase)
 	if err != nil {
 		return err
 	}
-	db, err := database.Open(ctx, base, database.Config{
-		URL: secret[secretDatabase], MigrateURL: secret[secretMigrate], Migrations: postgres.Migrations(),
-	})
+	db, err := database.Open(ctx, base, database.Config{URL: secret[secretDatabase], Migrations: postgres.Migrations()})
 	if err != nil {
 		return err
 	}
@@ -71,7 +69,7 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	group.Go(func() error {
 		return base.AwaitSidecar(ctx, "reminders are added to the lists, and their events wait in the outbox")
 	})
-	group.Go(func() error { return db.Migrate(ctx) })
+	group.Go(func() error { return db.AwaitMigration(ctx) })
 	group.Go(db.AfterMigration(ctx, engine.Run))
 	group.Go(db.AfterMigration(ctx, domain.NewJanitor(store, taskapi.New(sidecar), cfg.AccountCheckEvery, log).Run))
 	group.Go(db.AfterMigration(ctx, relay.Run))

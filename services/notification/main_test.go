@@ -10,6 +10,7 @@ import (
 
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/platform/auth"
+	"github.com/taskwire/taskwire/services/notification/internal/postgres"
 	"github.com/taskwire/taskwire/testkit/authtest"
 	"github.com/taskwire/taskwire/testkit/fakedaprd"
 	"github.com/taskwire/taskwire/testkit/pgtest"
@@ -20,11 +21,11 @@ func TestMain(m *testing.M) { pgtest.Main(m) }
 
 func TestUntilTheDatabaseIsMigratedRequestsAre503(t *testing.T) {
 	t.Parallel()
-	db, signer, sidecar := pgtest.New(t, "notifications"), authtest.NewSigner(t), fakedaprd.New(t)
+	db, signer, sidecar := pgtest.New(t, "notifications", postgres.Migrations()...), authtest.NewSigner(t), fakedaprd.New(t)
 	sidecar.HandleKeys(signer.JWKS())
-	release := servicetest.HoldMigration(t, db)
+	release := servicetest.HoldMigration(t, db, postgres.Migrations()[0].Name)
 	cfg := settings{AccountCheckEvery: time.Hour, Base: servicetest.Base(t, appID, map[string]string{
-		secretDatabase: db.AppURL, secretMigrate: db.OwnerURL,
+		secretDatabase: db.AppURL,
 	}, sidecar.Port)}
 	s := servicetest.Start(t, cfg, run)
 

@@ -11,7 +11,6 @@ const appID = apps.TaskAPI
 // The keys of the service's secret.
 const (
 	secretDatabase  = "database-url"      // the role of the service
-	secretMigrate   = "migrate-url"       // the role that owns the tables
 	secretSigning   = "token-signing-key" // PEM, PKCS8, Ed25519
 	secretCursorKey = "cursor-key"        // 32 bytes in hex
 )

@@ -7,9 +7,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/taskwire/taskwire/pkg/platform/auth"
-	"github.com/taskwire/taskwire/pkg/platform/outbox"
-	pg "github.com/taskwire/taskwire/pkg/platform/postgres"
-	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
 	"github.com/taskwire/taskwire/testkit/authtest"
 	"github.com/taskwire/taskwire/testkit/pgtest"
 	"github.com/taskwire/taskwire/testkit/servicetest"
@@ -17,8 +14,7 @@ import (
 
 func TestUntilTheDatabaseIsMigratedRequestsAre503(t *testing.T) {
 	t.Parallel()
-	// The account must be there already, so only the lock keeps the gate closed: the tables are migrated.
-	db := pgtest.New(t, "tasks", pg.Set{Name: "tasks", FS: postgres.Migrations()}, pg.Set{Name: "outbox", FS: outbox.Migrations})
+	db := pgtest.New(t, "tasks", migrations()...)
 	user := uuid.NewString()
 	for _, sql := range []string{
 		`INSERT INTO users (id, email, name, timezone, role, password_hash, created_at, updated_at) VALUES (?, 'a@example.com', '', 'UTC', 'user', 'x', now(), now())`,
@@ -33,9 +29,9 @@ func TestUntilTheDatabaseIsMigratedRequestsAre503(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	release := servicetest.HoldMigration(t, db)
+	release := servicetest.HoldMigration(t, db, "tasks")
 	cfg := settings{DatabaseConns: 8, Base: servicetest.Base(t, appID, map[string]string{
-		secretDatabase: db.AppURL, secretMigrate: db.OwnerURL, secretSigning: key, secretCursorKey: hex.EncodeToString(make([]byte, cursorKeyBytes)),
+		secretDatabase: db.AppURL, secretSigning: key, secretCursorKey: hex.EncodeToString(make([]byte, cursorKeyBytes)),
 	}, 0)}
 	s := servicetest.Start(t, cfg, run)
 	token := map[string]string{"Authorization": authtest.Bearer(t, signer, user, auth.RoleUser)}

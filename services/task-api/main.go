@@ -26,7 +26,12 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-func main() { service.Main(appID, run) }
+func main() { service.Main(appID, run, database.MigrateCommand(migrations()...)) }
+
+// migrations are what the service's database needs, in their order.
+func migrations() []database.Set {
+	return []database.Set{{Name: "tasks", FS: postgres.Migrations()}, {Name: "outbox", FS: outbox.Migrations}}
+}
 
 // run runs the service until ctx ends or a part of it fails for good. It writes log lines to out.
 func run(ctx context.Context, cfg settings, out io.Writer) error {
@@ -36,7 +41,7 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	}
 	defer base.Close()
 	log, metrics, sidecar := base.Log, base.Metrics, base.Sidecar
-	secret, err := base.Secrets(ctx, secretDatabase, secretMigrate, secretSigning, secretCursorKey)
+	secret, err := base.Secrets(ctx, secretDatabase, secretSigning, secretCursorKey)
 	if err != nil {
 		return err
 	}
@@ -53,8 +58,7 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 		return err
 	}
 	db, err := database.Open(ctx, base, database.Config{
-		URL: secret[secretDatabase], MigrateURL: secret[secretMigrate], MaxConns: cfg.DatabaseConns,
-		Migrations: []database.Set{{Name: "tasks", FS: postgres.Migrations()}, {Name: "outbox", FS: outbox.Migrations}},
+		URL: secret[secretDatabase], Migrations: migrations(), MaxConns: cfg.DatabaseConns,
 	})
 	if err != nil {
 		return err
@@ -91,7 +95,7 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	group.Go(func() error {
 		return base.AwaitSidecar(ctx, "writes are accepted, and the outbox holds the events until the sidecar is there")
 	})
-	group.Go(func() error { return db.Migrate(ctx) })
+	group.Go(func() error { return db.AwaitMigration(ctx) })
 	group.Go(db.AfterMigration(ctx, relay.Run))
 	group.Go(db.AfterMigration(ctx, func(ctx context.Context) error { return useCases.RunRetention(ctx, log) }))
 	group.Go(db.AfterMigration(ctx, func(ctx context.Context) error { return useCases.RunDeletions(ctx, log) }))

@@ -35,14 +35,14 @@ type running struct {
 // start starts the service; with away its database cannot be reached yet. Its settings can be changed before.
 func start(t *testing.T, away bool, change ...func(*settings)) *running {
 	t.Helper()
-	s := &running{t: t, db: pgtest.New(t, "tasks")}
+	s := &running{t: t, db: pgtest.New(t, "tasks", migrations()...)}
 	s.proxy = newProxy(t, address(t, s.db.AppURL))
 	if away {
 		s.proxy.cut()
 	}
 	cfg := settings{DatabaseConns: 8, Base: servicetest.Base(t, appID, map[string]string{
-		secretDatabase: s.through(s.db.AppURL), secretMigrate: s.through(s.db.OwnerURL),
-		secretSigning: authtest.SigningKey(t), secretCursorKey: hex.EncodeToString(make([]byte, cursorKeyBytes)),
+		secretDatabase: s.through(s.db.AppURL),
+		secretSigning:  authtest.SigningKey(t), secretCursorKey: hex.EncodeToString(make([]byte, cursorKeyBytes)),
 	}, 0)}
 	for _, c := range change {
 		c(&cfg)

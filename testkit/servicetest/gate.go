@@ -10,28 +10,31 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/taskwire/taskwire/pkg/platform/postgres"
 	"github.com/taskwire/taskwire/testkit/pgtest"
 )
 
-// HoldMigration keeps services from migrating a database, as another replica does that migrates for a long time. It
-// returns a function that lets them migrate.
-func HoldMigration(t testing.TB, db *pgtest.DB) (release func()) {
+// HoldMigration makes a migrated database look as if the last migration of a set had not run yet. It returns a function
+// that makes it migrated again.
+func HoldMigration(t testing.TB, db *pgtest.DB, set string) (release func()) {
 	t.Helper()
-	ctx := context.Background()
-	conn, err := pgx.Connect(ctx, db.AdminURL)
-	if err != nil {
-		t.Fatal(err)
+	version := pgx.Identifier{"goose_" + set}.Sanitize()
+	exec := func(sql string) {
+		t.Helper()
+		ctx := context.Background()
+		conn, err := pgx.Connect(ctx, db.OwnerURL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close(ctx) }()
+		if tag, err := conn.Exec(ctx, sql); err != nil || tag.RowsAffected() != 1 {
+			t.Fatalf("%s: got %v (%v), want one row", sql, tag, err)
+		}
 	}
-	release = sync.OnceFunc(func() { _ = conn.Close(ctx) }) // the lock ends with its session
-	t.Cleanup(release)
-	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock($1)", postgres.MigrationLock); err != nil {
-		t.Fatal(err)
-	}
-	return release
+	exec(`UPDATE ` + version + ` SET version_id = -version_id WHERE version_id = (SELECT max(version_id) FROM ` + version + `)`)
+	return sync.OnceFunc(func() { exec(`UPDATE ` + version + ` SET version_id = -version_id WHERE version_id < 0`) })
 }
 
-// CheckGate checks a service whose migration is held back: each public request is answered with 503 and Retry-After,
+// CheckGate checks a service whose database is not migrated: each public request is answered with 503 and Retry-After,
 // and no request to the Dapr side is acknowledged. After release the same requests are answered with 200.
 func CheckGate(t testing.TB, s *Service, release func(), public, app []Request) {
 	t.Helper()
@@ -46,7 +49,7 @@ func CheckGate(t testing.TB, s *Service, release func(), public, app []Request) 
 			t.Errorf("before the migration: %s %s: got %d %s, want 503", r.Method, r.URL, got.Status, got.Body)
 		}
 	}
-	s.Await(s.Public+"/readyz", http.StatusServiceUnavailable, `"database":"unavailable"`)
+	s.Await(s.Public+"/readyz", http.StatusServiceUnavailable, `"database":"not migrated yet"`)
 	s.Await(s.App+"/healthz", http.StatusServiceUnavailable)
 	release()
 	s.Await(s.App+"/healthz", http.StatusOK)

@@ -19,3 +19,6 @@ func All() []string { return []string{TaskAPI, RecurringTask, Audit, Notificatio
 
 // Public returns the apps that the gateway leads to. The recurrence engine serves nothing to browsers.
 func Public() []string { return []string{TaskAPI, Audit, Notification, WebSocket} }
+
+// Databases returns the apps that migrate a database of their own, with `APP migrate`.
+func Databases() []string { return []string{TaskAPI, Audit, Notification} }

@@ -20,7 +20,7 @@ const readyTimeout = 2 * time.Second
 
 // Health adds /healthz (200 while the process runs), /readyz and, with a gatherer, /metrics. /readyz is 200 when every
 // function in ready returns nil, and 503 otherwise; its document names the state of each part. The error of a part is
-// logged once, when the part becomes unavailable, and is not part of the document.
+// logged once, when the part becomes unavailable, and is not part of the document, but for the state of a StateError.
 func Health(engine *gin.Engine, ready map[string]func(ctx context.Context) error, reg prometheus.Gatherer) {
 	parts := make([]*part, 0, len(ready))
 	for name, ok := range ready {
@@ -46,6 +46,15 @@ const (
 	partOK   = "ok"
 	partAway = "unavailable"
 )
+
+// StateError is the error of a part that is not ready in a way that an operator should see in the document of /readyz.
+type StateError struct {
+	State string // a fixed text of a few words
+	Err   error
+}
+
+func (e *StateError) Error() string { return e.Err.Error() }
+func (e *StateError) Unwrap() error { return e.Err }
 
 // part is something that readiness depends on.
 type part struct {
@@ -91,6 +100,10 @@ func (p *part) check(ctx context.Context, log *slog.Logger) string {
 	}
 	if !errors.Is(ctx.Err(), context.Canceled) && !p.away.Swap(true) { // a probe that was cancelled says nothing about the part
 		log.WarnContext(ctx, "a part is not available", "part", p.name, "error", err.Error())
+	}
+	var named *StateError
+	if errors.As(err, &named) {
+		return named.State
 	}
 	return partAway
 }

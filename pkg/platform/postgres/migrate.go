@@ -41,6 +41,7 @@ var errLockHeld = errors.New("another process is migrating")
 // of the database, so that of replicas that start together one migrates and the others wait for it. While the server
 // is not up, or another replica migrates, it tries again until ctx ends and logs that every few seconds. It fails at
 // once on what waiting does not mend: a bad URL, a refused password, a bad migration (the error names set and file).
+// Every role of the database may then read the versions (see Migrated), and none but the owner may change them.
 func Migrate(ctx context.Context, url string, log *slog.Logger, sets ...Set) error {
 	for _, s := range sets {
 		if !setName.MatchString(s.Name) {
@@ -107,6 +108,9 @@ func migrateOnce(ctx context.Context, cfg *pgx.ConnConfig, log *slog.Logger, set
 	defer func() { _ = db.Close() }()
 	for _, s := range sets {
 		if err := migrateSet(ctx, db, log, s); err != nil {
+			return err
+		}
+		if err := showVersion(ctx, db, s); err != nil {
 			return err
 		}
 	}

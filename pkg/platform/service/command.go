@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	_ "time/tzdata" // the images have no files with time zones
@@ -21,12 +22,24 @@ const (
 	exitUsage = 2
 )
 
+// Command is something else that the program of a service can do.
+type Command struct {
+	Name, Summary string // of one line
+	// Run runs the command with the arguments after its name and returns the exit status. ctx ends with SIGINT and
+	// SIGTERM.
+	Run func(ctx context.Context, app string, args []string, out, errs io.Writer) int
+}
+
 // command handles the arguments and returns the exit status. The service does not run then.
 //
 //	--version  prints the build
 //	--ready    asks the service that runs with the same environment whether it is ready; images without a shell use it
 //	           as their health check
-func command(app string, args []string, out, errs io.Writer) int {
+//	--help     prints what the program can do
+func command(ctx context.Context, app string, args []string, commands []Command, out, errs io.Writer) int {
+	if i := slices.IndexFunc(commands, func(c Command) bool { return c.Name == args[0] }); i >= 0 {
+		return commands[i].Run(ctx, app, args[1:], out, errs)
+	}
 	switch {
 	case len(args) == 1 && args[0] == "--version":
 		fmt.Fprintln(out, app, buildinfo.Read())
@@ -37,10 +50,25 @@ func command(app string, args []string, out, errs io.Writer) int {
 			return 1
 		}
 		return 0
+	case len(args) == 1 && (args[0] == "--help" || args[0] == "-h"):
+		usage(app, commands, out)
+		return 0
 	default:
-		fmt.Fprintf(errs, "%s: the only arguments are --version and --ready; the settings are environment variables\n", app)
+		fmt.Fprintf(errs, "%s: unknown arguments; the settings are environment variables\n", app)
+		usage(app, commands, errs)
 		return exitUsage
 	}
+}
+
+func usage(app string, commands []Command, out io.Writer) {
+	line := func(name, summary string) { fmt.Fprintf(out, "  %-10s %s\n", name, summary) }
+	fmt.Fprintf(out, "Without arguments %s runs the service. It can also be run with\n", app)
+	for _, c := range commands {
+		line(c.Name, c.Summary)
+	}
+	line("--ready", "ask the service that runs with the same environment whether it is ready")
+	line("--version", "print the version")
+	line("--help", "print this text")
 }
 
 func askReady() error {

@@ -18,27 +18,30 @@ import (
 // than a second.
 const retryMigrating = 2 * time.Second
 
+// stateNotMigrated is the state of the database in the document of /readyz until it is migrated.
+const stateNotMigrated = "not migrated yet"
+
 // ErrMigrating says that the database is not migrated yet.
 var ErrMigrating = errors.New("the database is not migrated yet")
 
 // MigrationGate holds requests and background work back until the service's database is migrated. Package database
 // makes it, so that a service without a database links none.
 type MigrationGate struct {
-	ping    func(ctx context.Context) error
-	migrate func(ctx context.Context) error
-	open    chan struct{} // closed when the migration is done
+	ping  func(ctx context.Context) error
+	await func(ctx context.Context) error
+	open  chan struct{} // closed when the database is migrated
 }
 
-// NewMigrationGate makes a closed gate. migrate brings the database up to date; it must wait for a database that is
-// away. ping reports whether the database answers.
-func NewMigrationGate(ping, migrate func(ctx context.Context) error) *MigrationGate {
-	return &MigrationGate{ping: ping, migrate: migrate, open: make(chan struct{})}
+// NewMigrationGate makes a closed gate. await waits until another process has migrated the database, also while the
+// database is away. ping reports whether the database answers.
+func NewMigrationGate(ping, await func(ctx context.Context) error) *MigrationGate {
+	return &MigrationGate{ping: ping, await: await, open: make(chan struct{})}
 }
 
-// Migrate migrates the database, however long that takes, and opens the gate. It is called once. It returns nil when
-// ctx ends first, and an error when waiting cannot help.
-func (g *MigrationGate) Migrate(ctx context.Context) error {
-	if err := g.migrate(ctx); err != nil {
+// AwaitMigration waits until the database is migrated, however long that takes, and opens the gate. It is called once.
+// It returns nil when ctx ends first, and an error when waiting cannot help.
+func (g *MigrationGate) AwaitMigration(ctx context.Context) error {
+	if err := g.await(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil //nolint:nilerr // the service was stopped while it waited
 		}
@@ -61,12 +64,13 @@ func (g *MigrationGate) AfterMigration(ctx context.Context, work func(ctx contex
 	}
 }
 
-// Ready returns nil when the database is migrated and answers.
+// Ready returns nil when the database is migrated and answers. Of a database that answers and is not migrated, /readyz
+// says so.
 func (g *MigrationGate) Ready(ctx context.Context) error {
-	if !g.migrated() {
-		return ErrMigrating
+	if err := g.ping(ctx); err != nil || g.migrated() {
+		return err
 	}
-	return g.ping(ctx)
+	return &httpx.StateError{State: stateNotMigrated, Err: ErrMigrating}
 }
 
 func (g *MigrationGate) migrated() bool {

@@ -26,7 +26,7 @@ func TestTheGateHoldsBackWhatNeedsTheTables(t *testing.T) {
 		return w
 	}
 	migrated, ended := make(chan error, 1), make(chan error, 1)
-	go func() { migrated <- g.Migrate(t.Context()) }()
+	go func() { migrated <- g.AwaitMigration(t.Context()) }()
 	worked := false
 	go func() {
 		ended <- g.AfterMigration(t.Context(), func(context.Context) error { worked = true; return nil })()
@@ -40,7 +40,7 @@ func TestTheGateHoldsBackWhatNeedsTheTables(t *testing.T) {
 	}
 	close(migrating)
 	if err := errors.Join(<-migrated, <-ended); err != nil || !worked {
-		t.Errorf("Migrate and AfterMigration: got %v, worked %v", err, worked)
+		t.Errorf("AwaitMigration and AfterMigration: got %v, worked %v", err, worked)
 	}
 	if w := get(); w.Code != http.StatusNoContent {
 		t.Errorf("after: got %d", w.Code)
@@ -76,25 +76,25 @@ func TestTheGateHoldsDeliveriesButNotQuestionsAboutTheApp(t *testing.T) {
 		}
 	}
 	check("before", http.StatusServiceUnavailable)
-	if err := g.Migrate(t.Context()); err != nil {
+	if err := g.AwaitMigration(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	check("after", http.StatusOK)
 }
 
-func TestAFailedMigrationEndsTheService(t *testing.T) {
-	broken := errors.New("the schema is of a later version")
-	if err := NewMigrationGate(nil, func(context.Context) error { return broken }).Migrate(t.Context()); !errors.Is(err, broken) {
+func TestADatabaseThatRefusesTheServiceEndsIt(t *testing.T) {
+	broken := errors.New("password authentication failed")
+	if err := NewMigrationGate(answers, func(context.Context) error { return broken }).AwaitMigration(t.Context()); !errors.Is(err, broken) {
 		t.Errorf("got %v, want the reason", err)
 	}
 }
 
-func TestAMigrationThatIsStoppedIsNoError(t *testing.T) {
+func TestAWaitForTheMigrationThatIsStoppedIsNoError(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	g := NewMigrationGate(nil, func(ctx context.Context) error { return ctx.Err() })
+	g := NewMigrationGate(answers, func(ctx context.Context) error { return ctx.Err() })
 	work := func(context.Context) error { return errors.New("worked on a database that is not migrated") }
-	if err := errors.Join(g.Migrate(ctx), g.AfterMigration(ctx, work)()); err != nil {
+	if err := errors.Join(g.AwaitMigration(ctx), g.AfterMigration(ctx, work)()); err != nil {
 		t.Errorf("got %v, want nil", err)
 	}
 	if err := g.Ready(t.Context()); !errors.Is(err, ErrMigrating) {

@@ -31,12 +31,12 @@ import (
 )
 
 // Main reads the settings from the environment, runs the service until SIGINT or SIGTERM, and ends the process. With
-// the arguments --version or --ready it answers those instead.
-func Main[Settings any](app string, run func(ctx context.Context, cfg Settings, out io.Writer) error) {
-	if len(os.Args) > 1 {
-		os.Exit(command(app, os.Args[1:], os.Stdout, os.Stderr))
-	}
+// arguments it runs one of its own commands (--version, --ready, --help) or one of commands instead.
+func Main[Settings any](app string, run func(ctx context.Context, cfg Settings, out io.Writer) error, commands ...Command) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	if len(os.Args) > 1 {
+		os.Exit(command(ctx, app, os.Args[1:], commands, os.Stdout, os.Stderr))
+	}
 	cfg, err := config.Load[Settings]()
 	if err == nil {
 		err = run(ctx, cfg, os.Stdout)

@@ -146,7 +146,7 @@ func TestTheDataFolderHasTheAddressOfTheDatabase(t *testing.T) {
 	data := t.TempDir()
 	write := func(secrets string) {
 		t.Helper()
-		path := filepath.Join(data, "secrets", "task-api.json")
+		path := filepath.Join(data, "secrets", "task-api-migrate.json")
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -155,9 +155,9 @@ func TestTheDataFolderHasTheAddressOfTheDatabase(t *testing.T) {
 		}
 	}
 	for secrets, want := range map[string]string{
-		`{"task-api":{"migrate-url":"postgres://tasks_owner:s3cret@127.0.0.1:1/tasks"}}`: "is Taskwire running?",
-		`{"task-api":{}}`: "has no migrate-url",
-		`{`:               "is damaged",
+		`{"task-api-migrate":{"migrate-url":"postgres://tasks_owner:s3cret@127.0.0.1:1/tasks"}}`: "is Taskwire running?",
+		`{"task-api-migrate":{}}`: "has no migrate-url",
+		`{`:                       "is damaged",
 	} {
 		write(secrets)
 		code, out, errs := call(t, "user", "role", "a@example.com", "auditor", "--data", data)
@@ -185,7 +185,7 @@ func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
 }
 
 func TestPrepareNamesWhatIsMissing(t *testing.T) {
-	needed := []string{"prepare", "--brokers", "127.0.0.1:1", "--secrets", filepath.Join(t.TempDir(), "secrets"), "--out", t.TempDir(), "--components", "../../../../dapr-components"}
+	needed := []string{"prepare", "--brokers", "127.0.0.1:1", "--secrets", filepath.Join(t.TempDir(), "secrets"), "--out", t.TempDir(), "--migrate", t.TempDir(), "--components", "../../../../dapr-components"}
 	t.Setenv("DATABASE_URL", "")
 	if code, _, errs := call(t, needed...); code == 0 || !strings.Contains(errs, "DATABASE_URL is not set") {
 		t.Errorf("without DATABASE_URL: got %d %q", code, errs)

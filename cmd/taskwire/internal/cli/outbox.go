@@ -110,7 +110,7 @@ func outboxURLs(f outboxFlags) (urls []outboxURL, err error) {
 		if f.database != "" && f.database != a.database {
 			continue
 		}
-		url, err := secretfile.Value(filepath.Join(data, "secrets"), a.app, "migrate-url")
+		url, err := secretfile.Value(filepath.Join(data, "secrets"), secretfile.Migrate(a.app), secretfile.MigrateKey)
 		if err != nil {
 			return nil, err
 		}

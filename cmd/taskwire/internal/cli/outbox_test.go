@@ -46,7 +46,7 @@ func newOutboxes(t *testing.T) (data string, query func(database, sql string, ar
 	}
 	url := map[string]string{}
 	for _, a := range outboxApps {
-		if url[a.database], err = secretfile.Value(filepath.Join(data, "secrets"), a.app, "migrate-url"); err != nil {
+		if url[a.database], err = secretfile.Value(filepath.Join(data, "secrets"), secretfile.Migrate(a.app), secretfile.MigrateKey); err != nil {
 			t.Fatal(err)
 		}
 		set := postgres.Set{Name: "outbox", FS: outbox.Migrations}
@@ -130,7 +130,7 @@ func TestTheOutboxCommandListsRetriesAndDrops(t *testing.T) {
 	if code, out, _ := at("--check"); code != 0 || !strings.Contains(out, "notifications: 1 waiting") {
 		t.Errorf("outbox --check with nothing parked: got %d %q", code, out)
 	}
-	url, err := secretfile.Value(filepath.Join(data, "secrets"), "task-api", "migrate-url")
+	url, err := secretfile.Value(filepath.Join(data, "secrets"), secretfile.Migrate("task-api"), secretfile.MigrateKey)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,8 +23,9 @@ const prepareTimeout = time.Minute
 
 // preparation is the input of `taskwire prepare`.
 type preparation struct {
-	brokers, components, secrets, out string
-	admin                             string // address of Postgres for its superuser
+	brokers, components, secrets, out, migrate string
+
+	admin string // address of Postgres for its superuser
 }
 
 func prepareCommand() *cobra.Command {
@@ -33,10 +34,11 @@ func prepareCommand() *cobra.Command {
 		Use:   "prepare",
 		Short: "Create what a deployment needs before its containers start",
 		Long: "Creates the databases and roles on the server at DATABASE_URL, the topics, the secrets of each app, and the resources\n" +
-			"of its sidecar: OUT/APP gets secrets.json, resources/ and config.yaml. Existing ones stay. Secrets are created once,\n" +
+			"of its sidecar: OUT/APP gets secrets.json, resources/ and config.yaml. MIGRATE/APP/url gets the address with which the\n" +
+			"app's database is migrated, for the container that does it. Existing ones stay. Secrets are created once,\n" +
 			"in the folder --secrets: back that folder up. docker-compose.yml runs this command first.",
 		Example: "  DATABASE_URL=postgres://postgres:…@postgres:5432/postgres \\\n" +
-			"    taskwire prepare --brokers redpanda:9092 --components /dapr-components --secrets /secrets --out /config",
+			"    taskwire prepare --brokers redpanda:9092 --components /dapr-components --secrets /secrets --out /config --migrate /migrate",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if p.admin = os.Getenv("DATABASE_URL"); p.admin == "" {
@@ -55,7 +57,8 @@ func prepareCommand() *cobra.Command {
 	cmd.Flags().StringVar(&p.components, "components", "dapr-components", "the folder dapr-components")
 	cmd.Flags().StringVar(&p.secrets, "secrets", "", "folder that stores the secrets")
 	cmd.Flags().StringVar(&p.out, "out", "", "folder for the files of each app and its sidecar, OUT/APP")
-	for _, needed := range []string{"brokers", "secrets", "out"} {
+	cmd.Flags().StringVar(&p.migrate, "migrate", "", "folder for the addresses with which the databases are migrated, MIGRATE/APP/url")
+	for _, needed := range []string{"brokers", "secrets", "out", "migrate"} {
 		_ = cmd.MarkFlagRequired(needed) // fails only for an unknown flag
 	}
 	return cmd
@@ -81,7 +84,25 @@ func (p preparation) run(ctx context.Context, warn func(string)) error {
 			return fmt.Errorf("%s: %w", app, err)
 		}
 	}
+	for _, app := range apps.Databases() {
+		if err := p.owner(app); err != nil {
+			return fmt.Errorf("%s: %w", app, err)
+		}
+	}
 	return nil
+}
+
+// owner writes the file that only the migration of an app's database is given.
+func (p preparation) owner(app string) error {
+	url, err := secretfile.Value(p.secrets, secretfile.Migrate(app), secretfile.MigrateKey)
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(p.migrate, app)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return atomicfile.Write(filepath.Join(dir, "url"), []byte(url+"\n"), 0o600)
 }
 
 // app writes the files of one app and its sidecar.

@@ -15,7 +15,7 @@ import (
 )
 
 const secretsHelp = `Prints new secrets for a cluster as a Kubernetes List: a Secret for each service that has any, which only its service
-account may read; the two tokens between each service and its sidecar; the address of the state store; and the
+account may read; another with the address that migrates its database; the two tokens between each service and its sidecar; the address of the state store; and the
 administrator of Postgres. Nothing is stored, so the cluster has the only copy. Pipe it into ` + "`kubectl create`" + `, which
 does not change a Secret that exists.`
 
@@ -68,8 +68,8 @@ func clusterSecrets(namespace, postgres string) (object, error) {
 			APIVersion: "v1", Kind: "Secret", Type: "Opaque", Metadata: map[string]string{"name": name, "namespace": namespace}, StringData: data,
 		})
 	}
-	for _, app := range apps.All() {
-		secrets, err := set.Of(app, func(role, password string) (string, error) { return provision.Address(postgres, role, password) })
+	for _, file := range secretfile.Files() {
+		secrets, err := set.Of(file, func(role, password string) (string, error) { return provision.Address(postgres, role, password) })
 		if err != nil {
 			return object{}, err
 		}
@@ -78,6 +78,8 @@ func clusterSecrets(namespace, postgres string) (object, error) {
 				add(name, data)
 			}
 		}
+	}
+	for _, app := range apps.All() {
 		// Dapr requires the key "token", so each token needs its own Secret.
 		add(app+"-app-token", map[string]string{"token": secretfile.NewToken()})
 		add(app+"-dapr-token", map[string]string{"token": secretfile.NewToken()})

@@ -45,6 +45,12 @@ func TestTheSecretsOfAClusterFitTogether(t *testing.T) {
 	for _, app := range apps.All() {
 		want = append(want, app+"-app-token", app+"-dapr-token")
 	}
+	for _, app := range apps.Databases() {
+		want = append(want, app+"-migrate")
+		if secrets[app]["migrate-url"] != "" || secrets[app+"-migrate"]["migrate-url"] == "" {
+			t.Errorf("%s has the address of the owner of its database, or %s-migrate has not", app, app)
+		}
+	}
 	slices.Sort(want)
 	if got := slices.Sorted(maps.Keys(secrets)); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)

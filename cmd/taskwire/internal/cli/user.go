@@ -47,7 +47,7 @@ func userCommand() *cobra.Command {
 }
 
 func runUserRole(ctx context.Context, data string, args []string, out io.Writer) error {
-	url, err := secretfile.Value(stack.SecretsDir(data), apps.TaskAPI, "migrate-url")
+	url, err := secretfile.Value(stack.SecretsDir(data), secretfile.Migrate(apps.TaskAPI), secretfile.MigrateKey)
 	if err != nil {
 		return err
 	}
