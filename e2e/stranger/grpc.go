@@ -108,7 +108,7 @@ func (p Plan) tryGRPC(ctx context.Context, port Port, report func(string, ...any
 			continue
 		}
 		for _, c := range p.calls() {
-			err := make1(ctx, conn, c)
+			err := perform(ctx, conn, c)
 			if !slices.Contains(refusals, status.Code(err)) {
 				report("%s %s: %v, want a refusal", c.method, name, err)
 			}
@@ -120,7 +120,7 @@ func (p Plan) tryGRPC(ctx context.Context, port Port, report func(string, ...any
 	}
 }
 
-func make1(ctx context.Context, conn *grpc.ClientConn, c call) error {
+func perform(ctx context.Context, conn *grpc.ClientConn, c call) error {
 	ctx, cancel := context.WithTimeout(metadata.AppendToOutgoingContext(ctx, "dapr-api-token", "guessed", "dapr-app-id", "task-api"), attemptTimeout)
 	defer cancel()
 	return conn.Invoke(ctx, c.method, c.in, proto.Clone(c.out))
@@ -169,7 +169,7 @@ func (p Plan) trySentry(ctx context.Context, port Port, report func(string, ...a
 					Id: app, Namespace: "taskwire", Token: token, TokenValidator: sentry.SignCertificateRequest_TokenValidator(validator),
 					CertificateSigningRequest: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: csr}),
 				}
-				err := make1(ctx, conn, call{"/dapr.proto.sentry.v1.CA/SignCertificate", req, &sentry.SignCertificateResponse{}})
+				err := perform(ctx, conn, call{"/dapr.proto.sentry.v1.CA/SignCertificate", req, &sentry.SignCertificateResponse{}})
 				switch status.Code(err) {
 				case codes.OK:
 					report("a certificate of %s, validator %d", app, validator)

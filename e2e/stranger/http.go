@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -108,27 +109,22 @@ func (p Plan) tryHTTP(ctx context.Context, port Port, report func(string, ...any
 			switch {
 			case p.tells(body):
 				report("%s %s tells about the user: status %d", a.method, a.path, status)
-			case status/100 == 2 && !isHarmless(a.method, path, port.Part):
+			case isMetrics(body) && strings.Contains(body, p.UserID):
+				report("%s %s: the metrics name a user", a.method, a.path)
+			case status/100 == 2 && !isMetrics(body) && !isHarmless(a.method, path):
 				report("%s %s: status %d, %.200s", a.method, a.path, status, body)
-			case strings.Contains(body, p.UserID) && path == "/metrics":
-				report("the metrics name a user")
 			}
 		}
 	}
 }
 
-// isHarmless reports whether everybody may have the path. A server of metrics or of health answers every path with the same.
-func isHarmless(method, path, part string) bool {
-	if method != http.MethodGet {
-		return false
-	}
-	for _, h := range harmless {
-		if path == h {
-			return true
-		}
-	}
-	return false
+// isHarmless reports whether everybody may have the path.
+func isHarmless(method, path string) bool {
+	return method == http.MethodGet && slices.Contains(harmless, path)
 }
+
+// isMetrics reports whether an answer is a page of metrics. A sidecar's server of metrics answers every path with it.
+func isMetrics(body string) bool { return strings.HasPrefix(body, "# HELP ") }
 
 func send(ctx context.Context, client *http.Client, base string, a attempt, headers map[string]string) (status int, body string, err error) {
 	req, err := http.NewRequestWithContext(ctx, a.method, base+a.path, strings.NewReader(a.body))

@@ -14,6 +14,7 @@ import (
 	"github.com/taskwire/taskwire/local/components"
 	"github.com/taskwire/taskwire/local/provision"
 	"github.com/taskwire/taskwire/local/secretfile"
+	"github.com/taskwire/taskwire/local/sidecarid"
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/events/apps"
 )
@@ -23,7 +24,7 @@ const prepareTimeout = time.Minute
 
 // preparation is the input of `taskwire prepare`.
 type preparation struct {
-	brokers, components, secrets, out, migrate string
+	brokers, components, secrets, out, migrate, trust string
 
 	admin string // address of Postgres for its superuser
 }
@@ -35,10 +36,11 @@ func prepareCommand() *cobra.Command {
 		Short: "Create what a deployment needs before its containers start",
 		Long: "Creates the databases and roles on the server at DATABASE_URL, the topics, the secrets of each app, and the resources\n" +
 			"of its sidecar: OUT/APP gets secrets.json, resources/ and config.yaml. MIGRATE/APP/url gets the address with which the\n" +
-			"app's database is migrated, for the container that does it. Existing ones stay. Secrets are created once,\n" +
+			"app's database is migrated, for the container that does it. OUT/APP/sidecar.jwt, by which the sidecar gets its\n" +
+			"certificate, is new each time, with its public key in TRUST/jwks.json. The others stay. Secrets are created once,\n" +
 			"in the folder --secrets: back that folder up. docker-compose.yml runs this command first.",
 		Example: "  DATABASE_URL=postgres://postgres:…@postgres:5432/postgres \\\n" +
-			"    taskwire prepare --brokers redpanda:9092 --components /dapr-components --secrets /secrets --out /config --migrate /migrate",
+			"    taskwire prepare --brokers redpanda:9092 --components /dapr-components --secrets /secrets --out /config --migrate /migrate --trust /trust",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if p.admin = os.Getenv("DATABASE_URL"); p.admin == "" {
@@ -58,7 +60,8 @@ func prepareCommand() *cobra.Command {
 	cmd.Flags().StringVar(&p.secrets, "secrets", "", "folder that stores the secrets")
 	cmd.Flags().StringVar(&p.out, "out", "", "folder for the files of each app and its sidecar, OUT/APP")
 	cmd.Flags().StringVar(&p.migrate, "migrate", "", "folder for the addresses with which the databases are migrated, MIGRATE/APP/url")
-	for _, needed := range []string{"brokers", "secrets", "out", "migrate"} {
+	cmd.Flags().StringVar(&p.trust, "trust", "", "folder for the public key of the sidecars' tokens, which sentry reads")
+	for _, needed := range []string{"brokers", "secrets", "out", "migrate", "trust"} {
 		_ = cmd.MarkFlagRequired(needed) // fails only for an unknown flag
 	}
 	return cmd
@@ -89,7 +92,16 @@ func (p preparation) run(ctx context.Context, warn func(string)) error {
 			return fmt.Errorf("%s: %w", app, err)
 		}
 	}
-	return nil
+	return p.tokens()
+}
+
+// tokens makes the tokens by which the sidecars get their certificates from sentry. Those of the last run end.
+func (p preparation) tokens() error {
+	files := map[string]string{}
+	for _, app := range apps.All() {
+		files[app] = filepath.Join(p.out, app, "sidecar.jwt")
+	}
+	return sidecarid.Issue(filepath.Join(p.trust, "jwks.json"), files)
 }
 
 // owner writes the file that only the migration of an app's database is given.
