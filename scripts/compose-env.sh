@@ -7,7 +7,7 @@ file=${1:-.env}
 umask 077
 while IFS= read -r line; do
   case $line in
-    POSTGRES_PASSWORD=|APP_API_TOKEN=|DAPR_API_TOKEN=|GRAFANA_PASSWORD=) line+=$(od -An -vtx1 -N32 /dev/urandom | tr -d ' \n') ;;
+    POSTGRES_PASSWORD=|KAFKA_ADMIN_PASSWORD=|APP_API_TOKEN=|DAPR_API_TOKEN=|GRAFANA_PASSWORD=) line+=$(od -An -vtx1 -N32 /dev/urandom | tr -d ' \n') ;;
   esac
   printf '%s\n' "$line"
 done <.env.example >"$file.new"

@@ -120,7 +120,7 @@ func (s *stack) restart(t *testing.T, name string) {
 func (s *stack) checkSidecarAgain(t *testing.T) {
 	s.restart(t, "audit-daprd")
 	s.restart(t, "audit")
-	file := filepath.Join(s.dir, "volumes", "audit", "sidecar.jwt")
+	file := filepath.Join(s.dir, "volumes", "audit-daprd", "sidecar.jwt")
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%s: %v, %v, want mode 0600", file, info, err)
 	}

@@ -22,7 +22,7 @@ const root = "../.."
 var apps = list.All()
 
 // secretNames are the settings that have no default.
-var secretNames = []string{"POSTGRES_PASSWORD", "APP_API_TOKEN", "DAPR_API_TOKEN", "GRAFANA_PASSWORD"}
+var secretNames = []string{"POSTGRES_PASSWORD", "KAFKA_ADMIN_PASSWORD", "APP_API_TOKEN", "DAPR_API_TOKEN", "GRAFANA_PASSWORD"}
 
 // load reads docker-compose.yml with the .env that `make compose-env` writes, without the settings in without.
 func load(t *testing.T, without ...string) (*types.Project, error) {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/taskwire/taskwire/local/components"
+	"github.com/taskwire/taskwire/local/kafkaconn"
 )
 
 // Ports of each pod.
@@ -119,7 +120,7 @@ func TestASidecarHasTheFlagsThatAreTested(t *testing.T) {
 	for _, app := range apps {
 		want := flags(components.Sidecar{
 			App: app, AppPort: appPort, HTTPPort: daprHTTP, GRPCPort: daprGRPC, InternalPort: daprInternal, MetricsPort: daprMetrics,
-			ResourcesDir: "/config/" + app + "/resources", ConfigFile: "/config/" + app + "/config.yaml", ShutdownSeconds: 35,
+			ResourcesDir: "/config/" + app + "-daprd/resources", ConfigFile: "/config/" + app + "-daprd/config.yaml", ShutdownSeconds: 35,
 			Identity: identity(app),
 		}.Args())
 		// Other sidecars and Prometheus connect to these, in the network of the sidecars, where this name is.
@@ -142,7 +143,7 @@ func TestASidecarHasTheFlagsThatAreTested(t *testing.T) {
 }
 
 func identity(app string) components.Identity {
-	return components.Identity{Sentry: "sentry:50003", Anchors: "/trust/ca.crt", Token: "/config/" + app + "/sidecar.jwt"}
+	return components.Identity{Sentry: "sentry:50003", Anchors: "/trust/ca.crt", Token: "/config/" + app + "-daprd/sidecar.jwt"}
 }
 
 // flags returns arguments by name. They are written --name value or --name=value.
@@ -163,8 +164,8 @@ func flags(args []string) map[string]string {
 func TestEachAppHasComponents(t *testing.T) {
 	for _, app := range apps {
 		dir, _, err := components.Render(components.Config{
-			Source: root + "/dapr-components", Place: components.Compose, Out: t.TempDir(), App: app, Brokers: "redpanda:9092",
-			SecretsFile: "/config/" + app + "/secrets.json",
+			Source: root + "/dapr-components", Place: components.Compose, Out: t.TempDir(), App: app, Kafka: kafkaconn.Settings{Brokers: "redpanda:9092", Username: "u"},
+			SecretsFile: "/config/" + app + "-daprd/secrets.json",
 		})
 		if err != nil {
 			t.Errorf("%s: %v", app, err)
