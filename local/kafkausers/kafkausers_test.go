@@ -129,3 +129,14 @@ func TestNobodyButTheAdministratorChangesKafka(t *testing.T) {
 		}
 	}
 }
+
+func TestTheTableInTheDocumentIsThisList(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("testdata/kafka.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(raw), Markdown()) {
+		t.Errorf("docs/kafka.md does not have this table:\n%s", Markdown())
+	}
+}
