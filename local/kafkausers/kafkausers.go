@@ -90,7 +90,11 @@ var roles = []role{
 // All returns every user but the administrator: the apps, then the others. The caller may change the slice.
 func All() []User {
 	var all []User
-	for _, r := range roles {
+	for _, app := range apps.All() {
+		r := role{app: app} // an app that does nothing with Kafka has a user too, because its sidecar loads the component
+		if i := slices.IndexFunc(roles, func(r role) bool { return r.app == app }); i >= 0 {
+			r = roles[i]
+		}
 		all = append(all, r.user())
 	}
 	return append(all, operator(), metrics(), autoscaler())
