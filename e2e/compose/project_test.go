@@ -204,6 +204,7 @@ var reaches = map[string][]string{
 	"task-api-pod":         {"data", "front", "kafka", "sidecars"},
 	"recurring-task-pod":   {"data", "front", "kafka", "sidecars"},
 	"audit-pod":            {"data", "front", "kafka", "sidecars"},
+	"audit-signer-pod":     {"front", "kafka", "sidecars"}, // it keeps its state in a file
 	"notification-pod":     {"data", "front", "kafka", "sidecars"},
 	"websocket-pod":        {"front", "kafka", "sidecars"}, // it has no database
 	"kafka-metrics":        {"front", "kafka"},

@@ -78,6 +78,7 @@ var roles = []role{
 		takes:   []string{events.TopicTaskEvents, events.TopicAccountEvents},
 		follows: []string{events.TopicAccountEvents},
 	},
+	{app: apps.AuditSigner, makes: []string{events.TopicAuditCheckpoints}},
 	{
 		app:     apps.Notification,
 		makes:   []string{events.TopicNotifications},
@@ -137,6 +138,9 @@ func (r role) user() User {
 func operator() User {
 	u := User{Name: Operator, For: "`taskwire consumers`, `taskwire dlq`", Rights: []Right{onGroup("*", kmsg.ACLOperationDescribe)}}
 	for _, t := range events.Topics() {
+		if t.Name == events.TopicAuditCheckpoints {
+			continue // it has no dead letters, and nobody but the signer may write there
+		}
 		op := kmsg.ACLOperationWrite
 		if events.IsDeadLetterTopic(t.Name) {
 			op = kmsg.ACLOperationRead

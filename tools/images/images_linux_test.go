@@ -180,7 +180,7 @@ func TestTheUserOwnsOnlyTheFoldersForVolumes(t *testing.T) {
 			seen[path] = true
 			want := 0
 			folder, _, _ := strings.Cut(path, "/")
-			if slices.Contains([]string{"secrets", "trust", "config", "migrate"}, folder) {
+			if slices.Contains([]string{"secrets", "trust", "state", "config", "migrate"}, folder) {
 				want = 65532
 			}
 			if h.Uid != want || h.Gid != want {
