@@ -21,8 +21,15 @@ const root = "../.."
 
 var apps = list.All()
 
-// secretNames are the settings that have no default.
-var secretNames = []string{"POSTGRES_PASSWORD", "APP_API_TOKEN", "DAPR_API_TOKEN", "GRAFANA_PASSWORD"}
+// secretNames are the settings that have no default: passwords, and two tokens for each app.
+var secretNames = func() []string {
+	names := []string{"POSTGRES_PASSWORD", "KAFKA_ADMIN_PASSWORD", "GRAFANA_PASSWORD"}
+	for _, app := range apps {
+		of := strings.ToUpper(strings.ReplaceAll(app, "-", "_"))
+		names = append(names, of+"_APP_TOKEN", of+"_DAPR_TOKEN")
+	}
+	return names
+}()
 
 // load reads docker-compose.yml with the .env that `make compose-env` writes, without the settings in without.
 func load(t *testing.T, without ...string) (*types.Project, error) {
@@ -99,6 +106,32 @@ func TestEachRunMakesNewSecrets(t *testing.T) {
 	}
 }
 
+// TestAnOldFileOfSettingsGetsTheMissingOnes runs the script on the file of an earlier version.
+func TestAnOldFileOfSettingsGetsTheMissingOnes(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "env")
+	old := "# mine\nPOSTGRES_PASSWORD=kept\nTASKWIRE_PORT=9000" // without a newline at its end
+	if err := os.WriteFile(file, []byte(old), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second run changes nothing
+		if out, err := exec.Command(root+"/scripts/compose-env.sh", file).CombinedOutput(); err != nil {
+			t.Fatalf("compose-env.sh: %v\n%s", err, out)
+		}
+	}
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(string(raw), old+"\n") {
+		t.Errorf("the file begins with %.60q, want it unchanged", raw)
+	}
+	for _, name := range append(slices.Clone(secretNames), "TASKWIRE_PORT", "LOG_LEVEL") {
+		if n := strings.Count(string(raw), "\n"+name+"="); n != 1 {
+			t.Errorf("%s is there %d times, want once", name, n)
+		}
+	}
+}
+
 func TestEachContainerIsConfined(t *testing.T) {
 	for name, s := range project(t).Services {
 		if !slices.Equal(s.CapDrop, []string{"ALL"}) || !slices.Contains(s.SecurityOpt, "no-new-privileges:true") || s.Privileged {
@@ -158,18 +191,56 @@ func TestOnlyTheGatewayIsPublished(t *testing.T) {
 	}
 }
 
-func TestTheGatewayDoesNotReachTheServers(t *testing.T) {
+// reaches is the list of networks of each container that has some. A new container has to be added on purpose.
+var reaches = map[string][]string{
+	"gateway":              {"front"},
+	"postgres":             {"data"},
+	"redpanda":             {"kafka"},
+	"sentry":               {"sidecars"},
+	"setup":                {"data", "kafka"},
+	"task-api-migrate":     {"data"},
+	"audit-migrate":        {"data"},
+	"notification-migrate": {"data"},
+	"task-api-pod":         {"data", "front", "kafka", "sidecars"},
+	"recurring-task-pod":   {"data", "front", "kafka", "sidecars"},
+	"audit-pod":            {"data", "front", "kafka", "sidecars"},
+	"audit-signer-pod":     {"front", "kafka", "sidecars"}, // it keeps its state in a file
+	"notification-pod":     {"data", "front", "kafka", "sidecars"},
+	"websocket-pod":        {"front", "kafka", "sidecars"}, // it has no database
+	"kafka-metrics":        {"front", "kafka"},
+	"prometheus":           {"front", "sidecars"},
+	"otel-collector":       {"front"},
+	"jaeger":               {"front"},
+	"grafana":              {"front"},
+}
+
+func TestEachContainerIsInTheNetworksThatItNeeds(t *testing.T) {
 	p := project(t)
-	if !p.Networks["data"].Internal {
-		t.Error("the network data is not internal")
-	}
-	for _, name := range []string{"postgres", "redpanda"} {
-		if _, ok := p.Services[name].Networks["front"]; ok {
-			t.Errorf("%s is in the gateway's network", name)
+	for name, s := range p.Services {
+		if strings.HasPrefix(s.NetworkMode, types.ServicePrefix) {
+			continue // that of its pod
+		}
+		var got []string
+		for network := range s.Networks {
+			got = append(got, network)
+		}
+		if slices.Sort(got); !slices.Equal(got, reaches[name]) {
+			t.Errorf("%s is in the networks %v, want %v", name, got, reaches[name])
 		}
 	}
-	if _, ok := p.Services["gateway"].Networks["data"]; ok {
-		t.Error("the gateway is in the servers' network")
+	for name, network := range p.Networks {
+		if bool(network.Internal) != (name != "front") {
+			t.Errorf("the network %s: internal %v; only front may have a way out", name, network.Internal)
+		}
+	}
+	for _, app := range apps {
+		networks := p.Services[app+"-pod"].Networks
+		if front := networks["front"].Aliases; slices.Contains(front, app+"-daprd") {
+			t.Errorf("%s: the sidecar's name leads into the gateway's network: its ports would listen there", app)
+		}
+		if !slices.Contains(networks["sidecars"].Aliases, app+"-daprd") {
+			t.Errorf("%s: the sidecar has no name in the network of the sidecars", app)
+		}
 	}
 }
 
@@ -251,7 +322,7 @@ func TestEachDependencyCanBecomeReady(t *testing.T) {
 		}
 	}
 	for _, app := range apps {
-		first := map[string]string{app: "setup", app + "-daprd": "setup"} // what ends before it starts
+		first := map[string]string{app: "setup"} // what ends before it starts
 		if _, ok := p.Services[app+"-migrate"]; ok {
 			first[app] = app + "-migrate" // which itself waits for setup
 		}
@@ -260,6 +331,10 @@ func TestEachDependencyCanBecomeReady(t *testing.T) {
 			if s.NetworkMode != "service:"+app+"-pod" || s.DependsOn[before].Condition != types.ServiceConditionCompletedSuccessfully {
 				t.Errorf("%s: network %s, waits for %v", name, s.NetworkMode, s.DependsOn)
 			}
+		}
+		sidecar := p.Services[app+"-daprd"] // sentry itself waits for setup
+		if sidecar.NetworkMode != "service:"+app+"-pod" || sidecar.DependsOn["sentry"].Condition != types.ServiceConditionHealthy {
+			t.Errorf("%s-daprd: network %s, waits for %v", app, sidecar.NetworkMode, sidecar.DependsOn)
 		}
 		if p.Services["gateway"].DependsOn[app].Condition != types.ServiceConditionHealthy {
 			t.Errorf("the gateway does not wait for %s", app)

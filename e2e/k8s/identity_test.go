@@ -51,7 +51,12 @@ spec:
 		{"websocket", http.MethodPost, "notification", "internal/notification-heads", true},
 		{"recurring-task", http.MethodPost, "task-api", "internal/next-occurrence", true},
 		{"recurring-task", http.MethodPost, "task-api", "internal/successors", true},
+		{"audit", http.MethodGet, "task-api", "internal/revocations", true},
+		{"notification", http.MethodGet, "task-api", "internal/revocations", true},
+		{"websocket", http.MethodGet, "task-api", "internal/revocations", true},
 
+		{"recurring-task", http.MethodGet, "task-api", "internal/revocations", false},
+		{"recurring-task", http.MethodPost, "task-api", "internal/tokens:lookup", false},
 		{"task-api", http.MethodGet, "audit", "healthz", false},
 		{"task-api", http.MethodPost, "audit", "events/task-events", false},
 		{"task-api", http.MethodPost, "notification", "reminder-cron", false},
@@ -81,7 +86,8 @@ func TestAServiceReadsItsOwnSecretsAndNoOthers(t *testing.T) {
 	own := map[string]string{
 		"task-api": "task-api", "audit": "audit", "notification": "notification", "recurring-task": "statestore", "websocket": "",
 	}
-	all := []string{"task-api", "audit", "notification", "statestore", "postgres-admin", "task-api-app-token", "audit-dapr-token"}
+	all := []string{"task-api", "audit", "notification", "statestore", "postgres-admin", "task-api-app-token", "audit-dapr-token",
+		"kafka-users", "admin-kafka", "task-api-kafka", "audit-kafka", "websocket-kafka"}
 	for app, mine := range own {
 		may := func(verb, what string) bool {
 			out, err := run(t.Context(), "", "-n", namespace, "auth", "can-i", verb, what, "--as=system:serviceaccount:"+namespace+":"+app)

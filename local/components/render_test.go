@@ -9,6 +9,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/taskwire/taskwire/local/kafkaconn"
 	"github.com/taskwire/taskwire/local/sidecarid"
 	"github.com/taskwire/taskwire/pkg/events/apps"
 )
@@ -18,7 +19,7 @@ const source = "testdata/dapr-components"
 
 func rendered(t *testing.T, app string) (resources map[string]map[string]any, config map[string]any) {
 	t.Helper()
-	dir, file, err := Render(Config{Source: source, Out: t.TempDir(), App: app, Brokers: "127.0.0.1:9092",
+	dir, file, err := Render(Config{Source: source, Out: t.TempDir(), App: app, Kafka: kafkaconn.Settings{Brokers: "127.0.0.1:9092"},
 		SecretsFile: "/secrets/" + app + ".json", NameResolutionFile: "/run/names.db"})
 	if err != nil {
 		t.Fatal(err)
@@ -184,7 +185,7 @@ func TestRenderRefusesWhatWouldDropAGuardSilently(t *testing.T) {
 		want string
 	}{
 		{"an app that no document names", func(c *Config, _ string) { c.App = "tasks-api" }, `"tasks-api"`},
-		{"no broker", func(c *Config, _ string) { c.Brokers = "" }, "Brokers"},
+		{"no broker", func(c *Config, _ string) { c.Kafka.Brokers = "" }, "Brokers"},
 		{"an override of nothing", func(_ *Config, src string) {
 			put(t, src+"/local/more.yaml", "kind: Component\nmetadata: {name: kafka-pubusb}\n")
 		}, "kafka-pubusb"},
@@ -209,7 +210,7 @@ func TestRenderRefusesWhatWouldDropAGuardSilently(t *testing.T) {
 		if err := os.CopyFS(src, os.DirFS(source)); err != nil {
 			t.Fatal(err)
 		}
-		cfg := Config{Source: src, Out: t.TempDir(), App: "audit", Brokers: "b:1", SecretsFile: "s", NameResolutionFile: "n"}
+		cfg := Config{Source: src, Out: t.TempDir(), App: "audit", Kafka: kafkaconn.Settings{Brokers: "b:1"}, SecretsFile: "s", NameResolutionFile: "n"}
 		test.edit(&cfg, src)
 		if _, _, err := Render(cfg); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: Render = %v, want an error with %q", test.name, err, test.want)
@@ -220,7 +221,7 @@ func TestRenderRefusesWhatWouldDropAGuardSilently(t *testing.T) {
 func TestUnderComposeASidecarIsFoundByItsAppsName(t *testing.T) {
 	t.Parallel()
 	for _, app := range apps.All() {
-		dir, file, err := Render(Config{Source: source, Place: Compose, Out: t.TempDir(), App: app, Brokers: "redpanda:9092", SecretsFile: "/config/s.json"})
+		dir, file, err := Render(Config{Source: source, Place: Compose, Out: t.TempDir(), App: app, Kafka: kafkaconn.Settings{Brokers: "redpanda:9092"}, SecretsFile: "/config/s.json"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -241,7 +242,7 @@ func put(t *testing.T, path, content string) {
 
 func TestRenderingAgainReplacesEarlierFiles(t *testing.T) {
 	t.Parallel()
-	cfg := Config{Source: source, Out: t.TempDir(), App: "websocket", Brokers: "b:1", SecretsFile: "s", NameResolutionFile: "n"}
+	cfg := Config{Source: source, Out: t.TempDir(), App: "websocket", Kafka: kafkaconn.Settings{Brokers: "b:1"}, SecretsFile: "s", NameResolutionFile: "n"}
 	for _, app := range []string{"websocket", "recurring-task"} {
 		cfg.App = app
 		dir, _, err := Render(cfg)

@@ -33,11 +33,11 @@ const (
 	retryEvery = 250 * time.Millisecond
 )
 
-// EnsureTopics makes the missing topics on the brokers (host:port, separated by commas), with the replicas and the retention
+// EnsureTopics makes the missing topics on a Kafka, with the replicas and the retention
 // that their consumers need. It does not change an existing topic, but calls warn with each difference. It waits, as long as
 // ctx allows, for a cluster whose brokers are still joining.
-func EnsureTopics(ctx context.Context, brokers string, topics []events.Topic, warn func(string)) error {
-	client, err := kafkaconn.Client(brokers)
+func EnsureTopics(ctx context.Context, at kafkaconn.Settings, topics []events.Topic, warn func(string)) error {
+	client, err := at.Client()
 	if err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func EnsureTopics(ctx context.Context, brokers string, topics []events.Topic, wa
 	}
 	meta, err := admin.Metadata(ctx, names...)
 	if err != nil {
-		return fmt.Errorf("list the topics of %s: %w", brokers, err)
+		return fmt.Errorf("list the topics of %s: %w", at.Brokers, err)
 	}
 	replicas := min(maxReplicas, len(meta.Brokers))
 	for _, t := range topics {
@@ -103,13 +103,33 @@ func topicSettings(name string, replicas int) map[string]*string {
 	if events.IsDeadLetterTopic(name) {
 		retention = letterRetention
 	}
+	if name == events.TopicAuditCheckpoints {
+		return checkpointSettings(replicas)
+	}
 	ms := func(d time.Duration) *string { return kadm.StringPtr(strconv.FormatInt(d.Milliseconds(), 10)) }
 	return map[string]*string{
 		"retention.ms": ms(retention),
 		"segment.ms":   ms(segmentAge),
 		// With three replicas a write is on two before it is acknowledged, and writes continue with one broker less.
-		"min.insync.replicas": kadm.StringPtr(strconv.Itoa(max(1, replicas-1))),
+		"min.insync.replicas": inSync(replicas),
 		// Compaction would keep only one event of each user.
+		"cleanup.policy": kadm.StringPtr("delete"),
+	}
+}
+
+// inSync is one replica less than all: a write is on so many before it is acknowledged, and writes continue with one broker
+// less.
+func inSync(replicas int) *string { return kadm.StringPtr(strconv.Itoa(max(1, replicas-1))) }
+
+// checkpointSettings returns the settings of the topic with the audit log's checkpoints, which keeps all of them: an auditor
+// may ask for the oldest one. They are small and few, at most one a second.
+func checkpointSettings(replicas int) map[string]*string {
+	const unlimited = "-1"
+	return map[string]*string{
+		"retention.ms":        kadm.StringPtr(unlimited),
+		"retention.bytes":     kadm.StringPtr(unlimited),
+		"min.insync.replicas": inSync(replicas),
+		// Compaction would keep only the newest one.
 		"cleanup.policy": kadm.StringPtr("delete"),
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/taskwire/taskwire/local/atomicfile"
 	"github.com/taskwire/taskwire/pkg/events/apps"
@@ -50,7 +51,10 @@ var wanted = map[string][]value{
 	},
 	apps.Audit: {
 		{secret: apps.Audit, key: "database-url", role: "audit_app"},
-		{secret: apps.Audit, key: "checkpoint-signing-key", make: newNoteKey, check: checkNoteKey},
+	},
+	// The audit service had the key once. It is the log's identity, so it moves and does not change.
+	apps.AuditSigner: {
+		{secret: apps.AuditSigner, key: "checkpoint-signing-key", make: newNoteKey, check: checkNoteKey, before: apps.Audit},
 	},
 	apps.Notification: {
 		{secret: apps.Notification, key: "database-url", role: "notifications_app"},
@@ -71,7 +75,7 @@ func Files() []string {
 	for _, app := range apps.Databases() {
 		names = append(names, Migrate(app))
 	}
-	return append(names, apps.All()...)
+	return append(append(names, apps.AuditSigner), slices.DeleteFunc(apps.All(), func(app string) bool { return app == apps.AuditSigner })...)
 }
 
 // Set holds the secrets of all apps.
@@ -79,15 +83,22 @@ type Set struct {
 	dir       string
 	passwords map[string]string // by role
 	values    map[string]string // by app/secret/key, without the addresses
+	kafka     map[string]string // passwords by Kafka user
 	Made      bool              // at least one secret is new
+	newLog    bool              // the signer of the audit log gets its key now
 }
 
-// Path returns the file of a name in Files: of an app, or of Migrate(app).
+// HasOwn reports whether the app itself has secrets. Those of another name are its sidecar's.
+func HasOwn(app string) bool {
+	return slices.ContainsFunc(wanted[app], func(v value) bool { return v.secret == app })
+}
+
+// Path returns the file of a name in Files: of an app (what the app itself may read), or of Migrate(app).
 func Path(dir, name string) string { return filepath.Join(dir, name+".json") }
 
 // New makes a new set of all secrets, in memory. It is for a cluster, which keeps the secrets itself.
 func New() (*Set, error) {
-	s := &Set{passwords: map[string]string{}, values: map[string]string{}}
+	s := &Set{passwords: map[string]string{}, values: map[string]string{}, kafka: map[string]string{}}
 	for _, app := range Files() {
 		for _, v := range wanted[app] {
 			if err := s.take(app, v, nil); err != nil {
@@ -95,12 +106,13 @@ func New() (*Set, error) {
 			}
 		}
 	}
+	s.completeKafka()
 	return s, nil
 }
 
 // Load reads the files in dir and makes missing secrets, in memory. Write writes the set to disk.
 func Load(dir string) (*Set, error) {
-	s := &Set{dir: dir, passwords: map[string]string{}, values: map[string]string{}}
+	s := &Set{dir: dir, passwords: map[string]string{}, values: map[string]string{}, kafka: map[string]string{}}
 	if err := checkMode(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -116,6 +128,7 @@ func Load(dir string) (*Set, error) {
 		for _, v := range wanted[name] {
 			from, file := name, files[name]
 			if _, ok := file[v.secret][v.key]; !ok && v.before != "" {
+				s.newLog = s.newLog || name == apps.AuditSigner
 				from, file = v.before, map[string]map[string]string{v.secret: files[v.before][v.before]}
 			}
 			if err := s.take(name, v, file); err != nil {
@@ -123,8 +136,12 @@ func Load(dir string) (*Set, error) {
 			}
 		}
 	}
-	return s, nil
+	return s, s.loadKafka()
 }
+
+// NewLog reports whether the signer of the audit log gets its key now: it has signed nothing yet and must be told to begin
+// (package auditsigner), before Write.
+func (s *Set) NewLog() bool { return s.newLog }
 
 // take keeps the file's value, or makes one where there is none.
 func (s *Set) take(app string, v value, file map[string]map[string]string) error {
@@ -180,7 +197,7 @@ func (s *Set) Write(address func(role, password string) (string, error)) error {
 			return fmt.Errorf("write secrets of %s: %w", app, err)
 		}
 	}
-	return nil
+	return s.WriteKafka()
 }
 
 // Of returns the secrets of one of Files by name and key. address makes a role's database address from its password.

@@ -13,8 +13,11 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/taskwire/taskwire/local/auditsigner"
 	"github.com/taskwire/taskwire/local/components"
 	"github.com/taskwire/taskwire/local/kafka"
+	"github.com/taskwire/taskwire/local/kafkaconn"
+	"github.com/taskwire/taskwire/local/kafkausers"
 	"github.com/taskwire/taskwire/local/ports"
 	localpg "github.com/taskwire/taskwire/local/postgres"
 	"github.com/taskwire/taskwire/local/secretfile"
@@ -54,10 +57,10 @@ func (s *Stack) checkBinaries() error {
 // reach the parts.
 var (
 	ownVariables = []string{
-		"DATABASE_URL", "KAFKA_BROKERS", "HTTP_ADDR", "APP_ADDR", "APP_API_TOKEN", "SECRET_STORE", "SECRETS_FILE",
-		"SHUTDOWN_TIMEOUT", "POD_NAME", "NAMESPACE", "APP_ID", "APP_PORT", "MIGRATE_URL", "MIGRATE_URL_FILE",
+		"DATABASE_URL", "HTTP_ADDR", "APP_ADDR", "APP_API_TOKEN", "SECRET_STORE", "SECRETS_FILE",
+		"SHUTDOWN_TIMEOUT", "STATE_DIR", "POD_NAME", "NAMESPACE", "APP_ID", "APP_PORT", "MIGRATE_URL", "MIGRATE_URL_FILE",
 	}
-	ownPrefixes = []string{"DAPR_", "PG", "TASKWIRE_", "KUBERNETES_"}
+	ownPrefixes = []string{"DAPR_", "PG", "TASKWIRE_", "KUBERNETES_", "KAFKA_"}
 )
 
 // environ returns the caller's environment without the stack's own variables, and with more.
@@ -96,12 +99,12 @@ func (s *Stack) brokerSpec(ctx context.Context) (supervise.Spec, error) {
 	if s.cfg.KafkaJars != "" {
 		return s.kafkaSpec(ctx)
 	}
-	args := []string{"broker", "--addr", loopback(s.plan.broker), "--data", filepath.Join(s.cfg.Data, "broker")}
+	args := []string{"broker", "--addr", loopback(s.plan.broker), "--data", filepath.Join(s.cfg.Data, "broker"), "--users", secretfile.KafkaPath(s.secretsDir())}
 	if !s.cfg.Durable {
 		args = append(args, "--no-sync")
 	}
 	return supervise.Spec{
-		Name: Broker, Port: s.plan.broker, Grace: brokerGrace, Lines: s.lines(Broker), Ready: pingKafka(loopback(s.plan.broker)),
+		Name: Broker, Port: s.plan.broker, Grace: brokerGrace, Lines: s.lines(Broker), Ready: pingKafka(s.kafka(kafkausers.Operator)),
 		Command: s.command(Broker, func() (supervise.Command, error) {
 			return supervise.Command{Path: s.binary("taskwire"), Args: args, Env: environ()}, nil
 		}),
@@ -112,13 +115,13 @@ func (s *Stack) brokerSpec(ctx context.Context) (supervise.Spec, error) {
 func (s *Stack) kafkaSpec(ctx context.Context) (supervise.Spec, error) {
 	node, err := kafka.Prepare(ctx, kafka.Config{
 		Jars: s.cfg.KafkaJars, Dir: filepath.Join(s.cfg.Data, "kafka"), ID: 1, Port: s.plan.broker,
-		Controllers: []string{loopback(s.plan.quorum)},
+		Controllers: []string{loopback(s.plan.quorum)}, Admin: kafkausers.Admin, Password: s.secrets.KafkaPasswords()[kafkausers.Admin],
 	})
 	if err != nil {
 		return supervise.Spec{}, err
 	}
 	return supervise.Spec{
-		Name: Broker, Port: s.plan.broker, Grace: brokerGrace, Lines: s.lines(Broker), Ready: pingKafka(loopback(s.plan.broker)),
+		Name: Broker, Port: s.plan.broker, Grace: brokerGrace, Lines: s.lines(Broker), Ready: pingKafka(s.kafka(kafkausers.Admin)),
 		Command: s.command(Broker, func() (supervise.Command, error) {
 			return supervise.Command{Path: node.Path(), Args: node.Args(), Env: environ()}, nil
 		}),
@@ -138,6 +141,9 @@ func (s *Stack) serviceSpec(ctx context.Context, app string) supervise.Spec {
 		"SECRETS_FILE="+secretfile.Path(s.secretsDir(), app),
 		"SHUTDOWN_TIMEOUT="+serviceShutdown.String(), "POD_NAME="+podName(app),
 	)
+	if app == apps.AuditSigner {
+		env = append(env, "STATE_DIR="+auditsigner.Dir(s.cfg.Data))
+	}
 	for k, v := range s.cfg.Env {
 		env = append(env, k+"="+v)
 	}
@@ -152,9 +158,13 @@ func (s *Stack) serviceSpec(ctx context.Context, app string) supervise.Spec {
 // sidecarSpec renders the app's resources and describes its sidecar.
 func (s *Stack) sidecarSpec(app string) (supervise.Spec, error) {
 	p := s.plan.apps[app]
+	kafka := s.kafka(kafkausers.Of(app))
+	if err := secretfile.WriteSidecar(s.secretsDir(), app, kafka.Username, kafka.Password); err != nil {
+		return supervise.Spec{}, err
+	}
 	resources, config, err := components.Render(components.Config{
 		Source: filepath.Join(s.cfg.Root, "dapr-components"), Out: filepath.Join(s.cfg.Data, "run", app), App: app,
-		Brokers: s.brokers(), SecretsFile: secretfile.Path(s.secretsDir(), app), NameResolutionFile: s.namesFile(),
+		Kafka: kafka, SecretsFile: secretfile.SidecarPath(s.secretsDir(), app), NameResolutionFile: s.namesFile(),
 	})
 	if err != nil {
 		return supervise.Spec{}, err
@@ -217,4 +227,20 @@ func (s *Stack) brokers() string {
 		return s.cfg.Kafka
 	}
 	return loopback(s.plan.broker)
+}
+
+// kafka returns how one of the users of local/kafkausers connects to Kafka. A Kafka of the user's that asks for no password has
+// none of them. In another one, the administrator is the given user, and everybody is if KafkaLogin.Shared is set.
+func (s *Stack) kafka(user string) kafkaconn.Settings {
+	at := kafkaconn.Settings{Brokers: s.brokers()}
+	if s.cfg.Kafka == "" {
+		return at.As(user, s.secrets.KafkaPasswords()[user])
+	}
+	at = s.cfg.KafkaLogin.Settings
+	at.Brokers = s.brokers()
+	if at.Username == "" || s.cfg.KafkaLogin.Shared || user == kafkausers.Admin {
+		return at
+	}
+	at.Mechanism = kafkaconn.ScramSHA512
+	return at.As(user, s.secrets.KafkaPasswords()[user])
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/taskwire/taskwire/local/console"
+	"github.com/taskwire/taskwire/local/kafkaconn"
 	"github.com/taskwire/taskwire/local/lockfile"
 	"github.com/taskwire/taskwire/local/logfile"
 	"github.com/taskwire/taskwire/local/runstate"
@@ -44,6 +45,7 @@ type Config struct {
 
 	DatabaseURL string // a Postgres to use instead of a private one: a superuser, or a role that may make roles and databases
 	Kafka       string // brokers to use instead of our own: host:port, separated by commas
+	KafkaLogin  KafkaLogin
 	KafkaJars   string // a folder with the jars of Apache Kafka, to run it as the broker instead of our own
 
 	Out     io.Writer // gets what a person should see; default: discarded
@@ -54,6 +56,12 @@ type Config struct {
 	Durable bool              // survive a power cut; false is faster and meant for tests
 	Hold    []string          // parts that wait for a call of Start
 	Env     map[string]string // further environment for the services
+}
+
+// KafkaLogin says how to log in to the brokers of Config.Kafka.
+type KafkaLogin struct {
+	Settings kafkaconn.Settings // without a user: the brokers ask for none
+	Shared   bool               // all sidecars log in as this user, because it may not create users
 }
 
 // Stack is one stack. New takes its data folder. Run, or Close instead of Run, gives it back.
@@ -215,6 +223,13 @@ func (s *Stack) Brokers() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.brokers()
+}
+
+// Kafka returns how a user of local/kafkausers connects to Kafka.
+func (s *Stack) Kafka(user string) kafkaconn.Settings {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.kafka(user)
 }
 
 // PostgresURL returns the superuser's address of a database, "" before Postgres was prepared. It is for tests.

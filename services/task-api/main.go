@@ -54,6 +54,7 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("secret %s: %w", secretSigning, err)
 	}
+	log.InfoContext(ctx, "access tokens are signed", "kid", signer.KeyID())
 	document, err := api.JSON()
 	if err != nil {
 		return err
@@ -80,8 +81,12 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-
 	users := accounts.New(store, hasher, signer, publisher, log, time.Now)
+	mailer, err := newMailer(cfg, secret, cursorKey, store, base)
+	if err != nil {
+		return err
+	}
+	users.UseMail(mailer)
 
 	var access *service.Access
 	revoked := func(r accounts.Revocation) { // what this process revoked counts before it answers
@@ -115,5 +120,8 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	group.Go(db.AfterMigration(ctx, func(ctx context.Context) error { return useCases.RunDeletions(ctx, log) }))
 	group.Go(db.AfterMigration(ctx, func(ctx context.Context) error { return useCases.RunRefold(ctx, log) }))
 	group.Go(db.AfterMigration(ctx, users.RunRefusals))
+	if mailer != nil {
+		group.Go(db.AfterMigration(ctx, mailer.Run))
+	}
 	return group.Wait()
 }

@@ -29,12 +29,11 @@ var copies = []struct {
 	{file: "workflows/release.yml", block: `image: \[(.*)\]`, extra: programs},
 	{file: "images/main.go", block: `var Names = .*\{(.*)\}`, extra: programs},
 	{file: "docker-compose.yml", item: `--app-id=` + name},
-	{file: "docker-compose.yml", item: `- ` + name + `:/config/[a-z-]+\n`},
+	{file: "docker-compose.yml", item: `- ` + name + `-daprd:/config/[a-z-]+\n`},
 	{file: "docker-compose.yml", item: `build: \{context: \., args: \{SERVICE: ` + name, extra: programs},
 	{file: "deploy/observability/prometheus.yml", block: `(?s)job_name: taskwire(.*?)job_name`, item: `"` + name + `:8080"`},
 	{file: "deploy/observability/prometheus.yml", block: `(?s)job_name: dapr(.*?)job_name`, item: `"` + name + `-daprd:`},
 	{file: "dapr-components/kafka-pubsub.yaml", block: `(?s)\nscopes:(.*)`},
-	{file: "dapr-components/kubernetes-secrets.yaml", block: `(?s)\nscopes:(.*)`},
 	{file: "dapr-components/configuration.yaml", block: `(?s)allowedSecrets:(.*?)\n *#`},
 	{file: "k8s/base/kustomization.yaml", block: `(?s)\nresources:(.*?)\n\w`, item: `- ` + name + `\.yaml`, extra: []string{"ingress", "namespace"}},
 	{file: "k8s/overlays/minikube/kustomization.yaml", item: `\{name: taskwire/` + name, extra: programs[:1]},
@@ -86,9 +85,9 @@ func TestEveryAppHasItsOwnFiles(t *testing.T) {
 	}
 }
 
-func TestOnlyTheRecurrenceEngineIsNotPublic(t *testing.T) {
+func TestTheRecurrenceEngineAndTheSignerAreNotPublic(t *testing.T) {
 	hidden := slices.DeleteFunc(All(), func(app string) bool { return slices.Contains(Public(), app) })
-	if !slices.Equal(hidden, []string{RecurringTask}) {
-		t.Errorf("apps that are not public: got %v, want %s", hidden, RecurringTask)
+	if !slices.Equal(hidden, []string{RecurringTask, AuditSigner}) {
+		t.Errorf("apps that are not public: got %v, want %s and %s", hidden, RecurringTask, AuditSigner)
 	}
 }

@@ -62,7 +62,7 @@ func (s *Service) DaprSide() *subscribe.Server {
 // ServePublic serves the public side until ctx ends. It bounds the connections of an address that is not a trusted proxy's,
 // and those of all addresses together.
 func (s *Service) ServePublic(ctx context.Context, engine http.Handler) error {
-	limits := edge.Limits{PerAddress: edge.DefaultPerAddress, Total: edge.DefaultTotal + s.upgraded, Exempt: s.proxies}
+	limits := edge.Limits{PerAddress: edge.DefaultPerAddress, Total: edge.DefaultTotal + s.upgraded, Exempt: s.proxies, Log: s.Log}
 	return httpx.ServeLimited(ctx, s.listeners.public, limits, engine, s.Log, s.cfg.ShutdownTimeout)
 }
 

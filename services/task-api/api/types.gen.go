@@ -22,6 +22,21 @@ func (e APITokensNextCursor) Valid() bool {
 	}
 }
 
+// Defines values for AuditExportLineLogFormat.
+const (
+	TaskwireAuditExportV1 AuditExportLineLogFormat = "taskwire-audit-export/v1"
+)
+
+// Valid indicates whether the value is a known member of the AuditExportLineLogFormat enum.
+func (e AuditExportLineLogFormat) Valid() bool {
+	switch e {
+	case TaskwireAuditExportV1:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BatchOperationsOp.
 const (
 	Complete BatchOperationsOp = "complete"
@@ -467,6 +482,51 @@ type AuditEntry struct {
 	UserID      string                 `json:"user_id"`
 }
 
+// AuditExportLine One line of an export of the audit log. It has exactly one of these members.
+type AuditExportLine struct {
+	// Checkpoint A signed checkpoint that was kept.
+	Checkpoint *string `json:"checkpoint,omitempty"`
+	End        *struct {
+		Complete bool  `json:"complete"`
+		Next     int64 `json:"next"`
+	} `json:"end,omitempty"`
+	Entry *struct {
+		Actor      string    `json:"actor"`
+		EventID    string    `json:"event_id"`
+		EventType  string    `json:"event_type"`
+		Leaf       []byte    `json:"leaf"`
+		LeafHash   []byte    `json:"leaf_hash"`
+		OccurredAt time.Time `json:"occurred_at"`
+		Position   int64     `json:"position"`
+
+		// Proof Of an export of one user. The proof of inclusion in the checkpoint of the first line.
+		Proof      *[][]byte `json:"proof,omitempty"`
+		RecordedAt time.Time `json:"recorded_at"`
+		Seq        int64     `json:"seq"`
+
+		// TaskID Empty for an event that is not of a task.
+		TaskID      string `json:"task_id"`
+		TaskVersion int64  `json:"task_version"`
+
+		// TreeHash Of the whole log only. The hash that the tree has at this position.
+		TreeHash *[]byte `json:"tree_hash,omitempty"`
+		UserID   string  `json:"user_id"`
+	} `json:"entry,omitempty"`
+	Log *struct {
+		// Checkpoint The newest signed checkpoint.
+		Checkpoint  string                   `json:"checkpoint"`
+		Format      AuditExportLineLogFormat `json:"format"`
+		From        int64                    `json:"from"`
+		VerifierKey string                   `json:"verifier_key"`
+
+		// Whole All entries, or those of one user.
+		Whole bool `json:"whole"`
+	} `json:"log,omitempty"`
+}
+
+// AuditExportLineLogFormat defines model for AuditExportLine.Log.Format.
+type AuditExportLineLogFormat string
+
 // AuditList defines model for AuditList.
 type AuditList struct {
 	Items      []AuditEntry `json:"items"`
@@ -634,6 +694,12 @@ type InclusionProof struct {
 	Size     int64    `json:"size"`
 }
 
+// LinkToken defines model for LinkToken.
+type LinkToken struct {
+	// Token What stands behind the = of the link.
+	Token string `json:"token"`
+}
+
 // LiveSession defines model for LiveSession.
 type LiveSession struct {
 	// Address The IP address; empty if it is not known.
@@ -690,6 +756,9 @@ type Move struct {
 	// Status The new status.
 	Status *Status `json:"status,omitempty"`
 }
+
+// NewPassword At least 8 visible characters or blanks, of which 4 differ. Not one of the 10,000 most common passwords or a small change of one, not a sequence, a repetition or a date, and not the e-mail address or the name.
+type NewPassword = string
 
 // NewTask defines model for NewTask.
 type NewTask struct {
@@ -820,7 +889,19 @@ type PasswordChange struct {
 	// Cookie Put the new refresh token into a cookie.
 	Cookie          *bool  `json:"cookie,omitempty"`
 	CurrentPassword string `json:"current_password"`
-	NewPassword     string `json:"new_password"`
+
+	// NewPassword At least 8 visible characters or blanks, of which 4 differ. Not one of the 10,000 most common passwords or a small change of one, not a sequence, a repetition or a date, and not the e-mail address or the name.
+	NewPassword NewPassword `json:"new_password"`
+}
+
+// PasswordReset defines model for PasswordReset.
+type PasswordReset struct {
+	// Cookie As in Credentials.
+	Cookie *bool `json:"cookie,omitempty"`
+
+	// NewPassword At least 8 visible characters or blanks, of which 4 differ. Not one of the 10,000 most common passwords or a small change of one, not a sequence, a repetition or a date, and not the e-mail address or the name.
+	NewPassword NewPassword `json:"new_password"`
+	Token       string      `json:"token"`
 }
 
 // Preferences defines model for Preferences.
@@ -881,6 +962,11 @@ type Profile struct {
 	Timezone *string `json:"timezone,omitempty"`
 }
 
+// Recovery defines model for Recovery.
+type Recovery struct {
+	Email string `json:"email"`
+}
+
 // Recurrence The rule that gives the task's successor when it is completed. It counts from the task's start (DTSTART in RFC 5545), and from its due date if there is no start.
 type Recurrence struct {
 	Anchor  RecurrenceAnchor   `json:"anchor"`
@@ -919,19 +1005,22 @@ type RecurrencePreview struct {
 	Timezone *string `json:"timezone,omitempty"`
 }
 
-// RefreshToken defines model for RefreshToken.
+// RefreshToken With the cookie, the request has no body.
 type RefreshToken struct {
-	// RefreshToken Left out if the cookie has it.
-	RefreshToken *string `json:"refresh_token,omitempty"`
+	RefreshToken string `json:"refresh_token"`
 }
 
 // Registration defines model for Registration.
 type Registration struct {
 	// Cookie Put the refresh token into a cookie.
-	Cookie   *bool   `json:"cookie,omitempty"`
-	Email    string  `json:"email"`
-	Name     *string `json:"name,omitempty"`
-	Password string  `json:"password"`
+	Cookie *bool `json:"cookie,omitempty"`
+
+	// Email All spellings of an address (case, Unicode normalisation, the forms of a domain) are one account. Invisible characters, look-alikes and several scripts in one word are refused.
+	Email string  `json:"email"`
+	Name  *string `json:"name,omitempty"`
+
+	// Password At least 8 visible characters or blanks, of which 4 differ. Not one of the 10,000 most common passwords or a small change of one, not a sequence, a repetition or a date, and not the e-mail address or the name.
+	Password NewPassword `json:"password"`
 
 	// Timezone An IANA zone; UTC when omitted.
 	Timezone *string `json:"timezone,omitempty"`
@@ -1128,10 +1217,13 @@ type Tombstone struct {
 type User struct {
 	CreatedAt time.Time `json:"created_at"`
 	Email     string    `json:"email"`
-	ID        string    `json:"id"`
-	Name      string    `json:"name"`
-	Role      UserRole  `json:"role"`
-	Timezone  string    `json:"timezone"`
+
+	// EmailVerified Whether mail to the e-mail has reached the user.
+	EmailVerified bool     `json:"email_verified"`
+	ID            string   `json:"id"`
+	Name          string   `json:"name"`
+	Role          UserRole `json:"role"`
+	Timezone      string   `json:"timezone"`
 }
 
 // UserRole defines model for User.Role.
@@ -1198,8 +1290,14 @@ type Foreign = Problem
 // Invalid RFC 9457. A 412 has the task as it is in the member task.
 type Invalid = Problem
 
+// LinkGone RFC 9457. A 412 has the task as it is in the member task.
+type LinkGone = Problem
+
 // NeedsLogin RFC 9457. A 412 has the task as it is in the member task.
 type NeedsLogin = Problem
+
+// NoMail RFC 9457. A 412 has the task as it is in the member task.
+type NoMail = Problem
 
 // NoPasswords RFC 9457. A 412 has the task as it is in the member task.
 type NoPasswords = Problem

@@ -11,7 +11,7 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 	"golang.org/x/mod/sumdb/tlog"
 
-	"github.com/taskwire/taskwire/services/audit/verify"
+	"github.com/taskwire/taskwire/pkg/platform/auditlog"
 )
 
 // ErrUnstorable is wrapped when an event can never be stored as an entry, so a redelivery fails too.
@@ -60,5 +60,5 @@ func NewEntry(ev events.TaskEvent, raw []byte, now time.Time) (*Entry, error) {
 
 // Leaf returns the exact bytes that the tree hashes.
 func (e *Entry) Leaf() []byte {
-	return verify.Leaf{RecordedAt: e.RecordedAt, Event: e.Event}.Bytes()
+	return auditlog.Leaf{RecordedAt: e.RecordedAt, Event: e.Event}.Bytes()
 }

@@ -3,7 +3,6 @@ package postgres_test
 import (
 	"bytes"
 	"context"
-	crand "crypto/rand"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -14,7 +13,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgconn"
-	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/taskwire/taskwire/pkg/events"
@@ -36,7 +34,8 @@ func change(t testing.TB, user, task string, version int64, n int) *domain.Entry
 		EventID: uuid.NewString(), EventType: events.Updated, UserID: user, TaskID: task, TaskVersion: version, Seq: int64(n),
 		Timestamp: time.Unix(int64(n), 0),
 	}
-	raw := fmt.Appendf(nil, `{"b": %d, "a":  "é < \u00e9", "n": 9007199254740993}`, n) // spaces, order, escapes and a large number
+	raw := fmt.Appendf(nil, `{"b": %d, "a":  "é < \u00e9", "n": 9007199254740993, "event_id": %q, "event_type": %q, "user_id": %q, "task_id": %q, "task_version": %d, "seq": %d, "timestamp": %q}`,
+		n, ev.EventID, ev.EventType, ev.UserID, ev.TaskID, ev.TaskVersion, ev.Seq, ev.Timestamp.UTC().Format(time.RFC3339)) // spaces, order, escapes and a large number
 	e, err := domain.NewEntry(ev, raw, time.Unix(int64(n), 123_456_000))
 	if err != nil {
 		t.Fatal(err)
@@ -193,15 +192,6 @@ func TestTheDatabaseRefusesAWrongLeafHash(t *testing.T) {
 	if _, err := s.Append(context.Background(), []*domain.Entry{e}); !errors.As(err, &refused) || refused.ConstraintName != "leaf_hash_is_of_leaf" {
 		t.Errorf("Append: got %v, want a violation of leaf_hash_is_of_leaf", err)
 	}
-}
-
-func signerKey(t testing.TB) string {
-	t.Helper()
-	skey, _, err := note.GenerateKey(crand.Reader, "taskwire-audit")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return skey
 }
 
 func BenchmarkAppend(b *testing.B) {

@@ -29,12 +29,13 @@ var (
 
 // User is an account, with what its owner may see.
 type User struct {
-	ID        string    `json:"id"`
-	Email     string    `json:"email"`
-	Name      string    `json:"name"`
-	Timezone  string    `json:"timezone"`
-	Role      string    `json:"role"`
-	CreatedAt time.Time `json:"created_at"`
+	ID            string    `json:"id"`
+	Email         string    `json:"email"`
+	EmailVerified bool      `json:"email_verified"`
+	Name          string    `json:"name"`
+	Timezone      string    `json:"timezone"`
+	Role          string    `json:"role"`
+	CreatedAt     time.Time `json:"created_at"`
 }
 
 // Session is the result of a registration, a log-in or a refresh.
@@ -71,6 +72,9 @@ type Service struct {
 	refreshes *Limiter // by account
 	refused   *refusals
 	limited   *Limiter // by address
+	brake     *brake
+	mail      *Mailer  // nil if the service sends no mail
+	mails     *Limiter // requests for mails, by address
 }
 
 // New returns the service.
@@ -78,6 +82,7 @@ func New(store Store, hasher *Hasher, signer Signer, made Events, log *slog.Logg
 	return &Service{
 		store: store, hasher: hasher, signer: signer, events: made, log: log, now: now, revoked: func(Revocation) {},
 		refreshes: NewLimiter(PerAccountRefresh, now), refused: newRefusals(), limited: NewLimiter(limitLines, now),
+		brake: newBrake(now), mails: NewLimiter(PerAddressMail, now),
 	}
 }
 
@@ -88,7 +93,7 @@ func (s *Service) Register(ctx context.Context, r Registration, by Client) (sess
 	if err := r.check(); err != nil {
 		return Session{}, false, err
 	}
-	_, _, err = s.store.UserByEmail(ctx, r.Email)
+	_, _, err = s.store.UserByEmail(ctx, spellings(r.Email)...)
 	if errors.Is(err, ErrNoUser) {
 		session, err = s.create(ctx, r, by)
 		if !errors.Is(err, ErrEmailTaken) {
@@ -107,7 +112,7 @@ func (s *Service) create(ctx context.Context, r Registration, by Client) (Sessio
 	if err != nil {
 		return Session{}, fmt.Errorf("make user id: %w", err)
 	}
-	hash, err := s.hasher.Hash(ctx, r.Password)
+	hash, err := s.hasher.Hash(ctx, s.hasher.Turn(by.key(), false), r.Password)
 	if err != nil {
 		return Session{}, err
 	}
@@ -117,9 +122,14 @@ func (s *Service) create(ctx context.Context, r Registration, by Client) (Sessio
 	if err != nil {
 		return Session{}, err
 	}
+	login.Welcome = s.welcomes(by)
 	record, _ := s.recorder(ctx, publish.AccountChange{Type: events.AccountRegistered, SessionID: login.FamilyID, Actor: u.ID}, by, now)
 	if err := s.store.CreateUser(ctx, u, hash, login, record); err != nil {
 		return Session{}, err
+	}
+	s.remember(ctx, u.ID, by)
+	if login.Welcome {
+		s.mail.wake()
 	}
 	s.log.InfoContext(ctx, "registered", "user_id", u.ID, "session_id", login.FamilyID, "address", by.Address())
 	return s.session(u, login.FamilyID, token, now)
@@ -128,11 +138,11 @@ func (s *Service) create(ctx context.Context, r Registration, by Client) (Sessio
 // Login starts a session, or returns ErrWrong. A refusal is recorded later and not here, so that its time does not reveal whether
 // there is an account.
 func (s *Service) Login(ctx context.Context, email, password string, by Client) (Session, error) {
-	u, hash, err := s.store.UserByEmail(ctx, normalEmail(email))
+	u, hash, err := s.store.UserByEmail(ctx, spellings(email)...)
 	if err != nil && !errors.Is(err, ErrNoUser) {
 		return Session{}, err
 	}
-	ok, err := s.hasher.Check(ctx, hash, password)
+	ok, err := s.guess(ctx, EmailKey(email), u.ID, hash, password, by)
 	if err != nil {
 		return Session{}, err
 	}
@@ -149,6 +159,7 @@ func (s *Service) Login(ctx context.Context, email, password string, by Client) 
 	if err := s.store.StartLogin(ctx, login, record); err != nil {
 		return Session{}, err
 	}
+	s.remember(ctx, u.ID, by)
 	s.sessionsEnded(u.ID, now, *ended)
 	s.log.InfoContext(ctx, "logged in", "user_id", u.ID, "session_id", login.FamilyID, "address", by.Address())
 	return s.session(u, login.FamilyID, token, now)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/taskwire/taskwire/pkg/platform/outbox"
 	pg "github.com/taskwire/taskwire/pkg/platform/postgres"
 	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
@@ -30,7 +31,9 @@ func (signer) Sign(userID, role, sessionID string, now time.Time) (string, time.
 type rig struct {
 	*accounts.Service
 	store  *postgres.Store
+	db     *pgtest.DB
 	hasher *accounts.Hasher
+	logged *logged
 	t      *testing.T
 	mu     sync.Mutex
 	at     time.Time
@@ -55,13 +58,13 @@ func newRig(t *testing.T) *rig {
 	t.Parallel()
 	db := pgtest.New(t, "tasks", pg.Set{Name: "tasks", FS: postgres.Migrations()}, pg.Set{Name: "outbox", FS: outbox.Migrations})
 	log := slog.New(slog.DiscardHandler)
-	r := &rig{t: t, at: time.Now()}
+	r := &rig{t: t, db: db, logged: &logged{}, at: time.Now()}
 	r.store = postgres.New(db.Gorm, outbox.New(db.Gorm, log), r.now)
 	var err error
 	if r.hasher, err = accounts.NewHasher(); err != nil {
 		t.Fatal(err)
 	}
-	r.Service = accounts.New(r.store, r.hasher, signer{}, publish.New(log), log, r.now)
+	r.Service = accounts.New(r.store, r.hasher, signer{}, publish.New(log), slog.New(slog.NewJSONHandler(r.logged, nil)), r.now)
 	return r
 }
 
@@ -144,7 +147,7 @@ func TestPasswordFromAnotherKeyboardMatches(t *testing.T) {
 
 func TestRegistrationIsRefusedByField(t *testing.T) {
 	r := newRig(t)
-	good := accounts.Registration{Email: "a@example.com", Password: "12345678", Name: strings.Repeat("n", 200), Timezone: "UTC"}
+	good := accounts.Registration{Email: "a@example.com", Password: "8 of kind", Name: strings.Repeat("n", 200), Timezone: "UTC"}
 	for field, bad := range map[string]accounts.Registration{
 		"email":    {Email: "a b@example.com", Password: good.Password},
 		"password": {Email: good.Email, Password: "1234567"},
@@ -257,4 +260,39 @@ func TestLogoutAndExpiryEndTheLogin(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.wantRefused("after the clean-up", token)
+}
+
+func TestSpellingsOfAnEMailAreOneAccount(t *testing.T) {
+	r := newRig(t)
+	s := r.register("jose\u0301@bücher.example")
+	for _, email := range []string{"josé@bücher.example", "JOSÉ@BÜCHER.example", " jose\u0301@xn--bcher-kva.example", "josé@bücher。example"} {
+		again, made, err := r.Register(ctx, accounts.Registration{Email: email, Password: "correct horse"}, here)
+		if err != nil || made || again.User.ID != s.User.ID {
+			t.Errorf("Register(%q): got a new account %v %v, want the first one", email, made, err)
+		}
+		in, err := r.Login(ctx, email, "correct horse", here)
+		if err != nil || in.User.ID != s.User.ID {
+			t.Errorf("Login(%q): got %s %v, want %s", email, in.User.ID, err, s.User.ID)
+		}
+	}
+}
+
+// An account from before the rules keeps its e-mail and its password.
+func TestAnAccountFromBeforeTheRulesLogsIn(t *testing.T) {
+	r := newRig(t)
+	for i, email := range []string{"аda@example.com", "ada@xn--bcher-kva.example", "a\u200bda@example.com"} {
+		hash, err := r.hasher.Hash(ctx, accounts.Turn{}, "12345678")
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := uuid.NewString()
+		u := accounts.User{ID: id, Email: email, Timezone: "UTC", Role: "user", CreatedAt: r.now()}
+		login := accounts.Login{FamilyID: uuid.NewString(), UserID: id, Hash: [32]byte{byte(i)}, At: r.now(), ExpiresAt: r.now().Add(time.Hour)}
+		if err := r.store.CreateUser(ctx, u, hash, login, func(publish.Tx, string, []string) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if in, err := r.Login(ctx, email, "12345678", here); err != nil || in.User.ID != id {
+			t.Errorf("Login(%q): got %s %v, want %s", email, in.User.ID, err, id)
+		}
+	}
 }

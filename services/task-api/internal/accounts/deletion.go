@@ -12,7 +12,7 @@ import (
 // worker deletes the account's data soon after. The error is a *domain.Invalid for a wrong password. For an account without a
 // password the access token is enough, and password must be empty.
 func (s *Service) Delete(ctx context.Context, userID, password string, by Client) error {
-	hash, err := s.confirm(ctx, userID, "password", password)
+	hash, err := s.confirm(ctx, userID, "password", password, by)
 	if errors.Is(err, ErrNoPassword) {
 		if password != "" {
 			return invalid("password", "must be left out: the account has none")
@@ -21,7 +21,7 @@ func (s *Service) Delete(ctx context.Context, userID, password string, by Client
 		return err
 	}
 	now := s.instant()
-	record, _ := s.recorder(ctx, publish.AccountChange{Type: events.AccountDeleted, Actor: userID, EndReason: ReasonDeleted}, by, now)
+	record, _ := s.recorder(ctx, publish.AccountChange{Type: events.AccountDeleted, Actor: userID}, by, now)
 	err = s.store.DeleteUser(ctx, userID, hash, now, record)
 	if errors.Is(err, ErrWrong) {
 		return wrong("password")

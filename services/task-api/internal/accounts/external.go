@@ -8,6 +8,7 @@ import (
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/platform/auth"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
+	"github.com/taskwire/taskwire/services/task-api/internal/email"
 	"github.com/taskwire/taskwire/services/task-api/internal/publish"
 )
 
@@ -35,7 +36,10 @@ func (s *Service) Admit(ctx context.Context, id auth.Identity) error {
 
 // externalUser returns the account of an issuer's user. It uses those values of the issuer that are valid by our rules.
 func externalUser(id auth.Identity, now time.Time) User {
-	u := User{ID: id.UserID, Email: normalEmail(id.External.Email), Timezone: "UTC", Role: auth.RoleUser, CreatedAt: now}
+	u := User{ID: id.UserID, Timezone: "UTC", Role: auth.RoleUser, CreatedAt: now}
+	if address, problem := email.Canonical(id.External.Email); problem == "" {
+		u.Email = address
+	}
 	if name, problem := domain.Line(id.External.Name, 0, MaxName); problem == "" {
 		u.Name = name
 	}

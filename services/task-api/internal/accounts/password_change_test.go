@@ -33,10 +33,14 @@ func TestPasswordChangeEndsEveryOtherLogin(t *testing.T) {
 	wantInvalid(t, "to one of 7 characters", "new_password", err)
 	_, err = r.ChangePassword(ctx, first.User.ID, "correct horse", strings.Repeat("p", 257), here)
 	wantInvalid(t, "to one of 257 characters", "new_password", err)
+	_, err = r.ChangePassword(ctx, first.User.ID, "correct horse", "correct horse", here)
+	wantInvalid(t, "to the same password", "new_password", err)
+	_, err = r.ChangePassword(ctx, first.User.ID, "correct horse", "Qwertyuiop1", here)
+	wantInvalid(t, "to a common password", "new_password", err)
 	if _, err := r.Login(ctx, "a@example.com", "correct horse", here); err != nil {
 		t.Errorf("after refusals: Login: got %v", err)
 	}
-	s, err := r.ChangePassword(ctx, first.User.ID, "correct horse", "12345678", here)
+	s, err := r.ChangePassword(ctx, first.User.ID, "correct horse", "8 of kind", here)
 	if err != nil || s.User.ID != first.User.ID || s.AccessToken == "" {
 		t.Fatalf("ChangePassword: got %+v %v", s, err)
 	}
@@ -47,10 +51,10 @@ func TestPasswordChangeEndsEveryOtherLogin(t *testing.T) {
 	if _, err := r.Login(ctx, "a@example.com", "correct horse", here); !errors.Is(err, accounts.ErrWrong) {
 		t.Errorf("Login with the old password: got %v, want ErrWrong", err)
 	}
-	if _, err := r.Login(ctx, "a@example.com", "12345678", here); err != nil {
+	if _, err := r.Login(ctx, "a@example.com", "8 of kind", here); err != nil {
 		t.Errorf("Login with the new password: got %v", err)
 	}
-	if _, err := r.ChangePassword(ctx, "01890a5d-ac96-774b-bcce-b302099a8057", "x", "12345678", here); !errors.Is(err, accounts.ErrNoUser) {
+	if _, err := r.ChangePassword(ctx, "01890a5d-ac96-774b-bcce-b302099a8057", "x", "8 of kind", here); !errors.Is(err, accounts.ErrNoUser) {
 		t.Errorf("of nobody: got %v, want ErrNoUser", err)
 	}
 }

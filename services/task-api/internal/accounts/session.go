@@ -23,7 +23,6 @@ const (
 
 	// The store ends the sessions for these reasons by itself.
 	ReasonPassword = "the password was changed"
-	ReasonDeleted  = "the account was deleted"
 	ReasonTooMany  = "the account has more sessions than are kept"
 )
 

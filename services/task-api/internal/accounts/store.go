@@ -18,6 +18,8 @@ type Login struct {
 	At        time.Time
 	ExpiresAt time.Time
 	Client    Client
+	// Welcome queues the mail to verify the e-mail of a new account, in the transaction that makes it.
+	Welcome bool
 }
 
 // Stored is a stored refresh token, whose row is locked.
@@ -57,10 +59,12 @@ type Record func(tx publish.Tx, userID string, ended []string) error
 // Store keeps accounts. Implementations return this package's errors. A method that takes a Record calls it in the transaction of
 // the change, or not at all if nothing changes. When sessions end, they are in Revocations from the same commit on.
 type Store interface {
+	Devices
+	Mails
 	// CreateUser creates the account and its first session, or returns ErrEmailTaken.
 	CreateUser(ctx context.Context, u User, passwordHash string, l Login, record Record) error
-	// UserByEmail returns ErrNoUser if there is none.
-	UserByEmail(ctx context.Context, email string) (u User, passwordHash string, err error)
+	// UserByEmail returns the user with one of these e-mails, the first one if both exist, or ErrNoUser.
+	UserByEmail(ctx context.Context, emails ...string) (u User, passwordHash string, err error)
 	// User returns ErrNoUser if there is none.
 	User(ctx context.Context, id string) (User, error)
 	// UpdateUser changes name and timezone. It leaves a nil value unchanged. If the zone changes and a reminder of the user is
@@ -87,7 +91,8 @@ type Store interface {
 	Rotate(ctx context.Context, hash [sha256.Size]byte, decide func(Stored) (Rotation, error), record Record) error
 	// Revoke ends the session of a refresh token. An unknown token, and one whose session has ended, is not an error.
 	Revoke(ctx context.Context, hash [sha256.Size]byte, reason string, now time.Time, record Record) error
-	// EndSessions ends live sessions of a user and returns how many. Sessions of other users are never among them.
+	// EndSessions ends live sessions of a user and returns how many. Sessions of other users are never among them. It returns
+	// ErrNoUser if there is no such user.
 	EndSessions(ctx context.Context, e Ending, record Record) (int, error)
 	// Sessions returns the live sessions of a user, the one that was used last first.
 	Sessions(ctx context.Context, userID string, now time.Time) ([]LiveSession, error)

@@ -56,6 +56,10 @@ var fixed = []struct {
 		Fields: []httpx.FieldError{{Field: "name", Message: "is the name of another API token"}},
 	}},
 	{tokens.ErrNoToken, httpx.Error{Code: httpx.CodeNotFound, Message: "There is no such API token."}},
+	{accounts.ErrLink, httpx.Error{Code: httpx.CodeGone, Message: "The link is not valid any more. It works once and for a limited time. Ask for a new one."}},
+	{accounts.ErrNoMail, httpx.Error{Code: httpx.CodeConflict, Message: "This server sends no e-mail: its operator has not configured a mail server (SMTP_URL)."}},
+	{accounts.ErrVerified, httpx.Error{Code: httpx.CodeConflict, Message: "The e-mail address is verified already."}},
+	{accounts.ErrMailsFull, httpx.Error{Code: httpx.CodeUnavailable, Message: "Too many mails are waiting to be sent. Try again later.", RetryAfter: time.Minute}},
 	{accounts.ErrBusy, httpx.Error{Code: httpx.CodeUnavailable, Message: "Too many log-ins at once. Try again.", RetryAfter: retrySoon}},
 }
 

@@ -52,7 +52,7 @@ func (h *handlers) register(c *gin.Context) error {
 			return err
 		}
 	}
-	if err := h.limits.attempt(c, body.Email); err != nil {
+	if err := h.limits.attempt(c, accounts.EmailKey(body.Email)); err != nil {
 		return err
 	}
 	s, made, err := h.Accounts.Register(c.Request.Context(), accounts.Registration{
@@ -88,7 +88,7 @@ func (h *handlers) login(c *gin.Context) error {
 			return err
 		}
 	}
-	if err := h.limits.attempt(c, body.Email); err != nil {
+	if err := h.limits.attempt(c, accounts.EmailKey(body.Email)); err != nil {
 		return err
 	}
 	s, err := h.Accounts.Login(c.Request.Context(), body.Email, body.Password, clientOf(c))

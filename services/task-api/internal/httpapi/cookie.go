@@ -34,7 +34,7 @@ func answerSession(c *gin.Context, status int, s accounts.Session, inCookie bool
 func clearRefreshCookie(c *gin.Context) { setRefreshCookie(c, "", -1) }
 
 func setRefreshCookie(c *gin.Context, value string, maxAge int) {
-	http.SetCookie(c.Writer, &http.Cookie{
+	http.SetCookie(c.Writer, &http.Cookie{ //nolint:gosec // G124: over plain HTTP, as on one machine, a browser would drop a Secure cookie
 		Name: refreshCookie, Value: value, Path: strings.TrimSuffix(authRoutes, "/"), MaxAge: maxAge,
 		HttpOnly: true, Secure: httpx.Encrypted(c), SameSite: http.SameSiteStrictMode,
 	})
@@ -51,8 +51,8 @@ func refreshToken(c *gin.Context) (token string, inCookie bool, err error) {
 	if err != nil {
 		return "", false, err
 	}
-	if body.RefreshToken != nil {
-		return *body.RefreshToken, false, required("refresh_token", *body.RefreshToken)
+	if body.RefreshToken != "" {
+		return body.RefreshToken, false, nil
 	}
 	cookie, err := c.Request.Cookie(refreshCookie)
 	if err != nil {

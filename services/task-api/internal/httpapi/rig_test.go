@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -83,6 +84,11 @@ func newRigOn(t testing.TB, db *pgtest.DB, handle *gorm.DB, timeout time.Duratio
 		}
 	}
 	users := accounts.New(r.store, hasher, signer, publish.New(log), log, time.Now)
+	links, err := accounts.NewLinks([]byte("a key of the tests"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	users.UseMail(accounts.NewMailer(r.store, nil, links, &url.URL{Scheme: "https", Host: "tasks.example.com"}, log, time.Now)) // it does not run
 	users.OnRevoked(revoked)
 	personal := tokens.New(r.store, publish.New(log), revoked, log, time.Now)
 	cfg := Config{
@@ -115,7 +121,7 @@ var passwordHash = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return hasher.Hash(context.Background(), password)
+	return hasher.Hash(context.Background(), accounts.Turn{}, password)
 })
 
 // user creates an account without hashing a password again, and returns a client with its access token.

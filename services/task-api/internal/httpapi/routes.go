@@ -82,10 +82,14 @@ var routes = []route{
 	{http.MethodPost, "/api/v1/auth/login", public, (*handlers).login},
 	{http.MethodPost, "/api/v1/auth/refresh", public, (*handlers).refresh},
 	{http.MethodPost, "/api/v1/auth/logout", public, (*handlers).logout},
+	{http.MethodPost, "/api/v1/auth/verify-email", public, (*handlers).verifyEmail},
+	{http.MethodPost, "/api/v1/auth/recover", public, (*handlers).recover},
+	{http.MethodPost, "/api/v1/auth/reset-password", public, (*handlers).resetPassword},
 	{http.MethodGet, "/api/v1/me", user, (*handlers).getMe},
 	{http.MethodPatch, "/api/v1/me", user, (*handlers).patchMe},
 	{http.MethodDelete, "/api/v1/me", login, (*handlers).deleteMe},
 	{http.MethodPost, passwordRoute, login, (*handlers).changePassword},
+	{http.MethodPost, verifyRoute, login, (*handlers).requestVerification},
 	{http.MethodGet, sessionsRoute, login, (*handlers).listSessions},
 	{http.MethodDelete, sessionsRoute, login, (*handlers).endSessions},
 	{http.MethodDelete, sessionsRoute + "/:id", login, (*handlers).endSession},
@@ -156,7 +160,7 @@ func Register(engine gin.IRouter, cfg Config) {
 	loggedIn := httpx.Wrap(requireLogin)
 	counted := httpx.Wrap(h.countWrite)
 	for _, r := range routes {
-		if cfg.Issuer != "" && (r.path == passwordRoute || strings.HasPrefix(r.path, sessionsRoute) || strings.HasPrefix(r.path, authRoutes)) {
+		if cfg.Issuer != "" && (r.path == passwordRoute || r.path == verifyRoute || strings.HasPrefix(r.path, sessionsRoute) || strings.HasPrefix(r.path, authRoutes)) {
 			httpx.Handle(engine, r.method, r.path, noPasswords(cfg.Issuer))
 			continue
 		}

@@ -5,6 +5,7 @@ package postgres
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"time"
 
@@ -14,26 +15,28 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 	"github.com/taskwire/taskwire/services/task-api/internal/publish"
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 )
 
 // userRow is a row of users.
 type userRow struct {
 	ID, Email, Name, Timezone, Role, PasswordHash string
 	CreatedAt, UpdatedAt                          time.Time
+	EmailVerifiedAt                               *time.Time
 }
 
 // TableName implements gorm's Tabler.
 func (userRow) TableName() string { return "users" }
 
 func (r userRow) user() accounts.User {
-	return accounts.User{ID: r.ID, Email: r.Email, Name: r.Name, Timezone: r.Timezone, Role: r.Role, CreatedAt: r.CreatedAt}
+	return accounts.User{ID: r.ID, Email: r.Email, EmailVerified: r.EmailVerifiedAt != nil, Name: r.Name, Timezone: r.Timezone, Role: r.Role, CreatedAt: r.CreatedAt}
 }
 
 // CreateUser implements accounts.Store.
 func (s *Store) CreateUser(ctx context.Context, u accounts.User, passwordHash string, l accounts.Login, record accounts.Record) error {
 	err := s.outbox.InTx(ctx, func(tx *outbox.Tx) error {
-		row := userRow{u.ID, u.Email, u.Name, u.Timezone, u.Role, passwordHash, u.CreatedAt, u.CreatedAt}
-		if err := tx.Create(&row).Error; err != nil {
+		row := userRow{u.ID, u.Email, u.Name, u.Timezone, u.Role, passwordHash, u.CreatedAt, u.CreatedAt, nil}
+		if err := tx.Omit("EmailVerifiedAt").Create(&row).Error; err != nil {
 			return err
 		}
 		if err := tx.Exec(`INSERT INTO heads (user_id) VALUES (?)`, u.ID).Error; err != nil {
@@ -41,6 +44,11 @@ func (s *Store) CreateUser(ctx context.Context, u accounts.User, passwordHash st
 		}
 		if err := beginSession(tx.DB, l); err != nil {
 			return err
+		}
+		if l.Welcome {
+			if _, err := queueMail(tx.DB, u.Email, accounts.MailVerify, l.At, accounts.MaxMails); err != nil && !errors.Is(err, accounts.ErrMailsFull) {
+				return err
+			}
 		}
 		return record(tx, u.ID, nil)
 	})
@@ -53,10 +61,11 @@ func (s *Store) CreateUser(ctx context.Context, u accounts.User, passwordHash st
 	return nil
 }
 
-// UserByEmail implements accounts.Store. It does not find an account without a password, because the e-mail of such an
+// UserByEmail implements accounts.Store. emails is not empty. It does not find an account without a password, because the e-mail of such an
 // account is not unique.
-func (s *Store) UserByEmail(ctx context.Context, email string) (accounts.User, string, error) {
-	row, err := oneUser(s.db.WithContext(ctx).Where("email = ? AND password_hash <> ''", email))
+func (s *Store) UserByEmail(ctx context.Context, emails ...string) (accounts.User, string, error) {
+	row, err := oneUser(s.db.WithContext(ctx).Where("email IN ? AND password_hash <> ''", emails).
+		Order(clause.OrderBy{Expression: clause.Expr{SQL: "email = ? DESC", Vars: []any{emails[0]}}}))
 	return row.user(), row.PasswordHash, err
 }
 

@@ -26,7 +26,7 @@ func (f *fixture) leftOf(userID string) (n int64) {
 	err := f.DB.Raw(`SELECT (SELECT count(*) FROM users WHERE id = @u) + (SELECT count(*) FROM heads WHERE user_id = @u)
 		+ (SELECT count(*) FROM tasks WHERE user_id = @u) + (SELECT count(*) FROM changes WHERE user_id = @u)
 		+ (SELECT count(*) FROM idempotency_keys WHERE user_id = @u) + (SELECT count(*) FROM account_deletions WHERE user_id = @u)
-		+ (SELECT count(*) FROM refresh_families WHERE user_id = @u)
+		+ (SELECT count(*) FROM refresh_families WHERE user_id = @u) + (SELECT count(*) FROM known_devices WHERE user_id = @u)
 		+ (SELECT count(*) FROM refresh_tokens t LEFT JOIN refresh_families f ON f.id = t.family_id WHERE f.user_id = @u OR f.id IS NULL)`,
 		map[string]any{"u": userID}).Scan(&n).Error
 	if err != nil {

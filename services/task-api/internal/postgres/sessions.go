@@ -112,8 +112,11 @@ func (s *Store) EndSessions(ctx context.Context, e accounts.Ending, record accou
 	}
 	err = s.outbox.InTx(ctx, func(tx *outbox.Tx) error {
 		there, err := lockUser(tx.DB, e.UserID)
-		if err != nil || !there {
+		if err != nil {
 			return err
+		}
+		if !there {
+			return accounts.ErrNoUser
 		}
 		ended, err := endSessions(tx, which, id, e)
 		if n = len(ended); err != nil || n == 0 {

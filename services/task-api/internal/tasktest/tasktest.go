@@ -85,6 +85,15 @@ func (f *Fixture) User() string {
 	return id
 }
 
+// OldUser is User for a database of an earlier version, whose log-ins have other columns. The user has no log-in.
+func (f *Fixture) OldUser() string {
+	f.T.Helper()
+	id := uuid.NewString()
+	f.Exec(`INSERT INTO users (id, email, name, timezone, password_hash, created_at, updated_at) VALUES (?, ?, 'Ada', 'Europe/London', 'hash', now(), now())`, id, id+"@example.com")
+	f.Exec(`INSERT INTO heads (user_id) VALUES (?)`, id)
+	return id
+}
+
 // Fields parses the JSON body of a request.
 func (f *Fixture) Fields(body string) domain.Fields {
 	f.T.Helper()
