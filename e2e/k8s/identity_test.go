@@ -39,6 +39,7 @@ spec:
 		allowed                bool
 	}{
 		{"audit", http.MethodGet, "task-api", "internal/jwks", true},
+		{"audit", http.MethodGet, "task-api", "internal/revocations", true},
 		{"notification", http.MethodGet, "task-api", "internal/jwks", true},
 		{"notification", http.MethodPost, "task-api", "internal/heads", true},
 		{"websocket", http.MethodGet, "task-api", "internal/jwks", true},

@@ -53,6 +53,7 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("secret %s: %w", secretSigning, err)
 	}
+	log.InfoContext(ctx, "access tokens are signed", "kid", signer.KeyID())
 	document, err := api.JSON()
 	if err != nil {
 		return err
@@ -79,15 +80,21 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	users := accounts.New(store, hasher, signer, publisher, log, time.Now)
+	mailer, err := newMailer(cfg, secret, cursorKey, store, base)
+	if err != nil {
+		return err
+	}
+	users.UseMail(mailer)
 
 	public := base.PublicEngine(service.PublicConfig{BodyLimits: httpapi.BodyLimits()})
 	httpapi.Register(public, httpapi.Config{
-		Tasks: useCases, Accounts: accounts.New(store, hasher, signer, publisher, log, time.Now), Verifier: base.Tokens(signer.Keys),
+		Tasks: useCases, Accounts: users, Verifier: base.Tokens(signer.Keys),
 		Issuer: cfg.AuthIssuer, JWKS: signer.JWKS, CursorKey: cursorKey, OpenAPI: document, Now: time.Now,
 		Quotas: httpapi.Quotas{Writes: int(cfg.WritesPerMinute), Imports: int(cfg.ImportsPerHour)},
 	})
 	deliveries := base.DaprSide()
-	invocation.Register(deliveries, useCases, signer.JWKS)
+	invocation.Register(deliveries, useCases, users, signer.JWKS)
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return base.ServePublic(ctx, public) })
@@ -100,5 +107,9 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	group.Go(db.AfterMigration(ctx, func(ctx context.Context) error { return useCases.RunRetention(ctx, log) }))
 	group.Go(db.AfterMigration(ctx, func(ctx context.Context) error { return useCases.RunDeletions(ctx, log) }))
 	group.Go(db.AfterMigration(ctx, func(ctx context.Context) error { return useCases.RunRefold(ctx, log) }))
+	group.Go(db.AfterMigration(ctx, users.RunRefusals))
+	if mailer != nil {
+		group.Go(db.AfterMigration(ctx, mailer.Run))
+	}
 	return group.Wait()
 }

@@ -186,7 +186,7 @@ func TestAnOIDCIssuersTokensAreAcceptedInsteadOfOurOwn(t *testing.T) {
 		t.Errorf("list of another user: got %d %s", status, body)
 	}
 	want("for another audience", i.token("ada", "another", nil), http.StatusUnauthorized)
-	for _, path := range []string{"/auth/register", "/auth/login", "/auth/refresh", "/auth/logout", "/me/password"} {
+	for _, path := range []string{"/auth/register", "/auth/login", "/auth/refresh", "/auth/logout", "/auth/verify-email", "/auth/recover", "/auth/reset-password", "/me/verify-email", "/me/password"} {
 		if status, _, body := s.call("POST", s.public+"/api/v1"+path, `{}`, "Authorization", ada); status != http.StatusConflict || !strings.Contains(body, i.url) {
 			t.Errorf("POST %s: got %d %s, want 409 that names the issuer", path, status, body)
 		}
