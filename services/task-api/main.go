@@ -87,9 +87,16 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	}
 	users.UseMail(mailer)
 
+	access := base.Access(service.AccessConfig{Keys: signer.Keys, Revocations: revocations{users}})
+	users.OnRevoked(func(r accounts.Revocation) { // what this process revoked counts before it answers
+		if err := access.Revocations.Apply(revocationOf(r)); err != nil {
+			log.Error("a revocation cannot be used", "user_id", r.UserID, "error", err.Error())
+		}
+	})
+
 	public := base.PublicEngine(service.PublicConfig{BodyLimits: httpapi.BodyLimits()})
 	httpapi.Register(public, httpapi.Config{
-		Tasks: useCases, Accounts: users, Verifier: base.Tokens(signer.Keys),
+		Tasks: useCases, Accounts: users, Verifier: access.Tokens,
 		Issuer: cfg.AuthIssuer, JWKS: signer.JWKS, CursorKey: cursorKey, OpenAPI: document, Now: time.Now,
 		Quotas: httpapi.Quotas{Writes: int(cfg.WritesPerMinute), Imports: int(cfg.ImportsPerHour)},
 	})
@@ -103,6 +110,7 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 		return base.AwaitSidecar(ctx, "writes are accepted, and the outbox holds the events until the sidecar is there")
 	})
 	group.Go(func() error { return db.AwaitMigration(ctx) })
+	group.Go(db.AfterMigration(ctx, access.Run))
 	group.Go(db.AfterMigration(ctx, relay.Run))
 	group.Go(db.AfterMigration(ctx, func(ctx context.Context) error { return useCases.RunRetention(ctx, log) }))
 	group.Go(db.AfterMigration(ctx, func(ctx context.Context) error { return useCases.RunDeletions(ctx, log) }))

@@ -155,7 +155,7 @@ func TestAnOIDCIssuersTokensAreAcceptedInsteadOfOurOwn(t *testing.T) {
 	s := start(t, false, func(cfg *settings) {
 		cfg.AuthIssuer, cfg.AuthAudience, cfg.AuthRoleClaim = i.url, "taskwire", "groups"
 	})
-	s.await(http.StatusUnauthorized, s.public+"/api/v1/tasks")
+	s.service.Await(s.public+"/readyz", http.StatusServiceUnavailable, `"sessions":"ok"`) // it never is ready: it has no sidecar
 	type me struct{ ID, Email, Name, Timezone, Role string }
 	get := func(token string) (int, me) {
 		var m me
