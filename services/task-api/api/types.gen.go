@@ -451,7 +451,9 @@ type APIToken struct {
 	// LastUsedAt To the minute; null if it was never used.
 	LastUsedAt *time.Time `json:"last_used_at"`
 	Name       string     `json:"name"`
-	Scopes     Scopes     `json:"scopes"`
+
+	// Scopes A set: order and repetitions do not matter.
+	Scopes Scopes `json:"scopes"`
 }
 
 // APITokens defines model for APITokens.
@@ -734,7 +736,9 @@ type MadeToken struct {
 	ID         string     `json:"id"`
 	LastUsedAt *time.Time `json:"last_used_at"`
 	Name       string     `json:"name"`
-	Scopes     Scopes     `json:"scopes"`
+
+	// Scopes A set: order and repetitions do not matter.
+	Scopes Scopes `json:"scopes"`
 
 	// Token Begins with twp_. It is not shown again.
 	Token string `json:"token"`
@@ -807,7 +811,9 @@ type NewToken struct {
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 
 	// Name Unique among the account's API tokens.
-	Name   string `json:"name"`
+	Name string `json:"name"`
+
+	// Scopes A set: order and repetitions do not matter.
 	Scopes Scopes `json:"scopes"`
 }
 
@@ -1070,7 +1076,7 @@ type ReplacedTask struct {
 // Scope defines model for Scope.
 type Scope string
 
-// Scopes defines model for Scopes.
+// Scopes A set: order and repetitions do not matter.
 type Scopes = []string
 
 // Session defines model for Session.

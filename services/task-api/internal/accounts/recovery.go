@@ -123,6 +123,10 @@ func (s *Service) verified(ctx context.Context, u User, hash string, by Client) 
 // returns its tokens. The mail has reached the user, so the e-mail is verified as well. The error is ErrLink, or a *domain.Invalid
 // for a password that is too easy to guess; the link is then still valid.
 func (s *Service) ResetPassword(ctx context.Context, token, next string, by Client) (Session, error) {
+	// What holds for every account is said first, also to a link that is not valid any more.
+	if message := passwords.Problem(next, passwords.Owner{}); message != "" {
+		return Session{}, invalid("new_password", message)
+	}
 	u, old, err := s.follow(ctx, token, MailRecover)
 	if err != nil {
 		return Session{}, err
