@@ -79,17 +79,16 @@ func newRig(t *testing.T) *rig {
 // add appends an event and returns its id.
 func (r *rig) add(user, task string, version int64, kind events.Type) string {
 	r.t.Helper()
-	ev := events.TaskEvent{
-		EventID: uuid.NewString(), EventType: kind, UserID: user, TaskID: task, TaskVersion: version, Seq: version, Timestamp: time.Unix(version, 0),
-	}
-	e, err := domain.NewEntry(ev, fmt.Appendf(nil, `{"event_id": %q, "html": "<b>"}`, ev.EventID), time.Now())
+	id := uuid.NewString()
+	e, err := domain.NewEntry(fmt.Appendf(nil, `{"event_id": %q, "html": "<b>", "event_type": %q, "user_id": %q, "task_id": %q, "task_version": %d, "seq": %d, "timestamp": %q}`,
+		id, kind, user, task, version, version, time.Unix(version, 0).UTC().Format(time.RFC3339)), time.Now())
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	if _, err := r.store.Append(context.Background(), []*domain.Entry{e}); err != nil {
 		r.t.Fatal(err)
 	}
-	return ev.EventID
+	return id
 }
 
 // get sends a GET request as a user with a role, or without a token when user is "".

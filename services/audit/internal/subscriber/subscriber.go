@@ -61,7 +61,7 @@ func decode(raw []byte) (events.TaskEvent, error) {
 
 // onTaskEvent appends one event to the log, byte for byte as it was received.
 func (s *Subscriber) onTaskEvent(ctx context.Context, ev events.TaskEvent, d subscribe.Delivery) error {
-	e, err := domain.NewEntry(ev, d.Raw, s.now())
+	e, err := domain.NewEntry(d.Raw, s.now())
 	if err == nil {
 		err = s.appender.Append(ctx, e)
 	}
