@@ -34,7 +34,7 @@ func TestNothingIsLostWhenAPartIsKilled(t *testing.T) {
 			h := writeWhileKilling(t, u, part, func() error { return shared.Kill(part, syscall.SIGKILL) })
 			h.Check(t, u, page)
 			client.Eventually(t, client.RecoveryTimeout, "the ReminderEvents say what was answered", func() error {
-				return h.CheckReminderEvents(reminderEvents(t, shared.Brokers(), u.ID))
+				return h.CheckReminderEvents(reminderEvents(t, u.ID))
 			})
 			if after := restarts(t, part); after == before {
 				t.Errorf("%s was not restarted: the test proves nothing", part)
@@ -44,13 +44,11 @@ func TestNothingIsLostWhenAPartIsKilled(t *testing.T) {
 }
 
 // reminderEvents returns the ReminderEvents of a user that the topic holds now, in their order.
-func reminderEvents(t *testing.T, brokers, userID string) (all []events.ReminderEvent) {
+func reminderEvents(t *testing.T, userID string) (all []events.ReminderEvent) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	kafka, err := kgo.NewClient(kgo.SeedBrokers(brokers), kgo.ConsumeTopics(events.TopicReminders), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
-	must(t, err)
-	defer kafka.Close()
+	kafka := kafkaClient(t, shared, kgo.ConsumeTopics(events.TopicReminders), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	ends, err := kadm.NewClient(kafka).ListEndOffsets(ctx, events.TopicReminders)
 	must(t, err)
 	waiting := map[int32]int64{}

@@ -13,10 +13,12 @@ import (
 
 	"github.com/taskwire/taskwire/e2e/client"
 	"github.com/taskwire/taskwire/local/kafka"
+	"github.com/taskwire/taskwire/local/kafkaconn"
+	"github.com/taskwire/taskwire/local/kafkausers"
+	"github.com/taskwire/taskwire/local/stack"
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/testkit/porttest"
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // clusterNodes is the smallest number of brokers that survives the loss of one.
@@ -43,7 +45,8 @@ func startCluster(t *testing.T, jars string) *cluster {
 	dir := t.TempDir()
 	for i := range clusterNodes {
 		home := filepath.Join(dir, fmt.Sprint(i+1))
-		node, err := kafka.Prepare(t.Context(), kafka.Config{Jars: jars, Dir: home, ID: i + 1, Port: ports[i], Controllers: controllers})
+		node, err := kafka.Prepare(t.Context(), kafka.Config{Jars: jars, Dir: home, ID: i + 1, Port: ports[i], Controllers: controllers,
+			Admin: kafkausers.Admin, Password: clusterPassword})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -64,6 +67,14 @@ func startCluster(t *testing.T, jars string) *cluster {
 		}
 	})
 	return c
+}
+
+// clusterPassword is the administrator's.
+const clusterPassword = "a long secret"
+
+// login returns how the administrator connects.
+func (c *cluster) login() kafkaconn.Settings {
+	return kafkaconn.Settings{Brokers: c.brokers(), Username: kafkausers.Admin, Password: clusterPassword}
 }
 
 func (c *cluster) brokers() string { return strings.Join(c.addrs, ",") }
@@ -90,7 +101,7 @@ func (c *cluster) kill(i int) {
 // waitInSync waits until the cluster has all its brokers and every replica of every topic is in sync.
 func (c *cluster) waitInSync(ctx context.Context) {
 	c.t.Helper()
-	kafka, err := kgo.NewClient(kgo.SeedBrokers(c.addrs...))
+	kafka, err := c.login().Client()
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -119,7 +130,7 @@ func (c *cluster) waitInSync(ctx context.Context) {
 // leader returns the node that leads the task-events partition with the most events: its loss matters most.
 func (c *cluster) leader(ctx context.Context) int {
 	c.t.Helper()
-	kafka, err := kgo.NewClient(kgo.SeedBrokers(c.addrs...))
+	kafka, err := c.login().Client()
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -161,7 +172,7 @@ func TestNothingIsLostWhenABrokerOfThreeIsGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg := stackConfig(root, t.TempDir())
-	cfg.KafkaJars, cfg.Kafka = "", c.brokers()
+	cfg.KafkaJars, cfg.Kafka, cfg.KafkaLogin = "", c.brokers(), stack.KafkaLogin{Settings: c.login()}
 	s, stop, err := startStack(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)

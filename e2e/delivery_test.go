@@ -155,11 +155,7 @@ func TestAPoisonEventIsDeadLetteredAndThePartitionMovesOn(t *testing.T) {
 // deadLetters reads a dead-letter topic from its start until n letters match.
 func deadLetters(t *testing.T, topic string, match func(events.DeadLetter) bool, n int) []events.DeadLetter {
 	t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(shared.Brokers()), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
+	client := kafkaClient(t, shared, kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var found []events.DeadLetter

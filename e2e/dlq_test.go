@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -21,7 +22,8 @@ func tool(t *testing.T, args ...string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), filepath.Join(root, ".taskwire", "bin", "taskwire"), append(args, "--brokers", shared.Brokers())...)
+	cmd := exec.CommandContext(t.Context(), filepath.Join(root, ".taskwire", "bin", "taskwire"), args...)
+	cmd.Env = append(os.Environ(), kafkaEnvironment(shared)...)
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("taskwire %v: %v\n%s", args, err, out)
@@ -53,9 +55,7 @@ func TestAReplayedDeadLetterReachesItsConsumersInItsPartition(t *testing.T) {
 	}
 	deadLetters(t, dlq, ours, 4)
 
-	kafka, err := kgo.NewClient(kgo.SeedBrokers(shared.Brokers()), kgo.ConsumeTopics(events.TopicTaskEvents), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
-	must(t, err)
-	defer kafka.Close()
+	kafka := kafkaClient(t, shared, kgo.ConsumeTopics(events.TopicTaskEvents), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var partitions []int32

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/taskwire/taskwire/local/build"
+	"github.com/taskwire/taskwire/local/kafkaconn"
 	"github.com/taskwire/taskwire/local/stack"
 )
 
@@ -111,8 +112,12 @@ const (
 
 // stackConfig returns the configuration of a stack with the broker that the environment names.
 func stackConfig(root, data string) stack.Config {
+	login, err := kafkaconn.FromEnvironment(os.Getenv(brokersVariable))
+	if err != nil {
+		panic(err) // the environment of scripts/kafka.sh
+	}
 	return stack.Config{
-		Root: root, Data: data, KafkaJars: os.Getenv(jarsVariable), Kafka: os.Getenv(brokersVariable),
+		Root: root, Data: data, KafkaJars: os.Getenv(jarsVariable), Kafka: os.Getenv(brokersVariable), KafkaLogin: stack.KafkaLogin{Settings: login},
 		Env: map[string]string{
 			"ACCOUNT_CHECK_EVERY": "1s", // the default of 10 minutes is longer than a test
 			"ALLOWED_ORIGINS":     pageOrigin,

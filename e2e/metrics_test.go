@@ -14,6 +14,7 @@ import (
 	"github.com/taskwire/taskwire/cmd/taskwire/kafkametrics"
 	"github.com/taskwire/taskwire/e2e/client"
 	"github.com/taskwire/taskwire/e2e/observability"
+	"github.com/taskwire/taskwire/local/kafkausers"
 	"github.com/taskwire/taskwire/local/stack"
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/events/apps"
@@ -149,7 +150,7 @@ func startKafkaMetrics(t *testing.T) string {
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan string, 1), make(chan error, 1)
 	go func() {
-		ended <- kafkametrics.Run(ctx, kafkametrics.Config{Brokers: shared.Brokers(), Addr: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler)},
+		ended <- kafkametrics.Run(ctx, kafkametrics.Config{Kafka: shared.Kafka(kafkausers.Metrics), Addr: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler)},
 			func(addr string) { ready <- addr })
 	}()
 	t.Cleanup(func() {

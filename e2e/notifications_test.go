@@ -12,7 +12,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/taskwire/taskwire/e2e/client"
 	"github.com/taskwire/taskwire/local/stack"
@@ -81,10 +80,7 @@ func TestANewConsumerGroupLosesNothing(t *testing.T) {
 	disturbsShared(t)
 	ctx, cancel := context.WithTimeout(t.Context(), client.RecoveryTimeout)
 	defer cancel()
-	kafka, err := kgo.NewClient(kgo.SeedBrokers(shared.Brokers()))
-	must(t, err)
-	defer kafka.Close()
-	admin := kadm.NewClient(kafka)
+	admin := kadm.NewClient(kafkaClient(t, shared))
 	published := func() (n int64) {
 		ends, err := admin.ListEndOffsets(ctx, events.TopicNotifications)
 		must(t, err)

@@ -13,7 +13,6 @@ import (
 	"github.com/taskwire/taskwire/local/stack"
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // TestPartitionsAreAddedUnderWritesAndEveryUsersOrderHolds follows docs/runbook.md#partitions with several users, some of
@@ -55,9 +54,7 @@ func TestPartitionsAreAddedUnderWritesAndEveryUsersOrderHolds(t *testing.T) {
 		}
 	}
 	write(1)
-	kafka, err := kgo.NewClient(kgo.SeedBrokers(s.Brokers()))
-	must(t, err)
-	defer kafka.Close()
+	kafka := kafkaClient(t, s)
 	counted := consumers.New(kafka)
 	client.Eventually(t, time.Minute, "the lag of consumers that have not started counts", func() error {
 		lags, err := counted.Lags(t.Context())

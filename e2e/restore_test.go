@@ -25,7 +25,7 @@ func runScript(t *testing.T, s *stack.Stack, name string, args ...string) {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), filepath.Join(root, "scripts", name), args...)
-	cmd.Env = append(os.Environ(), "DATABASE_URL="+s.PostgresURL("postgres"), "KAFKA_BROKERS="+s.Brokers())
+	cmd.Env = append(append(os.Environ(), kafkaEnvironment(s)...), "DATABASE_URL="+s.PostgresURL("postgres"))
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s %v: %v\n%s", name, args, err, out)

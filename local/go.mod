@@ -15,6 +15,7 @@ require (
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/shirou/gopsutil/v4 v4.26.10
 	github.com/taskwire/taskwire/pkg/events v0.0.0
+	github.com/taskwire/taskwire/pkg/platform v0.0.0
 	github.com/taskwire/taskwire/testkit v0.0.0
 	github.com/twmb/franz-go v1.22.2
 	github.com/twmb/franz-go/pkg/kadm v1.18.0

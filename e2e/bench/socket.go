@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"github.com/taskwire/taskwire/local/kafkaconn"
+	"github.com/taskwire/taskwire/local/kafkausers"
 	"github.com/taskwire/taskwire/local/stack"
 	"github.com/taskwire/taskwire/pkg/events/live"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -38,7 +40,7 @@ func benchSocket(ctx context.Context, s *stack.Stack, rounds int, arm time.Durat
 		}
 		defer pages[i].conn.Close()
 	}
-	floor, err := newFloor(ctx, s.Brokers())
+	floor, err := newFloor(ctx, s.Kafka(kafkausers.Admin))
 	if err != nil {
 		return err
 	}
@@ -178,8 +180,8 @@ func (p *page) arrival(ctx context.Context, seq int64) (time.Time, error) {
 // floor is a producer and a consumer of one topic, with only the broker between them.
 type floor struct{ client *kgo.Client }
 
-func newFloor(ctx context.Context, brokers string) (*floor, error) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(brokers, ",")...), kgo.ConsumeTopics(floorTopic),
+func newFloor(ctx context.Context, at kafkaconn.Settings) (*floor, error) {
+	client, err := at.Client(kgo.ConsumeTopics(floorTopic),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtEnd()), kgo.ProducerLinger(0))
 	if err != nil {
 		return nil, err

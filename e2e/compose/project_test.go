@@ -21,8 +21,15 @@ const root = "../.."
 
 var apps = list.All()
 
-// secretNames are the settings that have no default.
-var secretNames = []string{"POSTGRES_PASSWORD", "APP_API_TOKEN", "DAPR_API_TOKEN", "GRAFANA_PASSWORD"}
+// secretNames are the settings that have no default: passwords, and two tokens for each app.
+var secretNames = func() []string {
+	names := []string{"POSTGRES_PASSWORD", "KAFKA_ADMIN_PASSWORD", "GRAFANA_PASSWORD"}
+	for _, app := range apps {
+		of := strings.ToUpper(strings.ReplaceAll(app, "-", "_"))
+		names = append(names, of+"_APP_TOKEN", of+"_DAPR_TOKEN")
+	}
+	return names
+}()
 
 // load reads docker-compose.yml with the .env that `make compose-env` writes, without the settings in without.
 func load(t *testing.T, without ...string) (*types.Project, error) {
@@ -95,6 +102,32 @@ func TestEachRunMakesNewSecrets(t *testing.T) {
 		a, b := first.Environment[name], second.Environment[name]
 		if len(a) != 64 || a == b {
 			t.Errorf("%s: got %d characters, equal in both: %v; want 64 hexadecimal digits that differ", name, len(a), a == b)
+		}
+	}
+}
+
+// TestAnOldFileOfSettingsGetsTheMissingOnes runs the script on the file of an earlier version.
+func TestAnOldFileOfSettingsGetsTheMissingOnes(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "env")
+	old := "# mine\nPOSTGRES_PASSWORD=kept\nTASKWIRE_PORT=9000" // without a newline at its end
+	if err := os.WriteFile(file, []byte(old), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second run changes nothing
+		if out, err := exec.Command(root+"/scripts/compose-env.sh", file).CombinedOutput(); err != nil {
+			t.Fatalf("compose-env.sh: %v\n%s", err, out)
+		}
+	}
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(string(raw), old+"\n") {
+		t.Errorf("the file begins with %.60q, want it unchanged", raw)
+	}
+	for _, name := range append(slices.Clone(secretNames), "TASKWIRE_PORT", "LOG_LEVEL") {
+		if n := strings.Count(string(raw), "\n"+name+"="); n != 1 {
+			t.Errorf("%s is there %d times, want once", name, n)
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/taskwire/taskwire/local/kafkaconn"
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -227,7 +228,9 @@ func (s *stack) tour(t *testing.T) {
 }
 
 func (s *stack) checkTopics(t *testing.T) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(s.address["redpanda"]+":9092"), kgo.Dialer(s.spaces[hub].dial))
+	setup := s.project.Services["setup"].Environment
+	admin := kafkaconn.Settings{Brokers: s.address["redpanda"] + ":9092", Username: *setup["KAFKA_USERNAME"], Password: *setup["KAFKA_PASSWORD"]}
+	client, err := admin.Client(kgo.Dialer(s.spaces[hub].dial))
 	if err != nil {
 		t.Fatal(err)
 	}

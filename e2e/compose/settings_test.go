@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/taskwire/taskwire/local/components"
+	"github.com/taskwire/taskwire/local/kafkaconn"
 )
 
 // Ports of each pod.
@@ -118,7 +119,7 @@ func TestASidecarHasTheFlagsThatAreTested(t *testing.T) {
 	for _, app := range apps {
 		want := flags(components.Sidecar{
 			App: app, AppPort: appPort, HTTPPort: daprHTTP, GRPCPort: daprGRPC, InternalPort: daprInternal, MetricsPort: daprMetrics,
-			ResourcesDir: "/config/" + app + "/resources", ConfigFile: "/config/" + app + "/config.yaml", ShutdownSeconds: 35,
+			ResourcesDir: "/config/" + app + "-daprd/resources", ConfigFile: "/config/" + app + "-daprd/config.yaml", ShutdownSeconds: 35,
 		}.Args())
 		want["--dapr-internal-grpc-listen-address"] = "0.0.0.0" // other sidecars connect to it
 		want["--metrics-listen-address"] = "0.0.0.0"            // Prometheus scrapes it
@@ -150,8 +151,8 @@ func flags(args []string) map[string]string {
 func TestEachAppHasComponents(t *testing.T) {
 	for _, app := range apps {
 		dir, _, err := components.Render(components.Config{
-			Source: root + "/dapr-components", Place: components.Compose, Out: t.TempDir(), App: app, Brokers: "redpanda:9092",
-			SecretsFile: "/config/" + app + "/secrets.json",
+			Source: root + "/dapr-components", Place: components.Compose, Out: t.TempDir(), App: app, Kafka: kafkaconn.Settings{Brokers: "redpanda:9092", Username: "u"},
+			SecretsFile: "/config/" + app + "-daprd/secrets.json",
 		})
 		if err != nil {
 			t.Errorf("%s: %v", app, err)

@@ -14,12 +14,16 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/jackc/pgx/v5"
 	"github.com/taskwire/taskwire/local/broker"
+	"github.com/taskwire/taskwire/local/kafkaconn"
 	localpg "github.com/taskwire/taskwire/local/postgres"
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
 // brokerEnv turns this process into the broker that stands in for Redpanda. Its value is the address and the folder.
 const brokerEnv = "COMPOSE_TEST_BROKER"
+
+// bootstrapUser is the variable with the first user of Redpanda.
+const bootstrapUser = "RP_BOOTSTRAP_USER"
 
 // standIn runs in place of an image that is only in a registry.
 type standIn struct {
@@ -99,17 +103,23 @@ func superuser(space *namespace, url, password string) (err error) {
 	}
 }
 
-// runBroker starts the local broker with one unused topic. `setup` has to create the others.
+// runBroker starts the local broker with one unused topic and the user that the file gives Redpanda. `setup` has to create the
+// other topics and users.
 func runBroker(s *stack, svc types.ServiceConfig) (*process, error) {
 	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = append(os.Environ(), brokerEnv+"="+s.address[svc.Name]+":9092 "+filepath.Join(s.dir, "redpanda"))
+	cmd.Env = append(os.Environ(), bootstrapUser+"="+*svc.Environment[bootstrapUser],
+		brokerEnv+"="+s.address[svc.Name]+":9092 "+filepath.Join(s.dir, "redpanda"))
 	return s.launch(svc.Name, svc.Name, cmd)
 }
 
 // serveBroker runs the broker.
 func serveBroker(ctx context.Context, what string) error {
 	addr, dir, _ := strings.Cut(what, " ")
-	return broker.Run(ctx, broker.Config{Addr: addr, DataDir: dir, Topics: []events.Topic{{Name: "not-asked-for", Partitions: 1}}}, nil)
+	user := strings.Split(os.Getenv(bootstrapUser), ":")
+	if len(user) != 3 || user[2] != kafkaconn.ScramSHA512 {
+		return fmt.Errorf("%s is not USER:PASSWORD:%s", bootstrapUser, kafkaconn.ScramSHA512)
+	}
+	return broker.Run(ctx, broker.Config{Addr: addr, DataDir: dir, Passwords: map[string]string{user[0]: user[1]}, Topics: []events.Topic{{Name: "not-asked-for", Partitions: 1}}}, nil)
 }
 
 // dial returns an error unless a port of a service accepts connections from the hub.

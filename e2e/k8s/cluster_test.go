@@ -148,6 +148,33 @@ type container struct {
 			Memory string `json:"memory"`
 		} `json:"limits"`
 	} `json:"resources"`
+	VolumeMounts []struct {
+		Name      string `json:"name"`
+		MountPath string `json:"mountPath"`
+	} `json:"volumeMounts"`
+	Env []struct {
+		Name string `json:"name"`
+	} `json:"env"`
+}
+
+// mounts reports whether the container has a volume at the path.
+func (c container) mounts(path string) bool {
+	for _, m := range c.VolumeMounts {
+		if m.MountPath == path {
+			return true
+		}
+	}
+	return false
+}
+
+// variables returns the names of the container's variables that begin with the prefix.
+func (c container) variables(prefix string) (names []string) {
+	for _, v := range c.Env {
+		if strings.HasPrefix(v.Name, prefix) {
+			names = append(names, v.Name)
+		}
+	}
+	return names
 }
 
 type securityContext struct {

@@ -77,7 +77,8 @@ func TestAServiceReadsItsOwnSecretsAndNoOthers(t *testing.T) {
 	own := map[string]string{
 		"task-api": "task-api", "audit": "audit", "notification": "notification", "recurring-task": "statestore", "websocket": "",
 	}
-	all := []string{"task-api", "audit", "notification", "statestore", "postgres-admin", "task-api-app-token", "audit-dapr-token"}
+	all := []string{"task-api", "audit", "notification", "statestore", "postgres-admin", "task-api-app-token", "audit-dapr-token",
+		"kafka-users", "admin-kafka", "task-api-kafka", "audit-kafka", "websocket-kafka"}
 	for app, mine := range own {
 		may := func(verb, what string) bool {
 			out, err := run(t.Context(), "", "-n", namespace, "auth", "can-i", verb, what, "--as=system:serviceaccount:"+namespace+":"+app)

@@ -53,6 +53,29 @@ func TestEveryPodHasItsSidecarAndIsRestricted(t *testing.T) {
 	}
 }
 
+// accountToken is where Kubernetes mounts the token of a pod's service account.
+const accountToken = "/var/run/secrets/kubernetes.io/serviceaccount"
+
+// TestOnlyTheSidecarHasTheAccountsTokenAndTheKafkaUser reads what the containers of each service are given.
+func TestOnlyTheSidecarHasTheAccountsTokenAndTheKafkaUser(t *testing.T) {
+	for _, p := range pods(t, "app.kubernetes.io/part-of=taskwire") {
+		app := p.Metadata.Labels["app.kubernetes.io/name"]
+		for _, c := range append(p.Spec.Containers, p.Spec.InitContainers...) {
+			isSidecar := c.Name == "daprd" && slices.Contains(services, app)
+			// The sidecar of websocket reads no secret.
+			if want := isSidecar && app != "websocket"; c.mounts(accountToken) != want {
+				t.Errorf("%s, container %s: it has the service account's token: %v, want %v", p.Metadata.Name, c.Name, !want, want)
+			}
+			if !slices.Contains(services, app) {
+				continue
+			}
+			if got := c.variables("KAFKA_"); isSidecar && len(got) != 3 || !isSidecar && len(got) > 0 {
+				t.Errorf("%s, container %s has the variables %v of Kafka", p.Metadata.Name, c.Name, got)
+			}
+		}
+	}
+}
+
 // checkRestricted checks a container against the Pod Security standard `restricted` and for a read-only root file system.
 func checkRestricted(t *testing.T, p pod, c container) {
 	t.Helper()

@@ -22,6 +22,7 @@ import (
 
 	"github.com/taskwire/taskwire/cmd/taskwire/kafkametrics"
 	"github.com/taskwire/taskwire/e2e/client"
+	"github.com/taskwire/taskwire/local/kafkaconn"
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
@@ -92,7 +93,7 @@ func startExporter(t *testing.T, brokers string) string {
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan string, 1), make(chan error, 1)
 	go func() {
-		cfg := kafkametrics.Config{Brokers: brokers, Addr: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler)}
+		cfg := kafkametrics.Config{Kafka: kafkaconn.Settings{Brokers: brokers}, Addr: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler)}
 		ended <- kafkametrics.Run(ctx, cfg, func(addr string) { ready <- addr })
 	}()
 	t.Cleanup(func() {

@@ -4,21 +4,30 @@
 // It promises:
 //
 //   - Records and group offsets are acknowledged after they are on disk: kill -9 loses neither.
+//
 //   - Topics are made with their partitions before the first client is served. An existing topic keeps its partitions,
 //     because more of them would move keys to other partitions and break their order.
+//
 //   - A consumer that died while it joined its group is removed within seconds (ghosts.go). kfake alone keeps it, with its
 //     partitions, until the broker restarts.
+//
 //   - The consumer groups of WebSocket replicas that are gone are removed (local/replicagroups).
+//
 //   - A folder belongs to one broker at a time. A damaged folder is refused and left as it is (verify.go).
+//
 //   - The disk does not fill up: records that every group has read are trimmed, other records are kept up to a hard limit
 //     (retention.go).
 //
-// It serves one machine: it has no replication, no TLS and no authentication. Kubernetes and Compose run a real Kafka.
+//   - Only the users of local/kafkausers with their passwords are served, each with its rights and no others (users.go). Other
+//     users of the machine can read neither its port nor its files (private.go).
+//
+// It serves one machine: it has no replication and no TLS. Kubernetes and Compose run a real Kafka.
 package broker
 
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -29,10 +38,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/taskwire/taskwire/local/kafkausers"
 	"github.com/taskwire/taskwire/local/replicagroups"
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/twmb/franz-go/pkg/kfake"
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 const (
@@ -43,8 +52,7 @@ const (
 	// fills a batch. A lower limit would refuse bulk publishes of daprd.
 	maxMessageBytes = 1_048_588
 
-	// keeperID is the client id of the broker's requests to itself. keeperTimeout bounds each request.
-	keeperID      = "taskwire-broker"
+	// keeperTimeout bounds each request of the broker to itself.
 	keeperTimeout = 5 * time.Second
 
 	// offsetsRetentionMinutes is a year. With Kafka's seven days, a stack that was down for a week would lose its groups'
@@ -63,6 +71,10 @@ type Config struct {
 	Topics  []events.Topic // made when missing
 	Log     *slog.Logger   // slog.Default when nil
 	NoSync  bool           // for tests: acknowledge before fsync, which survives kill -9 of the broker but not a power cut
+
+	// Passwords are those of the users of local/kafkausers, by name. A user without one does not exist. nil is for tests: then
+	// everybody may do everything.
+	Passwords map[string]string
 
 	rebalanceLimit time.Duration // for tests: replaces the constant of that name
 }
@@ -83,20 +95,26 @@ func Run(ctx context.Context, cfg Config, ready func(addr string)) (err error) {
 		return fmt.Errorf("broker: %w", err)
 	}
 	defer func() { _ = held.Release() }() // the system frees it with the process
+	if err := tighten(cfg.DataDir); err != nil {
+		return fmt.Errorf("broker: %w", err)
+	}
 	if err := verify(cfg.DataDir, log); err != nil {
 		return fmt.Errorf("broker: %w", err)
 	}
-	if err := os.Remove(filepath.Join(cfg.DataDir, sessionFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("broker: %w", err)
+	for _, name := range []string{sessionFile, usersFile, rightsFile} {
+		if err := os.Remove(filepath.Join(cfg.DataDir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("broker: %w", err)
+		}
 	}
 	track := newTracker()
-	ln, err := listen(ctx, cfg.Addr, track)
+	ln, err := listen(ctx, cfg.Addr, track, cfg.Passwords != nil)
 	if err != nil {
 		return fmt.Errorf("broker: listen on %s: %w", cfg.Addr, err)
 	}
 	defer func() { _ = ln.Close() }() // closed twice is not an error that matters
 
-	cluster, err := kfake.NewCluster(cfg.options(ln, log)...)
+	keeper := keeper{password: rand.Text(), ln: ln}
+	cluster, err := kfake.NewCluster(append(cfg.options(ln, log), cfg.users(keeper)...)...)
 	if err != nil {
 		return fmt.Errorf("broker: open %s: %w", cfg.DataDir, err)
 	}
@@ -104,14 +122,18 @@ func Run(ctx context.Context, cfg Config, ready func(addr string)) (err error) {
 	if err := createTopics(cluster, cfg.Topics, log); err != nil {
 		return fmt.Errorf("broker: %w", err)
 	}
-	ln.open() // clients are served from here on, so none has seen a topic missing
-
 	addr := ln.Addr().String()
-	client, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.ClientID(keeperID))
+	client, err := keeper.client(addr)
 	if err != nil {
 		return fmt.Errorf("broker: client: %w", err)
 	}
 	defer client.Close()
+	if cfg.Passwords != nil {
+		if err := kafkausers.Grant(ctx, client); err != nil {
+			return fmt.Errorf("broker: %w", err)
+		}
+	}
+	ln.open() // clients are served from here on, so none has seen a topic or a right missing
 
 	// kfake's calls block for ever after Close, so the goroutines that make them end first.
 	var keepers sync.WaitGroup

@@ -34,11 +34,14 @@ type frames struct {
 	left int    // missing bytes of the body
 	body []byte // received bytes of the body, if keep is set
 	keep bool
+
+	// begun is called with the head of each request, unless it is nil. Its error ends the connection.
+	begun func(kind kmsg.Key, version int16, size int) error
 }
 
 // next takes the bytes that were just read and calls member for each complete request of a group member. An error means
 // that the client does not speak Kafka.
-func (f *frames) next(b []byte, member func(request kmsg.Request, clientID string)) error {
+func (f *frames) next(b []byte, member func(request kmsg.Request)) error {
 	for len(b) > 0 {
 		if f.have < bodyStart {
 			n := copy(f.head[f.have:], b)
@@ -61,11 +64,11 @@ func (f *frames) next(b []byte, member func(request kmsg.Request, clientID strin
 			return nil
 		}
 		if f.keep {
-			if request, clientID, ok := f.parse(); ok {
-				member(request, clientID)
+			if request, ok := f.parse(); ok {
+				member(request)
 			}
 		}
-		*f = frames{body: f.body[:0]}
+		*f = frames{body: f.body[:0], begun: f.begun}
 	}
 	return nil
 }
@@ -77,6 +80,11 @@ func (f *frames) begin() error {
 	if size < bodyStart-sizeBytes || size > maxRequestBytes || kmsg.RequestForKey(kind) == nil {
 		return fmt.Errorf("%w: size %d, kind %d", errNotKafka, size, kind)
 	}
+	if f.begun != nil {
+		if err := f.begun(kmsg.Key(kind), int16(binary.BigEndian.Uint16(f.head[headerBytes:])), size); err != nil {
+			return err
+		}
+	}
 	f.left = size - (bodyStart - sizeBytes)
 	switch kmsg.Key(kind) {
 	case kmsg.JoinGroup, kmsg.SyncGroup, kmsg.Heartbeat, kmsg.OffsetCommit:
@@ -87,19 +95,17 @@ func (f *frames) begin() error {
 }
 
 // parse reads the kept request. It returns false for an unreadable one, which kfake refuses.
-func (f *frames) parse() (request kmsg.Request, clientID string, ok bool) {
+func (f *frames) parse() (request kmsg.Request, ok bool) {
 	request = kmsg.RequestForKey(int16(binary.BigEndian.Uint16(f.head[sizeBytes:])))
 	request.SetVersion(int16(binary.BigEndian.Uint16(f.head[headerBytes:])))
 	r := kbin.Reader{Src: f.body}
-	r.Int32() // the correlation id
-	if id := r.NullableString(); id != nil {
-		clientID = *id
-	}
+	r.Int32()          // the correlation id
+	r.NullableString() // the client's id
 	if request.IsFlexible() {
 		kmsg.SkipTags(&r)
 	}
 	if !r.Ok() {
-		return nil, "", false
+		return nil, false
 	}
-	return request, clientID, request.ReadFrom(r.Src) == nil
+	return request, request.ReadFrom(r.Src) == nil
 }

@@ -32,10 +32,7 @@ func TestRequestsAreReadInPiecesOfAnySize(t *testing.T) {
 		var f frames
 		var got []int16
 		for at := 0; at < len(stream); at += step {
-			err := f.next(stream[at:min(at+step, len(stream))], func(r kmsg.Request, clientID string) {
-				if clientID != "me" {
-					t.Errorf("client id = %q, want me", clientID)
-				}
+			err := f.next(stream[at:min(at+step, len(stream))], func(r kmsg.Request) {
 				switch r := r.(type) {
 				case *kmsg.JoinGroupRequest:
 					if r.Group != "readers" || r.MemberID != "m" {

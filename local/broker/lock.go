@@ -19,10 +19,10 @@ const lockFile = "broker.lock"
 
 // lock makes dir and takes it for this process.
 func lock(dir string) (*lockfile.Lock, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, privateFolder); err != nil {
 		return nil, err
 	}
-	l, err := lockfile.Take(filepath.Join(dir, lockFile), 0o600)
+	l, err := lockfile.Take(filepath.Join(dir, lockFile), privateFile)
 	var held *lockfile.HeldError
 	if errors.As(err, &held) {
 		return nil, fmt.Errorf("%s: %w (process %d)", dir, ErrLocked, held.PID)

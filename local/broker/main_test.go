@@ -50,6 +50,7 @@ type childConfig struct {
 	Topics  []events.Topic
 	Groups  []string // if set, the child is a consumer of Topics in each of these groups instead of a broker
 	Session time.Duration
+	Umask   bool // the child starts with a umask that hides nothing
 }
 
 func TestMain(m *testing.M) {
@@ -75,6 +76,10 @@ func runChild(cfg childConfig) error {
 		consumeUntil(ctx, cfg)
 		return nil
 	}
+	if cfg.Umask {
+		syscall.Umask(0)
+	}
+	MakeFilesPrivate()
 	return Run(ctx, Config{Addr: cfg.Addr, DataDir: cfg.DataDir, Topics: cfg.Topics, NoSync: true,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}, func(addr string) { fmt.Println(addr) })
 }

@@ -51,15 +51,23 @@ func newTracker() *tracker {
 	}
 }
 
-// watch returns a connection that reports what passes on c to the tracker.
-func (t *tracker) watch(c net.Conn) net.Conn {
+// watch returns a connection that reports what passes on c to the tracker. If guarded is set, its client has to log in.
+func (t *tracker) watch(c net.Conn, guarded bool) (net.Conn, error) {
 	w := &conn{Conn: c, track: t}
+	if guarded {
+		l, err := newLogin(c)
+		if err != nil {
+			c.Close()
+			return nil, err
+		}
+		w.Conn, w.frames.begun = l, l.request
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	addr := c.RemoteAddr().String()
 	t.open[addr] = w
 	delete(t.closed, addr)
-	return w
+	return w, nil
 }
 
 // conn is a client's connection. One goroutine reads it.
@@ -101,10 +109,7 @@ func (c *conn) lost() {
 }
 
 // member records a request of a group member.
-func (c *conn) member(request kmsg.Request, clientID string) {
-	if clientID == keeperID {
-		return // the broker's own, on a member's behalf
-	}
+func (c *conn) member(request kmsg.Request) {
 	var key memberKey
 	switch r := request.(type) {
 	case *kmsg.JoinGroupRequest:

@@ -39,9 +39,9 @@ type Config struct {
 	Daprd  string    // an installed daprd of 1.18 or later to use instead; default: $TASKWIRE_DAPRD
 }
 
-// All builds daprd, the tool and the services.
+// All builds daprd, sentry, the tool and the services.
 func All(ctx context.Context, cfg Config) error {
-	if err := Daprd(ctx, cfg); err != nil {
+	if err := Dapr(ctx, cfg); err != nil {
 		return err
 	}
 	return Services(ctx, cfg)

@@ -1,7 +1,6 @@
 package components_test
 
 import (
-	"encoding/json"
 	"encoding/pem"
 	"net/http"
 	"net/http/httptest"
@@ -17,38 +16,26 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// cloudPatch returns the change that k8s/overlays/cloud makes to a component. It reads the overlay's own file.
-func cloudPatch(t *testing.T, component string) daprtest.Change {
-	t.Helper()
-	raw, err := os.ReadFile(filepath.Join("testdata", "cloud", "kafka.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var patch []struct {
-		Op, Path string
-		Value    any
-	}
-	if err := yaml.Unmarshal(raw, &patch); err != nil {
-		t.Fatal(err)
-	}
+// asInACluster gives a Kafka component the settings of its document, without the overrides of one machine. The sidecar then has
+// its user in its environment.
+func asInACluster(component, brokers string) daprtest.Change {
 	return func(t testing.TB, r daprtest.Resources) {
 		t.Helper()
-		document := r["component-"+component]
-		for _, p := range patch {
-			switch spec := document["spec"].(map[string]any); {
-			case p.Op == "add" && p.Path == "/auth":
-				document["auth"] = p.Value
-			case p.Op == "add" && p.Path == "/spec/metadata/-":
-				spec["metadata"] = append(spec["metadata"].([]any), p.Value)
-			default:
-				t.Fatalf("k8s/overlays/cloud/kafka.yaml: no patch of the kind %s %s is known here", p.Op, p.Path)
-			}
+		raw, err := os.ReadFile(filepath.Join(daprtest.Source(t), component+".yaml"))
+		if err != nil {
+			t.Fatal(err)
 		}
+		var document map[string]any
+		if err := yaml.Unmarshal(raw, &document); err != nil {
+			t.Fatal(err)
+		}
+		r["component-"+component] = document
+		daprtest.WithSetting(component, "brokers", brokers)(t, r)
 	}
 }
 
-// TestTheSidecarLogsInToAKafkaOfTheCloud has a broker that accepts TLS and SCRAM-SHA-512 only, the user and the CA in the secret
-// store, and the components as k8s/overlays/cloud changes them.
+// TestTheSidecarLogsInToAKafkaOfTheCloud has a broker that accepts TLS and SCRAM-SHA-512 only, the user and the CA in the
+// environment of the sidecar, and the components as they are in a cluster.
 func TestTheSidecarLogsInToAKafkaOfTheCloud(t *testing.T) {
 	t.Parallel()
 	slow(t)
@@ -67,15 +54,12 @@ func TestTheSidecarLogsInToAKafkaOfTheCloud(t *testing.T) {
 	t.Cleanup(k.Close)
 	start := func(t *testing.T, app, password, ca string) (*daprtest.Sidecar, *daprtest.App) {
 		a := daprtest.NewApp(t, nil)
-		secrets, err := json.Marshal(map[string]map[string]string{app: {}, "kafka": {"username": user, "password": password, "ca.crt": ca}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		changes := []daprtest.Change{cloudPatch(t, "kafka-pubsub"), daprtest.WithSetting("kafka-pubsub", "authType", "password")}
+		changes := []daprtest.Change{asInACluster("kafka-pubsub", k.ListenAddrs()[0])}
 		if app == "websocket" {
-			changes = append(changes, cloudPatch(t, "kafka-fanout"), daprtest.WithSetting("kafka-fanout", "authType", "password"))
+			changes = append(changes, asInACluster("kafka-fanout", k.ListenAddrs()[0]))
 		}
-		return daprtest.Start(t, daprtest.Options{App: app, Port: a.Port, Brokers: k.ListenAddrs()[0], Secrets: string(secrets), Changes: changes}), a
+		return daprtest.Start(t, daprtest.Options{App: app, Port: a.Port, Brokers: k.ListenAddrs()[0], Changes: changes,
+			Env: []string{"KAFKA_USERNAME=" + user, "KAFKA_PASSWORD=" + password, "KAFKA_CA_CERT=" + ca}}), a
 	}
 
 	t.Run("it publishes and is delivered to", func(t *testing.T) {

@@ -6,17 +6,23 @@
 // placeholder without a value and an app that no document names are errors, because a typing error must not drop a guard
 // silently.
 //
-// Secrets never pass through here. The rendered files name the file with the app's secrets. That file holds the secret with
-// the app's name, and for recurring-task also the secret `statestore` with the key `connection-string`.
+// Secrets never pass through here. The rendered files name the file with the sidecar's secrets. That file holds the secret with
+// the app's name, the secret `kafka` with the sidecar's user, and for recurring-task the secret `statestore` with the key
+// `connection-string`. The sidecar hands only the first to the app.
 package components
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/taskwire/taskwire/local/kafkaconn"
 )
 
 // The places. Each is the name of the folder below Config.Source with its overrides.
@@ -32,9 +38,9 @@ type Config struct {
 	Out    string // gets resources/ and config.yaml and loses earlier ones
 	App    string // the app id
 
-	Brokers            string // host:port of one or more Kafka brokers, separated by commas
-	SecretsFile        string // the app's secrets: {"SECRET":{"KEY":"VALUE"}}
-	NameResolutionFile string // by which the stack's sidecars find each other; one for each stack, made by the first
+	Kafka              kafkaconn.Settings // how to connect; the user and its password are in the secret `kafka` and not taken from here
+	SecretsFile        string             // the sidecar's secrets: {"SECRET":{"KEY":"VALUE"}}
+	NameResolutionFile string             // by which the stack's sidecars find each other; one for each stack, made by the first
 }
 
 // Render writes the app's resources, each document in a file of its own, and its sidecar's configuration. It returns the values
@@ -76,7 +82,7 @@ func Render(cfg Config) (resourcesDir, configFile string, err error) {
 // placeholders returns the values by name.
 func (c Config) placeholders() (placeholders, error) {
 	var missing []string
-	for name, value := range map[string]string{"Source": c.Source, "Out": c.Out, "App": c.App, "Brokers": c.Brokers,
+	for name, value := range map[string]string{"Source": c.Source, "Out": c.Out, "App": c.App, "Kafka.Brokers": c.Kafka.Brokers,
 		"SecretsFile": c.SecretsFile, "NameResolutionFile": c.NameResolutionFile} {
 		if value == "" && (name != "NameResolutionFile" || c.Place == Local) {
 			missing = append(missing, name)
@@ -90,7 +96,8 @@ func (c Config) placeholders() (placeholders, error) {
 	if err != nil {
 		return nil, err
 	}
-	fill := placeholders{"APP": c.App, "BROKERS": c.Brokers, "SECRETS_FILE": secrets}
+	fill := placeholders{"APP": c.App, "SECRETS_FILE": secrets}
+	maps.Copy(fill, c.kafka())
 	if c.NameResolutionFile == "" {
 		return fill, nil
 	}
@@ -104,6 +111,18 @@ func (c Config) placeholders() (placeholders, error) {
 	}
 	fill["NAME_RESOLUTION_FILE"] = names
 	return fill, nil
+}
+
+// kafka returns the values that say how to connect to Kafka. Dapr's names differ from Kafka's.
+func (c Config) kafka() placeholders {
+	auth, mechanism := "none", strings.TrimPrefix(cmp.Or(c.Kafka.Mechanism, kafkaconn.ScramSHA512), "SCRAM-")
+	if c.Kafka.Username != "" {
+		auth = "password"
+	}
+	return placeholders{
+		"BROKERS": c.Kafka.Brokers, "KAFKA_AUTH_TYPE": auth, "KAFKA_MECHANISM": mechanism,
+		"KAFKA_WITHOUT_TLS": strconv.FormatBool(!c.Kafka.TLS), "KAFKA_CA": c.Kafka.CA,
+	}
 }
 
 // scopedTo returns the documents for the app: those that name it and those that name no app.

@@ -9,6 +9,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/taskwire/taskwire/local/kafkaconn"
+	"github.com/taskwire/taskwire/local/sidecarid"
 	"github.com/taskwire/taskwire/pkg/events/apps"
 )
 
@@ -17,7 +19,7 @@ const source = "testdata/dapr-components"
 
 func rendered(t *testing.T, app string) (resources map[string]map[string]any, config map[string]any) {
 	t.Helper()
-	dir, file, err := Render(Config{Source: source, Out: t.TempDir(), App: app, Brokers: "127.0.0.1:9092",
+	dir, file, err := Render(Config{Source: source, Out: t.TempDir(), App: app, Kafka: kafkaconn.Settings{Brokers: "127.0.0.1:9092"},
 		SecretsFile: "/secrets/" + app + ".json", NameResolutionFile: "/run/names.db"})
 	if err != nil {
 		t.Fatal(err)
@@ -109,6 +111,36 @@ func TestLocalFilesAreKubernetesFilesWithOverrides(t *testing.T) {
 	}
 }
 
+func TestEverySidecarHasTheWholeAccessControl(t *testing.T) {
+	t.Parallel()
+	for _, app := range apps.All() {
+		_, config := rendered(t, app)
+		control, _ := config["spec"].(map[string]any)["accessControl"].(map[string]any)
+		if control["defaultAction"] != "deny" || control["trustDomain"] != sidecarid.TrustDomain {
+			t.Errorf("%s: access control = %v, want deny in the trust domain %s", app, control, sidecarid.TrustDomain)
+		}
+		policies, _ := control["policies"].([]any)
+		for _, item := range policies {
+			p, _ := item.(map[string]any)
+			id, _ := p["appId"].(string)
+			if !slices.Contains(apps.All(), id) || p["namespace"] != sidecarid.Namespace || p["trustDomain"] != sidecarid.TrustDomain || p["defaultAction"] != "deny" {
+				t.Errorf("%s: the policy of %q is %v, want one of an app, with its identity, that denies what it does not list", app, id, p)
+			}
+			for _, item := range p["operations"].([]any) {
+				o, _ := item.(map[string]any)
+				name, _ := o["name"].(string)
+				verbs, _ := o["httpVerb"].([]any)
+				if !strings.HasPrefix(name, "/internal/") || strings.Contains(name, "*") || len(verbs) == 0 || slices.Contains(verbs, any("*")) {
+					t.Errorf("%s may call %v, want one route with its methods", id, o)
+				}
+			}
+		}
+		if len(policies) == 0 {
+			t.Errorf("%s: nobody may call anything", app)
+		}
+	}
+}
+
 func TestMergingFollowsTheNamesOfListItems(t *testing.T) {
 	t.Parallel()
 	body := func(s string) map[string]any {
@@ -152,7 +184,7 @@ func TestRenderRefusesWhatWouldDropAGuardSilently(t *testing.T) {
 		want string
 	}{
 		{"an app that no document names", func(c *Config, _ string) { c.App = "tasks-api" }, `"tasks-api"`},
-		{"no broker", func(c *Config, _ string) { c.Brokers = "" }, "Brokers"},
+		{"no broker", func(c *Config, _ string) { c.Kafka.Brokers = "" }, "Brokers"},
 		{"an override of nothing", func(_ *Config, src string) {
 			put(t, src+"/local/more.yaml", "kind: Component\nmetadata: {name: kafka-pubusb}\n")
 		}, "kafka-pubusb"},
@@ -177,7 +209,7 @@ func TestRenderRefusesWhatWouldDropAGuardSilently(t *testing.T) {
 		if err := os.CopyFS(src, os.DirFS(source)); err != nil {
 			t.Fatal(err)
 		}
-		cfg := Config{Source: src, Out: t.TempDir(), App: "audit", Brokers: "b:1", SecretsFile: "s", NameResolutionFile: "n"}
+		cfg := Config{Source: src, Out: t.TempDir(), App: "audit", Kafka: kafkaconn.Settings{Brokers: "b:1"}, SecretsFile: "s", NameResolutionFile: "n"}
 		test.edit(&cfg, src)
 		if _, _, err := Render(cfg); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: Render = %v, want an error with %q", test.name, err, test.want)
@@ -188,7 +220,7 @@ func TestRenderRefusesWhatWouldDropAGuardSilently(t *testing.T) {
 func TestUnderComposeASidecarIsFoundByItsAppsName(t *testing.T) {
 	t.Parallel()
 	for _, app := range apps.All() {
-		dir, file, err := Render(Config{Source: source, Place: Compose, Out: t.TempDir(), App: app, Brokers: "redpanda:9092", SecretsFile: "/config/s.json"})
+		dir, file, err := Render(Config{Source: source, Place: Compose, Out: t.TempDir(), App: app, Kafka: kafkaconn.Settings{Brokers: "redpanda:9092"}, SecretsFile: "/config/s.json"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -209,7 +241,7 @@ func put(t *testing.T, path, content string) {
 
 func TestRenderingAgainReplacesEarlierFiles(t *testing.T) {
 	t.Parallel()
-	cfg := Config{Source: source, Out: t.TempDir(), App: "websocket", Brokers: "b:1", SecretsFile: "s", NameResolutionFile: "n"}
+	cfg := Config{Source: source, Out: t.TempDir(), App: "websocket", Kafka: kafkaconn.Settings{Brokers: "b:1"}, SecretsFile: "s", NameResolutionFile: "n"}
 	for _, app := range []string{"websocket", "task-api"} {
 		cfg.App = app
 		dir, _, err := Render(cfg)

@@ -143,8 +143,10 @@ func TestAnAppReadsItsOwnSecretOnly(t *testing.T) {
 	if got := read(t, "recurring-task"); got != http.StatusOK {
 		t.Errorf("status for the app's own secret = %d, want 200", got)
 	}
-	if got := read(t, "statestore"); got != http.StatusForbidden {
-		t.Errorf("status for the state store's secret = %d, want 403", got)
+	for _, ofTheSidecar := range []string{"statestore", "kafka"} {
+		if got := read(t, ofTheSidecar); got != http.StatusForbidden {
+			t.Errorf("status for the secret %s = %d, want 403", ofTheSidecar, got)
+		}
 	}
 	if got := read(t, "statestore", daprtest.Without("config", "secrets")); got != http.StatusOK {
 		t.Errorf("status without secret scopes = %d, want 200: the lines are no longer needed", got)

@@ -2,7 +2,11 @@
 
 package components
 
-import "strconv"
+import (
+	"strconv"
+
+	"github.com/taskwire/taskwire/local/sidecarid"
+)
 
 // Probes of an app's health. They hold deliveries back until the app is up for the first time. Without them daprd delivers to
 // an app that is still starting and takes its 404 for "drop this event".
@@ -20,7 +24,8 @@ const (
 	initEndpointsOff = "config,subscribe" // subscriptions are declared, so a question to the app would be a 404 in its log
 )
 
-// Sidecar describes the daprd process of one app on this machine. All fields are needed.
+// Sidecar describes the daprd process of one app on this machine. All fields are needed, except those of Identity for a sidecar
+// that is alone in a test.
 type Sidecar struct {
 	App             string
 	AppPort         int // of the app's Dapr side
@@ -31,12 +36,38 @@ type Sidecar struct {
 	ResourcesDir    string // from Render
 	ConfigFile      string // from Render
 	ShutdownSeconds int    // how long it may finish deliveries when it is asked to stop
+
+	Identity Identity // without one, sidecars invoke each other without TLS, and so may every stranger
+}
+
+// Identity says how a sidecar gets the certificate by which other sidecars know its app.
+type Identity struct {
+	Sentry  string // host:port
+	Anchors string // file with the root certificates
+	Token   string // file with the app's token, from sidecarid.Issue
+}
+
+// Env returns the variables of daprd with the identity.
+func (i Identity) Env() []string {
+	return []string{"NAMESPACE=" + sidecarid.Namespace, "DAPR_TRUST_ANCHORS_FILE=" + i.Anchors, "DAPR_SENTRY_TOKEN_FILE=" + i.Token}
+}
+
+func (i Identity) args() []string {
+	if i.Sentry == "" {
+		return nil
+	}
+	return []string{
+		"--enable-mtls",
+		"--sentry-address", i.Sentry,
+		"--control-plane-trust-domain", sidecarid.ControlPlaneTrustDomain,
+		"--control-plane-namespace", sidecarid.ControlPlaneNamespace,
+	}
 }
 
 // Args returns the flags of daprd. It also reads APP_API_TOKEN, DAPR_API_TOKEN and, for websocket, POD_NAME from its
 // environment.
 func (s Sidecar) Args() []string {
-	return []string{
+	return append([]string{
 		"--app-id", s.App,
 		"--app-port", strconv.Itoa(s.AppPort),
 		"--app-protocol", "http",
@@ -58,5 +89,5 @@ func (s Sidecar) Args() []string {
 		"--dapr-graceful-shutdown-seconds", strconv.Itoa(s.ShutdownSeconds),
 		"--disable-init-endpoints", initEndpointsOff,
 		"--log-as-json",
-	}
+	}, s.Identity.args()...)
 }

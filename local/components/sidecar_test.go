@@ -70,11 +70,13 @@ func TestTwoStacksDoNotMix(t *testing.T) {
 	// call lets a sidecar of each stack call the task API ten times, and returns which stacks' task API answered.
 	call := func(t *testing.T, names [2]string) (answered [2]string) {
 		t.Helper()
+		// These sidecars have no certificates, and access control refuses such a caller.
+		open := []daprtest.Change{daprtest.Without("config", "accessControl")}
 		var callers [2]*daprtest.Sidecar
 		for i, stack := range []string{"A", "B"} {
 			api := daprtest.NewApp(t, func(daprtest.Request) daprtest.Answer { return daprtest.Answer{Body: stack} })
-			daprtest.Start(t, daprtest.Options{App: "task-api", Port: api.Port, Brokers: k.Addr, NamesFile: names[i]}).WaitReady(t)
-			callers[i] = daprtest.Start(t, daprtest.Options{App: "audit", Port: daprtest.NewApp(t, nil).Port, Brokers: k.Addr, NamesFile: names[i]})
+			daprtest.Start(t, daprtest.Options{App: "task-api", Port: api.Port, Brokers: k.Addr, NamesFile: names[i], Changes: open}).WaitReady(t)
+			callers[i] = daprtest.Start(t, daprtest.Options{App: "audit", Port: daprtest.NewApp(t, nil).Port, Brokers: k.Addr, NamesFile: names[i], Changes: open})
 			callers[i].WaitReady(t)
 		}
 		for range 10 {

@@ -10,6 +10,8 @@
 //   - Nothing of the inside (Dapr's routes, metrics) is reachable.
 //   - A part that is down is answered with a problem document (RFC 9457) and Retry-After: 503 where the request never
 //     reached the part, so that repeating it is safe, and 502 where it may have.
+//   - A client that sends or reads too slowly is disconnected, and one address holds a bounded number of connections: see
+//     package edge. The number of upgraded connections of an address is bounded by the websocket service.
 //   - A gateway that is asked to stop finishes its requests. An upgraded connection ends when its service closes it, or
 //     after DrainTimeout.
 package gateway
@@ -26,6 +28,7 @@ import (
 
 	"github.com/taskwire/taskwire/local/routes"
 	"github.com/taskwire/taskwire/pkg/events/apps"
+	"github.com/taskwire/taskwire/pkg/platform/edge"
 )
 
 // DrainTimeout is how long running requests and upgraded connections get to end.
@@ -45,13 +48,20 @@ type Gateway struct {
 	ready   *readiness
 	idle    func() // closes the idle connections to the upstreams
 
+	patience edge.Patience
+	limits   edge.Limits
+
 	// running are the requests in progress. http.Server.Shutdown does not wait for the upgraded ones among them.
 	running sync.WaitGroup
 }
 
 // New returns a gateway, or an error that names what is missing in its configuration.
 func New(cfg Config) (*Gateway, error) {
-	g := &Gateway{log: cfg.Log, proxies: map[string]http.Handler{}}
+	g := &Gateway{
+		log: cfg.Log, proxies: map[string]http.Handler{},
+		patience: edge.NewPatience(routes.ReadHeaderTimeout, routes.IdleTimeout),
+		limits:   edge.Limits{PerAddress: routes.MaxPerAddress, Total: routes.MaxConnections},
+	}
 	if g.log == nil {
 		g.log = slog.New(slog.DiscardHandler)
 	}
@@ -74,7 +84,7 @@ func New(cfg Config) (*Gateway, error) {
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.running.Add(1)
 	defer g.running.Done()
-	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set(noSniff, "nosniff") // of every answer, also those of the services: see ModifyResponse
 	switch r.URL.Path {
 	case routes.HealthPath:
 		if !onlyGet(w, r) {
@@ -102,17 +112,27 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	proxy.ServeHTTP(w, watchBody(r))
 }
 
+// pace returns the pace of a request's body. An import may be slower than other bodies: the task API decides, and the
+// gateway waits a little longer, so that the client gets the task API's answer.
+func (g *Gateway) pace(r *http.Request) edge.Pace {
+	if r.URL.Path == routes.ImportPath {
+		return edge.Pace{Stall: routes.ImportStall, Rate: routes.ImportRate}
+	}
+	return g.patience.Body
+}
+
 // Serve serves on all listeners until ctx is done, then waits for running requests for at most DrainTimeout.
 func (g *Gateway) Serve(ctx context.Context, listeners ...net.Listener) error {
 	base, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
-	srv := &http.Server{
-		Handler: g, ReadHeaderTimeout: routes.ReadHeaderTimeout, IdleTimeout: routes.IdleTimeout, MaxHeaderBytes: routes.MaxHeaderKiB << 10,
-		BaseContext: func(net.Listener) context.Context { return base },
-		ErrorLog:    slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
-	}
+	srv := edge.NewServer(edge.Config{
+		Handler: g, MaxHeaderBytes: routes.MaxHeaderKiB << 10,
+		Patience: g.patience, Pace: g.pace,
+	})
+	srv.BaseContext = func(net.Listener) context.Context { return base }
+	srv.ErrorLog = slog.NewLogLogger(g.log.Handler(), slog.LevelDebug)
 	ended := make(chan error, len(listeners))
-	for _, l := range listeners {
+	for _, l := range edge.Limit(g.limits, listeners...) {
 		go func() { ended <- srv.Serve(l) }()
 	}
 	var err error

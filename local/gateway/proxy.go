@@ -25,6 +25,9 @@ import (
 // idlePerUpstream keeps connections open for a burst of clients. With the default of 2 nearly each request dials.
 const idlePerUpstream = 256
 
+// noSniff is the name of a header that every answer has once.
+const noSniff = "X-Content-Type-Options"
+
 // retryAfter is the Retry-After header.
 var retryAfter = strconv.Itoa(int(routes.RetryAfter.Seconds()))
 
@@ -62,7 +65,8 @@ func newProxy(name, base string, transport http.RoundTripper, log *slog.Logger) 
 				pr.Out.Header.Del(h)
 			}
 		},
-		ModifyResponse: func(*http.Response) error {
+		ModifyResponse: func(resp *http.Response) error {
+			resp.Header.Del(noSniff) // ReverseProxy adds to the headers that are there
 			if u.down.Load() && u.down.Swap(false) {
 				log.Info("upstream answers again", "upstream", name)
 			}

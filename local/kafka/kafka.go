@@ -1,7 +1,7 @@
 // Package kafka runs Apache Kafka from its jars in KRaft mode. Each node is both broker and controller. The whole-stack tests
 // use it to test with the real broker (`make test-kafka`); docs/kafka.md lists the differences from our own broker.
 //
-// Promises: a node listens on loopback only; its data folder is formatted once and never again; the next start continues
+// Promises: a node listens on loopback only, and serves only users with a password and the rights that were given to them; its data folder is formatted once and never again; the next start continues
 // with the folder after kill -9 at any moment. All other settings are Kafka's defaults, as in a cluster.
 package kafka
 
@@ -43,6 +43,8 @@ type Config struct {
 	ID          int      // from 1
 	Port        int      // for clients and the other brokers
 	Controllers []string // host:port of every node's controller, this node's at position ID
+	Admin       string   // the user who may do everything; the brokers log in to each other as it too
+	Password    string   // of Admin, on the first start
 }
 
 // Node is a node that is ready to run.
@@ -80,7 +82,8 @@ func Prepare(ctx context.Context, cfg Config) (*Node, error) {
 		"-Dlog4j2.configurationFile=" + logging, "-cp", filepath.Join(cfg.Jars, "*"),
 	}
 	if _, err := os.Stat(filepath.Join(data, "meta.properties")); errors.Is(err, os.ErrNotExist) {
-		format := slices.Concat(jvm, []string{"kafka.tools.StorageTool", "format", "-t", clusterID, "-c", settings})
+		format := slices.Concat(jvm, []string{"kafka.tools.StorageTool", "format", "-t", clusterID, "-c", settings,
+			"-S", fmt.Sprintf("SCRAM-SHA-512=[name=%s,password=%s]", cfg.Admin, cfg.Password)})
 		if out, err := exec.CommandContext(ctx, java, format...).CombinedOutput(); err != nil {
 			return nil, fmt.Errorf("format the data folder of Kafka: %w: %s", err, out)
 		}
@@ -108,11 +111,22 @@ func (c Config) properties(data string) string {
 		"process.roles=broker,controller",
 		"node.id=" + strconv.Itoa(c.ID),
 		"controller.quorum.voters=" + strings.Join(voters, ","),
-		"listeners=PLAINTEXT://" + host(c.Port) + ",CONTROLLER://" + c.Controllers[c.ID-1],
-		"advertised.listeners=PLAINTEXT://" + host(c.Port),
-		"listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+		"listeners=CLIENTS://" + host(c.Port) + ",CONTROLLER://" + c.Controllers[c.ID-1],
+		"advertised.listeners=CLIENTS://" + host(c.Port),
+		"listener.security.protocol.map=CLIENTS:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT",
 		"controller.listener.names=CONTROLLER",
-		"inter.broker.listener.name=PLAINTEXT",
+		"inter.broker.listener.name=CLIENTS",
+		// Every client logs in, and what no entry allows is refused, as it has to be in a cluster.
+		"sasl.enabled.mechanisms=SCRAM-SHA-512",
+		"sasl.mechanism.inter.broker.protocol=SCRAM-SHA-512",
+		"listener.name.clients.scram-sha-512.sasl.jaas.config=" + c.jaas("scram.ScramLoginModule", ""),
+		// The controllers cannot look up a SCRAM user before they have a leader, so they know the one user by its password.
+		"sasl.mechanism.controller.protocol=PLAIN",
+		"listener.name.controller.sasl.enabled.mechanisms=PLAIN",
+		"listener.name.controller.plain.sasl.jaas.config=" + c.jaas("plain.PlainLoginModule", "user_"+c.Admin),
+		"authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+		"super.users=User:" + c.Admin,
+		"allow.everyone.if.no.acl.found=false",
 		"log.dirs=" + data,
 		// By default, Kafka's own topics need three brokers, and a smaller cluster could not make them.
 		"offsets.topic.replication.factor=" + replicas,
@@ -124,6 +138,15 @@ func (c Config) properties(data string) string {
 		"auto.create.topics.enable=false",
 		"",
 	}, "\n")
+}
+
+// jaas returns the setting by which a listener logs in as the administrator, and lets it in if known is set.
+func (c Config) jaas(module, known string) string {
+	s := fmt.Sprintf("org.apache.kafka.common.security.%s required username=%q password=%q", module, c.Admin, c.Password)
+	if known != "" {
+		s += fmt.Sprintf(" %s=%q", known, c.Password)
+	}
+	return s + ";"
 }
 
 // findJava returns JAVA_HOME's java, else the one on the PATH. A java that is too old for Kafka is an error that names it.

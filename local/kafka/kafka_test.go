@@ -71,7 +71,7 @@ func TestAClusterReplicatesItsOwnTopicsToo(t *testing.T) {
 	controllers := []string{"127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"}
 	for nodes, want := range map[int]string{1: "offsets.topic.replication.factor=1\n", 3: "offsets.topic.replication.factor=3\n"} {
 		got := Config{ID: nodes, Port: 9, Controllers: controllers[:nodes]}.properties("/data")
-		for _, line := range []string{want, "listeners=PLAINTEXT://127.0.0.1:9,CONTROLLER://" + controllers[nodes-1] + "\n", "auto.create.topics.enable=false\n"} {
+		for _, line := range []string{want, "listeners=CLIENTS://127.0.0.1:9,CONTROLLER://" + controllers[nodes-1] + "\n", "auto.create.topics.enable=false\n"} {
 			if !strings.Contains(got, line) {
 				t.Errorf("%d nodes: settings lack %q:\n%s", nodes, line, got)
 			}

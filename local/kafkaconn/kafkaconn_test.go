@@ -45,7 +45,11 @@ func setEnv(t *testing.T, env map[string]string) {
 // reach returns nil if a client with the environment's settings is let in.
 func reach(t *testing.T, addr string) error {
 	t.Helper()
-	client, err := Client(addr)
+	settings, err := FromEnvironment(addr)
+	if err != nil {
+		return err
+	}
+	client, err := settings.Client()
 	if err != nil {
 		return err
 	}
@@ -96,7 +100,7 @@ func TestAWrongSettingIsNamedWithoutThePassword(t *testing.T) {
 		"has no certificate in PEM": {caVariable: empty},
 	} {
 		setEnv(t, env)
-		_, err := Client("127.0.0.1:9092")
+		_, err := FromEnvironment("127.0.0.1:9092")
 		if !errors.Is(err, ErrSettings) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), password) {
 			t.Errorf("%v: got %v, want an error with %q and without the password", env, err, want)
 		}

@@ -20,6 +20,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/taskwire/taskwire/local/kafkaconn"
 	localpg "github.com/taskwire/taskwire/local/postgres"
 	"github.com/taskwire/taskwire/pkg/events"
 )
@@ -168,7 +169,7 @@ func TestTopicsGetTheirReplicasAndRetention(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer cluster.Close()
-		if err := EnsureTopics(t.Context(), strings.Join(cluster.ListenAddrs(), ","), events.Topics(), func(w string) { t.Error(w) }); err != nil {
+		if err := EnsureTopics(t.Context(), kafkaconn.Settings{Brokers: strings.Join(cluster.ListenAddrs(), ",")}, events.Topics(), func(w string) { t.Error(w) }); err != nil {
 			t.Fatal(err)
 		}
 		client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...))
@@ -224,7 +225,7 @@ func TestATopicWithTooFewReplicasIsReported(t *testing.T) {
 		}
 	}
 	var warnings []string
-	if err := EnsureTopics(t.Context(), strings.Join(cluster.ListenAddrs(), ","), events.Topics(), func(w string) { warnings = append(warnings, w) }); err != nil {
+	if err := EnsureTopics(t.Context(), kafkaconn.Settings{Brokers: strings.Join(cluster.ListenAddrs(), ",")}, events.Topics(), func(w string) { warnings = append(warnings, w) }); err != nil {
 		t.Fatal(err)
 	}
 	if len(warnings) != 1 || !strings.Contains(warnings[0], "reminders has 1 of 3 replicas") {
@@ -255,7 +256,7 @@ func TestTopicsWaitForAStartingCluster(t *testing.T) {
 		}
 		return resp, nil, true
 	})
-	if err := EnsureTopics(t.Context(), strings.Join(cluster.ListenAddrs(), ","), events.Topics(), func(w string) { t.Error(w) }); err != nil {
+	if err := EnsureTopics(t.Context(), kafkaconn.Settings{Brokers: strings.Join(cluster.ListenAddrs(), ",")}, events.Topics(), func(w string) { t.Error(w) }); err != nil {
 		t.Errorf("a cluster that is starting: %v", err)
 	}
 	if left := refusals.Load(); left != 0 {
@@ -264,7 +265,7 @@ func TestTopicsWaitForAStartingCluster(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	refusals.Store(1 << 30)
-	err = EnsureTopics(ctx, strings.Join(cluster.ListenAddrs(), ","), []events.Topic{{Name: "another", Partitions: 1}}, func(string) {})
+	err = EnsureTopics(ctx, kafkaconn.Settings{Brokers: strings.Join(cluster.ListenAddrs(), ",")}, []events.Topic{{Name: "another", Partitions: 1}}, func(string) {})
 	if !errors.Is(err, kerr.InvalidReplicationFactor) || !strings.Contains(err.Error(), "another") {
 		t.Errorf("a cluster that never is ready: got %v, want what it said and of which topic", err)
 	}
@@ -276,7 +277,7 @@ func TestTopicsAreMadeOnceAndKeepTheirPartitions(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer cluster.Close()
-	brokers := strings.Join(cluster.ListenAddrs(), ",")
+	brokers := kafkaconn.Settings{Brokers: strings.Join(cluster.ListenAddrs(), ",")}
 	var warnings []string
 	for range 2 {
 		warnings = nil

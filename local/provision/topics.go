@@ -33,11 +33,11 @@ const (
 	retryEvery = 250 * time.Millisecond
 )
 
-// EnsureTopics makes the missing topics on the brokers (host:port, separated by commas), with the replicas and the retention
+// EnsureTopics makes the missing topics on a Kafka, with the replicas and the retention
 // that their consumers need. It does not change an existing topic, but calls warn with each difference. It waits, as long as
 // ctx allows, for a cluster whose brokers are still joining.
-func EnsureTopics(ctx context.Context, brokers string, topics []events.Topic, warn func(string)) error {
-	client, err := kafkaconn.Client(brokers)
+func EnsureTopics(ctx context.Context, at kafkaconn.Settings, topics []events.Topic, warn func(string)) error {
+	client, err := at.Client()
 	if err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func EnsureTopics(ctx context.Context, brokers string, topics []events.Topic, wa
 	}
 	meta, err := admin.Metadata(ctx, names...)
 	if err != nil {
-		return fmt.Errorf("list the topics of %s: %w", brokers, err)
+		return fmt.Errorf("list the topics of %s: %w", at.Brokers, err)
 	}
 	replicas := min(maxReplicas, len(meta.Brokers))
 	for _, t := range topics {

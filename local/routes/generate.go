@@ -47,8 +47,13 @@ type table struct {
 	InsideHeaders []string
 	HealthPath    string
 	ReadyPath     string
+	ImportPath    string
 	MaxHeaderKiB  int
-	Limits        map[string]time.Duration
+	MaxPerAddress int
+	// MaxSockets is the number of WebSockets of one address.
+	MaxSockets      int
+	StrictTransport string
+	Limits          map[string]time.Duration
 }
 
 // appRoutes are the prefixes that lead to one app.
@@ -59,10 +64,12 @@ type appRoutes struct {
 
 func newTable() table {
 	t := table{
-		Hidden: Hidden, InsideHeaders: InsideHeaders, HealthPath: HealthPath, ReadyPath: ReadyPath, MaxHeaderKiB: MaxHeaderKiB,
+		Hidden: Hidden, InsideHeaders: InsideHeaders, HealthPath: HealthPath, ReadyPath: ReadyPath, ImportPath: ImportPath,
+		MaxHeaderKiB: MaxHeaderKiB, MaxPerAddress: MaxPerAddress, MaxSockets: MaxSocketsPerAddress, StrictTransport: StrictTransport,
 		Limits: map[string]time.Duration{
 			"ReadHeader": ReadHeaderTimeout, "Idle": IdleTimeout, "Dial": DialTimeout, "Answer": AnswerTimeout,
 			"UpstreamIdle": UpstreamIdleTimeout, "SocketSilence": SocketSilence, "RetryAfter": RetryAfter,
+			"Body": BodyTimeout, "ImportBody": ImportTimeout, "WholeAnswer": WholeAnswerTimeout,
 		},
 	}
 	for _, r := range Public {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/taskwire/taskwire/pkg/events/apps"
+	"github.com/taskwire/taskwire/pkg/platform/edge"
 )
 
 //go:generate go run ./gen ../..
@@ -47,12 +48,30 @@ const (
 // ImportPath is answered while its request is still being sent. A proxy must not hold back the one for the other.
 const ImportPath = "/api/v1/import"
 
-// The limits. There is none on a body: the apps bound bodies themselves, route by route.
+// The limits. There is none on the length of a body: the apps bound bodies themselves, route by route.
 const (
 	// ReadHeaderTimeout is enough for the slowest honest client, and little for one that only holds connections.
 	ReadHeaderTimeout = 10 * time.Second
 	// IdleTimeout is longer than the pauses of a person who reads a page.
 	IdleTimeout = 2 * time.Minute
+	// BodyTimeout is for a proxy that bounds the time of a whole body, and not its pace as the local gateway and the apps do
+	// (pkg/platform/edge).
+	BodyTimeout = 30 * time.Second
+	// ImportStall and ImportRate are the pace of the body of an import. The task API asks for 30 s and 1 KiB/s; its answer
+	// must come first.
+	ImportStall = 35 * time.Second
+	ImportRate  = 512
+	// ImportTimeout is for a proxy that bounds the time of a whole body. The task API ends an import after 15 minutes.
+	ImportTimeout = 16 * time.Minute
+	// WholeAnswerTimeout is for a proxy that bounds the time of a whole answer. The longest export takes minutes.
+	WholeAnswerTimeout = time.Hour
+	// MaxPerAddress bounds the connections of one address. It is enough for 80 browsers behind it, which hold about six each.
+	// Upgraded connections do not count.
+	MaxPerAddress = edge.DefaultPerAddress
+	// MaxSocketsPerAddress is for a proxy that counts upgraded connections. The websocket service counts them as well.
+	MaxSocketsPerAddress = 5000
+	// MaxConnections bounds all connections of a proxy: those of HTTP, and the 20,000 WebSockets that one process holds.
+	MaxConnections = edge.DefaultTotal + 20_000
 	// MaxHeaderKiB holds the tokens and cookies in use here several times over.
 	MaxHeaderKiB = 64
 	// DialTimeout lets a lost packet be sent again twice, which Linux does after 1 s and 3 s.
@@ -69,6 +88,9 @@ const (
 	// RetryAfter is what a proxy says in the header of that name: a part that ended is back within about a second.
 	RetryAfter = time.Second
 )
+
+// StrictTransport is the Strict-Transport-Security of a proxy that ends TLS (RFC 6797). The services send the same behind one.
+const StrictTransport = "max-age=31536000"
 
 // InsideHeaders belong to the Dapr side. Proxies that can drop them from a request do; the public ports ignore them.
 var InsideHeaders = []string{"Dapr-Api-Token", "Dapr-App-Id", "Dapr-Caller-App-Id"}

@@ -18,6 +18,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/taskwire/taskwire/local/atomicfile"
 	"github.com/taskwire/taskwire/pkg/events/apps"
@@ -79,15 +80,21 @@ type Set struct {
 	dir       string
 	passwords map[string]string // by role
 	values    map[string]string // by app/secret/key, without the addresses
+	kafka     map[string]string // passwords by Kafka user
 	Made      bool              // at least one secret is new
 }
 
-// Path returns the file of a name in Files: of an app, or of Migrate(app).
+// HasOwn reports whether the app itself has secrets. Those of another name are its sidecar's.
+func HasOwn(app string) bool {
+	return slices.ContainsFunc(wanted[app], func(v value) bool { return v.secret == app })
+}
+
+// Path returns the file of a name in Files: of an app (what the app itself may read), or of Migrate(app).
 func Path(dir, name string) string { return filepath.Join(dir, name+".json") }
 
 // New makes a new set of all secrets, in memory. It is for a cluster, which keeps the secrets itself.
 func New() (*Set, error) {
-	s := &Set{passwords: map[string]string{}, values: map[string]string{}}
+	s := &Set{passwords: map[string]string{}, values: map[string]string{}, kafka: map[string]string{}}
 	for _, app := range Files() {
 		for _, v := range wanted[app] {
 			if err := s.take(app, v, nil); err != nil {
@@ -95,12 +102,13 @@ func New() (*Set, error) {
 			}
 		}
 	}
+	s.completeKafka()
 	return s, nil
 }
 
 // Load reads the files in dir and makes missing secrets, in memory. Write writes the set to disk.
 func Load(dir string) (*Set, error) {
-	s := &Set{dir: dir, passwords: map[string]string{}, values: map[string]string{}}
+	s := &Set{dir: dir, passwords: map[string]string{}, values: map[string]string{}, kafka: map[string]string{}}
 	if err := checkMode(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -123,7 +131,7 @@ func Load(dir string) (*Set, error) {
 			}
 		}
 	}
-	return s, nil
+	return s, s.loadKafka()
 }
 
 // take keeps the file's value, or makes one where there is none.
@@ -180,7 +188,7 @@ func (s *Set) Write(address func(role, password string) (string, error)) error {
 			return fmt.Errorf("write secrets of %s: %w", app, err)
 		}
 	}
-	return nil
+	return s.WriteKafka()
 }
 
 // Of returns the secrets of one of Files by name and key. address makes a role's database address from its password.

@@ -11,7 +11,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/taskwire/taskwire/local/kafkaconn"
 )
 
 // maxPingBody bounds how much of a readiness answer is read.
@@ -52,10 +53,10 @@ func pingPostgres(url string) func(context.Context) error {
 	}
 }
 
-// pingKafka reports ready when a broker answers.
-func pingKafka(brokers string) func(context.Context) error {
+// pingKafka reports ready when a broker answers and lets the user in.
+func pingKafka(at kafkaconn.Settings) func(context.Context) error {
 	return func(ctx context.Context) error {
-		seeds := strings.Split(brokers, ",")
+		seeds := strings.Split(at.Brokers, ",")
 		// A refused connection is an error at once here. The client below would try again until ctx ends.
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", seeds[0])
 		if err != nil && len(seeds) == 1 {
@@ -64,7 +65,7 @@ func pingKafka(brokers string) func(context.Context) error {
 		if err == nil {
 			conn.Close()
 		}
-		client, err := kgo.NewClient(kgo.SeedBrokers(seeds...))
+		client, err := at.Client()
 		if err != nil {
 			return err
 		}

@@ -19,8 +19,12 @@ type plan struct {
 	postgres int
 	broker   int
 	quorum   int // of the controller, where the broker is Apache Kafka
+	sentry   sentryPlan
 	apps     map[string]appPlan
 }
+
+// sentryPlan holds the ports of sentry.
+type sentryPlan struct{ api, health, metrics int }
 
 // appPlan holds the ports and tokens of a service and its sidecar.
 type appPlan struct {
@@ -52,6 +56,7 @@ func newPlan(port int) (*plan, error) {
 		p.gateway = free()
 	}
 	p.postgres, p.broker, p.quorum = free(), free(), free()
+	p.sentry = sentryPlan{api: free(), health: free(), metrics: free()}
 	for _, app := range apps.All() {
 		p.apps[app] = appPlan{
 			public: free(), app: free(), daprHTTP: free(), daprGRPC: free(), daprInternal: free(), daprMetrics: free(),
@@ -72,6 +77,8 @@ func (p *plan) of(part string) []int {
 		return []int{p.postgres}
 	case Broker:
 		return []int{p.broker, p.quorum}
+	case Sentry:
+		return []int{p.sentry.api, p.sentry.health, p.sentry.metrics}
 	case Gateway:
 		return []int{p.gateway}
 	}

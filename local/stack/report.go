@@ -72,7 +72,7 @@ func (s *Stack) lines(part string) func([]byte) {
 	switch {
 	case s.cfg.Verbose:
 		least = console.Debug
-	case part == Postgres || strings.HasSuffix(part, "-daprd"):
+	case part == Postgres || part == Sentry || strings.HasSuffix(part, "-daprd"):
 		least = console.Warn // each start writes a hundred lines of no importance
 	}
 	failing := false // one part's lines come from one goroutine at a time

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/taskwire/taskwire/local/kafkausers"
 	"github.com/taskwire/taskwire/local/ports"
 	localpg "github.com/taskwire/taskwire/local/postgres"
 	"github.com/taskwire/taskwire/local/provision"
@@ -89,8 +90,16 @@ func (s *Stack) once(ctx context.Context) (err error) {
 // start starts the parts in order and returns when all are ready. release gives back Postgres' folder; it is never nil.
 func (s *Stack) start(ctx context.Context, sup *supervise.Supervisor) (release func(), err error) {
 	release = func() {}
-	var servers []string
+	if err := s.issueTokens(); err != nil {
+		return release, err
+	}
+	servers := []string{Sentry}
+	sup.Add(s.sentrySpec())
+	s.startPart(sup, Sentry)
 	if s.cfg.Kafka == "" {
+		if err := s.secrets.WriteKafka(); err != nil { // the broker reads them
+			return release, err
+		}
 		spec, err := s.brokerSpec(ctx)
 		if err != nil {
 			return release, err
@@ -211,14 +220,36 @@ func (s *Stack) provision(ctx context.Context) error {
 		return provision.Address(admin, role, password)
 	})
 	if err != nil || s.cfg.Kafka == "" && s.cfg.KafkaJars == "" {
-		return err // our own broker makes its topics
+		return err // our own broker makes its topics and users
 	}
+	return s.provisionKafka(ctx)
+}
+
+// provisionKafka makes the topics, and the users where the brokers ask for one.
+func (s *Stack) provisionKafka(ctx context.Context) error {
+	admin := s.kafka(kafkausers.Admin)
 	if s.cfg.Kafka != "" {
-		if err := pingKafka(s.cfg.Kafka)(ctx); err != nil {
+		if err := pingKafka(admin)(ctx); err != nil {
 			return fmt.Errorf("the brokers that KAFKA_BROKERS names (%s) do not answer: %w", s.cfg.Kafka, err)
 		}
 	}
-	return provision.EnsureTopics(ctx, s.brokers(), events.Topics(), func(w string) { s.out.Warn("%s", w) })
+	if err := provision.EnsureTopics(ctx, admin, events.Topics(), func(w string) { s.out.Warn("%s", w) }); err != nil {
+		return err
+	}
+	if s.cfg.Kafka != "" && (admin.Username == "" || s.cfg.KafkaLogin.Shared) {
+		s.out.Warn("Kafka cannot tell the services apart: whoever can log in to it can forge events (docs/kafka.md#users)")
+		return nil
+	}
+	client, err := admin.Client()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	err = kafkausers.Ensure(ctx, client, s.secrets.KafkaPasswords())
+	if errors.Is(err, kafkausers.ErrRefused) {
+		return fmt.Errorf("%w. Give KAFKA_USERNAME an administrator, or set KAFKA_SHARED_USER=true to let every sidecar log in as it", err)
+	}
+	return err
 }
 
 // stop stops the parts, each before those that it needs, and removes the record of the run.
@@ -232,7 +263,7 @@ func (s *Stack) stop(sup *supervise.Supervisor) error {
 	for _, app := range apps.All() {
 		services, sidecars = append(services, app), append(sidecars, Sidecar(app))
 	}
-	for _, stage := range [][]string{{Gateway, apps.WebSocket}, services, sidecars, {Broker}, {Postgres}} {
+	for _, stage := range [][]string{{Gateway, apps.WebSocket}, services, sidecars, {Sentry, Broker}, {Postgres}} {
 		sup.Stop(stage...)
 	}
 	sup.Close()

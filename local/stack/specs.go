@@ -15,6 +15,8 @@ import (
 
 	"github.com/taskwire/taskwire/local/components"
 	"github.com/taskwire/taskwire/local/kafka"
+	"github.com/taskwire/taskwire/local/kafkaconn"
+	"github.com/taskwire/taskwire/local/kafkausers"
 	"github.com/taskwire/taskwire/local/ports"
 	localpg "github.com/taskwire/taskwire/local/postgres"
 	"github.com/taskwire/taskwire/local/secretfile"
@@ -27,6 +29,7 @@ const (
 	gatewayGrace  = 4 * time.Second // longer than its own drain, gateway.DrainTimeout
 	serviceGrace  = 6 * time.Second
 	sidecarGrace  = 5 * time.Second
+	sentryGrace   = 2 * time.Second
 	brokerGrace   = 2500 * time.Millisecond
 	postgresGrace = 2500 * time.Millisecond
 
@@ -41,7 +44,7 @@ func (s *Stack) binary(name string) string { return filepath.Join(s.cfg.BinDir, 
 
 // checkBinaries returns an error that names a missing program.
 func (s *Stack) checkBinaries() error {
-	for _, name := range append([]string{"taskwire", "daprd"}, apps.All()...) {
+	for _, name := range append([]string{"taskwire", "daprd", "sentry"}, apps.All()...) {
 		if _, err := os.Stat(s.binary(name)); err != nil {
 			return fmt.Errorf("%s is not built: run `make build` (or taskwire up without --no-build): %w", name, err)
 		}
@@ -53,10 +56,10 @@ func (s *Stack) checkBinaries() error {
 // reach the parts.
 var (
 	ownVariables = []string{
-		"DATABASE_URL", "KAFKA_BROKERS", "HTTP_ADDR", "APP_ADDR", "APP_API_TOKEN", "SECRET_STORE", "SECRETS_FILE",
+		"DATABASE_URL", "HTTP_ADDR", "APP_ADDR", "APP_API_TOKEN", "SECRET_STORE", "SECRETS_FILE",
 		"SHUTDOWN_TIMEOUT", "POD_NAME", "NAMESPACE", "APP_ID", "APP_PORT", "MIGRATE_URL", "MIGRATE_URL_FILE",
 	}
-	ownPrefixes = []string{"DAPR_", "PG", "TASKWIRE_", "KUBERNETES_"}
+	ownPrefixes = []string{"DAPR_", "PG", "TASKWIRE_", "KUBERNETES_", "KAFKA_"}
 )
 
 // environ returns the caller's environment without the stack's own variables, and with more.
@@ -95,12 +98,12 @@ func (s *Stack) brokerSpec(ctx context.Context) (supervise.Spec, error) {
 	if s.cfg.KafkaJars != "" {
 		return s.kafkaSpec(ctx)
 	}
-	args := []string{"broker", "--addr", loopback(s.plan.broker), "--data", filepath.Join(s.cfg.Data, "broker")}
+	args := []string{"broker", "--addr", loopback(s.plan.broker), "--data", filepath.Join(s.cfg.Data, "broker"), "--users", secretfile.KafkaPath(s.secretsDir())}
 	if !s.cfg.Durable {
 		args = append(args, "--no-sync")
 	}
 	return supervise.Spec{
-		Name: Broker, Port: s.plan.broker, Grace: brokerGrace, Lines: s.lines(Broker), Ready: pingKafka(loopback(s.plan.broker)),
+		Name: Broker, Port: s.plan.broker, Grace: brokerGrace, Lines: s.lines(Broker), Ready: pingKafka(s.kafka(kafkausers.Operator)),
 		Command: s.command(Broker, func() (supervise.Command, error) {
 			return supervise.Command{Path: s.binary("taskwire"), Args: args, Env: environ()}, nil
 		}),
@@ -111,13 +114,13 @@ func (s *Stack) brokerSpec(ctx context.Context) (supervise.Spec, error) {
 func (s *Stack) kafkaSpec(ctx context.Context) (supervise.Spec, error) {
 	node, err := kafka.Prepare(ctx, kafka.Config{
 		Jars: s.cfg.KafkaJars, Dir: filepath.Join(s.cfg.Data, "kafka"), ID: 1, Port: s.plan.broker,
-		Controllers: []string{loopback(s.plan.quorum)},
+		Controllers: []string{loopback(s.plan.quorum)}, Admin: kafkausers.Admin, Password: s.secrets.KafkaPasswords()[kafkausers.Admin],
 	})
 	if err != nil {
 		return supervise.Spec{}, err
 	}
 	return supervise.Spec{
-		Name: Broker, Port: s.plan.broker, Grace: brokerGrace, Lines: s.lines(Broker), Ready: pingKafka(loopback(s.plan.broker)),
+		Name: Broker, Port: s.plan.broker, Grace: brokerGrace, Lines: s.lines(Broker), Ready: pingKafka(s.kafka(kafkausers.Admin)),
 		Command: s.command(Broker, func() (supervise.Command, error) {
 			return supervise.Command{Path: node.Path(), Args: node.Args(), Env: environ()}, nil
 		}),
@@ -151,21 +154,31 @@ func (s *Stack) serviceSpec(ctx context.Context, app string) supervise.Spec {
 // sidecarSpec renders the app's resources and describes its sidecar.
 func (s *Stack) sidecarSpec(app string) (supervise.Spec, error) {
 	p := s.plan.apps[app]
+	kafka := s.kafka(kafkausers.Of(app))
+	if err := secretfile.WriteSidecar(s.secretsDir(), app, kafka.Username, kafka.Password); err != nil {
+		return supervise.Spec{}, err
+	}
 	resources, config, err := components.Render(components.Config{
 		Source: filepath.Join(s.cfg.Root, "dapr-components"), Out: filepath.Join(s.cfg.Data, "run", app), App: app,
-		Brokers: s.brokers(), SecretsFile: secretfile.Path(s.secretsDir(), app), NameResolutionFile: s.namesFile(),
+		Kafka: kafka, SecretsFile: secretfile.SidecarPath(s.secretsDir(), app), NameResolutionFile: s.namesFile(),
 	})
 	if err != nil {
 		return supervise.Spec{}, err
 	}
 	args := components.Sidecar{
 		App: app, AppPort: p.app, HTTPPort: p.daprHTTP, GRPCPort: p.daprGRPC, InternalPort: p.daprInternal, MetricsPort: p.daprMetrics,
-		ResourcesDir: resources, ConfigFile: config, ShutdownSeconds: sidecarShutdown,
+		ResourcesDir: resources, ConfigFile: config, ShutdownSeconds: sidecarShutdown, Identity: s.identity(app),
 	}.Args()
 	env := environ("APP_API_TOKEN="+p.appToken, "DAPR_API_TOKEN="+p.daprToken, "POD_NAME="+podName(app), "DAPR_HOST_IP=127.0.0.1")
+	env = append(env, s.identity(app).Env()...)
 	return supervise.Spec{
 		Name: Sidecar(app), Port: p.daprHTTP, Grace: sidecarGrace, Lines: s.lines(Sidecar(app)), Ready: pingHTTP(s.sidecarHealth(app)),
 		Command: s.command(Sidecar(app), func() (supervise.Command, error) {
+			anchors, err := os.ReadFile(s.anchorsFile()) // for a daprd that does not know the variable with the file
+			if err != nil {
+				return supervise.Command{}, fmt.Errorf("the root certificates: %w", err)
+			}
+			env := append(slices.Clip(env), "DAPR_TRUST_ANCHORS="+string(anchors))
 			return supervise.Command{Path: s.binary("daprd"), Args: args, Env: env, Dir: filepath.Join(s.cfg.Data, "run", app)}, nil
 		}),
 	}, nil
@@ -180,6 +193,7 @@ func (s *Stack) gatewaySpec() supervise.Spec {
 	if ports.HasIPv6() {
 		args = append(args, "--addr", fmt.Sprintf("[::1]:%d", s.plan.gateway))
 	}
+	args = append(args, "--ready", Sentry+"="+s.sentryHealth())
 	for _, app := range apps.All() {
 		args = append(args, "--ready", app+"="+httpURL(s.plan.apps[app].public, "/readyz"), "--ready", Sidecar(app)+"="+s.sidecarHealth(app))
 	}
@@ -209,4 +223,20 @@ func (s *Stack) brokers() string {
 		return s.cfg.Kafka
 	}
 	return loopback(s.plan.broker)
+}
+
+// kafka returns how one of the users of local/kafkausers connects to Kafka. A Kafka of the user's that asks for no password has
+// none of them. In another one, the administrator is the given user, and everybody is if KafkaLogin.Shared is set.
+func (s *Stack) kafka(user string) kafkaconn.Settings {
+	at := kafkaconn.Settings{Brokers: s.brokers()}
+	if s.cfg.Kafka == "" {
+		return at.As(user, s.secrets.KafkaPasswords()[user])
+	}
+	at = s.cfg.KafkaLogin.Settings
+	at.Brokers = s.brokers()
+	if at.Username == "" || s.cfg.KafkaLogin.Shared || user == kafkausers.Admin {
+		return at
+	}
+	at.Mechanism = kafkaconn.ScramSHA512
+	return at.As(user, s.secrets.KafkaPasswords()[user])
 }

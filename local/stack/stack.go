@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/taskwire/taskwire/local/console"
+	"github.com/taskwire/taskwire/local/kafkaconn"
 	"github.com/taskwire/taskwire/local/lockfile"
 	"github.com/taskwire/taskwire/local/logfile"
 	"github.com/taskwire/taskwire/local/runstate"
@@ -27,6 +29,7 @@ import (
 const (
 	Postgres = "postgres"
 	Broker   = "broker"
+	Sentry   = "sentry"
 	Gateway  = "gateway"
 )
 
@@ -42,6 +45,7 @@ type Config struct {
 
 	DatabaseURL string // a Postgres to use instead of a private one: a superuser, or a role that may make roles and databases
 	Kafka       string // brokers to use instead of our own: host:port, separated by commas
+	KafkaLogin  KafkaLogin
 	KafkaJars   string // a folder with the jars of Apache Kafka, to run it as the broker instead of our own
 
 	Out     io.Writer // gets what a person should see; default: discarded
@@ -52,6 +56,12 @@ type Config struct {
 	Durable bool              // survive a power cut; false is faster and meant for tests
 	Hold    []string          // parts that wait for a call of Start
 	Env     map[string]string // further environment for the services
+}
+
+// KafkaLogin says how to log in to the brokers of Config.Kafka.
+type KafkaLogin struct {
+	Settings kafkaconn.Settings // without a user: the brokers ask for none
+	Shared   bool               // all sidecars log in as this user, because it may not create users
 }
 
 // Stack is one stack. New takes its data folder. Run, or Close instead of Run, gives it back.
@@ -147,8 +157,14 @@ func (s *Stack) Close() {
 }
 
 func makeFolders(data string) error {
-	for _, dir := range []string{data, filepath.Join(data, "run"), filepath.Join(data, "log")} {
-		err := os.MkdirAll(dir, 0o755)
+	// Postgres can run as another user, who has to get through the data folder. What is in run and log is for the owner only:
+	// where the parts listen, the public half of the sidecars' identities, and logs with addresses of users.
+	modes := map[string]fs.FileMode{data: 0o755, filepath.Join(data, "run"): 0o700, filepath.Join(data, "log"): 0o700}
+	for _, dir := range slices.Sorted(maps.Keys(modes)) {
+		err := os.MkdirAll(dir, modes[dir])
+		if err == nil && modes[dir] == 0o700 {
+			err = os.Chmod(dir, 0o700) // one of an earlier version
+		}
 		if err == nil {
 			err = writable(dir)
 		}
@@ -185,6 +201,7 @@ func (s *Stack) parts() []string {
 	if s.cfg.Kafka == "" {
 		names = append(names, Broker)
 	}
+	names = append(names, Sentry)
 	for _, app := range apps.All() {
 		names = append(names, app, Sidecar(app))
 	}
@@ -208,6 +225,13 @@ func (s *Stack) Brokers() string {
 	return s.brokers()
 }
 
+// Kafka returns how a user of local/kafkausers connects to Kafka.
+func (s *Stack) Kafka(user string) kafkaconn.Settings {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.kafka(user)
+}
+
 // PostgresURL returns the superuser's address of a database, "" before Postgres was prepared. It is for tests.
 func (s *Stack) PostgresURL(db string) string {
 	s.mu.Lock()
@@ -226,10 +250,13 @@ func (s *Stack) SidecarHTTP(app string) (addr, token string) {
 	return loopback(p.daprHTTP), p.daprToken
 }
 
-// MetricsURL returns the address of a service's or a sidecar's metrics, "" for another part.
+// MetricsURL returns the address of the metrics of a service, a sidecar or sentry, "" for another part.
 func (s *Stack) MetricsURL(part string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if part == Sentry {
+		return httpURL(s.plan.sentry.metrics, "/metrics")
+	}
 	for app, p := range s.plan.apps {
 		switch part {
 		case app:

@@ -18,9 +18,6 @@ const (
 // settings are the service's environment variables.
 type settings struct {
 	config.Base
-	// TrustedProxies are the addresses and networks whose X-Forwarded-For is trusted: the rate limits count by the
-	// client's address. The default is the gateway on the same machine.
-	TrustedProxies []string `env:"TRUSTED_PROXIES" envDefault:"127.0.0.1/32,::1/128"`
 	// DatabaseConns bounds the connections to the database. A write holds one for its few statements.
 	DatabaseConns int `env:"DATABASE_CONNS" envDefault:"16"`
 	// The quotas of one account; 0 means that there is none. The numbers of writes and imports are those of one replica.

@@ -80,7 +80,7 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 		return err
 	}
 
-	public := base.PublicEngine(service.PublicConfig{BodyLimits: httpapi.BodyLimits(), TrustedProxies: cfg.TrustedProxies})
+	public := base.PublicEngine(service.PublicConfig{BodyLimits: httpapi.BodyLimits()})
 	httpapi.Register(public, httpapi.Config{
 		Tasks: useCases, Accounts: accounts.New(store, hasher, signer, publisher, log, time.Now), Verifier: base.Tokens(signer.Keys),
 		Issuer: cfg.AuthIssuer, JWKS: signer.JWKS, CursorKey: cursorKey, OpenAPI: document, Now: time.Now,

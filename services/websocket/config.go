@@ -11,6 +11,7 @@ const appID = apps.WebSocket
 // settings are the service's environment variables.
 type settings struct {
 	config.Base
-	MaxConnections int `env:"MAX_CONNECTIONS" envDefault:"20000"`       // of this process
-	MaxPerUser     int `env:"MAX_CONNECTIONS_PER_USER" envDefault:"50"` // connections of one user to this process
+	MaxConnections int `env:"MAX_CONNECTIONS" envDefault:"20000"`            // of this process
+	MaxPerAddress  int `env:"MAX_CONNECTIONS_PER_ADDRESS" envDefault:"5000"` // connections of one address to this process
+	MaxPerUser     int `env:"MAX_CONNECTIONS_PER_USER" envDefault:"50"`      // connections of one user to this process
 }

@@ -41,10 +41,15 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	defer users.Close()
 	connections := socket.DefaultSettings()
 	connections.MaxConns = cfg.MaxConnections
+	if cfg.MaxPerAddress > 0 {
+		connections.MaxPerAddress = cfg.MaxPerAddress
+	}
 	pool := socket.NewPool(connections, base.Metrics)
 
 	tokens := base.Tokens(base.TaskAPIKeys)
-	public := base.PublicEngine(service.PublicConfig{Ready: map[string]func(context.Context) error{"keys": tokens.Ready}})
+	public := base.PublicEngine(service.PublicConfig{
+		Ready: map[string]func(context.Context) error{"keys": tokens.Ready}, Upgraded: cfg.MaxConnections,
+	})
 	httpapi.Register(public, httpapi.Config{
 		Hub: users, Pool: pool, Verifier: tokens, Origins: origins, Log: base.Log,
 		AuthWait: connections.AuthWait, WelcomeWait: connections.WelcomeWait,

@@ -22,6 +22,8 @@ import (
 	"time"
 
 	"github.com/taskwire/taskwire/local/components"
+	"github.com/taskwire/taskwire/local/kafkaconn"
+	"github.com/taskwire/taskwire/local/kafkausers"
 	"github.com/taskwire/taskwire/testkit/porttest"
 )
 
@@ -80,6 +82,8 @@ type Options struct {
 	App       string // the app id
 	Port      int    // where the app listens
 	Brokers   string
+	Username  string // with which the sidecar logs in to Kafka; none for a Kafka that asks for no user
+	Password  string
 	NamesFile string   // the file of names that the sidecars of a stack share; default: a new one
 	Secrets   string   // JSON; default: {"APP":{}}
 	Env       []string // NAME=VALUE
@@ -113,11 +117,11 @@ func Start(t testing.TB, o Options) *Sidecar {
 		o.Shutdown = 1
 	}
 	secrets := filepath.Join(dir, "secrets.json")
-	if err := os.WriteFile(secrets, []byte(o.Secrets), 0o600); err != nil {
+	if err := os.WriteFile(secrets, withLogin(t, o), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	resources, config, err := components.Render(components.Config{Source: Source(t), Out: filepath.Join(dir, "run"), App: o.App,
-		Brokers: o.Brokers, SecretsFile: secrets, NameResolutionFile: o.NamesFile})
+		Kafka: kafkaconn.Settings{Brokers: o.Brokers, Username: o.Username}, SecretsFile: secrets, NameResolutionFile: o.NamesFile})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,6 +148,23 @@ func Start(t testing.TB, o Options) *Sidecar {
 		}
 	})
 	return s
+}
+
+// withLogin returns the secrets with the sidecar's user of Kafka, unless they have one.
+func withLogin(t testing.TB, o Options) []byte {
+	t.Helper()
+	var all map[string]map[string]string
+	if err := json.Unmarshal([]byte(o.Secrets), &all); err != nil {
+		t.Fatal(err)
+	}
+	if all[kafkausers.Secret] == nil {
+		all[kafkausers.Secret] = map[string]string{kafkausers.UsernameKey: o.Username, kafkausers.PasswordKey: o.Password}
+	}
+	raw, err := json.Marshal(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
 }
 
 func (s *Sidecar) follow(r io.Reader) {

@@ -147,3 +147,19 @@ func TestNoFieldOfTheRuntimeIsLeftOut(t *testing.T) {
 		}
 	}
 }
+
+func TestTheFileOfTrustAnchorsReplacesTheVariable(t *testing.T) {
+	t.Setenv("DAPR_TRUST_ANCHORS", "a certificate")
+	t.Setenv("DAPR_TRUST_ANCHORS_FILE", "")
+	o, err := options.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := securityOptions(o, healthz.New()); string(got.TrustAnchors) != "a certificate" || got.TrustAnchorsFile != nil {
+		t.Errorf("without a file: got %q and file %v, want the variable", got.TrustAnchors, got.TrustAnchorsFile)
+	}
+	t.Setenv("DAPR_TRUST_ANCHORS_FILE", "/run/ca.crt")
+	if got := securityOptions(o, healthz.New()); got.TrustAnchors != nil || got.TrustAnchorsFile == nil || *got.TrustAnchorsFile != "/run/ca.crt" {
+		t.Errorf("with a file: got %q and file %v, want only the file", got.TrustAnchors, got.TrustAnchorsFile)
+	}
+}

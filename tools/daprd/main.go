@@ -2,7 +2,9 @@
 // names in dapr-components/. The runtime is unchanged. Without the clients of every cloud, the sidecar builds within
 // minutes on two cores.
 //
-// It takes the flags of the daprd that Dapr releases. components.go lists the components.
+// It takes the flags of the daprd that Dapr releases. components.go lists the components. One variable is added:
+// DAPR_TRUST_ANCHORS_FILE names a file with the root certificates, which may change while the sidecar runs. It replaces
+// DAPR_TRUST_ANCHORS, which holds them and cannot change.
 package main
 
 import (
@@ -24,6 +26,9 @@ import (
 	"go.opencensus.io/stats/view"
 	"go.uber.org/automaxprocs/maxprocs"
 )
+
+// trustAnchorsFileEnv is the variable that the daprd of a release does not have.
+const trustAnchorsFileEnv = "DAPR_TRUST_ANCHORS_FILE"
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {
@@ -104,7 +109,7 @@ func serve(ctx context.Context, opts *options.Options, components *registry.Opti
 // securityOptions and config pass every flag to the runtime. A field that they leave out would be a flag that is silently
 // ignored; config_test.go checks for that.
 func securityOptions(o *options.Options, health healthz.Healthz) security.Options {
-	return security.Options{
+	s := security.Options{
 		SentryAddress:           o.SentryAddress,
 		ControlPlaneTrustDomain: o.ControlPlaneTrustDomain,
 		ControlPlaneNamespace:   o.ControlPlaneNamespace,
@@ -115,6 +120,10 @@ func securityOptions(o *options.Options, health healthz.Healthz) security.Option
 		Healthz:                 health,
 		JwtAudiences:            o.SentryRequestJwtAudiences,
 	}
+	if file := os.Getenv(trustAnchorsFileEnv); file != "" {
+		s.TrustAnchors, s.TrustAnchorsFile = nil, &file // Dapr refuses both
+	}
+	return s
 }
 
 func config(o *options.Options, components *registry.Options, handler security.Handler, health healthz.Healthz, log logger.Logger) *runtime.Config {

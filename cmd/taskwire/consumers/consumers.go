@@ -52,9 +52,9 @@ type Client struct {
 	admin  *kadm.Client
 }
 
-// Open returns a client of the brokers (host:port, separated by commas). Close it.
-func Open(brokers string) (*Client, error) {
-	client, err := kafkaconn.Client(brokers)
+// Open returns a client of a Kafka. Close it.
+func Open(at kafkaconn.Settings) (*Client, error) {
+	client, err := at.Client()
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/taskwire/taskwire/local/kafkaconn"
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
@@ -39,7 +40,7 @@ func newBroker(t *testing.T, topics ...kfake.Opt) *broker {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	reader, err := Open(strings.Join(cluster.ListenAddrs(), ","))
+	reader, err := Open(kafkaconn.Settings{Brokers: strings.Join(cluster.ListenAddrs(), ",")})
 	if err != nil {
 		t.Fatal(err)
 	}

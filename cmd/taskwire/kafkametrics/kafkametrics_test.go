@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/taskwire/taskwire/local/kafkaconn"
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
@@ -21,7 +22,7 @@ func serve(t *testing.T, brokers string) func() string {
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan string, 1), make(chan error, 1)
 	go func() {
-		ended <- Run(ctx, Config{Brokers: brokers, Addr: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler)}, func(a string) { ready <- a })
+		ended <- Run(ctx, Config{Kafka: kafkaconn.Settings{Brokers: brokers}, Addr: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler)}, func(a string) { ready <- a })
 	}()
 	t.Cleanup(func() {
 		cancel()

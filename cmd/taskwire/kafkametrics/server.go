@@ -26,15 +26,15 @@ const (
 
 // Config is what Run needs.
 type Config struct {
-	Brokers string // host:port, separated by commas
-	Addr    string // to listen on
-	Log     *slog.Logger
+	Kafka kafkaconn.Settings
+	Addr  string // to listen on
+	Log   *slog.Logger
 }
 
 // Run serves GET /metrics, and removes the consumer groups of WebSocket replicas that are gone, until ctx is done. Then it
 // returns nil. If ready is not nil, it is called with the address.
 func Run(ctx context.Context, cfg Config, ready func(addr string)) error {
-	client, err := kafkaconn.Client(cfg.Brokers)
+	client, err := cfg.Kafka.Client()
 	if err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func Run(ctx context.Context, cfg Config, ready func(addr string)) error {
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	cfg.Log.Info("listening", "addr", listener.Addr().String(), "brokers", cfg.Brokers)
+	cfg.Log.Info("listening", "addr", listener.Addr().String(), "brokers", cfg.Kafka.Brokers)
 	if ready != nil {
 		ready(listener.Addr().String())
 	}

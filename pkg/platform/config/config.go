@@ -19,6 +19,7 @@ import (
 
 	"github.com/caarlos0/env/v11"
 
+	"github.com/taskwire/taskwire/pkg/platform/address"
 	"github.com/taskwire/taskwire/pkg/platform/origin"
 )
 
@@ -40,6 +41,9 @@ type Base struct {
 	PodName         string        `env:"POD_NAME"`
 	// AllowedOrigins are the origins of the pages that may use the service besides those of its own host: * or a list.
 	AllowedOrigins []string `env:"ALLOWED_ORIGINS" envSeparator:","`
+	// TrustedProxies are the addresses and networks whose X-Forwarded-For and X-Forwarded-Proto are trusted: limits count by
+	// the client's address. The default is the gateway on the same machine.
+	TrustedProxies []string `env:"TRUSTED_PROXIES" envDefault:"127.0.0.1/32,::1/128"`
 
 	// An OIDC issuer whose access tokens are accepted instead of our own, the audience that they must name, and the claim
 	// (a string or a list of strings) that holds the role. Users with "auditor" in it are auditors.
@@ -68,6 +72,9 @@ func (b Base) Validate() error {
 	}
 	if _, err := origin.Parse(b.AllowedOrigins); err != nil { // it holds the value
 		bad("ALLOWED_ORIGINS", "has an entry that is neither * nor an origin such as https://app.example.com")
+	}
+	if _, err := address.ParseProxies(b.TrustedProxies); err != nil { // it holds the value
+		bad("TRUSTED_PROXIES", "has an entry that is neither an address nor a network such as 10.0.0.0/8")
 	}
 	if b.ShutdownTimeout <= 0 {
 		bad("SHUTDOWN_TIMEOUT", "is not longer than zero")

@@ -54,6 +54,7 @@ func TestDefaultsAreThoseOfTheContract(t *testing.T) {
 	want := service{Argon2MB: 19, Open: true, Base: Base{
 		HTTPAddr: ":8080", AppAddr: "127.0.0.1:8081", DaprHTTPPort: 3500, DaprGRPCPort: 50001, DaprPubSub: "kafka-pubsub",
 		AppAPIToken: "token", DaprStateStore: "statestore", SecretStore: "kubernetes-secrets", LogLevel: "info", ShutdownTimeout: 15 * time.Second,
+		TrustedProxies: []string{"127.0.0.1/32", "::1/128"},
 	}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
@@ -66,13 +67,13 @@ func TestEverySettingCanBeOverridden(t *testing.T) {
 		"HTTP_ADDR": "127.0.0.1:1", "APP_ADDR": "127.0.0.1:2", "DAPR_HTTP_PORT": "3", "DAPR_GRPC_PORT": "4", "DAPR_PUBSUB_NAME": "p",
 		"DAPR_API_TOKEN": "d", "APP_API_TOKEN": "a", "DAPR_STATE_STORE": "s", "SECRET_STORE": "x", "SECRETS_FILE": "/f", "LOG_LEVEL": "debug",
 		"OTEL_EXPORTER_OTLP_ENDPOINT": "http://o", "SHUTDOWN_TIMEOUT": "1m", "POD_NAME": "ws-1", "ALLOWED_ORIGINS": "https://a.example,http://b.example:3000",
-		"AUTH_ISSUER": "https://id.example.com/x", "AUTH_AUDIENCE": "taskwire", "AUTH_ROLE_CLAIM": "groups",
+		"TRUSTED_PROXIES": "10.0.0.0/8", "AUTH_ISSUER": "https://id.example.com/x", "AUTH_AUDIENCE": "taskwire", "AUTH_ROLE_CLAIM": "groups",
 	} {
 		t.Setenv(name, value)
 	}
 	got, err := Load[Base]()
 	want := Base{"127.0.0.1:1", "127.0.0.1:2", 3, 4, "p", "d", "a", "s", "x", "/f", "debug", "http://o", time.Minute, "ws-1",
-		[]string{"https://a.example", "http://b.example:3000"}, "https://id.example.com/x", "taskwire", "groups"}
+		[]string{"https://a.example", "http://b.example:3000"}, []string{"10.0.0.0/8"}, "https://id.example.com/x", "taskwire", "groups"}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v; want %+v", got, err, want)
 	}
@@ -95,6 +96,7 @@ func TestTheErrorNamesEveryBadVariableAndShowsNoValue(t *testing.T) {
 		}, []string{"HTTP_ADDR", "APP_ADDR", "DAPR_GRPC_PORT", "LOG_LEVEL", "SHUTDOWN_TIMEOUT", "ARGON2_MB is above 1024"}},
 		{"an issuer whose tokens could be read on the way", map[string]string{"APP_API_TOKEN": "t", "AUTH_ISSUER": "http://s3cret.example.com"}, []string{"AUTH_ISSUER", "AUTH_AUDIENCE"}},
 		{"an origin without a scheme", map[string]string{"APP_API_TOKEN": "t", "ALLOWED_ORIGINS": "https://a.example,s3cret.example"}, []string{"ALLOWED_ORIGINS has an entry"}},
+		{"a proxy that is no address", map[string]string{"APP_API_TOKEN": "t", "TRUSTED_PROXIES": "10.0.0.0/8,s3cret"}, []string{"TRUSTED_PROXIES has an entry"}},
 		{"an audience of nobody", map[string]string{"APP_API_TOKEN": "t", "AUTH_AUDIENCE": "s3cret"}, []string{"AUTH_ISSUER is not set"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -34,6 +34,8 @@ type Config struct {
 	Origins origin.Set
 	// TrustedProxies are the addresses or networks whose X-Forwarded-For is trusted; default none.
 	TrustedProxies []string
+	// MaxInFlight bounds the requests of one address at a time; 0: no bound.
+	MaxInFlight int
 }
 
 // NewEngine makes the public engine. It has Middleware and compression before every handler, and problem documents for
@@ -55,7 +57,7 @@ func NewEngine(cfg Config) *gin.Engine {
 }
 
 // Middleware returns the handlers that run before every other: trace, metrics, access log at debug level, recovery,
-// the origins of pages, headers, the query and the body limit. Without a logger they log nothing. It panics on
+// the origins of pages, headers, the query, the body limit and the requests at a time. Without a logger they log nothing. It panics on
 // TrustedProxies that are not valid.
 func Middleware(cfg Config) []gin.HandlerFunc {
 	if cfg.BodyLimit <= 0 {
@@ -64,7 +66,11 @@ func Middleware(cfg Config) []gin.HandlerFunc {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return []gin.HandlerFunc{observe(cfg), recovery, crossOrigin(cfg.Origins), protect(cfg)}
+	handlers := []gin.HandlerFunc{observe(cfg), recovery, crossOrigin(cfg.Origins), protect(cfg)}
+	if cfg.MaxInFlight > 0 {
+		handlers = append(handlers, boundInFlight(cfg.MaxInFlight))
+	}
+	return handlers
 }
 
 // observe starts the trace of a request and counts the request.
@@ -139,7 +145,7 @@ func recovery(c *gin.Context) {
 }
 
 // protect bounds the body, refuses a query that cannot be parsed on every route, and sets the headers that forbid browsers to
-// guess the type of answers, to frame or to cache them.
+// guess the type of answers, to frame or to cache them, and to use plain HTTP where there is TLS.
 func protect(cfg Config) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		limit := cfg.BodyLimit
@@ -151,6 +157,9 @@ func protect(cfg Config) gin.HandlerFunc {
 		h.Set("X-Frame-Options", "DENY")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cache-Control", "no-store")
+		if overTLS(c) {
+			h.Set("Strict-Transport-Security", strictTransport)
+		}
 		if err := readableQuery(c.Request.URL.RawQuery); err != nil {
 			WriteError(c, err)
 			return

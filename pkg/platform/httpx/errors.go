@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/taskwire/taskwire/pkg/platform/edge"
 	"github.com/taskwire/taskwire/pkg/platform/transient"
 )
 
@@ -152,6 +153,8 @@ func classify(err error) *Error {
 		return known
 	case errors.As(err, &tooLarge):
 		return &Error{Code: CodeTooLarge, Message: "The body is larger than this service accepts.", Err: err}
+	case errors.Is(err, edge.ErrSlowBody):
+		return &Error{Code: CodeRequestTimeout, Message: "The body did not arrive in time.", Err: err}
 	case transient.Is(err):
 		return Unavailable("The service cannot do this at the moment. Try again.", retryUnavailable, err)
 	}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"os"
 	"reflect"
 	"strconv"
 	"strings"
@@ -39,12 +38,8 @@ func DecodeJSON(c *gin.Context, dst any) error {
 	}
 	body, err := io.ReadAll(c.Request.Body)
 	if err != nil {
-		if e := classify(err); e.Code == CodeTooLarge {
+		if e := classify(err); e.Code == CodeTooLarge || e.Code == CodeRequestTimeout {
 			return e
-		}
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			c.Header("Connection", "close") // RFC 9110, section 15.5.9
-			return &Error{Code: CodeRequestTimeout, Message: "The body did not arrive in time.", Err: err}
 		}
 		return &Error{Code: CodeInvalid, Message: "The body could not be read.", Err: err}
 	}

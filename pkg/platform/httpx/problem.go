@@ -60,6 +60,8 @@ func WriteError(c *gin.Context, err error) {
 	}
 	detail, wait := e.Message, e.RetryAfter
 	switch e.Code {
+	case CodeRequestTimeout:
+		c.Header("Connection", "close") // RFC 9110, section 15.5.9
 	case CodeInternal:
 		detail = internalDetail // even when the Error has another message
 	case CodeUnauthorized:

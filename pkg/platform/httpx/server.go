@@ -5,18 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/taskwire/taskwire/pkg/platform/edge"
 )
 
 const (
 	// readHeaderTimeout closes the connection of a client that sends its headers byte by byte.
 	readHeaderTimeout = 5 * time.Second
-	// readTimeout bounds the whole request. A slow phone can send 1 MiB within it.
-	readTimeout = 30 * time.Second
-	// writeTimeout bounds the whole answer. A handler that streams for longer extends it with http.ResponseController.
-	writeTimeout = 60 * time.Second
 	// idleTimeout is longer than that of the usual load balancers (60 s), so that they never use a connection that the
 	// server has just closed.
 	idleTimeout = 120 * time.Second
@@ -26,7 +25,7 @@ const (
 
 // Serve listens on addr and serves until ctx ends. Then it accepts no new connections and waits for the running
 // requests. It returns an error when it has to cut requests after shutdownTimeout. The owner of a hijacked connection
-// (WebSocket) must close it.
+// (WebSocket) must close it. Package edge says how long a client may take.
 func Serve(ctx context.Context, addr string, h http.Handler, log *slog.Logger, shutdownTimeout time.Duration) error {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
@@ -35,24 +34,19 @@ func Serve(ctx context.Context, addr string, h http.Handler, log *slog.Logger, s
 	return ServeListener(ctx, l, h, log, shutdownTimeout)
 }
 
-// patience holds the times that a server waits for a client.
-type patience struct{ readHeader, read, write, idle time.Duration }
-
-// ServeListener serves on an open listener, like Serve, and closes it.
+// ServeListener serves on an open listener, like Serve, and closes it. It does not bound the number of connections.
 func ServeListener(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger, shutdownTimeout time.Duration) error {
-	return serve(ctx, l, h, log, shutdownTimeout, patience{readHeaderTimeout, readTimeout, writeTimeout, idleTimeout})
+	return ServeLimited(ctx, l, edge.Limits{PerAddress: math.MaxInt, Total: math.MaxInt}, h, log, shutdownTimeout)
 }
 
-func serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger, shutdownTimeout time.Duration, p patience) error {
-	srv := &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: p.readHeader,
-		ReadTimeout:       p.read,
-		WriteTimeout:      p.write,
-		IdleTimeout:       p.idle,
-		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // mistakes of clients with their connections
-	}
+// ServeLimited serves on an open listener, like ServeListener, with limits on its connections.
+func ServeLimited(ctx context.Context, l net.Listener, limits edge.Limits, h http.Handler, log *slog.Logger, shutdownTimeout time.Duration) error {
+	return serve(ctx, edge.Limit(limits, l)[0], h, log, shutdownTimeout, edge.NewPatience(readHeaderTimeout, idleTimeout))
+}
+
+func serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger, shutdownTimeout time.Duration, p edge.Patience) error {
+	srv := edge.NewServer(edge.Config{Handler: h, Patience: p, MaxHeaderBytes: maxHeaderBytes})
+	srv.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelDebug) // mistakes of clients with their connections
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Serve(l) }()
 	log.InfoContext(ctx, "listening", "addr", l.Addr().String())

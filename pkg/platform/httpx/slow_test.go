@@ -11,10 +11,15 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+
+	"github.com/taskwire/taskwire/pkg/platform/edge"
 )
 
 // quick holds short timeouts, so that the tests are fast.
-var quick = patience{readHeader: 150 * time.Millisecond, read: 300 * time.Millisecond, write: 400 * time.Millisecond, idle: 200 * time.Millisecond}
+var quick = edge.Patience{
+	Header: 150 * time.Millisecond, Idle: 200 * time.Millisecond, Body: edge.Pace{Stall: 300 * time.Millisecond, Rate: 1 << 10},
+	Drain: 250 * time.Millisecond, Write: 400 * time.Millisecond,
+}
 
 // impatient serves an engine with the timeouts of quick and returns its address.
 func impatient(t *testing.T, engine http.Handler) string {
@@ -25,7 +30,9 @@ func impatient(t *testing.T, engine http.Handler) string {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	served := make(chan error, 1)
-	go func() { served <- serve(ctx, l, engine, discard, time.Second, quick) }()
+	go func() {
+		served <- serve(ctx, edge.Limit(edge.Limits{PerAddress: 10, Total: 10}, l)[0], engine, discard, time.Second, quick)
+	}()
 	t.Cleanup(func() {
 		stop()
 		if err := <-served; err != nil {
@@ -88,12 +95,12 @@ func TestClientsThatSendSlowlyAreDisconnected(t *testing.T) {
 		name, start, drop, want string
 		limit                   time.Duration
 	}{
-		{"nothing at all", "", "", "", quick.readHeader},
-		{"headers byte by byte", "POST / HTTP/1.1\r\nHost: x\r\n", "X-A: b\r\n", "", quick.readHeader},
-		{"a request line that never ends", "POST /", "a", "", quick.readHeader},
-		{"a body byte by byte", "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9999\r\n\r\n{", " ", "did not arrive in time", quick.read},
-		{"chunks one by one", "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n", "1\r\n \r\n", "408 Request Timeout", quick.read},
-		{"nothing after the answer", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", "", "204 No Content", quick.idle},
+		{"nothing at all", "", "", "", quick.Header},
+		{"headers byte by byte", "POST / HTTP/1.1\r\nHost: x\r\n", "X-A: b\r\n", "", quick.Header},
+		{"a request line that never ends", "POST /", "a", "", quick.Header},
+		{"a body byte by byte", "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9999\r\n\r\n{", " ", "did not arrive in time", quick.Body.Stall},
+		{"chunks one by one", "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n", "1\r\n \r\n", "408 Request Timeout", quick.Body.Stall},
+		{"nothing after the answer", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", "", "204 No Content", quick.Idle},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			said, took := trickle(t, addr, tc.start, tc.drop, 20*time.Millisecond)

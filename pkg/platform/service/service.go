@@ -22,6 +22,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/taskwire/taskwire/pkg/platform/address"
 	"github.com/taskwire/taskwire/pkg/platform/buildinfo"
 	"github.com/taskwire/taskwire/pkg/platform/config"
 	"github.com/taskwire/taskwire/pkg/platform/dapr"
@@ -58,10 +59,12 @@ type Service struct {
 	app       string
 	cfg       config.Base
 	origins   origin.Set
+	proxies   address.Proxies
 	tel       *telemetry.Telemetry
 	listeners listeners
 	gate      *MigrationGate // nil without a database
 	built     bool           // a side was made
+	upgraded  int            // see PublicConfig
 }
 
 // Start begins the service named app: it opens its ports, its logger, which writes to out, and its Dapr client. Close
@@ -71,11 +74,15 @@ func Start(ctx context.Context, app string, cfg config.Base, out io.Writer) (*Se
 	if err != nil {
 		return nil, fmt.Errorf("ALLOWED_ORIGINS: %w", err)
 	}
+	proxies, err := address.ParseProxies(cfg.TrustedProxies)
+	if err != nil {
+		return nil, fmt.Errorf("TRUSTED_PROXIES: %w", err)
+	}
 	tel, err := telemetry.Start(ctx, app, cfg.LogLevel, cfg.OTLPEndpoint, out)
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{Log: tel.Log, Metrics: tel.Registry, app: app, cfg: cfg, origins: origins, tel: tel}
+	s := &Service{Log: tel.Log, Metrics: tel.Registry, app: app, cfg: cfg, origins: origins, proxies: proxies, tel: tel}
 	tuneMemory(s.Log)
 	build := buildinfo.Read()
 	s.Log.InfoContext(ctx, "starting", "version", build.Version, "commit", build.Commit)

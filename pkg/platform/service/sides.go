@@ -7,24 +7,25 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/taskwire/taskwire/pkg/platform/edge"
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
 	"github.com/taskwire/taskwire/pkg/platform/subscribe"
 )
 
 // PublicConfig is what differs between the public sides of the services. Its zero value is usual.
 type PublicConfig struct {
-	BodyLimits     map[string]int64                           // bytes by route; see httpx.Config
-	TrustedProxies []string                                   // see httpx.Config
-	Ready          map[string]func(ctx context.Context) error // parts of /readyz other than the sidecar and the database
+	BodyLimits map[string]int64                           // bytes by route; see httpx.Config
+	Ready      map[string]func(ctx context.Context) error // parts of /readyz other than the sidecar and the database
+	Upgraded   int                                        // upgraded connections (WebSocket) that the service holds at most
 }
 
 // PublicEngine makes the engine of the public side: /healthz, /readyz, /metrics and then, for a service with a
 // database, the migration gate. All routes that are added to it are behind the gate.
 func (s *Service) PublicEngine(cfg PublicConfig) *gin.Engine {
-	s.built = true
+	s.built, s.upgraded = true, cfg.Upgraded
 	engine := httpx.NewEngine(httpx.Config{
-		Service: s.app, Log: s.Log, Registerer: s.Metrics, BodyLimits: cfg.BodyLimits, TrustedProxies: cfg.TrustedProxies,
-		Origins: s.origins,
+		Service: s.app, Log: s.Log, Registerer: s.Metrics, BodyLimits: cfg.BodyLimits, TrustedProxies: s.cfg.TrustedProxies,
+		Origins: s.origins, MaxInFlight: edge.DefaultPerAddress,
 	})
 	ready := map[string]func(context.Context) error{"sidecar": s.Sidecar.Ready}
 	if s.gate != nil {
@@ -51,9 +52,11 @@ func (s *Service) DaprSide() *subscribe.Server {
 	return subscribe.New(cfg)
 }
 
-// ServePublic serves the public side until ctx ends.
+// ServePublic serves the public side until ctx ends. It bounds the connections of an address that is not a trusted proxy's,
+// and those of all addresses together.
 func (s *Service) ServePublic(ctx context.Context, engine http.Handler) error {
-	return httpx.ServeListener(ctx, s.listeners.public, engine, s.Log, s.cfg.ShutdownTimeout)
+	limits := edge.Limits{PerAddress: edge.DefaultPerAddress, Total: edge.DefaultTotal + s.upgraded, Exempt: s.proxies}
+	return httpx.ServeLimited(ctx, s.listeners.public, limits, engine, s.Log, s.cfg.ShutdownTimeout)
 }
 
 // ServeDapr serves the Dapr side until ctx ends. Until the database is migrated it answers 503 and acknowledges nothing,

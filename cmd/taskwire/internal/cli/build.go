@@ -15,8 +15,8 @@ func buildCommand() *cobra.Command {
 	var only, daprd string
 	cmd := &cobra.Command{
 		Use:   "build",
-		Short: "Build the services, taskwire and daprd",
-		Long:  "Builds what is not up to date, into " + dataFolder + "/bin of the repository. daprd takes some minutes, once.",
+		Short: "Build the services, taskwire, daprd and sentry",
+		Long:  "Builds what is not up to date, into " + dataFolder + "/bin of the repository. daprd and sentry take some minutes, once.",
 		Example: "  taskwire build\n" +
 			"  taskwire build --only daprd\n" +
 			"  taskwire build --daprd /usr/local/bin/daprd   # use an installed one, 1.18 or later",
@@ -34,7 +34,7 @@ func buildCommand() *cobra.Command {
 			case "":
 				err = build.All(ctx, cfg)
 			case "daprd":
-				err = build.Daprd(ctx, cfg)
+				err = build.Dapr(ctx, cfg)
 			case "services":
 				err = build.Services(ctx, cfg)
 			default:

@@ -11,10 +11,11 @@ import (
 
 	"github.com/taskwire/taskwire/cmd/taskwire/consumers"
 	"github.com/taskwire/taskwire/local/kafkaconn"
+	"github.com/taskwire/taskwire/local/kafkausers"
 )
 
 func consumersCommand() *cobra.Command {
-	var brokers string
+	var kafka kafkaFlags
 	var wait time.Duration
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -23,15 +24,16 @@ func consumersCommand() *cobra.Command {
 		Long: "Shows how many events each consumer has not processed yet, for the services that store what events cause. With\n" +
 			"--wait, it returns when each consumer has processed everything that was there at the start (scripts/backup.sh needs\n" +
 			"that), and ends with exit code 1 when the time is over first.\n\n" + kafkaconn.Help,
-		Example: "  taskwire consumers --brokers 127.0.0.1:9092\n  taskwire consumers --wait 2m",
+		Example: "  taskwire consumers\n  taskwire consumers --wait 2m\n  KAFKA_USERNAME=… KAFKA_PASSWORD=… taskwire consumers --brokers kafka:9092",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if brokers == "" {
-				return errNoBrokers
+			at, err := kafka.settings(kafkausers.Operator)
+			if err != nil {
+				return err
 			}
 			ctx, stop := untilInterrupted(cmd)
 			defer stop()
-			client, err := consumers.Open(brokers)
+			client, err := consumers.Open(at)
 			if err != nil {
 				return err
 			}
@@ -64,7 +66,7 @@ func consumersCommand() *cobra.Command {
 			return w.Flush()
 		},
 	}
-	brokersFlag(cmd.Flags(), &brokers)
+	kafka.add(cmd.Flags())
 	cmd.Flags().DurationVar(&wait, "wait", 0, "wait until each consumer has processed what is there now, at most this long")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd

@@ -9,13 +9,14 @@ import (
 
 	"github.com/taskwire/taskwire/cmd/taskwire/internal/deadletters"
 	"github.com/taskwire/taskwire/local/kafkaconn"
+	"github.com/taskwire/taskwire/local/kafkausers"
 )
 
 // dlqLimit is how many letters of each topic are shown by default: one screen.
 const dlqLimit = 20
 
 func dlqCommand() *cobra.Command {
-	var brokers string
+	var kafka kafkaFlags
 	var limit int64
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -24,27 +25,27 @@ func dlqCommand() *cobra.Command {
 		Long: "Shows the newest events that a consumer can never process, each with its reason. A letter stays in its topic for 30\n" +
 			"days. After you have fixed the cause, replay publishes its event again. Every consumer of the topic gets the event;\n" +
 			"consumers that have processed it already skip it.\n\n" + kafkaconn.Help,
-		Example: "  taskwire dlq --brokers 127.0.0.1:9092\n  taskwire dlq show task-events.dlq:0:12\n  taskwire dlq replay task-events.dlq:0:12",
+		Example: "  taskwire dlq\n  taskwire dlq show task-events.dlq:0:12\n  taskwire dlq replay task-events.dlq:0:12",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withLetters(cmd, brokers, func(ctx context.Context, letters *deadletters.Client) error {
+			return withLetters(cmd, &kafka, func(ctx context.Context, letters *deadletters.Client) error {
 				return listLetters(ctx, cmd, letters, limit, asJSON)
 			})
 		},
 	}
-	brokersFlag(cmd.PersistentFlags(), &brokers)
+	kafka.add(cmd.PersistentFlags())
 	cmd.Flags().Int64Var(&limit, "limit", dlqLimit, "how many letters of each topic")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	cmd.AddCommand(dlqShowCommand(&brokers), dlqReplayCommand(&brokers))
+	cmd.AddCommand(dlqShowCommand(&kafka), dlqReplayCommand(&kafka))
 	return cmd
 }
 
-func dlqShowCommand(brokers *string) *cobra.Command {
+func dlqShowCommand(kafka *kafkaFlags) *cobra.Command {
 	return &cobra.Command{
 		Use: "show ID", Short: "Print one dead letter with its event", Args: cobra.ExactArgs(1),
 		Example: "  taskwire dlq show task-events.dlq:0:12",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withLetters(cmd, *brokers, func(ctx context.Context, letters *deadletters.Client) error {
+			return withLetters(cmd, kafka, func(ctx context.Context, letters *deadletters.Client) error {
 				letter, err := letters.Find(ctx, args[0])
 				if err != nil {
 					return err
@@ -55,12 +56,12 @@ func dlqShowCommand(brokers *string) *cobra.Command {
 	}
 }
 
-func dlqReplayCommand(brokers *string) *cobra.Command {
+func dlqReplayCommand(kafka *kafkaFlags) *cobra.Command {
 	return &cobra.Command{
 		Use: "replay ID", Short: "Publish a dead letter's event again", Args: cobra.ExactArgs(1),
 		Example: "  taskwire dlq replay task-events.dlq:0:12",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return withLetters(cmd, *brokers, func(ctx context.Context, letters *deadletters.Client) error {
+			return withLetters(cmd, kafka, func(ctx context.Context, letters *deadletters.Client) error {
 				letter, err := letters.Find(ctx, args[0])
 				if err != nil {
 					return err
@@ -76,11 +77,12 @@ func dlqReplayCommand(brokers *string) *cobra.Command {
 }
 
 // withLetters runs do with a connection to the brokers.
-func withLetters(cmd *cobra.Command, brokers string, do func(context.Context, *deadletters.Client) error) error {
-	if brokers == "" {
-		return errNoBrokers
+func withLetters(cmd *cobra.Command, kafka *kafkaFlags, do func(context.Context, *deadletters.Client) error) error {
+	at, err := kafka.settings(kafkausers.Operator)
+	if err != nil {
+		return err
 	}
-	letters, err := deadletters.Open(brokers)
+	letters, err := deadletters.Open(at)
 	if err != nil {
 		return err
 	}

@@ -132,7 +132,7 @@ func TestWrongArgumentsAreNamed(t *testing.T) {
 		`upstream task-api`:       {"gateway"},
 		`whose role`:              {"user", "role", "--data", t.TempDir()},
 		`nothing was started on`:  {"user", "role", "a@example.com", "auditor", "--data", t.TempDir()},
-		`"data" not set`:          {"broker"},
+		`"data", "users" not set`: {"broker"},
 		`nothing runs on`:         {"status", "--data", t.TempDir()},
 	} {
 		code, _, errs := call(t, args...)

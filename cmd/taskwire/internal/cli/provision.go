@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/taskwire/taskwire/local/kafkaconn"
+	"github.com/taskwire/taskwire/local/kafkausers"
 	"github.com/taskwire/taskwire/local/provision"
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/platform/postgres"
@@ -31,15 +32,27 @@ func provisionCommand() *cobra.Command {
 		Example: "  taskwire provision topics --brokers kafka:9092",
 		Args:    cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	var brokers string
+	var brokers, users string
 	topics := &cobra.Command{
-		Use: "topics", Short: "Create the topics, with their partitions", Long: "Creates the missing topics, with their partitions and settings.\n\n" + kafkaconn.Help, Args: cobra.NoArgs,
-		Example: "  taskwire provision topics --brokers kafka:9092",
+		Use: "topics", Short: "Create the topics, with their partitions, and the users with their rights", Args: cobra.NoArgs,
+		Long: "Creates the missing topics, with their partitions and settings. With --users it also creates a user for each service and\n" +
+			"for each tool, with the password in the file, and gives it the rights that it needs and no others (docs/kafka.md).\n\n" + kafkaconn.Help,
+		Example: "  KAFKA_USERNAME=admin KAFKA_PASSWORD=… taskwire provision topics --brokers kafka:9092 --users users.json",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			at, err := kafkaconn.FromEnvironment(brokers)
+			if err != nil {
+				return err
+			}
+			var passwords map[string]string
+			if users != "" {
+				if passwords, err = kafkausers.ReadPasswords(users); err != nil {
+					return err
+				}
+			}
 			warn := func(w string) { fmt.Fprintln(cmd.ErrOrStderr(), w) }
-			err := retryUntilUp(cmd, func(ctx context.Context) (bool, error) {
-				err := provision.EnsureTopics(ctx, brokers, events.Topics(), warn)
-				return !errors.Is(err, kafkaconn.ErrSettings), err
+			err = retryUntilUp(cmd, func(ctx context.Context) (bool, error) {
+				err := ensureKafka(ctx, at, passwords, warn)
+				return !errors.Is(err, kafkaconn.ErrSettings) && !errors.Is(err, kafkausers.ErrRefused), err
 			})
 			if err == nil {
 				fmt.Fprintf(cmd.OutOrStdout(), "%d topics exist\n", len(events.Topics()))
@@ -48,6 +61,7 @@ func provisionCommand() *cobra.Command {
 		},
 	}
 	topics.Flags().StringVar(&brokers, "brokers", "", "Kafka's brokers: host:port, separated by commas")
+	topics.Flags().StringVar(&users, "users", "", "file with the passwords of the users: {\"USER\":\"PASSWORD\"}; `taskwire secrets` makes it")
 	_ = topics.MarkFlagRequired("brokers") // fails only for an unknown flag
 
 	var addresses []string
@@ -84,6 +98,22 @@ func provisionCommand() *cobra.Command {
 	databases.Flags().StringArrayVar(&addresses, "address", nil, "file with the address of a role's database; repeat for each role")
 	cmd.AddCommand(databases, topics)
 	return cmd
+}
+
+// ensureKafka creates the topics, and the users if there are passwords for them.
+func ensureKafka(ctx context.Context, at kafkaconn.Settings, passwords map[string]string, warn func(string)) error {
+	if err := provision.EnsureTopics(ctx, at, events.Topics(), warn); err != nil {
+		return err
+	}
+	if passwords == nil {
+		return nil
+	}
+	client, err := at.Client()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	return kafkausers.Ensure(ctx, client, passwords)
 }
 
 // retryUntilUp retries try while it reports that the server is not up, for provisionWait. It prints once that it waits.

@@ -39,6 +39,12 @@ func TestMain(m *testing.M) {
 	case "daprd":
 		at := slices.Index(os.Args, "--dapr-http-port")
 		answerReady("127.0.0.1:" + os.Args[at+1])
+	case "sentry":
+		after := func(flag string) string { return os.Args[slices.Index(os.Args, flag)+1] }
+		if err := os.WriteFile(after("--trust-anchors"), []byte("a root certificate"), 0o600); err != nil {
+			panic(err)
+		}
+		answerReady(after("--health-address"))
 	default:
 		answerReady(os.Getenv("HTTP_ADDR"))
 	}
@@ -75,7 +81,7 @@ func newRepo(t *testing.T) (root string) {
 	if err := os.Symlink(filepath.Join(real, "dapr-components"), filepath.Join(root, "dapr-components")); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range append([]string{"taskwire", "daprd"}, apps.All()...) {
+	for _, name := range append([]string{"taskwire", "daprd", "sentry"}, apps.All()...) {
 		script := fmt.Sprintf("#!/bin/sh\n%s=%s exec %s \"$@\"\n", actAs, name, os.Args[0])
 		if err := os.WriteFile(filepath.Join(bin, name), []byte(script), 0o755); err != nil {
 			t.Fatal(err)

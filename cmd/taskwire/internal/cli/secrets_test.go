@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/taskwire/taskwire/local/kafkausers"
 	"github.com/taskwire/taskwire/local/provision"
 	"github.com/taskwire/taskwire/pkg/events/apps"
 )
@@ -35,15 +36,29 @@ func TestTheSecretsOfAClusterFitTogether(t *testing.T) {
 		}
 		secrets[s.Metadata["name"]] = s.StringData
 		for k, v := range s.StringData {
+			if k == "ca.crt" || k == "users.json" || k == "username" {
+				continue // not secrets of their own
+			}
 			if v == "" || values[v] {
 				t.Errorf("%s, %s: empty, or a value that another one has", s.Metadata["name"], k)
 			}
 			values[v] = true
 		}
 	}
-	want := []string{"audit", "notification", "postgres-admin", "statestore", "task-api"} // websocket and recurring-task have none
+	want := []string{"audit", "notification", "postgres-admin", "statestore", "task-api", "kafka-users"} // websocket and recurring-task have none
 	for _, app := range apps.All() {
 		want = append(want, app+"-app-token", app+"-dapr-token")
+	}
+	users := map[string]string{}
+	if err := json.Unmarshal([]byte(secrets["kafka-users"]["users.json"]), &users); err != nil {
+		t.Error(err)
+	}
+	for _, user := range kafkausers.Names() {
+		name := kafkausers.Short(user) + "-kafka"
+		want = append(want, name)
+		if s := secrets[name]; s["username"] != user || s["password"] != users[user] || users[user] == "" {
+			t.Errorf("%s: user %q; its password is that of kafka-users: %v", name, s["username"], s["password"] == users[user])
+		}
 	}
 	for _, app := range apps.Databases() {
 		want = append(want, app+"-migrate")

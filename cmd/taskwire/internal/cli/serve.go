@@ -12,6 +12,7 @@ import (
 
 	"github.com/taskwire/taskwire/local/broker"
 	"github.com/taskwire/taskwire/local/gateway"
+	"github.com/taskwire/taskwire/local/kafkausers"
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
@@ -68,14 +69,21 @@ func listen(ctx context.Context, addrs []string) (all []net.Listener, err error)
 
 func brokerCommand() *cobra.Command {
 	cfg := broker.Config{Topics: events.Topics()}
+	var users string
 	cmd := &cobra.Command{
-		Use:     "broker",
-		Short:   "Run the local Kafka-protocol broker alone",
-		Long:    "Runs the durable local broker with Taskwire's topics. `taskwire up` runs it unless KAFKA_BROKERS is set.",
-		Example: "  taskwire broker --addr 127.0.0.1:9092 --data /tmp/broker",
+		Use:   "broker",
+		Short: "Run the local Kafka-protocol broker alone",
+		Long: "Runs the durable local broker with Taskwire's topics. `taskwire up` runs it unless KAFKA_BROKERS is set. It serves the users\n" +
+			"of the file --users with their passwords; each has the rights of its service only (docs/kafka.md).",
+		Example: "  taskwire broker --addr 127.0.0.1:9092 --data /tmp/broker --users .taskwire/secrets/kafka-users.json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg.Log = serverLog(cmd, "broker")
+			var err error
+			if cfg.Passwords, err = kafkausers.ReadPasswords(users); err != nil {
+				return err
+			}
+			broker.MakeFilesPrivate()
 			ctx, stop := untilInterrupted(cmd)
 			defer stop()
 			return broker.Run(ctx, cfg, nil)
@@ -84,7 +92,10 @@ func brokerCommand() *cobra.Command {
 	cmd.Flags().StringVar(&cfg.Addr, "addr", "127.0.0.1:9092", "address to listen on; it is also the address that clients get")
 	cmd.Flags().StringVar(&cfg.DataDir, "data", "", "folder for topics and offsets")
 	cmd.Flags().BoolVar(&cfg.NoSync, "no-sync", false, "acknowledge before fsync: faster, but a power cut loses data")
-	_ = cmd.MarkFlagRequired("data") // fails only for an unknown flag
+	cmd.Flags().StringVar(&users, "users", "", "file with the passwords of the users: {\"USER\":\"PASSWORD\"}")
+	for _, needed := range []string{"data", "users"} {
+		_ = cmd.MarkFlagRequired(needed) // fails only for an unknown flag
+	}
 	return cmd
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/taskwire/taskwire/local/build"
 	"github.com/taskwire/taskwire/local/console"
+	"github.com/taskwire/taskwire/local/kafkaconn"
 	"github.com/taskwire/taskwire/local/runstate"
 	"github.com/taskwire/taskwire/local/stack"
 )
@@ -45,11 +46,13 @@ func upCommand() *cobra.Command {
 		Short: "Build what is missing, start everything, print the address",
 		Long: "Starts Postgres (DATABASE_URL if set, else a private one), a Kafka-protocol broker (KAFKA_BROKERS if set, else its own),\n" +
 			"the services with a Dapr sidecar each, and the gateway. It waits until all are ready and prints the address. Ctrl-C\n" +
-			"stops everything in order, a second Ctrl-C at once. The data stays in the data folder.",
+			"stops everything in order, a second Ctrl-C at once. The data stays in the data folder.\n\n" + kafkaconn.Help + "\n" +
+			"That user has to be an administrator, who creates a user for each service; with " + sharedVariable + "=true every service\n" +
+			"logs in as it.",
 		Example: "  taskwire up                                # http://localhost:8080\n" +
 			"  taskwire up --port 8090 --data /tmp/other  # a second one at the same time\n" +
 			"  taskwire up --detach                       # in the background; then status, logs, down\n" +
-			"  DATABASE_URL=postgres://me:secret@db/postgres KAFKA_BROKERS=kafka:9092 taskwire up",
+			"  DATABASE_URL=postgres://me:secret@db/postgres KAFKA_BROKERS=kafka:9092 KAFKA_USERNAME=admin KAFKA_PASSWORD=… taskwire up",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			f.chosen = cmd.Flags().Changed("port")
@@ -86,8 +89,13 @@ func runUp(ctx context.Context, f upFlags, out io.Writer) error {
 		}
 	})()
 
+	login, err := kafkaLogin()
+	if err != nil {
+		return err
+	}
 	cfg := stack.Config{
-		Root: root, Data: data, BinDir: bin, Port: f.port, DatabaseURL: os.Getenv("DATABASE_URL"), Kafka: os.Getenv("KAFKA_BROKERS"),
+		Root: root, Data: data, BinDir: bin, Port: f.port, DatabaseURL: os.Getenv("DATABASE_URL"),
+		Kafka: os.Getenv(brokersVariable), KafkaLogin: login,
 		Out: out, Color: wantsColour(out), Verbose: f.verbose, Durable: true,
 	}
 	report := newReport(f.reportFD)

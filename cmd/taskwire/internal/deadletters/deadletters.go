@@ -41,17 +41,17 @@ type Letter struct {
 
 // Client reads and replays the dead letters of one Kafka cluster.
 type Client struct {
-	brokers string
-	client  *kgo.Client
+	at     kafkaconn.Settings
+	client *kgo.Client
 }
 
-// Open returns a client of the brokers (host:port, separated by commas). Close it.
-func Open(brokers string) (*Client, error) {
-	client, err := kafkaconn.Client(brokers, kgo.RecordPartitioner(kgo.StickyKeyPartitioner(kgo.SaramaCompatHasher(fnv32a))))
+// Open returns a client of a Kafka. Close it.
+func Open(at kafkaconn.Settings) (*Client, error) {
+	client, err := at.Client(kgo.RecordPartitioner(kgo.StickyKeyPartitioner(kgo.SaramaCompatHasher(fnv32a))))
 	if err != nil {
 		return nil, err
 	}
-	return &Client{brokers, client}, nil
+	return &Client{at, client}, nil
 }
 
 // fnv32a is the hash that daprd's Kafka client uses to choose a key's partition. Kafka's own clients use another one, which
@@ -109,7 +109,7 @@ func (c *Client) read(ctx context.Context, topic string, partition int32, from, 
 	if from >= to {
 		return nil, nil
 	}
-	reader, err := kafkaconn.Client(c.brokers,
+	reader, err := c.at.Client(
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().At(from)}}))
 	if err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/taskwire/taskwire/local/kafkaconn"
 	"github.com/taskwire/taskwire/pkg/events"
 )
 
@@ -25,7 +26,7 @@ func rig(t *testing.T, records ...string) (*Client, *kgo.Client, context.Context
 	}
 	t.Cleanup(cluster.Close)
 	brokers := strings.Join(cluster.ListenAddrs(), ",")
-	letters, err := Open(brokers)
+	letters, err := Open(kafkaconn.Settings{Brokers: brokers})
 	if err != nil {
 		t.Fatal(err)
 	}

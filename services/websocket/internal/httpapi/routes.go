@@ -57,6 +57,9 @@ func Register(engine *gin.Engine, cfg Config) {
 	httpx.GET(engine, "/ws", httpx.Wrap(h.open))
 }
 
+// switching are the headers of a successful handshake: those that every answer has.
+var switching = http.Header{"X-Content-Type-Options": {"nosniff"}}
+
 // open handles GET /ws: the handshake. The connection continues in its own goroutine. The request's goroutine ends, with
 // everything that the server holds for a request.
 func (h *handler) open(c *gin.Context) error {
@@ -68,12 +71,16 @@ func (h *handler) open(c *gin.Context) error {
 	case !slices.Contains(websocket.Subprotocols(c.Request), live.Subprotocol):
 		return httpx.Invalid("Sec-WebSocket-Protocol", "has to offer "+live.Subprotocol)
 	}
-	if err := h.Pool.Reserve(); err != nil {
+	address := httpx.AddressKey(c)
+	switch err := h.Pool.Reserve(address); {
+	case errors.Is(err, socket.ErrAddress):
+		return httpx.TooManyRequests("There are too many connections from your address.", retryFull)
+	case err != nil:
 		return httpx.Unavailable("The service accepts no further connection now.", retryFull, err)
 	}
-	ws, err := h.upgrader.Upgrade(c.Writer, c.Request, nil)
+	ws, err := h.upgrader.Upgrade(h.Pool.CountFrames(c.Writer), c.Request, switching)
 	if err != nil {
-		h.Pool.Release()
+		h.Pool.Release(address)
 		var handshake websocket.HandshakeError
 		if errors.As(err, &handshake) {
 			return httpx.Invalid("Upgrade", "is not a valid WebSocket handshake")
@@ -81,7 +88,7 @@ func (h *handler) open(c *gin.Context) error {
 		h.Log.DebugContext(c.Request.Context(), "handshake failed", "error", err)
 		return nil // the connection is hijacked or gone: no answer can be sent
 	}
-	s := &session{handler: h, conn: h.Pool.Add(ws)}
+	s := &session{handler: h, conn: h.Pool.Add(ws, address)}
 	go s.run()
 	return nil
 }

@@ -23,8 +23,8 @@ type Conn struct {
 	ws      *websocket.Conn
 	expires atomic.Int64 // when the token expires, in Unix nanoseconds; 0: no token yet
 	slot    int          // decides in which tick of a heartbeat it is pinged
+	address string       // by which the client is counted
 	pending bool         // no valid token yet; guarded by pool.mu
-	reads   rate         // used by the reading goroutine only
 
 	mu      sync.Mutex
 	queue   []*wire.Frame
@@ -123,7 +123,7 @@ func (c *Conn) Authenticated(expires time.Time) {
 	defer c.pool.mu.Unlock()
 	if c.pending {
 		c.pending = false
-		c.pool.pending--
+		c.pool.pending.give(c.address)
 	}
 }
 

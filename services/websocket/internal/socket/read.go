@@ -12,22 +12,6 @@ import (
 
 // This file has the reading side: what a client may send, how much of it, and how long it may be silent.
 
-var errTooManyFrames = errors.New("too many frames")
-
-// rate counts a client's frames within one second.
-type rate struct {
-	since time.Time
-	count int
-}
-
-func (r *rate) allow(perSecond int, now time.Time) bool {
-	if now.Sub(r.since) >= time.Second {
-		r.since, r.count = now, 0
-	}
-	r.count++
-	return r.count <= perSecond
-}
-
 // prepareReads sets the limits of the reading side.
 func (c *Conn) prepareReads() {
 	c.ws.SetReadLimit(c.pool.set.ReadLimit)
@@ -41,14 +25,8 @@ func (c *Conn) prepareReads() {
 	c.ws.SetPongHandler(func(string) error { return c.received() })
 }
 
-// received counts a frame of the peer, and extends the time that the peer may be silent.
-func (c *Conn) received() error {
-	now := time.Now()
-	if !c.reads.allow(c.pool.set.FramesPerSecond, now) {
-		return errTooManyFrames
-	}
-	return c.ws.SetReadDeadline(now.Add(c.pool.set.peerWait()))
-}
+// received extends the time that the peer may be silent. A part of a message does not.
+func (c *Conn) received() error { return c.ws.SetReadDeadline(time.Now().Add(c.pool.set.peerWait())) }
 
 // Read returns the client's next text frame. An error means that the connection has ended. If the client broke the
 // protocol, the close code has been sent.
@@ -78,11 +56,18 @@ func (c *Conn) Read() ([]byte, error) {
 }
 
 // linger reads and discards what the peer still sends, up to lingerBytes and CloseWait. Closing a socket with unread bytes
-// sends a reset, and the reset discards the close frame on the peer's side.
+// sends a reset, and the reset discards the close frame on the peer's side. A peer that sends without end gets floodPause to
+// read it.
 func (c *Conn) linger() {
 	conn := c.ws.NetConn()
+	if counted, ok := conn.(*frames); ok {
+		conn = counted.Conn
+	}
 	if err := conn.SetReadDeadline(time.Now().Add(c.pool.set.CloseWait)); err != nil {
 		return
 	}
-	_, _ = io.Copy(io.Discard, io.LimitReader(conn, lingerBytes)) // an error means that the peer has gone, or the time is over
+	// An error means that the peer has gone, or the time is over.
+	if n, err := io.Copy(io.Discard, io.LimitReader(conn, lingerBytes)); n == lingerBytes && err == nil {
+		time.Sleep(floodPause)
+	}
 }

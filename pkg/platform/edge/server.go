@@ -1,0 +1,58 @@
+package edge
+
+import (
+	"net"
+	"net/http"
+)
+
+// Config is what differs between servers.
+type Config struct {
+	Handler  http.Handler
+	Patience Patience
+	// Pace returns the pace of a request's body. Without it, all have Patience.Body.
+	Pace func(r *http.Request) Pace
+	// MaxHeaderBytes bounds the request line and the headers.
+	MaxHeaderBytes int
+}
+
+// NewServer returns a server that keeps the promises of this package on a listener that Limit has made.
+func NewServer(cfg Config) *http.Server {
+	return &http.Server{
+		Handler:           Handler(cfg),
+		ReadHeaderTimeout: cfg.Patience.Header,
+		IdleTimeout:       cfg.Patience.Idle,
+		MaxHeaderBytes:    cfg.MaxHeaderBytes,
+		ConnContext:       withConn,
+		ConnState: func(c net.Conn, state http.ConnState) {
+			if own, ok := c.(*conn); ok && state == http.StateHijacked {
+				own.upgraded()
+			}
+		},
+	}
+}
+
+// Handler puts the time limits of bodies and answers around cfg.Handler.
+func Handler(cfg Config) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a := &answer{ResponseWriter: w, control: http.NewResponseController(w), wait: cfg.Patience}
+		c := connOf(r.Context())
+		if c != nil {
+			c.leftover.Store(false)
+		}
+		if r.Body != nil && r.Body != http.NoBody {
+			pace := cfg.Patience.Body
+			if cfg.Pace != nil {
+				pace = cfg.Pace(r)
+			}
+			a.body = &body{ReadCloser: r.Body, control: a.control, pace: pace}
+			r.Body = a.body
+		}
+		defer func() { // also for a panic
+			if a.body != nil && !a.body.close(cfg.Patience.Drain) && c != nil {
+				c.leftover.Store(true)
+			}
+			a.extend() // for what the server still holds
+		}()
+		cfg.Handler.ServeHTTP(a, r)
+	})
+}
