@@ -31,31 +31,46 @@ BEGIN
     RETURN count;
 END $$;
 
--- uuid_of returns a member of an event as a UUID in RFC 4122 form, NULL where it is absent, null or empty.
-CREATE FUNCTION uuid_of(event json, name text) RETURNS uuid LANGUAGE plpgsql IMMUTABLE AS $$
+-- uuid_of returns the UUID of a JSON value, NULL where the value is absent, null or empty.
+CREATE FUNCTION uuid_of(value text, name text) RETURNS uuid LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
-    id text := event ->> name;
+    id uuid;
 BEGIN
-    IF id IS NULL OR id = '' THEN
+    IF value IS NULL OR value IN ('null', '""') THEN
         RETURN NULL;
-    ELSIF id !~ '^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$' THEN
+    END IF;
+    id := trim(BOTH '"' FROM value)::uuid;
+    IF lower(value) <> '"' || id::text || '"' THEN -- the cast takes other forms too
         RAISE EXCEPTION '% is not a UUID', name USING ERRCODE = 'data_exception';
     END IF;
-    RETURN id::uuid;
+    RETURN id;
 END $$;
 
--- integer_of returns a member of an event as an integer, 0 where it is absent or null, and NULL where it is none.
-CREATE FUNCTION integer_of(event json, name text) RETURNS bigint LANGUAGE plpgsql IMMUTABLE AS $$
-DECLARE
-    number text := event ->> name;
+-- integer_of returns the integer of a JSON value, 0 where it is absent or null, and NULL where it is another value.
+CREATE FUNCTION integer_of(value text) RETURNS bigint LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
-    IF number IS NULL THEN
+    IF value IS NULL OR value = 'null' THEN
         RETURN 0;
-    ELSIF json_typeof(event -> name) = 'number' AND number ~ '^-?(0|[1-9][0-9]{0,18})$'
-        AND number::numeric BETWEEN -9223372036854775808 AND 9223372036854775807 THEN
-        RETURN number::bigint;
+    ELSIF value ~ '^-?(0|[1-9][0-9]*)$' AND length(value) <= 20 AND value::numeric BETWEEN -9223372036854775808 AND 9223372036854775807 THEN
+        RETURN value::bigint;
     END IF;
     RETURN NULL;
+END $$;
+
+-- time_of returns the time of a JSON value in the form of RFC 3339, cut to microseconds. In the original form of events a
+-- time may have no zone, and is in UTC.
+CREATE FUNCTION time_of(value text, original boolean) RETURNS timestamptz LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    stamp text := trim(BOTH '"' FROM value);
+BEGIN
+    IF original AND stamp ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?$' THEN
+        stamp := stamp || 'Z';
+    END IF;
+    -- The cast takes words too, and lets an hour of 24 and a second of 60 roll over.
+    IF stamp IS NULL OR stamp !~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$' THEN
+        RAISE EXCEPTION 'the timestamp of the event is not a time' USING ERRCODE = 'data_exception';
+    END IF;
+    RETURN regexp_replace(stamp, '(\.[0-9]{6})[0-9]+', '\1')::timestamptz; -- the cast would round
 END $$;
 
 -- entry_of derives the columns of an entry from its leaf, as the service does when it reads the leaf again: a header with
@@ -67,61 +82,52 @@ CREATE FUNCTION entry_of(
 ) LANGUAGE plpgsql STABLE AS $$
 DECLARE
     names CONSTANT text[] := '{event_id,event_type,task_id,user_id,timestamp,task_version,seq,actor,schema_version}';
-    date_time CONSTANT text := '^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?';
     content text;
     stamp text;
-    document json;
-    named bigint;
-    distinctly bigint;
-    alike bigint;
+    has record; -- the members of the event as they are written, and how many have a name of these, or one like it
 BEGIN
     IF leaf IS NULL OR length(leaf) > 4194304 THEN -- the sidecar accepts no larger event
         RAISE EXCEPTION 'the leaf is missing or larger than 4 MiB' USING ERRCODE = 'data_exception';
     END IF;
     content := convert_from(leaf, 'UTF8');
-    IF content !~ '^taskwire-audit-entry/v1\nrecorded_at [0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z\n\n' THEN
+    stamp := substr(content, 37, 27);
+    IF left(content, 36) <> E'taskwire-audit-entry/v1\nrecorded_at ' OR substr(content, 64, 2) <> E'\n\n' THEN
         RAISE EXCEPTION 'the leaf has no header' USING ERRCODE = 'data_exception';
     END IF;
-    stamp := substr(content, 37, 27);
     recorded_at := stamp::timestamptz;
-    IF to_char(recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') <> stamp THEN
+    IF to_char(recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') IS DISTINCT FROM stamp THEN
         RAISE EXCEPTION 'recorded_at is not a time' USING ERRCODE = 'data_exception';
     END IF;
 
-    document := substr(content, 66)::json;
     event := substr(content, 66)::jsonb;
-    IF json_typeof(document) <> 'object' THEN
+    IF jsonb_typeof(event) <> 'object' THEN
         RAISE EXCEPTION 'the event is not an object' USING ERRCODE = 'data_exception';
     END IF;
-    -- A reader that ignores case also takes the long s and the Kelvin sign for letters.
-    SELECT count(*) FILTER (WHERE name = ANY (names)), count(DISTINCT name) FILTER (WHERE name = ANY (names)),
-        count(*) FILTER (WHERE lower(translate(name, U&'\017F\212A', 'sk')) = ANY (names))
-    INTO named, distinctly, alike FROM json_object_keys(document) AS name;
-    IF named <> distinctly OR named <> alike THEN
+    -- jsonb keeps neither the form of a number nor a name that comes twice. A reader that ignores case also takes the long
+    -- s and the Kelvin sign for letters.
+    SELECT max(value::text) FILTER (WHERE key = 'event_id') AS event_id, max(value::text) FILTER (WHERE key = 'event_type') AS event_type,
+        max(value::text) FILTER (WHERE key = 'task_id') AS task_id, max(value::text) FILTER (WHERE key = 'user_id') AS user_id,
+        max(value::text) FILTER (WHERE key = 'timestamp') AS "timestamp", max(value::text) FILTER (WHERE key = 'task_version') AS task_version,
+        max(value::text) FILTER (WHERE key = 'seq') AS seq, max(value::text) FILTER (WHERE key = 'actor') AS actor,
+        max(value::text) FILTER (WHERE key = 'schema_version') AS schema_version,
+        count(*) FILTER (WHERE lower(translate(key, U&'\017F\212A', 'sk')) = ANY (names)) AS named
+    INTO has FROM json_each(substr(content, 66)::json);
+    IF has.named <> num_nonnulls(has.event_id, has.event_type, has.task_id, has.user_id, has."timestamp", has.task_version, has.seq, has.actor, has.schema_version) THEN
         RAISE EXCEPTION 'the event names a field twice' USING ERRCODE = 'data_exception';
     END IF;
 
-    event_id := public.uuid_of(document, 'event_id');
-    user_id := public.uuid_of(document, 'user_id');
-    task_id := public.uuid_of(document, 'task_id');
-    event_type := document ->> 'event_type';
-    IF event_id IS NULL OR user_id IS NULL OR event_type IS NULL OR event_type = '' OR json_typeof(document -> 'event_type') <> 'string' THEN
+    event_id := public.uuid_of(has.event_id, 'event_id');
+    user_id := public.uuid_of(has.user_id, 'user_id');
+    task_id := public.uuid_of(has.task_id, 'task_id');
+    event_type := event ->> 'event_type';
+    IF event_id IS NULL OR user_id IS NULL OR coalesce(event_type, '') = '' OR jsonb_typeof(event -> 'event_type') <> 'string' THEN
         RAISE EXCEPTION 'the event lacks its id, its user or its type' USING ERRCODE = 'data_exception';
     END IF;
-
-    stamp := document ->> 'timestamp';
-    IF stamp ~ (date_time || '$') AND coalesce(public.integer_of(document, 'schema_version'), 2) <= 1 THEN
-        stamp := stamp || 'Z'; -- the original form of events has times without a zone, in UTC
-    END IF;
-    IF stamp IS NULL OR stamp !~ (date_time || '(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$') THEN
-        RAISE EXCEPTION 'the timestamp of the event is not a time' USING ERRCODE = 'data_exception';
-    END IF;
-    occurred_at := regexp_replace(stamp, '(\.[0-9]{6})[0-9]+', '\1')::timestamptz; -- a cast would round
-
-    task_version := public.integer_of(document, 'task_version');
-    seq := public.integer_of(document, 'seq');
-    actor := document ->> 'actor';
-    IF task_version IS NULL OR seq IS NULL OR actor IS NOT NULL AND json_typeof(document -> 'actor') <> 'string' THEN
+    occurred_at := public.time_of(has."timestamp", coalesce(public.integer_of(has.schema_version), 2) <= 1);
+    task_version := public.integer_of(has.task_version);
+    seq := public.integer_of(has.seq);
+    actor := event ->> 'actor';
+    IF task_version IS NULL OR seq IS NULL OR jsonb_typeof(event -> 'actor') NOT IN ('string', 'null') THEN
         task_version := 0; -- an event of a later version may have other types
         seq := 0;
         actor := NULL;
@@ -133,7 +139,9 @@ END $$;
 -- is serial across all callers, and adds the hashes of the tree (RFC 6962, 2.1) in the same transaction.
 CREATE FUNCTION append_entries(leaves bytea[]) RETURNS TABLE ("position" bigint, event_id uuid)
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO, YMD' AS $$
+SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' SET datestyle = 'ISO, YMD'
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off -- never read the whole log, whatever a plan assumes
+AS $$
 #variable_conflict use_column
 DECLARE
     size bigint;
@@ -163,7 +171,8 @@ BEGIN
             SELECT l.leaf, l.number, e.* FROM unnest(leaves) WITH ORDINALITY AS l (leaf, number), public.entry_of(l.leaf) AS e
         ), fresh AS (
             SELECT DISTINCT ON (p.event_id) p.* FROM parsed p
-            WHERE NOT EXISTS (SELECT FROM public.entries k WHERE k.event_id = p.event_id)
+            LEFT JOIN LATERAL (SELECT true AS known FROM public.entries k WHERE k.event_id = p.event_id LIMIT 1) k ON true
+            WHERE k.known IS NULL
             ORDER BY p.event_id, p.number
         ), inserted AS (
             INSERT INTO public.entries AS i (position, event_id, user_id, task_id, event_type, task_version, seq, occurred_at, recorded_at, actor, event, leaf, leaf_hash)
@@ -191,7 +200,7 @@ BEGIN
     SELECT public.stored_hashes(size) + number - 1, hash FROM unnest(added) WITH ORDINALITY AS h (hash, number);
 END $$;
 
-REVOKE ALL ON FUNCTION stored_hashes(bigint), uuid_of(json, text), integer_of(json, text), entry_of(bytea), append_entries(bytea[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION stored_hashes(bigint), uuid_of(text, text), integer_of(text), time_of(text, boolean), entry_of(bytea), append_entries(bytea[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION append_entries(bytea[]) TO audit_app;
 -- +goose StatementEnd
 -- There is no Down: a migration must not remove the log.
