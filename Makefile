@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 BIN       := $(CURDIR)/.taskwire/bin
 TASKWIRE  := $(BIN)/taskwire
-MODULES   := pkg/events pkg/events/schematest pkg/recurrence pkg/platform local testkit cmd/taskwire e2e services/audit services/notification services/recurring-task services/task-api services/websocket
+MODULES   := pkg/events pkg/events/schematest pkg/recurrence pkg/platform local testkit cmd/taskwire e2e services/audit services/audit-signer services/notification services/recurring-task services/task-api services/websocket
 TOOL_MODS := tools/daprd tools/dev
 FUZZ_TIME := 30s
 UP_FLAGS  := $(if $(PORT),--port $(PORT)) $(if $(DATA),--data $(DATA)) $(if $(DETACH),--detach)

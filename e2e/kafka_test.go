@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -176,6 +177,22 @@ func TestKafkaRefusesAStranger(t *testing.T) {
 	}
 }
 
+// TestTheOperatorsCommandsFindTheLocalBroker runs a command with nothing but the data folder.
+func TestTheOperatorsCommandsFindTheLocalBroker(t *testing.T) {
+	usesShared(t)
+	needsOwnBroker(t, "the command would look for a broker of the stack")
+	root, err := repoRoot()
+	must(t, err)
+	cmd := exec.CommandContext(t.Context(), filepath.Join(root, ".taskwire", "bin", "taskwire"), "consumers", "--data", dataOf(shared))
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(kv string) bool { return strings.HasPrefix(kv, "KAFKA_") })
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "recurring-task") {
+		t.Errorf("taskwire consumers --data: %v\n%s", err, out)
+	}
+}
+
+// dataOf returns the data folder of a stack.
+func dataOf(s *stack.Stack) string { return filepath.Dir(filepath.Dir(s.LogPath(stack.Broker))) }
+
 // isRefused reports whether Kafka said that a right is missing.
 func isRefused(err error) bool {
 	return errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.GroupAuthorizationFailed) || errors.Is(err, kerr.ClusterAuthorizationFailed)
@@ -261,7 +278,7 @@ func TestOthersMayNotReadWhatTheBrokerKeeps(t *testing.T) {
 	if os.Getenv(jarsVariable) != "" || os.Getenv(brokersVariable) != "" {
 		t.Skip("needs the broker of `make up`")
 	}
-	data := filepath.Dir(filepath.Dir(shared.LogPath(stack.Broker)))
+	data := dataOf(shared)
 	for _, dir := range []string{filepath.Join(data, "broker"), stack.SecretsDir(data)} {
 		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 			if errors.Is(err, fs.ErrNotExist) {
@@ -284,7 +301,7 @@ func TestOthersMayNotReadWhatTheBrokerKeeps(t *testing.T) {
 func TestAServiceDoesNotGetTheKafkaPassword(t *testing.T) {
 	usesShared(t)
 	needsUsers(t)
-	data := filepath.Dir(filepath.Dir(shared.LogPath(stack.Broker)))
+	data := dataOf(shared)
 	for _, part := range shared.Status() {
 		if !slices.Contains(apps.All(), part.Name) {
 			continue

@@ -10,7 +10,7 @@ if [ "$(id -u)" != 0 ]; then
   sudo -n true 2>/dev/null || { echo "compose-test: root is needed for network and mount namespaces, and sudo asks for a password" >&2; exit 1; }
   as_root=(sudo -n env "PATH=$PATH" "HOME=$HOME" "GOCACHE=$(go env GOCACHE)" "GOMODCACHE=$(go env GOMODCACHE)" COMPOSE_TEST_RUN=1)
 fi
-for name in task-api recurring-task audit notification websocket taskwire daprd; do
+for name in task-api recurring-task audit audit-signer notification websocket taskwire daprd; do
   scripts/image-build.sh "$name" ".taskwire/images/trees/$arch/$name"
 done
 (cd tools/caddy && GOWORK=off CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o "$bin/caddy" .)

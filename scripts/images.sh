@@ -6,7 +6,7 @@
 set -euo pipefail
 out=$1; shift
 cd "$(dirname "$0")/.."
-[ $# -gt 0 ] || set -- task-api recurring-task audit notification websocket taskwire daprd
+[ $# -gt 0 ] || set -- task-api recurring-task audit audit-signer notification websocket taskwire daprd
 commit=$(git rev-parse HEAD 2>/dev/null || echo unknown)
 tag=$(git describe --tags --exact-match --match 'v[0-9]*' 2>/dev/null || true)
 version=${VERSION:-${tag#v}}; version=${version:-dev}

@@ -34,6 +34,7 @@ func TestAppsPublishOnlyToTheirTopics(t *testing.T) {
 		"notification":   {"notifications", "reminders.dlq"},
 		"recurring-task": {"task-events.dlq"},
 		"audit":          {"task-events.dlq", "account-events.dlq"},
+		"audit-signer":   {"audit-checkpoints"},
 		"websocket":      {"task-updates.dlq", "notifications.dlq"},
 	} {
 		t.Run(app, func(t *testing.T) {

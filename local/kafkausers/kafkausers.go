@@ -78,6 +78,7 @@ var roles = []role{
 		takes:   []string{events.TopicTaskEvents, events.TopicAccountEvents},
 		follows: []string{events.TopicAccountEvents},
 	},
+	{app: apps.AuditSigner, makes: []string{events.TopicAuditCheckpoints}},
 	{
 		app:     apps.Notification,
 		makes:   []string{events.TopicNotifications},
@@ -90,7 +91,11 @@ var roles = []role{
 // All returns every user but the administrator: the apps, then the others. The caller may change the slice.
 func All() []User {
 	var all []User
-	for _, r := range roles {
+	for _, app := range apps.All() {
+		r := role{app: app} // an app that does nothing with Kafka has a user too, because its sidecar loads the component
+		if i := slices.IndexFunc(roles, func(r role) bool { return r.app == app }); i >= 0 {
+			r = roles[i]
+		}
 		all = append(all, r.user())
 	}
 	return append(all, operator(), metrics(), autoscaler())
@@ -133,6 +138,9 @@ func (r role) user() User {
 func operator() User {
 	u := User{Name: Operator, For: "`taskwire consumers`, `taskwire dlq`", Rights: []Right{onGroup("*", kmsg.ACLOperationDescribe)}}
 	for _, t := range events.Topics() {
+		if t.Name == events.TopicAuditCheckpoints {
+			continue // it has no dead letters, and nobody but the signer may write there
+		}
 		op := kmsg.ACLOperationWrite
 		if events.IsDeadLetterTopic(t.Name) {
 			op = kmsg.ACLOperationRead

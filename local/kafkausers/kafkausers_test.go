@@ -93,6 +93,11 @@ func TestEveryAppHasAUser(t *testing.T) {
 			t.Errorf("%s has no user", app)
 		}
 	}
+	for _, r := range roles {
+		if !slices.Contains(apps.All(), r.app) {
+			t.Errorf("%s has a role and is no app", r.app)
+		}
+	}
 }
 
 func TestTheGroupsAreThoseOfTheComponents(t *testing.T) {

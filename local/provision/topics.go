@@ -103,13 +103,33 @@ func topicSettings(name string, replicas int) map[string]*string {
 	if events.IsDeadLetterTopic(name) {
 		retention = letterRetention
 	}
+	if name == events.TopicAuditCheckpoints {
+		return checkpointSettings(replicas)
+	}
 	ms := func(d time.Duration) *string { return kadm.StringPtr(strconv.FormatInt(d.Milliseconds(), 10)) }
 	return map[string]*string{
 		"retention.ms": ms(retention),
 		"segment.ms":   ms(segmentAge),
 		// With three replicas a write is on two before it is acknowledged, and writes continue with one broker less.
-		"min.insync.replicas": kadm.StringPtr(strconv.Itoa(max(1, replicas-1))),
+		"min.insync.replicas": inSync(replicas),
 		// Compaction would keep only one event of each user.
+		"cleanup.policy": kadm.StringPtr("delete"),
+	}
+}
+
+// inSync is one replica less than all: a write is on so many before it is acknowledged, and writes continue with one broker
+// less.
+func inSync(replicas int) *string { return kadm.StringPtr(strconv.Itoa(max(1, replicas-1))) }
+
+// checkpointSettings returns the settings of the topic with the audit log's checkpoints, which keeps all of them: an auditor
+// may ask for the oldest one. They are small and few, at most one a second.
+func checkpointSettings(replicas int) map[string]*string {
+	const unlimited = "-1"
+	return map[string]*string{
+		"retention.ms":        kadm.StringPtr(unlimited),
+		"retention.bytes":     kadm.StringPtr(unlimited),
+		"min.insync.replicas": inSync(replicas),
+		// Compaction would keep only the newest one.
 		"cleanup.policy": kadm.StringPtr("delete"),
 	}
 }

@@ -51,7 +51,10 @@ var wanted = map[string][]value{
 	},
 	apps.Audit: {
 		{secret: apps.Audit, key: "database-url", role: "audit_app"},
-		{secret: apps.Audit, key: "checkpoint-signing-key", make: newNoteKey, check: checkNoteKey},
+	},
+	// The audit service had the key once. It is the log's identity, so it moves and does not change.
+	apps.AuditSigner: {
+		{secret: apps.AuditSigner, key: "checkpoint-signing-key", make: newNoteKey, check: checkNoteKey, before: apps.Audit},
 	},
 	apps.Notification: {
 		{secret: apps.Notification, key: "database-url", role: "notifications_app"},
@@ -72,7 +75,7 @@ func Files() []string {
 	for _, app := range apps.Databases() {
 		names = append(names, Migrate(app))
 	}
-	return append(names, apps.All()...)
+	return append(append(names, apps.AuditSigner), slices.DeleteFunc(apps.All(), func(app string) bool { return app == apps.AuditSigner })...)
 }
 
 // Set holds the secrets of all apps.
@@ -82,6 +85,7 @@ type Set struct {
 	values    map[string]string // by app/secret/key, without the addresses
 	kafka     map[string]string // passwords by Kafka user
 	Made      bool              // at least one secret is new
+	newLog    bool              // the signer of the audit log gets its key now
 }
 
 // HasOwn reports whether the app itself has secrets. Those of another name are its sidecar's.
@@ -124,6 +128,7 @@ func Load(dir string) (*Set, error) {
 		for _, v := range wanted[name] {
 			from, file := name, files[name]
 			if _, ok := file[v.secret][v.key]; !ok && v.before != "" {
+				s.newLog = s.newLog || name == apps.AuditSigner
 				from, file = v.before, map[string]map[string]string{v.secret: files[v.before][v.before]}
 			}
 			if err := s.take(name, v, file); err != nil {
@@ -133,6 +138,10 @@ func Load(dir string) (*Set, error) {
 	}
 	return s, s.loadKafka()
 }
+
+// NewLog reports whether the signer of the audit log gets its key now: it has signed nothing yet and must be told to begin
+// (package auditsigner), before Write.
+func (s *Set) NewLog() bool { return s.newLog }
 
 // take keeps the file's value, or makes one where there is none.
 func (s *Set) take(app string, v value, file map[string]map[string]string) error {

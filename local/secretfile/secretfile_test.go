@@ -75,7 +75,8 @@ func TestEachFileHoldsItsAppsSecretsWithMode0600(t *testing.T) {
 	seen := map[string]string{}
 	for app, keys := range map[string]map[string][]string{
 		"task-api":       {"task-api": {"database-url", "token-signing-key", "cursor-key"}},
-		"audit":          {"audit": {"database-url", "checkpoint-signing-key"}},
+		"audit":          {"audit": {"database-url"}},
+		"audit-signer":   {"audit-signer": {"checkpoint-signing-key"}},
 		"notification":   {"notification": {"database-url"}},
 		"recurring-task": {"recurring-task": {}, "statestore": {"connection-string"}},
 		"websocket":      {"websocket": {}},
@@ -137,7 +138,7 @@ func TestADamagedFileIsNamedKeptAndNotQuoted(t *testing.T) {
 		"no password":        {"audit-migrate", `{"audit-migrate":{"migrate-url":"postgres://S3CRET@h/d"}}`},
 		"a bad signing key":  {"task-api", `{"task-api":{"token-signing-key":"S3CRET"}}`},
 		"a short cursor key": {"task-api", `{"task-api":{"cursor-key":"abcd"}}`},
-		"a bad audit key":    {"audit", `{"audit":{"checkpoint-signing-key":"PRIVATE+KEY+S3CRET"}}`},
+		"a bad audit key":    {"audit-signer", `{"audit-signer":{"checkpoint-signing-key":"PRIVATE+KEY+S3CRET"}}`},
 		"no state store":     {"recurring-task", `{"statestore":{"connection-string":"host=S3CRET"}}`},
 		"empty":              {"websocket", ``},
 	} {
@@ -205,5 +206,46 @@ func TestADamagedAddressOfTheOwnerNamesItsOldFile(t *testing.T) {
 	_, err := Load(dir)
 	if err == nil || !strings.Contains(err.Error(), Path(dir, "audit")) || strings.Contains(err.Error(), "S3CRET") {
 		t.Errorf("Load: got %v, want an error that names %s and does not quote it", err, Path(dir, "audit"))
+	}
+}
+
+func TestTheAuditKeyMovesToTheSignerAndStays(t *testing.T) {
+	dir, set := made(t)
+	if !set.NewLog() {
+		t.Error("NewLog: got false for a new key")
+	}
+	key := read(t, Path(dir, "audit-signer"))["audit-signer"]["checkpoint-signing-key"]
+	// As an earlier version left the folder: the key is in the file of the audit service.
+	audit := read(t, Path(dir, "audit"))
+	audit["audit"]["checkpoint-signing-key"] = key
+	raw, err := json.Marshal(audit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(Path(dir, "audit"), raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(Path(dir, "audit-signer")); err != nil {
+		t.Fatal(err)
+	}
+	moved, err := Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !moved.NewLog() {
+		t.Error("NewLog: got false for a key that moves")
+	}
+	if err := moved.Write(address("127.0.0.1:1")); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, Path(dir, "audit-signer"))["audit-signer"]["checkpoint-signing-key"]; got != key {
+		t.Error("the log has another key")
+	}
+	if _, there := read(t, Path(dir, "audit"))["audit"]["checkpoint-signing-key"]; there {
+		t.Error("the audit service has the key still")
+	}
+	again, err := Load(dir)
+	if err != nil || again.NewLog() {
+		t.Errorf("NewLog: got %v, %v for a key that stays", again.NewLog(), err)
 	}
 }

@@ -1,4 +1,4 @@
-// Package stack runs the whole of Taskwire on one machine from real parts: Postgres, a Kafka-protocol broker, the five
+// Package stack runs the whole of Taskwire on one machine from real parts: Postgres, a Kafka-protocol broker, the six
 // services with a daprd sidecar each, and the gateway in front of them. `taskwire up` and the whole-stack tests use it.
 //
 // Promises:

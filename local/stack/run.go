@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/taskwire/taskwire/local/auditsigner"
 	"github.com/taskwire/taskwire/local/kafkausers"
 	"github.com/taskwire/taskwire/local/ports"
 	localpg "github.com/taskwire/taskwire/local/postgres"
@@ -215,6 +216,11 @@ func (s *Stack) provision(ctx context.Context) error {
 	}
 	if s.secrets.Made {
 		s.out.Step("made new secrets in %s", s.secretsDir())
+	}
+	if s.secrets.NewLog() { // before the key is on disk: a crash in between repeats the order
+		if err := auditsigner.Begin(auditsigner.Dir(s.cfg.Data)); err != nil {
+			return err
+		}
 	}
 	err := s.secrets.Write(func(role, password string) (string, error) {
 		return provision.Address(admin, role, password)

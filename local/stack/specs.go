@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/taskwire/taskwire/local/auditsigner"
 	"github.com/taskwire/taskwire/local/components"
 	"github.com/taskwire/taskwire/local/kafka"
 	"github.com/taskwire/taskwire/local/kafkaconn"
@@ -57,7 +58,7 @@ func (s *Stack) checkBinaries() error {
 var (
 	ownVariables = []string{
 		"DATABASE_URL", "HTTP_ADDR", "APP_ADDR", "APP_API_TOKEN", "SECRET_STORE", "SECRETS_FILE",
-		"SHUTDOWN_TIMEOUT", "POD_NAME", "NAMESPACE", "APP_ID", "APP_PORT", "MIGRATE_URL", "MIGRATE_URL_FILE",
+		"SHUTDOWN_TIMEOUT", "STATE_DIR", "POD_NAME", "NAMESPACE", "APP_ID", "APP_PORT", "MIGRATE_URL", "MIGRATE_URL_FILE",
 	}
 	ownPrefixes = []string{"DAPR_", "PG", "TASKWIRE_", "KUBERNETES_", "KAFKA_"}
 )
@@ -140,6 +141,9 @@ func (s *Stack) serviceSpec(ctx context.Context, app string) supervise.Spec {
 		"SECRETS_FILE="+secretfile.Path(s.secretsDir(), app),
 		"SHUTDOWN_TIMEOUT="+serviceShutdown.String(), "POD_NAME="+podName(app),
 	)
+	if app == apps.AuditSigner {
+		env = append(env, "STATE_DIR="+auditsigner.Dir(s.cfg.Data))
+	}
 	for k, v := range s.cfg.Env {
 		env = append(env, k+"="+v)
 	}

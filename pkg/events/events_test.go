@@ -16,6 +16,7 @@ func TestTopicsIncludeTheirDeadLetterTopics(t *testing.T) {
 		{Name: "reminders", Partitions: 6}, {Name: "notifications", Partitions: 6}, {Name: "account-events", Partitions: 6},
 		{Name: "task-events.dlq", Partitions: 1}, {Name: "task-updates.dlq", Partitions: 1},
 		{Name: "reminders.dlq", Partitions: 1}, {Name: "notifications.dlq", Partitions: 1}, {Name: "account-events.dlq", Partitions: 1},
+		{Name: "audit-checkpoints", Partitions: 1},
 	}
 	if got := events.Topics(); !reflect.DeepEqual(got, want) {
 		t.Errorf("Topics() = %v, want %v", got, want)

@@ -10,6 +10,8 @@ const (
 	TopicReminders     = "reminders"
 	TopicNotifications = "notifications"
 	TopicAccountEvents = "account-events"
+	// TopicAuditCheckpoints has the signed checkpoints of the audit log, if its signer publishes them there. No app reads it.
+	TopicAuditCheckpoints = "audit-checkpoints"
 )
 
 // Partition counts. They are fixed when a topic is created: adding partitions later moves users to other partitions and
@@ -19,6 +21,7 @@ const (
 	reminderPartitions   = 6  // a reminder is far rarer than a change
 	accountPartitions    = 6  // so is a log-in
 	deadLetterPartitions = 1  // an operator reads them, in one list
+	checkpointPartitions = 1  // one log has one order
 )
 
 // deadLetterSuffix is appended to the name of a topic to name its dead-letter topic.
@@ -30,7 +33,8 @@ type Topic struct {
 	Partitions int
 }
 
-// Topics returns every topic: the five event topics, then their dead-letter topics. The caller may change the slice.
+// Topics returns every topic: the five event topics, their dead-letter topics, and the topic of the audit log's
+// checkpoints, which has no consumer and so no dead letters. The caller may change the slice.
 func Topics() []Topic {
 	topics := []Topic{
 		{TopicTaskEvents, taskPartitions},
@@ -42,7 +46,7 @@ func Topics() []Topic {
 	for _, t := range topics {
 		topics = append(topics, Topic{DeadLetterTopic(t.Name), deadLetterPartitions})
 	}
-	return topics
+	return append(topics, Topic{TopicAuditCheckpoints, checkpointPartitions})
 }
 
 // DeadLetterTopic returns the name of the topic for those events of topic that can never be processed.

@@ -1,5 +1,5 @@
 # Sourced by the scripts for Kubernetes, from the root of the repository.
-APPS="task-api recurring-task audit notification websocket"
+APPS="task-api recurring-task audit audit-signer notification websocket"
 NAMESPACE=taskwire
 WORK=$PWD/.taskwire/k8s          # built and rendered files; it can be removed at any time
 DAPR_VERSION=1.18.3

@@ -1,5 +1,6 @@
 // Command audit keeps the audit log. It takes task events from Dapr, appends each exactly once to a Merkle tree in
-// Postgres, and serves queries, signed checkpoints and proofs.
+// Postgres, and serves queries, signed checkpoints and proofs. It checks the log against itself and against what was signed.
+// The signing key is with another process, audit-signer.
 //
 // It starts without its sidecar and without its database. Until both are there, /readyz reports what is missing and the
 // deliveries wait in Kafka.
@@ -18,6 +19,7 @@ import (
 	"github.com/taskwire/taskwire/services/audit/internal/domain"
 	"github.com/taskwire/taskwire/services/audit/internal/httpapi"
 	"github.com/taskwire/taskwire/services/audit/internal/postgres"
+	"github.com/taskwire/taskwire/services/audit/internal/signer"
 	"github.com/taskwire/taskwire/services/audit/internal/subscriber"
 )
 
@@ -30,7 +32,7 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 		return err
 	}
 	defer base.Close()
-	secret, err := base.Secrets(ctx, secretDatabase, secretCheckpoint)
+	secret, err := base.Secrets(ctx, secretDatabase)
 	if err != nil {
 		return err
 	}
@@ -41,13 +43,13 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	defer db.Close()
 
 	store := postgres.New(db.Handle)
-	log, err := domain.NewLog(store, secret[secretCheckpoint])
-	if err != nil {
-		return err
-	}
+	checkpoints := domain.NewCheckpoints(store, signer.New(base.Sidecar), time.Now, base.Metrics)
+	checker := domain.NewChecker(store, checkpoints.Last, base.Log, base.Metrics)
+	checkpoints.Use(checker)
+	log := domain.NewLog(store, checkpoints)
 	appender := domain.NewAppender(store, base.Metrics)
 
-	public := base.PublicEngine(service.PublicConfig{})
+	public := base.PublicEngine(service.PublicConfig{Ready: map[string]func(context.Context) error{"log": checker.Ready}})
 	httpapi.Register(public, log, auth.Middleware(base.Tokens(base.TaskAPIKeys)))
 	deliveries := base.DaprSide()
 	subscriber.New(appender, time.Now, base.Log).Subscribe(deliveries)
@@ -58,8 +60,7 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	group.Go(func() error { return base.AwaitSidecar(ctx, "events wait in Kafka until the sidecar is there") })
 	group.Go(func() error { return db.AwaitMigration(ctx) })
 	group.Go(db.AfterMigration(ctx, func(ctx context.Context) error {
-		base.Log.InfoContext(ctx, "audit log is open", "checkpoint_key", log.VerifierKey())
-		return nil
+		return checker.Run(ctx, checkpoints.SignNew)
 	}))
 	return group.Wait()
 }

@@ -1,18 +1,19 @@
 package main
 
 import (
-	"crypto/rand"
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
-	"golang.org/x/mod/sumdb/note"
 
 	"github.com/taskwire/taskwire/local/ports"
 	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/pkg/platform/auth"
+	"github.com/taskwire/taskwire/services/audit/internal/audittest"
+	"github.com/taskwire/taskwire/services/audit/internal/domain"
 	"github.com/taskwire/taskwire/services/audit/internal/postgres"
 	"github.com/taskwire/taskwire/testkit/authtest"
 	"github.com/taskwire/taskwire/testkit/fakedaprd"
@@ -26,12 +27,8 @@ func TestMain(m *testing.M) { pgtest.Main(m) }
 // start runs the service on a database. sidecarPort 0 is for no sidecar.
 func start(t *testing.T, databaseURL string, sidecarPort int) *servicetest.Service {
 	t.Helper()
-	skey, _, err := note.GenerateKey(rand.Reader, "taskwire-audit")
-	if err != nil {
-		t.Fatal(err)
-	}
 	base := servicetest.Base(t, appID, map[string]string{
-		secretDatabase: databaseURL, secretCheckpoint: skey,
+		secretDatabase: databaseURL,
 	}, sidecarPort)
 	return servicetest.Start(t, settings{Base: base}, run)
 }
@@ -99,6 +96,7 @@ func TestUntilTheDatabaseIsMigratedRequestsAre503(t *testing.T) {
 	t.Parallel()
 	db, signer, sidecar := pgtest.New(t, "audit", postgres.Migrations()), authtest.NewSigner(t), fakedaprd.New(t)
 	sidecar.HandleKeys(signer.JWKS())
+	answerForTheSigner(t, sidecar)
 	release := servicetest.HoldMigration(t, db, "audit")
 	s := start(t, db.AppURL, sidecar.Port)
 	header := map[string]string{"Authorization": authtest.Bearer(t, signer, uuid.NewString(), auth.RoleUser)}
@@ -124,4 +122,30 @@ func TestUntilTheDatabaseIsMigratedRequestsAre503(t *testing.T) {
 	deliveries := []servicetest.Request{s.Delivery(events.TopicTaskEvents, taskEvent(t))}
 	servicetest.CheckGate(t, s, release, public, deliveries)
 	s.Await(s.Public+"/metrics", http.StatusOK, "audit_appended_total 1")
+}
+
+// answerForTheSigner makes the sidecar answer for the app audit-signer.
+func answerForTheSigner(t *testing.T, sidecar *fakedaprd.Sidecar) {
+	t.Helper()
+	signer := audittest.NewSigner(t)
+	answer := func(w http.ResponseWriter, signed []byte) {
+		_ = json.NewEncoder(w).Encode(map[string]string{"checkpoint": string(signed), "verifier_key": signer.Key})
+	}
+	sidecar.Handle(http.MethodGet, "audit-signer", "/internal/checkpoint", func(w http.ResponseWriter, r *http.Request) {
+		signed, _, _ := signer.Last(r.Context())
+		answer(w, signed)
+	})
+	sidecar.Handle(http.MethodPost, "audit-signer", "/internal/checkpoints", func(w http.ResponseWriter, r *http.Request) {
+		var body domain.SignRequest
+		if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		signed, err := signer.Sign(r.Context(), body)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusUnprocessableEntity)
+			return
+		}
+		answer(w, signed)
+	})
 }

@@ -19,7 +19,7 @@ import (
 )
 
 // Names are the names of all images: the services, the operator's tool, which also prepares a deployment, and the sidecar.
-var Names = []string{"task-api", "recurring-task", "audit", "notification", "websocket", "taskwire", "daprd"}
+var Names = []string{"task-api", "recurring-task", "audit", "audit-signer", "notification", "websocket", "taskwire", "daprd"}
 
 // job holds the settings of a run.
 type job struct {

@@ -29,6 +29,7 @@ func TestLinkedPackages(t *testing.T) {
 		// A service without a database.
 		"services/websocket":      database,
 		"services/recurring-task": database,
+		"services/audit-signer":   database,
 		// What such a service is built on.
 		"pkg/platform/httpx":     database,
 		"pkg/platform/dapr":      database,

@@ -10,14 +10,18 @@ const (
 	TaskAPI       = "task-api"
 	RecurringTask = "recurring-task"
 	Audit         = "audit"
+	AuditSigner   = "audit-signer"
 	Notification  = "notification"
 	WebSocket     = "websocket"
 )
 
 // All returns every app, in the order in which they are shown. The caller may change the slice.
-func All() []string { return []string{TaskAPI, RecurringTask, Audit, Notification, WebSocket} }
+func All() []string {
+	return []string{TaskAPI, RecurringTask, Audit, AuditSigner, Notification, WebSocket}
+}
 
-// Public returns the apps that the gateway leads to. The recurrence engine serves nothing to browsers.
+// Public returns the apps that the gateway leads to. The recurrence engine and the signer of the audit log serve nothing
+// to browsers.
 func Public() []string { return []string{TaskAPI, Audit, Notification, WebSocket} }
 
 // Databases returns the apps that migrate a database of their own, with `APP migrate`.

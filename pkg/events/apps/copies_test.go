@@ -85,9 +85,9 @@ func TestEveryAppHasItsOwnFiles(t *testing.T) {
 	}
 }
 
-func TestOnlyTheRecurrenceEngineIsNotPublic(t *testing.T) {
+func TestTheRecurrenceEngineAndTheSignerAreNotPublic(t *testing.T) {
 	hidden := slices.DeleteFunc(All(), func(app string) bool { return slices.Contains(Public(), app) })
-	if !slices.Equal(hidden, []string{RecurringTask}) {
-		t.Errorf("apps that are not public: got %v, want %s", hidden, RecurringTask)
+	if !slices.Equal(hidden, []string{RecurringTask, AuditSigner}) {
+		t.Errorf("apps that are not public: got %v, want %s and %s", hidden, RecurringTask, AuditSigner)
 	}
 }

@@ -7,6 +7,21 @@ import (
 	"time"
 )
 
+// Defines values for AuditExportLineLogFormat.
+const (
+	TaskwireAuditExportV1 AuditExportLineLogFormat = "taskwire-audit-export/v1"
+)
+
+// Valid indicates whether the value is a known member of the AuditExportLineLogFormat enum.
+func (e AuditExportLineLogFormat) Valid() bool {
+	switch e {
+	case TaskwireAuditExportV1:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BatchOperationsOp.
 const (
 	Complete BatchOperationsOp = "complete"
@@ -415,6 +430,51 @@ type AuditEntry struct {
 	TaskVersion int64                  `json:"task_version"`
 	UserID      string                 `json:"user_id"`
 }
+
+// AuditExportLine One line of an export of the audit log. It has exactly one of these members.
+type AuditExportLine struct {
+	// Checkpoint A signed checkpoint that was kept.
+	Checkpoint *string `json:"checkpoint,omitempty"`
+	End        *struct {
+		Complete bool  `json:"complete"`
+		Next     int64 `json:"next"`
+	} `json:"end,omitempty"`
+	Entry *struct {
+		Actor      string    `json:"actor"`
+		EventID    string    `json:"event_id"`
+		EventType  string    `json:"event_type"`
+		Leaf       []byte    `json:"leaf"`
+		LeafHash   []byte    `json:"leaf_hash"`
+		OccurredAt time.Time `json:"occurred_at"`
+		Position   int64     `json:"position"`
+
+		// Proof Of an export of one user. The proof of inclusion in the checkpoint of the first line.
+		Proof      *[][]byte `json:"proof,omitempty"`
+		RecordedAt time.Time `json:"recorded_at"`
+		Seq        int64     `json:"seq"`
+
+		// TaskID Empty for an event that is not of a task.
+		TaskID      string `json:"task_id"`
+		TaskVersion int64  `json:"task_version"`
+
+		// TreeHash Of the whole log only. The hash that the tree has at this position.
+		TreeHash *[]byte `json:"tree_hash,omitempty"`
+		UserID   string  `json:"user_id"`
+	} `json:"entry,omitempty"`
+	Log *struct {
+		// Checkpoint The newest signed checkpoint.
+		Checkpoint  string                   `json:"checkpoint"`
+		Format      AuditExportLineLogFormat `json:"format"`
+		From        int64                    `json:"from"`
+		VerifierKey string                   `json:"verifier_key"`
+
+		// Whole All entries, or those of one user.
+		Whole bool `json:"whole"`
+	} `json:"log,omitempty"`
+}
+
+// AuditExportLineLogFormat defines model for AuditExportLine.Log.Format.
+type AuditExportLineLogFormat string
 
 // AuditList defines model for AuditList.
 type AuditList struct {

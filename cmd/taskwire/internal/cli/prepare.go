@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/taskwire/taskwire/local/atomicfile"
+	"github.com/taskwire/taskwire/local/auditsigner"
 	"github.com/taskwire/taskwire/local/components"
 	"github.com/taskwire/taskwire/local/kafkaconn"
 	"github.com/taskwire/taskwire/local/kafkausers"
@@ -27,9 +28,9 @@ const secretsJSON = "secrets.json"
 
 // preparation is the input of `taskwire prepare`.
 type preparation struct {
-	components, secrets, out, migrate string
-	kafka                             kafkaconn.Settings
-	admin                             string // address of Postgres for its superuser
+	components, secrets, out, migrate, state string
+	kafka                                    kafkaconn.Settings
+	admin                                    string // address of Postgres for its superuser
 }
 
 func prepareCommand() *cobra.Command {
@@ -44,7 +45,7 @@ func prepareCommand() *cobra.Command {
 			"for the container that does it. Existing ones stay. Secrets are created once, in the folder --secrets: back that folder\n" +
 			"up. docker-compose.yml runs this command first.\n\n" + kafkaconn.Help,
 		Example: "  DATABASE_URL=postgres://postgres:…@postgres:5432/postgres KAFKA_USERNAME=taskwire-admin KAFKA_PASSWORD=… KAFKA_TLS=false \\\n" +
-			"    taskwire prepare --brokers redpanda:9092 --components /dapr-components --secrets /secrets --out /config --migrate /migrate",
+			"    taskwire prepare --brokers redpanda:9092 --components /dapr-components --secrets /secrets --out /config --migrate /migrate --state /state",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if p.admin = os.Getenv("DATABASE_URL"); p.admin == "" {
@@ -67,8 +68,9 @@ func prepareCommand() *cobra.Command {
 	cmd.Flags().StringVar(&p.components, "components", "dapr-components", "the folder dapr-components")
 	cmd.Flags().StringVar(&p.secrets, "secrets", "", "folder that stores the secrets")
 	cmd.Flags().StringVar(&p.out, "out", "", "folder for the files of each app and its sidecar, OUT/APP and OUT/APP-daprd")
+	cmd.Flags().StringVar(&p.state, "state", "", "folder of the volume of the audit log's signer, which is told to begin when its key is new")
 	cmd.Flags().StringVar(&p.migrate, "migrate", "", "folder for the addresses with which the databases are migrated, MIGRATE/APP/url")
-	for _, needed := range []string{"brokers", "secrets", "out", "migrate"} {
+	for _, needed := range []string{"brokers", "secrets", "out", "migrate", "state"} {
 		_ = cmd.MarkFlagRequired(needed) // fails only for an unknown flag
 	}
 	return cmd
@@ -78,6 +80,11 @@ func (p preparation) run(ctx context.Context, warn func(string)) error {
 	secrets, err := secretfile.Load(p.secrets)
 	if err != nil {
 		return err
+	}
+	if secrets.NewLog() { // before the key is on disk: a crash in between repeats the order
+		if err := auditsigner.Begin(auditsigner.Dir(p.state)); err != nil {
+			return err
+		}
 	}
 	// The secrets are stored first: a crash must not leave the server with a password that is stored nowhere.
 	if err := secrets.Write(func(role, password string) (string, error) { return provision.Address(p.admin, role, password) }); err != nil {

@@ -45,7 +45,7 @@ func TestTheSecretsOfAClusterFitTogether(t *testing.T) {
 			values[v] = true
 		}
 	}
-	want := []string{"audit", "notification", "postgres-admin", "statestore", "task-api", "kafka-users"} // websocket and recurring-task have none
+	want := []string{"audit", "audit-signer", "notification", "postgres-admin", "statestore", "task-api", "kafka-users"} // websocket and recurring-task have none
 	for _, app := range apps.All() {
 		want = append(want, app+"-app-token", app+"-dapr-token")
 	}

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/mod/sumdb/tlog"
 
-	"github.com/taskwire/taskwire/services/audit/verify"
+	"github.com/taskwire/taskwire/pkg/platform/auditlog"
 )
 
 // ErrUnstorable is wrapped when an event can never be stored as an entry, so a redelivery fails too.
@@ -43,5 +43,5 @@ func NewEntry(raw []byte, now time.Time) (*Entry, error) {
 
 // Leaf returns the exact bytes that the tree hashes.
 func (e *Entry) Leaf() []byte {
-	return verify.Leaf{RecordedAt: e.RecordedAt, Event: e.Event}.Bytes()
+	return auditlog.Leaf{RecordedAt: e.RecordedAt, Event: e.Event}.Bytes()
 }

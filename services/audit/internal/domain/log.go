@@ -1,17 +1,13 @@
 package domain
 
-// This file makes checkpoints and proofs.
+// This file makes proofs.
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
-	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
-
-	"github.com/taskwire/taskwire/services/audit/verify"
 )
 
 // ErrNotFound is wrapped when the log has no such entry, or when the entry belongs to another user.
@@ -25,59 +21,20 @@ func (e *SizeError) Error() string { return e.Field + ": " + e.Reason }
 
 // Log reads the audit log: lists, checkpoints and proofs.
 type Log struct {
-	reader Reader
-	signer note.Signer
-	vkey   string
-
-	mu   sync.Mutex // guards last
-	last struct {
-		size   int64
-		signed []byte
-	}
+	reader      Reader
+	checkpoints *Checkpoints
 }
 
-// NewLog makes a Log. skey is the checkpoint key in the signer form of x/mod/sumdb/note; its name is the origin.
-func NewLog(r Reader, skey string) (*Log, error) {
-	signer, err := note.NewSigner(skey)
-	if err != nil {
-		return nil, fmt.Errorf("read the checkpoint signing key: %w", err)
-	}
-	vkey, err := verify.VerifierKey(skey)
-	if err != nil {
-		return nil, fmt.Errorf("read the checkpoint signing key: %w", err)
-	}
-	return &Log{reader: r, signer: signer, vkey: vkey}, nil
-}
+// NewLog makes a Log.
+func NewLog(r Reader, c *Checkpoints) *Log { return &Log{reader: r, checkpoints: c} }
 
 // VerifierKey returns the public key that verifies checkpoints, in note format.
-func (l *Log) VerifierKey() string { return l.vkey }
+func (l *Log) VerifierKey(ctx context.Context) (string, error) { return l.checkpoints.Key(ctx) }
 
-// Checkpoint returns the signed head of the current tree.
+// Checkpoint returns the signed head of the current tree, or the newest one that was kept if it cannot be signed now.
 func (l *Log) Checkpoint(ctx context.Context) ([]byte, error) {
-	size, err := l.reader.Size(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("checkpoint: %w", err)
-	}
-	l.mu.Lock()
-	if l.last.signed != nil && l.last.size == size {
-		defer l.mu.Unlock()
-		return l.last.signed, nil
-	}
-	l.mu.Unlock()
-	root, err := tlog.TreeHash(size, l.hashes(ctx))
-	if err != nil {
-		return nil, fmt.Errorf("checkpoint of size %d: %w", size, err)
-	}
-	signed, err := verify.Checkpoint{Origin: l.signer.Name(), Size: size, Root: root}.Sign(l.signer)
-	if err != nil {
-		return nil, err
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if size >= l.last.size {
-		l.last.size, l.last.signed = size, signed
-	}
-	return signed, nil
+	head, err := l.checkpoints.Head(ctx)
+	return head.Signed, err
 }
 
 // Inclusion is the proof that an entry is in the tree with Size entries.
@@ -170,10 +127,14 @@ func (l *Log) treeSize(ctx context.Context, field string, asked int64) (int64, e
 	return asked, nil
 }
 
-// hashes reads the stored hashes of the tree. A stored hash never changes, so the reads for one tree need no snapshot.
-func (l *Log) hashes(ctx context.Context) tlog.HashReader {
+func (l *Log) hashes(ctx context.Context) tlog.HashReader { return hashReader(ctx, l.reader) }
+
+// hashReader reads the stored hashes of the tree. A stored hash never changes, so the reads for one tree need no snapshot.
+func hashReader(ctx context.Context, from interface {
+	ReadHashes(ctx context.Context, indexes []int64) ([]tlog.Hash, error)
+}) tlog.HashReader {
 	return tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
-		found, err := l.reader.ReadHashes(ctx, indexes)
+		found, err := from.ReadHashes(ctx, indexes)
 		if err != nil {
 			return nil, err
 		}

@@ -3,7 +3,6 @@ package httpapi_test
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -18,16 +17,16 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/platform/auditlog"
 	"github.com/taskwire/taskwire/pkg/platform/auth"
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
+	"github.com/taskwire/taskwire/services/audit/internal/audittest"
 	"github.com/taskwire/taskwire/services/audit/internal/domain"
 	"github.com/taskwire/taskwire/services/audit/internal/httpapi"
 	"github.com/taskwire/taskwire/services/audit/internal/postgres"
-	"github.com/taskwire/taskwire/services/audit/verify"
 	"github.com/taskwire/taskwire/testkit/apitest"
 	"github.com/taskwire/taskwire/testkit/authtest"
 	"github.com/taskwire/taskwire/testkit/pgtest"
@@ -60,16 +59,9 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	skey, _, err := note.GenerateKey(rand.Reader, "taskwire-audit")
-	if err != nil {
-		t.Fatal(err)
-	}
 	store := postgres.New(pgtest.New(t, "audit", postgres.Migrations()).Gorm)
-	log, err := domain.NewLog(store, skey)
-	if err != nil {
-		t.Fatal(err)
-	}
 	quiet := slog.New(slog.DiscardHandler)
+	log := audittest.Open(t, store, audittest.NewSigner(t), quiet)
 	signer := authtest.NewSigner(t)
 	engine := httpx.NewEngine(httpx.Config{Service: "audit", Log: quiet, Registerer: prometheus.NewRegistry()})
 	httpapi.Register(engine, log, auth.Middleware(auth.NewVerifier(signer.Keys, quiet)))
@@ -300,12 +292,12 @@ func TestAnAuditorVerifiesTheLogOverHTTP(t *testing.T) {
 		r.add(r.ann, task, version+1, events.Updated)
 	}
 	_, _, vkey := r.get(r.ann, auth.RoleUser, "/api/v1/audit/key")
-	head := func() verify.Checkpoint {
+	head := func() auditlog.Checkpoint {
 		status, header, signed := r.get(r.ann, auth.RoleUser, "/api/v1/audit/checkpoint")
 		if got := header.Get("Content-Type"); status != 200 || !strings.HasPrefix(got, "text/plain") {
 			t.Fatalf("checkpoint: got %d %s", status, got)
 		}
-		c, err := verify.OpenCheckpoint(signed, strings.TrimSpace(string(vkey)))
+		c, err := auditlog.OpenCheckpoint(signed, strings.TrimSpace(string(vkey)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -321,7 +313,7 @@ func TestAnAuditorVerifiesTheLogOverHTTP(t *testing.T) {
 	var p page
 	r.decode(r.ann, auth.RoleUser, "/api/v1/audit/tasks/"+task, &p)
 	for _, e := range p.Items {
-		leaf, err := verify.ParseLeaf(e.Leaf)
+		leaf, err := auditlog.ParseLeaf(e.Leaf)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -334,7 +326,7 @@ func TestAnAuditorVerifiesTheLogOverHTTP(t *testing.T) {
 			Hashes   tlog.RecordProof `json:"hashes"`
 		}
 		r.decode(r.ann, auth.RoleUser, fmt.Sprintf("/api/v1/audit/proof/inclusion?event_id=%s&size=%d", e.EventID, newer.Size), &proof)
-		if err := verify.Inclusion(newer, proof.Position, e.Leaf, proof.Hashes); err != nil {
+		if err := auditlog.Inclusion(newer, proof.Position, e.Leaf, proof.Hashes); err != nil {
 			t.Error(err)
 		}
 	}
@@ -342,7 +334,7 @@ func TestAnAuditorVerifiesTheLogOverHTTP(t *testing.T) {
 		Hashes tlog.TreeProof `json:"hashes"`
 	}
 	r.decode(r.ann, auth.RoleUser, fmt.Sprintf("/api/v1/audit/proof/consistency?from=%d&to=%d", older.Size, newer.Size), &proof)
-	if err := verify.Consistency(older, newer, proof.Hashes); err != nil {
+	if err := auditlog.Consistency(older, newer, proof.Hashes); err != nil {
 		t.Error(err)
 	}
 }

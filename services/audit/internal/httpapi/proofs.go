@@ -14,6 +14,7 @@ import (
 const textPlain = "text/plain; charset=utf-8"
 
 // checkpoint handles GET /api/v1/audit/checkpoint: the signed head of the tree, in note format.
+// While a new head cannot be signed, it is the newest one that was.
 func (h handlers) checkpoint(c *gin.Context) error {
 	if err := httpx.NoQuery(c); err != nil {
 		return err
@@ -32,7 +33,11 @@ func (h handlers) key(c *gin.Context) error {
 	if err := httpx.NoQuery(c); err != nil {
 		return err
 	}
-	c.Data(http.StatusOK, textPlain, []byte(h.log.VerifierKey()+"\n"))
+	key, err := h.log.VerifierKey(c.Request.Context())
+	if err != nil {
+		return err
+	}
+	c.Data(http.StatusOK, textPlain, []byte(key+"\n"))
 	return nil
 }
 

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -16,10 +17,14 @@ type Log interface {
 	List(ctx context.Context, f domain.Filter) (domain.Page, error)
 	History(ctx context.Context, f domain.HistoryFilter) (domain.Page, error)
 	Checkpoint(ctx context.Context) ([]byte, error)
-	VerifierKey() string
+	VerifierKey(ctx context.Context) (string, error)
+	Export(ctx context.Context, userID string, from int64) (*domain.Export, error)
 	ProveInclusion(ctx context.Context, userID string, which domain.EntryRef, size int64) (domain.Inclusion, error)
 	ProveConsistency(ctx context.Context, from, to int64) (domain.Consistency, error)
 }
+
+// retryCheckpoint is the Retry-After while no checkpoint was ever signed: the log is being checked, or the signer is away.
+const retryCheckpoint = 5 * time.Second
 
 type handlers struct{ log Log }
 
@@ -32,6 +37,7 @@ func Register(engine *gin.Engine, log Log, authenticated gin.HandlerFunc) {
 		"/tasks/:id":         h.history,
 		"/checkpoint":        h.checkpoint,
 		"/key":               h.key,
+		"/export":            h.export,
 		"/proof/inclusion":   h.inclusion,
 		"/proof/consistency": h.consistency,
 	} {
@@ -45,6 +51,8 @@ func withStatus(err error) error {
 	switch {
 	case errors.As(err, &size):
 		return httpx.Unprocessable(size.Field, size.Reason)
+	case errors.Is(err, domain.ErrNoCheckpoint):
+		return httpx.Unavailable("The audit log has no signed checkpoint yet. Try again.", retryCheckpoint, err)
 	case errors.Is(err, domain.ErrNotFound):
 		return httpx.NotFound("There is no such audit entry.")
 	}

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 	"gorm.io/gorm"
 
+	"github.com/taskwire/taskwire/pkg/platform/auditlog"
 	"github.com/taskwire/taskwire/services/audit/internal/domain"
-	"github.com/taskwire/taskwire/services/audit/verify"
 )
 
 const sizeQuery = `SELECT coalesce(max(position) + 1, 0) FROM entries`
@@ -36,7 +36,7 @@ type row struct {
 const columns = `position, event_id, user_id, coalesce(task_id::text, '') AS task_id, event_type, task_version, seq, occurred_at, recorded_at, actor, leaf, leaf_hash`
 
 func (r row) entry() (domain.Entry, error) {
-	leaf, err := verify.ParseLeaf(r.Leaf)
+	leaf, err := auditlog.ParseLeaf(r.Leaf)
 	if err != nil {
 		return domain.Entry{}, fmt.Errorf("entry %d: %w", r.Position, err)
 	}

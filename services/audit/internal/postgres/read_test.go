@@ -4,14 +4,16 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/taskwire/taskwire/pkg/platform/auditlog"
+	"github.com/taskwire/taskwire/services/audit/internal/audittest"
 	"github.com/taskwire/taskwire/services/audit/internal/domain"
-	"github.com/taskwire/taskwire/services/audit/verify"
 )
 
 func TestListFiltersAndPages(t *testing.T) {
@@ -100,23 +102,21 @@ func TestReadHashesRefusesMissingHashes(t *testing.T) {
 	}
 }
 
-// Verifies checkpoints and proofs with package verify, as an auditor does.
+// Verifies checkpoints and proofs with package auditlog, as an auditor does.
 func TestProofsOfTheStoredTreeVerify(t *testing.T) {
 	t.Parallel()
 	s, _ := open(t)
-	log, err := domain.NewLog(s, signerKey(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	signer := audittest.NewSigner(t)
+	log := audittest.Open(t, s, signer, slog.New(slog.DiscardHandler))
 	ctx := context.Background()
-	var heads []verify.Checkpoint
+	var heads []auditlog.Checkpoint
 	for i := range 4 {
 		add(t, s, changes(t, 1+5*i)...)
 		signed, err := log.Checkpoint(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
-		head, err := verify.OpenCheckpoint(signed, log.VerifierKey())
+		head, err := auditlog.OpenCheckpoint(signed, signer.Key)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -128,7 +128,7 @@ func TestProofsOfTheStoredTreeVerify(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := verify.Consistency(head, last, c.Hashes); err != nil {
+		if err := auditlog.Consistency(head, last, c.Hashes); err != nil {
 			t.Error(err)
 		}
 		for position := range head.Size {
@@ -136,7 +136,7 @@ func TestProofsOfTheStoredTreeVerify(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := verify.Inclusion(head, position, p.Entry.Leaf(), p.Hashes); err != nil {
+			if err := auditlog.Inclusion(head, position, p.Entry.Leaf(), p.Hashes); err != nil {
 				t.Error(err)
 			}
 		}

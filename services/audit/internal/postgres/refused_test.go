@@ -12,14 +12,14 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/taskwire/taskwire/pkg/platform/auditlog"
 	"github.com/taskwire/taskwire/services/audit/internal/domain"
-	"github.com/taskwire/taskwire/services/audit/verify"
 )
 
 // leafOf returns a leaf with an event of the members and those that it needs.
 func leafOf(more string) []byte {
 	event := fmt.Sprintf(`{"event_id":%q,"user_id":%q,"event_type":"created","timestamp":"2026-11-24T09:00:00Z"%s}`, uuid.NewString(), uuid.NewString(), more)
-	return verify.Leaf{RecordedAt: time.Now(), Event: []byte(event)}.Bytes()
+	return auditlog.Leaf{RecordedAt: time.Now(), Event: []byte(event)}.Bytes()
 }
 
 // changed returns a good leaf in which one text is replaced by another.
@@ -52,7 +52,7 @@ func TestAWrongCallIsRefusedAndStopsNothing(t *testing.T) {
 		"an hour that rolls over":   [][]byte{bytes.Replace(leafOf(""), leafOf("")[46:49], []byte("T24"), 1)},
 		"no JSON":                   [][]byte{changed(t, `"}`, `"`)},
 		"two documents":             [][]byte{append(leafOf(""), "{}"...)},
-		"a list":                    [][]byte{verify.Leaf{RecordedAt: time.Now(), Event: []byte(`[]`)}.Bytes()},
+		"a list":                    [][]byte{auditlog.Leaf{RecordedAt: time.Now(), Event: []byte(`[]`)}.Bytes()},
 		"invalid UTF-8":             [][]byte{changed(t, "created", "\xff")},
 		"a NUL":                     [][]byte{leafOf(`,"x":"\u0000"`)},
 		"half a surrogate":          [][]byte{leafOf(`,"x":"\ud800"`)},

@@ -3,7 +3,6 @@ package postgres_test
 import (
 	"bytes"
 	"context"
-	crand "crypto/rand"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -13,7 +12,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/taskwire/taskwire/services/audit/internal/domain"
@@ -190,15 +188,6 @@ func TestAFailedAppendLeavesNothing(t *testing.T) {
 	checkTree(t, s, 5)
 	add(t, s, batch[:2]...)
 	checkTree(t, s, 7)
-}
-
-func signerKey(t testing.TB) string {
-	t.Helper()
-	skey, _, err := note.GenerateKey(crand.Reader, "taskwire-audit")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return skey
 }
 
 func BenchmarkAppend(b *testing.B) {

@@ -1,4 +1,4 @@
-// Package verify checks the audit log from the outside, with only a public key. It defines the log's public formats, for
+// Package auditlog checks the audit log from the outside, with only a public key. It defines the log's public formats, for
 // the code that writes them and the code that verifies them.
 //
 // # Leaf
@@ -24,4 +24,4 @@
 // A checkpoint that OpenCheckpoint accepts was signed by the log's key. When Inclusion returns nil, the leaf is at that
 // position of the log that the checkpoint signs. When Consistency returns nil, the newer checkpoint's log begins with all
 // entries of the older one's: none was changed, removed or inserted.
-package verify
+package auditlog

@@ -1,4 +1,4 @@
-package verify
+package auditlog
 
 import (
 	"crypto/ed25519"
