@@ -1,4 +1,4 @@
-// Command audit keeps the audit log. It takes task events from Dapr, appends each exactly once to a Merkle tree in
+// Command audit keeps the audit log. It takes the events of tasks and accounts from Dapr, appends each exactly once to a Merkle tree in
 // Postgres, and serves queries, signed checkpoints and proofs. It checks the log against itself and against what was signed.
 // The signing key is with another process, audit-signer.
 //
@@ -50,7 +50,7 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	appender := domain.NewAppender(store, base.Metrics)
 
 	public := base.PublicEngine(service.PublicConfig{Ready: map[string]func(context.Context) error{"log": checker.Ready}})
-	httpapi.Register(public, log, auth.Middleware(base.Tokens(base.TaskAPIKeys)))
+	httpapi.Register(public, log, domain.NewReads(appender.Append, time.Now), auth.Middleware(base.Tokens(base.TaskAPIKeys)))
 	deliveries := base.DaprSide()
 	subscriber.New(appender, time.Now, base.Log).Subscribe(deliveries)
 

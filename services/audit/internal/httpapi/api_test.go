@@ -62,9 +62,10 @@ func newRig(t *testing.T) *rig {
 	store := postgres.New(pgtest.New(t, "audit", postgres.Migrations()).Gorm)
 	quiet := slog.New(slog.DiscardHandler)
 	log := audittest.Open(t, store, audittest.NewSigner(t), quiet)
+	appender := domain.NewAppender(store, prometheus.NewRegistry())
 	signer := authtest.NewSigner(t)
 	engine := httpx.NewEngine(httpx.Config{Service: "audit", Log: quiet, Registerer: prometheus.NewRegistry()})
-	httpapi.Register(engine, log, auth.Middleware(auth.NewVerifier(signer.Keys, quiet)))
+	httpapi.Register(engine, log, domain.NewReads(appender.Append, time.Now), auth.Middleware(auth.NewVerifier(signer.Keys, quiet)))
 	return &rig{t: t, engine: engine, document: apitest.File(t, document), store: store, signer: signer, ann: uuid.NewString(), bob: uuid.NewString()}
 }
 
