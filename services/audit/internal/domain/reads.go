@@ -66,7 +66,9 @@ func (r *Reads) Record(ctx context.Context, read Read) error {
 		read.Filter = read.Filter[:maxReadFilter]
 	}
 	now := r.now()
-	known, err := r.take(read, now)
+	question := read // whichever session asks
+	question.Session, question.Token = "", ""
+	known, err := r.take(question, now)
 	if err != nil || known {
 		return err
 	}
@@ -86,7 +88,7 @@ func (r *Reads) Record(ctx context.Context, read Read) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.known[read] = struct{}{} // only after the commit: another read with the same question records itself until then
+	r.known[question] = struct{}{} // only after the commit: another read with the same question records itself until then
 	return nil
 }
 

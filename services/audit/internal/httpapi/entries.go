@@ -85,11 +85,11 @@ func (h handlers) list(c *gin.Context) error {
 	if f.UserID, err = ownerOf(c, owner); err != nil {
 		return err
 	}
-	if err := h.record(c, f.UserID); err != nil {
-		return err
-	}
 	page, err := h.log.List(c.Request.Context(), f)
 	if err != nil {
+		return err
+	}
+	if err := h.record(c, f.UserID); err != nil {
 		return err
 	}
 	c.JSON(http.StatusOK, newList(page, func() string { return encodeCursor(cursorList, page.End) }))
@@ -118,11 +118,11 @@ func (h handlers) history(c *gin.Context) error {
 	if err := q.Err(); err != nil {
 		return err
 	}
-	if err := h.record(c, f.UserID); err != nil {
-		return err
-	}
 	page, err := h.log.History(c.Request.Context(), f)
 	if err != nil {
+		return err
+	}
+	if err := h.record(c, f.UserID); err != nil {
 		return err
 	}
 	c.JSON(http.StatusOK, newList(page, func() string {

@@ -63,11 +63,11 @@ func (h handlers) inclusion(c *gin.Context) error {
 	if err := q.Err(); err != nil {
 		return err
 	}
-	if err := h.record(c, scope(c)); err != nil {
-		return err
-	}
 	proof, err := h.log.ProveInclusion(c.Request.Context(), scope(c), which, size)
 	if err != nil {
+		return err
+	}
+	if err := h.record(c, scope(c)); err != nil {
 		return err
 	}
 	c.JSON(http.StatusOK, inclusionProof{

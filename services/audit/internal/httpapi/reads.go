@@ -16,8 +16,8 @@ type Reads interface {
 	Record(ctx context.Context, read domain.Read) error
 }
 
-// record records a read of entries of a user, "" for all users, before they are read. A read of the caller's own entries
-// is not recorded. When it cannot be recorded, the caller gets no entry.
+// record records a read of entries of a user, "" for all users. A read of the caller's own entries
+// is not recorded. It is called before the answer is sent: when the read cannot be recorded, the caller gets no entry.
 func (h handlers) record(c *gin.Context, owner string) error {
 	id := auth.IdentityOf(c)
 	if id.Role != auth.RoleAuditor || owner == id.UserID {
