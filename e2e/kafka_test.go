@@ -59,9 +59,10 @@ type rights struct {
 func userRights() map[string]rights {
 	var letters, originals []string
 	for _, topic := range events.Topics() {
-		if events.IsDeadLetterTopic(topic.Name) {
+		switch {
+		case events.IsDeadLetterTopic(topic.Name):
 			letters = append(letters, topic.Name)
-		} else {
+		case topic.Name != "audit-checkpoints": // it has no dead letters, so nobody replays one
 			originals = append(originals, topic.Name)
 		}
 	}
@@ -78,6 +79,7 @@ func userRights() map[string]rights {
 			reads: []string{"task-events", "account-events"}, writes: []string{"task-events.dlq", "account-events.dlq"},
 			groups: []string{"audit", kafkausers.FanoutGroups + "audit-*"},
 		},
+		kafkausers.Of(apps.AuditSigner): {writes: []string{"audit-checkpoints"}},
 		kafkausers.Of(apps.Notification): {
 			reads: []string{"reminders", "account-events"}, writes: []string{"notifications", "reminders.dlq", "account-events.dlq"},
 			groups: []string{"notification", kafkausers.FanoutGroups + "notification-*"},

@@ -2,7 +2,7 @@
 # backup.sh DIR: dumps the databases of a running Taskwire into DIR, which must not exist.
 #
 # DATABASE_URL   address of Postgres as postgres://…/postgres, for a superuser or a role that may read all four databases
-# KAFKA_BROKERS  host:port, separated by commas
+# KAFKA_BROKERS  host:port, separated by commas, with KAFKA_USERNAME and KAFKA_PASSWORD; without it the broker of `make up`
 # WAIT           how long the consumers may take to catch up (default 5m)
 #
 # The order makes the backup complete (docs/runbook.md#back-up-and-restore). First it dumps the tasks with their outbox, at
@@ -10,7 +10,7 @@
 # So each event committed before T is in the outbox of the first dump, or its effects are in the other dumps.
 set -euo pipefail
 [ $# = 1 ] || { sed -n '2,10p' "$0" >&2; exit 2; }
-: "${DATABASE_URL:?must be the address of Postgres for a superuser}" "${KAFKA_BROKERS:?must be the address of Kafka}"
+: "${DATABASE_URL:?must be the address of Postgres for a superuser}"
 dir=$1
 bin=$(cd "$(dirname "$0")/.." && pwd)/.taskwire/bin
 PATH=$bin:$PATH
@@ -33,7 +33,7 @@ rm -rf "$part"; mkdir -p "$part"
 date -u +%Y-%m-%dT%H:%M:%SZ >"$part/began"
 dump tasks
 echo "wait for the consumers"
-taskwire consumers --brokers "$KAFKA_BROKERS" --wait "${WAIT:-5m}" >"$part/consumers"
+taskwire consumers --wait "${WAIT:-5m}" >"$part/consumers"
 for database in audit notifications dapr_state; do dump "$database"; done
 (cd "$part" && sha256sum ./*.dump >SHA256SUMS)
 mv "$part" "$dir"

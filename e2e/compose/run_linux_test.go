@@ -65,6 +65,7 @@ func TestTheFileStartsAndTheTourRuns(t *testing.T) {
 	t.Run("the tour runs through the gateway", func(t *testing.T) { s.tour(t) })
 	t.Run("each target of Prometheus answers", func(t *testing.T) { s.checkMetrics(t) })
 	t.Run("internal paths are not reachable", func(t *testing.T) { s.checkInside(t) })
+	t.Run("every answer has one nosniff", func(t *testing.T) { s.checkNoSniff(t) })
 	t.Run("a query reaches the services as it is written", func(t *testing.T) { s.checkQueries(t) })
 	t.Run("the gateway reports a stopped service, which restarts alone", func(t *testing.T) { s.checkRestart(t) })
 	t.Run("setup can run again and keeps the secrets", func(t *testing.T) { s.checkSetupAgain(t) })
@@ -273,6 +274,16 @@ func (s *stack) checkInside(t *testing.T) {
 	}
 	if out := s.curl(t, "-w", "\n%{http_code}", s.url()+"/docs"); !strings.HasSuffix(out, "\n200") {
 		t.Errorf("GET /docs: got %.200s", out)
+	}
+}
+
+// checkNoSniff counts the header: a proxy that adds its own to the service's would send two.
+func (s *stack) checkNoSniff(t *testing.T) {
+	for _, path := range []string{"/", "/healthz", "/metrics", "//x", "/api/v1/tasks", "/api/v1/audit", "/api/v1/notifications", "/ws", "/none"} {
+		out := strings.ToLower(s.curl(t, "-D", "-", "-o", "/dev/null", s.url()+path))
+		if strings.Count(out, "\nx-content-type-options: nosniff\r\n") != 1 || strings.Contains(out, "strict-transport-security") {
+			t.Errorf("GET %s: got %s, want nosniff once, and no Strict-Transport-Security on plain HTTP", path, out)
+		}
 	}
 }
 

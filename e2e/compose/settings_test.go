@@ -17,6 +17,7 @@ import (
 
 	"github.com/taskwire/taskwire/local/components"
 	"github.com/taskwire/taskwire/local/kafkaconn"
+	list "github.com/taskwire/taskwire/pkg/events/apps"
 )
 
 // Ports of each pod.
@@ -108,8 +109,11 @@ func TestASidecarHasTheTokensOfItsApp(t *testing.T) {
 			}
 		}
 	}
-	if p.Services["websocket-daprd"].Environment["POD_NAME"] == nil {
-		t.Error("websocket-daprd has no POD_NAME, which is part of the name of its consumer group")
+	for _, app := range list.Public() { // each of its processes gets each account event
+		name := p.Services[app+"-daprd"].Environment["POD_NAME"]
+		if name == nil || !strings.HasPrefix(*name, app+"-") {
+			t.Errorf("the POD_NAME of %s-daprd, which is part of the name of its consumer group, does not begin with the app's name", app)
+		}
 	}
 }
 

@@ -39,9 +39,12 @@ spec:
 		allowed                bool
 	}{
 		{"audit", http.MethodGet, "task-api", "internal/jwks", true},
+		{"audit", http.MethodGet, "task-api", "internal/revocations", true},
 		{"notification", http.MethodGet, "task-api", "internal/jwks", true},
+		{"notification", http.MethodGet, "task-api", "internal/revocations", true},
 		{"notification", http.MethodPost, "task-api", "internal/heads", true},
 		{"websocket", http.MethodGet, "task-api", "internal/jwks", true},
+		{"websocket", http.MethodGet, "task-api", "internal/revocations", true},
 		{"websocket", http.MethodPost, "task-api", "internal/heads", true},
 		{"websocket", http.MethodGet, "task-api", "internal/changes", true},
 		{"websocket", http.MethodGet, "notification", "internal/notifications", true},
@@ -55,6 +58,7 @@ spec:
 		{"audit", http.MethodGet, "notification", "internal/notifications", false},
 		{"websocket", http.MethodPost, "notification", "internal/notifications", false},
 		{"recurring-task", http.MethodGet, "task-api", "internal/changes", false},
+		{"recurring-task", http.MethodGet, "task-api", "internal/revocations", false},
 		{"recurring-task", http.MethodGet, "task-api", "internal/next-occurrence", false},
 		{"audit", http.MethodPost, "task-api", "internal/next-occurrence", false},
 		{"audit", http.MethodPost, "task-api", "internal/jwks", false},

@@ -11,7 +11,7 @@
 //   - A consumer that died while it joined its group is removed within seconds (ghosts.go). kfake alone keeps it, with its
 //     partitions, until the broker restarts.
 //
-//   - The consumer groups of WebSocket replicas that are gone are removed (local/replicagroups).
+//   - The consumer groups of replicas that are gone are removed (local/replicagroups).
 //
 //   - A folder belongs to one broker at a time. A damaged folder is refused and left as it is (verify.go).
 //

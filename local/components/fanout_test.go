@@ -46,10 +46,11 @@ func TestEveryWebSocketReplicaGetsEveryEvent(t *testing.T) {
 			daprtest.Start(t, daprtest.Options{App: "websocket", Port: app.Port, Brokers: k.Addr, Changes: changes, Env: []string{"POD_NAME=" + pod}})
 			replicas = append(replicas, app)
 		}
-		// The two subscriptions join one after the other, and each makes the whole group join again.
+		// The subscriptions join one after the other, and each makes the whole group join again.
 		for group, members := range groups {
 			k.WaitJoined(t, group, "task-updates", members)
 			k.WaitJoined(t, group, "notifications", members)
+			k.WaitJoined(t, group, "account-events", members)
 		}
 		copies := len(groups) // of each event: one for each group
 		waitReading(t, k, "task-updates", 12, copies, replicas...)
@@ -79,6 +80,29 @@ func TestEveryWebSocketReplicaGetsEveryEvent(t *testing.T) {
 			app.Wait(t, wait, "half of the events", func(r []daprtest.Request) bool { return len(events(r)) == 9 })
 		}
 	})
+}
+
+// A session ends in every process, so every process of an app gets every account event. None takes it from another.
+func TestEveryProcessGetsEveryAccountEvent(t *testing.T) {
+	t.Parallel()
+	k := daprtest.NewKafka(t)
+	var processes []*daprtest.App
+	for _, pod := range []string{"audit-a", "audit-b"} {
+		app := daprtest.NewApp(t, nil)
+		daprtest.Start(t, daprtest.Options{App: "audit", Port: app.Port, Brokers: k.Addr, Env: []string{"POD_NAME=" + pod}})
+		k.WaitJoined(t, "ws-"+pod, "account-events", 1)
+		processes = append(processes, app)
+	}
+	waitReading(t, k, "account-events", 6, len(processes), processes...)
+	ids := onePerPartition(t, k, "account-events", 6, "a")
+	for i, app := range processes {
+		app.WaitFor(t, ids...)
+		for _, r := range app.Asked() {
+			if slices.Contains(ids, r.ID) && r.Path != "/fan-out/account-events" && r.Path != "/events/account-events" {
+				t.Errorf("process %d: event %s came to %s", i, r.ID, r.Path)
+			}
+		}
+	}
 }
 
 func TestANewReplicaSkipsEarlierEvents(t *testing.T) {

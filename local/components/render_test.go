@@ -46,12 +46,13 @@ func rendered(t *testing.T, app string) (resources map[string]map[string]any, co
 func TestEachSidecarGetsTheDocumentsOfItsApp(t *testing.T) {
 	t.Parallel()
 	all := []string{"component-kafka-pubsub.yaml", "component-kubernetes-secrets.yaml", "resiliency-taskwire.yaml"}
+	fanOut := []string{"component-kafka-fanout.yaml", "subscription-account-events-fan-out.yaml"}
 	for app, more := range map[string][]string{
-		"task-api":       nil,
-		"audit":          {"subscription-task-events.yaml"},
+		"task-api":       fanOut,
+		"audit":          append([]string{"subscription-task-events.yaml"}, fanOut...),
 		"recurring-task": {"subscription-task-events.yaml", "component-statestore.yaml"},
-		"notification":   {"subscription-reminders.yaml", "component-reminder-cron.yaml"},
-		"websocket":      {"subscription-task-updates.yaml", "subscription-notifications.yaml", "component-kafka-fanout.yaml"},
+		"notification":   append([]string{"subscription-reminders.yaml", "component-reminder-cron.yaml"}, fanOut...),
+		"websocket":      append([]string{"subscription-task-updates.yaml", "subscription-notifications.yaml"}, fanOut...),
 	} {
 		resources, config := rendered(t, app)
 		want := slices.Sorted(slices.Values(append(slices.Clone(all), more...)))
@@ -242,7 +243,7 @@ func put(t *testing.T, path, content string) {
 func TestRenderingAgainReplacesEarlierFiles(t *testing.T) {
 	t.Parallel()
 	cfg := Config{Source: source, Out: t.TempDir(), App: "websocket", Kafka: kafkaconn.Settings{Brokers: "b:1"}, SecretsFile: "s", NameResolutionFile: "n"}
-	for _, app := range []string{"websocket", "task-api"} {
+	for _, app := range []string{"websocket", "recurring-task"} {
 		cfg.App = app
 		dir, _, err := Render(cfg)
 		if err != nil {

@@ -64,7 +64,7 @@ func (i Identity) args() []string {
 	}
 }
 
-// Args returns the flags of daprd. It also reads APP_API_TOKEN, DAPR_API_TOKEN and, for websocket, POD_NAME from its
+// Args returns the flags of daprd. It also reads APP_API_TOKEN, DAPR_API_TOKEN and POD_NAME from its
 // environment.
 func (s Sidecar) Args() []string {
 	return append([]string{

@@ -65,6 +65,7 @@ func New(cfg Config) (*Gateway, error) {
 	if g.log == nil {
 		g.log = slog.New(slog.DiscardHandler)
 	}
+	g.limits.Log = g.log
 	transport := newTransport()
 	g.idle = transport.CloseIdleConnections
 	for _, name := range apps.Public() {

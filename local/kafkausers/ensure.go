@@ -18,7 +18,7 @@ import (
 const scramIterations = 4096
 
 // ErrRefused is wrapped where Kafka does not let the administrator create users or rights.
-var ErrRefused = errors.New("Kafka does not let this user create users and rights")
+var ErrRefused = errors.New("this user may not create users and rights in Kafka")
 
 // Ensure sets the password of each user of All, by its name, and calls Grant. client is logged in as an administrator of the
 // Kafka. It may run again at any time: an open connection stays open, also with a changed password.

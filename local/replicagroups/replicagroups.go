@@ -1,13 +1,14 @@
-// Package replicagroups removes the consumer groups of WebSocket replicas that are gone.
+// Package replicagroups removes the consumer groups of replicas that are gone.
 //
-// Each replica has a group of its own, named after its pod (dapr-components/kafka-fanout.yaml). In a cluster each new pod has
+// Each replica of a service with a public side has a group of its own, named after its pod (dapr-components/kafka-fanout.yaml), to
+// get the events that every replica gets. In a cluster each new pod has
 // a new name, so the groups of earlier pods stay in Kafka: with a lag that only grows, and with the broker of `make up` also
 // with the records that they have not read. A replica cannot remove its group itself: it speaks to Kafka through its sidecar
 // only, which is a member until it ends.
 //
 // Promises: a group is removed only if it has the prefix of the replicas, has committed nothing but the topics that replicas
 // read, and had no member in any round of an hour. Kafka itself refuses to remove a group with members. A replica that comes
-// back after its group was removed loses nothing: what it missed is replayed from the services that keep it.
+// back after its group was removed loses nothing: it asks the services that keep what it missed.
 package replicagroups
 
 import (
@@ -27,7 +28,7 @@ import (
 )
 
 const (
-	// prefix begins the names of the replicas' groups.
+	// prefix begins the names of the replicas' groups. The websocket service had such groups first.
 	prefix = "ws-"
 	// keep is how long a group without members stays: far longer than a sidecar takes to restart, and short compared with the
 	// days in which a cluster replaces its pods a few times.
@@ -67,10 +68,10 @@ func (c *Cleaner) Run(ctx context.Context) {
 		}
 		removed, err := c.Round(ctx)
 		if len(removed) > 0 {
-			c.log.InfoContext(ctx, "removed the consumer groups of WebSocket replicas that are gone", "groups", removed)
+			c.log.InfoContext(ctx, "removed the consumer groups of replicas that are gone", "groups", removed)
 		}
 		if err != nil && !failing && ctx.Err() == nil {
-			c.log.WarnContext(ctx, "the consumer groups of gone WebSocket replicas cannot be removed; the next round tries again", "error", err.Error())
+			c.log.WarnContext(ctx, "the consumer groups of gone replicas cannot be removed; the next round tries again", "error", err.Error())
 		}
 		failing = err != nil
 	}

@@ -53,6 +53,12 @@ for app in task-api audit notification; do
     $K apply -f - >/dev/null
   say "secret/$app-migrate has the address from secret/$app, which keeps it for the version before: docs/deploy/kubernetes.md"
 done
+# So did the key of the audit log. It is the log's identity, so it moves and does not change.
+key=$($K -n $NAMESPACE get secret audit --ignore-not-found -o go-template='{{with index .data "checkpoint-signing-key"}}{{base64decode .}}{{end}}')
+if [ -n "$key" ] && [ -z "$($K -n $NAMESPACE get secret audit-signer --ignore-not-found -o name)" ]; then
+  printf %s "$key" | $K -n $NAMESPACE create secret generic audit-signer --from-file=checkpoint-signing-key=/dev/stdin >/dev/null
+  say "secret/audit-signer has the log's key from secret/audit, which keeps it for the version before: docs/deploy/kubernetes.md"
+fi
 made=$("${TASKWIRE:-.taskwire/bin/taskwire}" secrets --namespace $NAMESPACE --postgres "$postgres" | $K create -f - 2>"$WORK/secrets.err" | wc -l) ||
   ! grep -v AlreadyExists "$WORK/secrets.err" | grep . >&2 || fail "the secrets could not be created"
 say "created $made new secrets"
@@ -70,5 +76,15 @@ done
 ! grep -q 'name: kafka-metrics' "$render.yaml" || wait_rollout deployment/kafka-metrics
 
 step "services"
+signer=$($K -n $NAMESPACE get statefulset audit-signer --ignore-not-found -o name)
 $K apply -f "$render.yaml" -l app.kubernetes.io/component=service >/dev/null
-for app in $APPS; do wait_rollout deployment/$app; done
+if [ -z "$signer" ]; then # the signer's first start: it has signed nothing yet (docs/audit.md)
+  for try in $(seq 60); do
+    $K -n $NAMESPACE exec audit-signer-0 -c service -- /service begin >/dev/null 2>&1 && break
+    [ "$try" != 60 ] || fail "the signer of the audit log could not be told to begin: kubectl -n $NAMESPACE describe pod audit-signer-0"
+    sleep 2
+  done
+fi
+for app in $APPS; do
+  case $app in audit-signer) wait_rollout statefulset/$app ;; *) wait_rollout deployment/$app ;; esac
+done

@@ -98,7 +98,7 @@ case ${1:-} in
     was=$($K -n $NAMESPACE get deployments -o name 2>/dev/null || true)
     ROLLOUT_TIMEOUT=600s scripts/k8s/deploy.sh minikube
     if [ -n "$was" ]; then # the new images have the names of the old ones, so the pods are not replaced by themselves
-      $K -n $NAMESPACE rollout restart deployment -l app.kubernetes.io/component=service >/dev/null
+      $K -n $NAMESPACE rollout restart deployment,statefulset -l app.kubernetes.io/component=service >/dev/null
       ROLLOUT_TIMEOUT=600s scripts/k8s/deploy.sh minikube
     fi
     address ;;

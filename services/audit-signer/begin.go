@@ -16,14 +16,14 @@ const (
 	maxCheckpoint = 64 << 10
 )
 
-const beginUsage = `audit-signer begin --key VERIFIER_KEY [--checkpoint FILE] [--replace]
+const beginUsage = `audit-signer begin [--key VERIFIER_KEY] [--checkpoint FILE] [--replace]
 
 Says where the signer of the folder STATE_DIR begins when it does not know the last checkpoint that it signed. The signer may
 run: it carries the order out with the next request, or at its next start.
 
 Without --checkpoint it begins with the empty log. That is right for a new key only: for a log that was signed before, it lets
 a rewritten log be signed. --checkpoint names a file with the newest checkpoint that you know to be genuine, - for standard
-input. --replace also gives up a checkpoint that the signer knows, as after the restore of an older database; every auditor
+input. --key is the log that you mean: the signer refuses the order if its own key is another one. --replace also gives up a checkpoint that the signer knows, as after the restore of an older database; every auditor
 who kept a later checkpoint will see that.
 `
 
@@ -38,11 +38,11 @@ func begin(args []string, in io.Reader, out, errs io.Writer) int {
 	if dir == "" {
 		dir = "/var/lib/taskwire/audit-signer"
 	}
-	flags.StringVar(&order.Key, "key", "", "the log's public key")
+	flags.StringVar(&order.Key, "key", "", "the log's public key (default: the signer's own)")
 	flags.StringVar(&checkpoint, "checkpoint", "", "file with a signed checkpoint")
 	flags.BoolVar(&order.Replace, "replace", false, "give up a known checkpoint")
 	flags.StringVar(&dir, "state", dir, "the signer's folder")
-	if err := flags.Parse(args); err != nil || flags.NArg() > 0 || order.Key == "" {
+	if err := flags.Parse(args); err != nil || flags.NArg() > 0 {
 		if err == nil {
 			flags.Usage()
 		}

@@ -49,8 +49,9 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	log := domain.NewLog(store, checkpoints)
 	appender := domain.NewAppender(store, base.Metrics)
 
+	access := base.Access(service.AccessConfig{Keys: base.TaskAPIKeys})
 	public := base.PublicEngine(service.PublicConfig{Ready: map[string]func(context.Context) error{"log": checker.Ready}})
-	httpapi.Register(public, log, domain.NewReads(appender.Append, time.Now), auth.Middleware(base.Tokens(base.TaskAPIKeys)))
+	httpapi.Register(public, log, domain.NewReads(appender.Append, time.Now), auth.Middleware(access.Tokens))
 	deliveries := base.DaprSide()
 	subscriber.New(appender, time.Now, base.Log).Subscribe(deliveries)
 
@@ -58,6 +59,7 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	group.Go(func() error { return base.ServePublic(ctx, public) })
 	group.Go(func() error { return base.ServeDapr(ctx, deliveries) })
 	group.Go(func() error { return base.AwaitSidecar(ctx, "events wait in Kafka until the sidecar is there") })
+	group.Go(func() error { return access.Run(ctx) })
 	group.Go(func() error { return db.AwaitMigration(ctx) })
 	group.Go(db.AfterMigration(ctx, func(ctx context.Context) error {
 		return checker.Run(ctx, checkpoints.SignNew)

@@ -57,8 +57,9 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 		return err
 	}
 
+	access := base.Access(service.AccessConfig{Keys: base.TaskAPIKeys})
 	public := base.PublicEngine(service.PublicConfig{})
-	httpapi.Register(public, mailbox, auth.Middleware(base.Tokens(base.TaskAPIKeys)))
+	httpapi.Register(public, mailbox, auth.Middleware(access.Tokens))
 	deliveries := base.DaprSide()
 	subscriber.New(received, store, engine.Wake, log).Subscribe(deliveries)
 	invocation.Register(deliveries, store)
@@ -69,6 +70,7 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	group.Go(func() error {
 		return base.AwaitSidecar(ctx, "reminders are added to the lists, and their events wait in the outbox")
 	})
+	group.Go(func() error { return access.Run(ctx) })
 	group.Go(func() error { return db.AwaitMigration(ctx) })
 	group.Go(db.AfterMigration(ctx, engine.Run))
 	group.Go(db.AfterMigration(ctx, domain.NewJanitor(store, taskapi.New(sidecar), cfg.AccountCheckEvery, log).Run))

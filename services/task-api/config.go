@@ -12,7 +12,8 @@ const appID = apps.TaskAPI
 const (
 	secretDatabase  = "database-url"      // the role of the service
 	secretSigning   = "token-signing-key" // PEM, PKCS8, Ed25519
-	secretCursorKey = "cursor-key"        // 32 bytes in hex
+	secretCursorKey = "cursor-key"        // 32 bytes in hex; the links in mails are signed with a key derived from it
+	secretSMTP      = "smtp-url"          // optional: the mail server, as in SMTP_URL
 )
 
 // settings are the service's environment variables.
@@ -24,6 +25,14 @@ type settings struct {
 	TasksPerAccount uint32 `env:"TASKS_PER_ACCOUNT" envDefault:"100000"`
 	WritesPerMinute uint16 `env:"WRITES_PER_MINUTE" envDefault:"6000"`
 	ImportsPerHour  uint16 `env:"IMPORTS_PER_HOUR" envDefault:"60"`
+
+	// The mail server: smtp://user:password@host:587 (STARTTLS) or smtps://…:465. The key smtp-url of the secret comes first.
+	// Without either the service sends no mail.
+	SMTPURL string `env:"SMTP_URL"`
+	// SMTPFrom is the sender of mails.
+	SMTPFrom string `env:"SMTP_FROM"`
+	// PublicURL is the address of the gateway for people, to which the links in mails lead.
+	PublicURL string `env:"PUBLIC_URL"`
 }
 
 // cursorKeyBytes is the least length of the key: HMAC-SHA-256 needs as many bytes as its hash has (RFC 2104, section 3).

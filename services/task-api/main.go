@@ -53,6 +53,7 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("secret %s: %w", secretSigning, err)
 	}
+	log.InfoContext(ctx, "access tokens are signed", "kid", signer.KeyID())
 	document, err := api.JSON()
 	if err != nil {
 		return err
@@ -79,15 +80,28 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	users := accounts.New(store, hasher, signer, publisher, log, time.Now)
+	mailer, err := newMailer(cfg, secret, cursorKey, store, base)
+	if err != nil {
+		return err
+	}
+	users.UseMail(mailer)
+
+	access := base.Access(service.AccessConfig{Keys: signer.Keys, Revocations: revocations{users}})
+	users.OnRevoked(func(r accounts.Revocation) { // what this process revoked counts before it answers
+		if err := access.Revocations.Apply(revocationOf(r)); err != nil {
+			log.Error("a revocation cannot be used", "user_id", r.UserID, "error", err.Error())
+		}
+	})
 
 	public := base.PublicEngine(service.PublicConfig{BodyLimits: httpapi.BodyLimits()})
 	httpapi.Register(public, httpapi.Config{
-		Tasks: useCases, Accounts: accounts.New(store, hasher, signer, publisher, log, time.Now), Verifier: base.Tokens(signer.Keys),
+		Tasks: useCases, Accounts: users, Verifier: access.Tokens,
 		Issuer: cfg.AuthIssuer, JWKS: signer.JWKS, CursorKey: cursorKey, OpenAPI: document, Now: time.Now,
 		Quotas: httpapi.Quotas{Writes: int(cfg.WritesPerMinute), Imports: int(cfg.ImportsPerHour)},
 	})
 	deliveries := base.DaprSide()
-	invocation.Register(deliveries, useCases, signer.JWKS)
+	invocation.Register(deliveries, useCases, users, signer.JWKS)
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return base.ServePublic(ctx, public) })
@@ -96,9 +110,14 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 		return base.AwaitSidecar(ctx, "writes are accepted, and the outbox holds the events until the sidecar is there")
 	})
 	group.Go(func() error { return db.AwaitMigration(ctx) })
+	group.Go(db.AfterMigration(ctx, access.Run))
 	group.Go(db.AfterMigration(ctx, relay.Run))
 	group.Go(db.AfterMigration(ctx, func(ctx context.Context) error { return useCases.RunRetention(ctx, log) }))
 	group.Go(db.AfterMigration(ctx, func(ctx context.Context) error { return useCases.RunDeletions(ctx, log) }))
 	group.Go(db.AfterMigration(ctx, func(ctx context.Context) error { return useCases.RunRefold(ctx, log) }))
+	group.Go(db.AfterMigration(ctx, users.RunRefusals))
+	if mailer != nil {
+		group.Go(db.AfterMigration(ctx, mailer.Run))
+	}
 	return group.Wait()
 }

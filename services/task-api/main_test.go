@@ -150,11 +150,14 @@ func TestWithoutASidecarWritesGoOnAndTheOutboxHoldsTheEvents(t *testing.T) {
 	if status, _, body := s.call("GET", s.app+"/healthz", ""); status != http.StatusOK {
 		t.Errorf("healthz of the Dapr side: got %d %s, want 200: deliveries do not need the sidecar's word", status, body)
 	}
-	if n := s.count(`SELECT count(*) FROM outbox`); n != 6 {
+	if n := s.count(`SELECT count(*) FROM outbox WHERE topic LIKE 'task-%'`); n != 6 {
 		t.Errorf("outbox: got %d events, want 6", n)
 	}
 	if err := s.stop(); err != nil {
 		t.Errorf("stop: got %v", err)
+	}
+	if log := s.log.String(); !strings.Contains(log, `"msg":"access tokens are signed"`) || strings.Contains(log, "PRIVATE KEY") {
+		t.Errorf("log: want the id of the signing key, and not the key:\n%s", log)
 	}
 	if log := s.log.String(); strings.Contains(log, "panic") || strings.Contains(log, `"level":"ERROR"`) {
 		t.Errorf("log: got an error or a panic:\n%s", log)
@@ -225,7 +228,7 @@ func TestALostCommitIsNeverAnsweredAsDoneAndIsSafeToRepeat(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &task); err != nil || status != http.StatusCreated || task.Seq != 1 {
 		t.Errorf("repeated: got %d %s, want the task that was made", status, body)
 	}
-	if tasks, sent := s.count(`SELECT count(*) FROM tasks`), s.count(`SELECT count(*) FROM outbox`); tasks != 1 || sent != 2 {
+	if tasks, sent := s.count(`SELECT count(*) FROM tasks`), s.count(`SELECT count(*) FROM outbox WHERE topic LIKE 'task-%'`); tasks != 1 || sent != 2 {
 		t.Errorf("got %d tasks and %d events, want 1 and 2", tasks, sent)
 	}
 	s.proxy.lose(`"event_type":"completed"`)
@@ -321,6 +324,10 @@ func TestTheDaprSideServesTheOtherServices(t *testing.T) {
 		"/internal/changes?user_id=x":                                    http.StatusBadRequest,
 		"/internal/changes?user_id=01890a5d-ac96-774b-bcce-b302099a8057": http.StatusNotFound,
 		"/internal/jwks": http.StatusOK,
+		"/internal/revocations?since=2026-01-01T00:00:00.5Z&limit=5000&more=x": http.StatusOK,
+		"/internal/revocations?limit=5001":                                     http.StatusBadRequest,
+		"/internal/revocations?since=yesterday":                                http.StatusBadRequest,
+		"/internal/revocations?after=x":                                        http.StatusBadRequest,
 	} {
 		if status, body := app("GET", path, ""); status != want {
 			t.Errorf("GET %s: got %d %s, want %d", path, status, body, want)
@@ -332,7 +339,7 @@ func TestTheDaprSideServesTheOtherServices(t *testing.T) {
 	if status, body := app("POST", "/internal/heads", `{"user_ids":["x"]}`); status != http.StatusBadRequest {
 		t.Errorf("heads of no id: got %d %s", status, body)
 	}
-	for _, path := range []string{"/internal/jwks", "/internal/changes?user_id=" + id} {
+	for _, path := range []string{"/internal/jwks", "/internal/revocations", "/internal/changes?user_id=" + id} {
 		if status, _, body := s.call("GET", s.app+path, "", "dapr-api-token", "wrong", "Authorization", token); status != http.StatusUnauthorized {
 			t.Errorf("GET %s without the sidecar's token: got %d %s, want 401", path, status, body)
 		}
@@ -378,11 +385,81 @@ func TestTheOtherServicesHearThatADeletedAccountIsNone(t *testing.T) {
 		}
 	}
 	check("when its data is gone")
-	if n := s.count(`SELECT count(*) FROM outbox WHERE data LIKE '%"event_type":"deleted"%'`); n != 2 {
-		t.Errorf("deleted events: got %d, want one on each of the two topics", n)
+	if n := s.count(`SELECT count(*) FROM outbox WHERE data LIKE '%"event_type":"deleted"%'`); n != 3 {
+		t.Errorf("deleted events: got %d, want two of the task and one of the account", n)
 	}
 	if n := s.count(`SELECT count(*) FROM tasks`); n != 0 {
 		t.Errorf("tasks: got %d, want none: something came back", n)
+	}
+}
+
+// The other services read what ended when they start, and the websocket service reads it with a user's changes. The events are in
+// the outbox in the order of the commits: the end of a session stands before a later change of the user.
+func TestTheOtherServicesHearThatASessionHasEnded(t *testing.T) {
+	t.Parallel()
+	s := start(t, false)
+	token, id := s.register("a@example.com")
+	var session struct {
+		SessionID    string `json:"session_id"`
+		RefreshToken string `json:"refresh_token"`
+	}
+	_, _, body := s.call("POST", s.public+"/api/v1/auth/login", `{"email":"a@example.com","password":"correct horse"}`)
+	if err := json.Unmarshal([]byte(body), &session); err != nil {
+		t.Fatal(err)
+	}
+	if status, _, body := s.call("POST", s.public+"/api/v1/auth/logout", `{"refresh_token":"`+session.RefreshToken+`"}`); status != http.StatusNoContent {
+		t.Fatalf("logout: got %d %s", status, body)
+	}
+	s.call("POST", s.public+"/api/v1/tasks", `{"title":"t"}`, "Authorization", token)
+	for path, want := range map[string]string{
+		"/internal/revocations":           `{"kind":"session","id":"` + session.SessionID + `","user_id":"` + id + `","at":"`,
+		"/internal/changes?user_id=" + id: `"ended_sessions":["` + session.SessionID + `"]`,
+	} {
+		if status, _, body := s.call("GET", s.app+path, "", "dapr-api-token", appToken); status != http.StatusOK || !strings.Contains(body, want) {
+			t.Errorf("GET %s: got %d %s, want %s in it", path, status, body, want)
+		}
+	}
+	if n := s.count(`SELECT count(*) FROM outbox WHERE type = 'SessionUpdateEvent' AND topic = 'task-updates'
+		AND id < (SELECT id FROM outbox WHERE type = 'TaskUpdateEvent')`); n != 1 {
+		t.Errorf("told to the websocket service before the change: got %d events, want 1", n)
+	}
+	s.call("POST", s.public+"/api/v1/auth/login", `{"email":"a@example.com","password":"wrong horse"}`)
+	for deadline := time.Now().Add(time.Minute); s.count(`SELECT count(*) FROM outbox WHERE data LIKE '%"event_type":"login_refused"%'`) == 0; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the refused log-in is not recorded")
+		}
+	}
+}
+
+// The connection is lost after the COMMIT of a log-out was sent: the caller gets no 2xx and repeats, and the end of the session is
+// recorded once.
+func TestALostCommitOfALogOutIsSafeToRepeat(t *testing.T) {
+	t.Parallel()
+	s := start(t, false)
+	s.register("a@example.com")
+	var session struct {
+		RefreshToken string `json:"refresh_token"`
+	}
+	_, _, body := s.call("POST", s.public+"/api/v1/auth/login", `{"email":"a@example.com","password":"correct horse"}`)
+	if err := json.Unmarshal([]byte(body), &session); err != nil {
+		t.Fatal(err)
+	}
+	logout := func() int {
+		status, _, _ := s.call("POST", s.public+"/api/v1/auth/logout", `{"refresh_token":"`+session.RefreshToken+`"}`)
+		return status
+	}
+	s.proxy.lose(`"event_type":"logged_out"`)
+	if status := logout(); status != http.StatusServiceUnavailable {
+		t.Fatalf("logout with the answer to its commit lost: got %d, want 503", status)
+	}
+	for range 2 {
+		if status := logout(); status != http.StatusNoContent {
+			t.Errorf("repeated: got %d, want 204", status)
+		}
+	}
+	ends, revoked := s.count(`SELECT count(*) FROM outbox WHERE data LIKE '%"event_type":"logged_out"%'`), s.count(`SELECT count(*) FROM revocations`)
+	if told := s.count(`SELECT count(*) FROM outbox WHERE type = 'SessionUpdateEvent'`); ends != 1 || revoked != 1 || told != 1 {
+		t.Errorf("got %d events of the log-out, %d of the websocket service and %d revocations, want one each", ends, told, revoked)
 	}
 }
 

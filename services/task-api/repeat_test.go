@@ -31,7 +31,7 @@ func TestALostCommitOfManyTasksIsSafeToRepeat(t *testing.T) {
 					t.Errorf("repeated: got %d %s, want what was made", status, body)
 				}
 			}
-			if tasks, sent := s.count(`SELECT count(*) FROM tasks`), s.count(`SELECT count(*) FROM outbox`); tasks != 2 || sent != 4 {
+			if tasks, sent := s.count(`SELECT count(*) FROM tasks`), s.count(`SELECT count(*) FROM outbox WHERE topic LIKE 'task-%'`); tasks != 2 || sent != 4 {
 				t.Errorf("got %d tasks and %d events, want 2 and 4", tasks, sent)
 			}
 		})

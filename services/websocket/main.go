@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/taskwire/taskwire/pkg/platform/auth"
 	"github.com/taskwire/taskwire/pkg/platform/service"
 	"github.com/taskwire/taskwire/services/websocket/internal/history"
 	"github.com/taskwire/taskwire/services/websocket/internal/httpapi"
@@ -46,16 +47,21 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	}
 	pool := socket.NewPool(connections, base.Metrics)
 
-	tokens := base.Tokens(base.TaskAPIKeys)
+	access := base.Access(service.AccessConfig{Keys: base.TaskAPIKeys})
+	access.Revocations.OnApply(func(e auth.Revocation) { // an ended account is found by a sweep: its sockets see the deletions first
+		if e.Kind == auth.RevokedSession || e.Kind == auth.RevokedToken {
+			users.EndSession(e.UserID, e.ID)
+		}
+	})
 	public := base.PublicEngine(service.PublicConfig{
-		Ready: map[string]func(context.Context) error{"keys": tokens.Ready}, Upgraded: cfg.MaxConnections,
+		Ready: map[string]func(context.Context) error{"keys": access.Tokens.Ready}, Upgraded: cfg.MaxConnections,
 	})
 	httpapi.Register(public, httpapi.Config{
-		Hub: users, Pool: pool, Verifier: tokens, Origins: origins, Log: base.Log,
+		Hub: users, Pool: pool, Verifier: access.Tokens, Sessions: access.Revocations, Origins: origins, Log: base.Log,
 		AuthWait: connections.AuthWait, WelcomeWait: connections.WelcomeWait,
 	})
 	deliveries := base.DaprSide()
-	subscriber.Subscribe(deliveries, users)
+	subscriber.Subscribe(deliveries, users, access.Revocations)
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return base.ServePublic(ctx, public) })
@@ -63,6 +69,7 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	group.Go(func() error {
 		return base.AwaitSidecar(ctx, "no events arrive, and clients that connect are asked to try again")
 	})
+	group.Go(func() error { return access.Run(ctx) })
 	group.Go(func() error { return users.Run(ctx) })
 	group.Go(func() error { return pool.Run(ctx) })
 	group.Go(func() error { // http.Server does not close upgraded connections

@@ -32,7 +32,11 @@ func (s *Sidecar) Handle(method, app, path string, answer http.HandlerFunc) {
 	s.mux.HandleFunc(method+" /v1.0/invoke/"+app+"/method/"+strings.TrimPrefix(path, "/"), answer)
 }
 
-// HandleKeys answers requests for the task API's public keys with jwks.
+// HandleKeys answers the task API's part in the check of an access token: requests for its public keys with jwks, and requests for
+// what was revoked with nothing.
 func (s *Sidecar) HandleKeys(jwks []byte) {
 	s.Handle(http.MethodGet, "task-api", "/internal/jwks", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(jwks) })
+	s.Handle(http.MethodGet, "task-api", "/internal/revocations", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`{"items":[],"next":"","has_more":false}`))
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -34,6 +35,20 @@ func HoldMigration(t testing.TB, db *pgtest.DB, set string) (release func()) {
 	return sync.OnceFunc(func() { exec(`UPDATE ` + version + ` SET version_id = -version_id WHERE version_id < 0`) })
 }
 
+// awaitSessions waits until the service knows which sessions have ended. Its other parts may be away.
+func (s *Service) awaitSessions() {
+	s.t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(pollEvery) {
+		answer := s.Get(s.Public + "/readyz")
+		if strings.Contains(answer.Body, `"sessions":"ok"`) {
+			return
+		}
+		if time.Now().After(deadline) {
+			s.t.Fatalf("GET /readyz: got %s, want the part sessions to be ok", answer.Body)
+		}
+	}
+}
+
 // CheckGate checks a service whose database is not migrated: each public request is answered with 503 and Retry-After,
 // and no request to the Dapr side is acknowledged. After release the same requests are answered with 200.
 func CheckGate(t testing.TB, s *Service, release func(), public, app []Request) {
@@ -53,6 +68,7 @@ func CheckGate(t testing.TB, s *Service, release func(), public, app []Request) 
 	s.Await(s.App+"/healthz", http.StatusServiceUnavailable)
 	release()
 	s.Await(s.App+"/healthz", http.StatusOK)
+	s.awaitSessions()
 	for _, r := range slices.Concat(public, app) {
 		if got := s.Do(r); got.Status != http.StatusOK {
 			t.Errorf("after the migration: %s %s: got %d %s, want 200", r.Method, r.URL, got.Status, got.Body)

@@ -1,6 +1,6 @@
 // Package kafkametrics exports to Prometheus what only the broker knows: how far behind each consumer group is, including
 // groups without a process; how many dead letters there are; and which partitions lack a replica.
-// The process also removes the consumer groups of WebSocket replicas that are gone (local/replicagroups), because it is the one
+// The process also removes the consumer groups of replicas that are gone (local/replicagroups), because it is the one
 // that runs next to every Kafka.
 //
 // Promises:

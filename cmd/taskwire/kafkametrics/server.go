@@ -31,7 +31,7 @@ type Config struct {
 	Log   *slog.Logger
 }
 
-// Run serves GET /metrics, and removes the consumer groups of WebSocket replicas that are gone, until ctx is done. Then it
+// Run serves GET /metrics, and removes the consumer groups of replicas that are gone, until ctx is done. Then it
 // returns nil. If ready is not nil, it is called with the address.
 func Run(ctx context.Context, cfg Config, ready func(addr string)) error {
 	client, err := cfg.Kafka.Client()

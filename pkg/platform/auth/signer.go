@@ -93,6 +93,9 @@ func (s *Signer) Sign(userID, role, sessionID string, now time.Time) (token stri
 	return token, AccessTokenLife, nil
 }
 
+// KeyID returns the id of the key that signs, the kid in the header of a token. It is not secret.
+func (s *Signer) KeyID() string { return s.kid }
+
 // JWKS returns the public keys (RFC 7517).
 func (s *Signer) JWKS() []byte { return s.jwks }
 

@@ -32,7 +32,7 @@ func (a *answer) begin() {
 		a.begun = true
 		a.extend()
 		if a.body != nil && !a.duplex {
-			a.body.abandon(a.wait.Drain)
+			a.body.abandon()
 		}
 	}
 }
@@ -91,6 +91,19 @@ func (a *answer) SetReadDeadline(t time.Time) error {
 		a.body.take()
 	}
 	return a.control.SetReadDeadline(t)
+}
+
+// end is called when the handler has returned. It waits for the rest of the body, as the server would without a time limit.
+func (a *answer) end(c *conn) {
+	if a.body != nil {
+		if a.duplex && a.begun {
+			a.Flush() // the client may read the answer before it ends its request
+		}
+		if !a.body.rest() && c != nil {
+			c.over.Store(true)
+		}
+	}
+	a.extend() // for what the server still holds
 }
 
 // Unwrap is for http.ResponseController.

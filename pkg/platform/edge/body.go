@@ -14,6 +14,8 @@ type body struct {
 	io.ReadCloser
 	control *http.ResponseController // of the server's own ResponseWriter
 	pace    Pace
+	drain   time.Duration // for the rest that nobody reads
+	invited bool          // the client sends nothing before it is read (Expect: 100-continue), and it was not read
 
 	got    int64         // used by the reader only
 	waited time.Duration // used by the reader only
@@ -49,7 +51,7 @@ func (b *body) prepare(now time.Time) error {
 	case b.err != nil:
 		return b.err
 	}
-	b.reading = true
+	b.reading, b.invited = true, false
 	if b.ended || b.own || b.pace.Stall == 0 {
 		return nil
 	}
@@ -95,13 +97,13 @@ func (b *body) take() {
 }
 
 // abandon gives the rest of the body a last time to arrive: nobody wants it any more.
-func (b *body) abandon(wait time.Duration) {
+func (b *body) abandon() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.ended || b.err != nil || !b.until.IsZero() {
 		return
 	}
-	b.until = time.Now().Add(wait)
+	b.until = time.Now().Add(b.drain)
 	if b.reading && !b.own && b.deadline.Before(b.until) {
 		b.until = b.deadline
 	}
@@ -109,11 +111,34 @@ func (b *body) abandon(wait time.Duration) {
 	_ = b.control.SetReadDeadline(b.until)
 }
 
-// close is called when the handler has returned. It reports whether the body was read to its end.
-func (b *body) close(wait time.Duration) (whole bool) {
-	b.abandon(wait)
+// Close implements io.Closer. The server's own Close reads the rest of a short body.
+func (b *body) Close() error {
+	b.abandon()
+	err := b.ReadCloser.Close()
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if err != nil && b.err == nil {
+		b.err = slow(err)
+	}
+	return err
+}
+
+// rest reads what is left of the body when the handler has returned. It reports whether the body has ended, so that the
+// connection can be used again.
+func (b *body) rest() bool {
+	b.abandon()
+	b.mu.Lock()
+	ended, lost := b.ended, b.err != nil || b.invited
 	b.closed = true
-	return b.ended
+	b.mu.Unlock()
+	if ended || lost {
+		return ended
+	}
+	_, err := io.CopyN(io.Discard, b.ReadCloser, drainBytes)
+	// The server closes a body itself when it has read it to its end.
+	if !errors.Is(err, io.EOF) && !errors.Is(err, http.ErrBodyReadAfterClose) {
+		return false
+	}
+	_ = b.control.SetReadDeadline(time.Time{}) // not every server has deadlines
+	return true
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,13 +17,12 @@ const lingerWait = 500 * time.Millisecond
 // conn is a client's connection.
 type conn struct {
 	net.Conn
-	// leftover: the body of the last request was not read to its end. When the rest does not arrive in time, the connection
-	// ends. net/http takes what arrives later for the next request where the handler had enabled full duplex.
-	leftover atomic.Bool
-	over     atomic.Bool
-	closing  sync.Once
-	upgrade  func() // frees the place of an HTTP connection; may be nil
-	release  func() // frees all places; may be nil
+	// over: the body of the last request was not read to its end. What still arrives is a part of it, which net/http would
+	// take for the next request where the handler had enabled full duplex.
+	over    atomic.Bool
+	closing sync.Once
+	upgrade func() // frees the place of an HTTP connection; may be nil
+	release func() // frees all places; may be nil
 }
 
 // Read implements net.Conn.
@@ -32,17 +30,13 @@ func (c *conn) Read(p []byte) (int, error) {
 	if c.over.Load() {
 		return 0, io.EOF
 	}
-	n, err := c.Conn.Read(p)
-	if err != nil && errors.Is(err, os.ErrDeadlineExceeded) && c.leftover.Load() {
-		c.over.Store(true)
-	}
-	return n, err
+	return c.Conn.Read(p)
 }
 
 // Close implements net.Conn. It frees the places at once, and closes a connection that has unread bytes a moment later.
 func (c *conn) Close() (err error) {
 	c.closing.Do(func() {
-		if !c.leftover.Load() || c.CloseWrite() != nil {
+		if !c.over.Load() || c.CloseWrite() != nil {
 			err = c.Conn.Close()
 			c.free()
 			return
@@ -71,7 +65,6 @@ func (c *conn) free() {
 
 // upgraded is called when the connection is no longer one of HTTP.
 func (c *conn) upgraded() {
-	c.leftover.Store(false)
 	if c.upgrade != nil {
 		c.upgrade()
 	}

@@ -3,6 +3,7 @@ package edge
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -19,6 +20,8 @@ type Limits struct {
 	Total      int // connections of all addresses, upgraded ones too
 	// Exempt are addresses that PerAddress does not bound: those of proxies, which carry the requests of many clients.
 	Exempt address.Proxies
+	// Log gets a line about refused connections now and then; nil: none.
+	Log *slog.Logger
 }
 
 const (
@@ -38,7 +41,8 @@ const (
 
 // Limit returns listeners that share limits. Their Accept returns the connections that are within them.
 func Limit(limits Limits, listeners ...net.Listener) []net.Listener {
-	d := &door{limits: limits, addresses: NewCount(limits.PerAddress), total: NewCount(limits.Total), refusals: NewCount(refusing)}
+	d := &door{limits: limits, addresses: NewCount(limits.PerAddress), total: NewCount(limits.Total), answering: NewCount(refusing)}
+	d.refusals.log = limits.Log
 	limited := make([]net.Listener, len(listeners))
 	for i, l := range listeners {
 		limited[i] = &listener{l, d}
@@ -56,7 +60,8 @@ type door struct {
 	limits    Limits
 	addresses *Count
 	total     *Count // has one key
-	refusals  *Count // has one key
+	answering *Count // has one key: refusals that are being answered
+	refusals  refusals
 }
 
 // all is the key of counts without a key.
@@ -69,16 +74,19 @@ func (l *listener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if c, status := l.admit(raw); c != nil {
+		c, status := l.admit(raw)
+		if c != nil {
 			return c, nil
-		} else if l.refusals.Take(all) {
-			go func() {
-				defer l.refusals.Give(all)
-				refuse(raw, status)
-			}()
-		} else {
-			_ = raw.Close() // the client sees that
 		}
+		l.refusals.add(peer(raw), status, time.Now())
+		if !l.answering.Take(all) {
+			_ = raw.Close() // the client sees that
+			continue
+		}
+		go func() {
+			defer l.answering.Give(all)
+			refuse(raw, status)
+		}()
 	}
 }
 

@@ -41,6 +41,8 @@ const (
 	bodyRate = 16 << 10
 	// drainWait lets a client finish a short body before it reads the refusal. Many clients read only after they have sent.
 	drainWait = 5 * time.Second
+	// drainBytes is how much of a body is read that nobody wants. net/http has the same limit.
+	drainBytes = 256 << 10
 	// writeWait is longer than the gaps of a phone network and than a page that is stopped in a debugger for a moment.
 	writeWait = 30 * time.Second
 	// writePart is a part of an answer that gets writeWait: 1 KiB a second is asked for.

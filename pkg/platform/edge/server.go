@@ -3,6 +3,7 @@ package edge
 import (
 	"net"
 	"net/http"
+	"strings"
 )
 
 // Config is what differs between servers.
@@ -35,24 +36,19 @@ func NewServer(cfg Config) *http.Server {
 func Handler(cfg Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a := &answer{ResponseWriter: w, control: http.NewResponseController(w), wait: cfg.Patience}
-		c := connOf(r.Context())
-		if c != nil {
-			c.leftover.Store(false)
-		}
 		if r.Body != nil && r.Body != http.NoBody {
 			pace := cfg.Patience.Body
 			if cfg.Pace != nil {
 				pace = cfg.Pace(r)
 			}
-			a.body = &body{ReadCloser: r.Body, control: a.control, pace: pace}
+			a.body = &body{
+				ReadCloser: r.Body, control: a.control, pace: pace, drain: cfg.Patience.Drain,
+				invited: strings.EqualFold(r.Header.Get("Expect"), "100-continue"),
+			}
 			r.Body = a.body
 		}
-		defer func() { // also for a panic
-			if a.body != nil && !a.body.close(cfg.Patience.Drain) && c != nil {
-				c.leftover.Store(true)
-			}
-			a.extend() // for what the server still holds
-		}()
-		cfg.Handler.ServeHTTP(a, r)
+		conn := connOf(r.Context())
+		cfg.Handler.ServeHTTP(a, r) // a panic ends the connection
+		a.end(conn)
 	})
 }

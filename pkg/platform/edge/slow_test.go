@@ -80,6 +80,38 @@ func TestABodyThatNobodyReadsDoesNotHoldTheConnection(t *testing.T) {
 	}
 }
 
+// A client may send on a connection whose answer it has read, and would lose that request if the server closed it then.
+func TestAShortBodyThatNobodyReadsKeepsTheConnection(t *testing.T) {
+	for name, h := range map[string]http.HandlerFunc{
+		"a short answer": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) },
+		"a long answer": func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = w.Write(make([]byte, 64<<10))
+		},
+		"in full duplex": func(w http.ResponseWriter, _ *http.Request) {
+			_ = http.NewResponseController(w).EnableFullDuplex()
+			w.WriteHeader(http.StatusUnauthorized)
+		},
+		"the handler closes it": func(w http.ResponseWriter, r *http.Request) {
+			_ = r.Body.Close()
+			w.WriteHeader(http.StatusUnauthorized)
+		},
+	} {
+		conn := dial(t, "", serve(t, h))
+		in := bufio.NewReader(conn)
+		for i := range 20 {
+			_, _ = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
+			resp, err := http.ReadResponse(in, nil)
+			if err != nil {
+				t.Fatalf("%s, request %d: %v", name, i+1, err)
+			}
+			if _, err := io.Copy(io.Discard, resp.Body); err != nil || resp.StatusCode != http.StatusUnauthorized || resp.Close {
+				t.Fatalf("%s, request %d: got %d %v, close %v, want 401 on an open connection", name, i+1, resp.StatusCode, err, resp.Close)
+			}
+		}
+	}
+}
+
 // What is left of a body must never be taken for the next request.
 func TestTheRestOfABodyIsNotARequest(t *testing.T) {
 	served := make(chan string, 10)

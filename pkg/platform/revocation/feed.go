@@ -24,8 +24,9 @@ const (
 	// loadTimeout bounds the wait for one page.
 	loadTimeout = 2 * time.Second
 	// overlap is how far a load reaches back before the newest entry that is known. A transaction that took longer than others
-	// commits its entry after theirs, though the entry's time is before; none takes nearly as long.
-	overlap = 30 * time.Second
+	// commits its entry after theirs, though the entry's time is before; none takes half of this. The other half is for the
+	// clocks: the source may compare with the time at which its database got the entry.
+	overlap = time.Minute
 	// history is how far the first load reaches back: longer than any entry is kept, and than clocks differ.
 	history = 25 * time.Hour
 	// pageSize is how many entries one page has: about 200 kB, and one page for all but the busiest installations.
@@ -41,7 +42,7 @@ type Page struct {
 	More  bool              `json:"has_more"` // there is a next page
 }
 
-// Source returns the entries with a time at or after since, in pages of at most limit. after is Next of the page before, and
+// Source returns the entries that it got at or after since, in pages of at most limit. after is Next of the page before, and
 // "" for the first.
 type Source interface {
 	Revocations(ctx context.Context, since time.Time, after string, limit int) (Page, error)

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/taskwire/taskwire/pkg/events/apps"
-	"github.com/taskwire/taskwire/pkg/platform/auth"
 )
 
 const (
@@ -28,15 +27,4 @@ func (s *Service) TaskAPIKeys(ctx context.Context) ([]byte, error) {
 		return nil, fmt.Errorf("fetch the keys of the task API: %w", err)
 	}
 	return keys, nil
-}
-
-// Tokens verifies access tokens: those of the OIDC issuer when AUTH_ISSUER names one, otherwise our own with the keys
-// that fetch returns.
-func (s *Service) Tokens(fetch auth.KeySource) auth.Tokens {
-	revocations := auth.NewRevocations(time.Now)
-	revocations.Loaded()
-	return auth.New(auth.Config{
-		OIDC: auth.OIDC{Issuer: s.cfg.AuthIssuer, Audience: s.cfg.AuthAudience, RoleClaim: s.cfg.AuthRoleClaim},
-		Keys: fetch, Revocations: revocations, Log: s.Log,
-	})
 }

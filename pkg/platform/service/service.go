@@ -63,6 +63,7 @@ type Service struct {
 	tel       *telemetry.Telemetry
 	listeners listeners
 	gate      *MigrationGate // nil without a database
+	access    *Access        // nil without a public side that asks for tokens
 	built     bool           // a side was made
 	upgraded  int            // see PublicConfig
 }

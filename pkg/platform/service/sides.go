@@ -15,7 +15,7 @@ import (
 // PublicConfig is what differs between the public sides of the services. Its zero value is usual.
 type PublicConfig struct {
 	BodyLimits map[string]int64                           // bytes by route; see httpx.Config
-	Ready      map[string]func(ctx context.Context) error // parts of /readyz other than the sidecar and the database
+	Ready      map[string]func(ctx context.Context) error // parts of /readyz other than the sidecar, the database and the ended sessions
 	Upgraded   int                                        // upgraded connections (WebSocket) that the service holds at most
 }
 
@@ -30,6 +30,9 @@ func (s *Service) PublicEngine(cfg PublicConfig) *gin.Engine {
 	ready := map[string]func(context.Context) error{"sidecar": s.Sidecar.Ready}
 	if s.gate != nil {
 		ready["database"] = s.gate.Ready
+	}
+	if s.access != nil {
+		ready["sessions"] = s.access.Revocations.Ready
 	}
 	maps.Copy(ready, cfg.Ready)
 	httpx.Health(engine, ready, s.Metrics)
@@ -49,13 +52,17 @@ func (s *Service) DaprSide() *subscribe.Server {
 	if s.gate != nil {
 		cfg.Health = s.gate.Ready
 	}
-	return subscribe.New(cfg)
+	server := subscribe.New(cfg)
+	if s.access != nil {
+		s.access.feed.Subscribe(server)
+	}
+	return server
 }
 
 // ServePublic serves the public side until ctx ends. It bounds the connections of an address that is not a trusted proxy's,
 // and those of all addresses together.
 func (s *Service) ServePublic(ctx context.Context, engine http.Handler) error {
-	limits := edge.Limits{PerAddress: edge.DefaultPerAddress, Total: edge.DefaultTotal + s.upgraded, Exempt: s.proxies}
+	limits := edge.Limits{PerAddress: edge.DefaultPerAddress, Total: edge.DefaultTotal + s.upgraded, Exempt: s.proxies, Log: s.Log}
 	return httpx.ServeLimited(ctx, s.listeners.public, limits, engine, s.Log, s.cfg.ShutdownTimeout)
 }
 

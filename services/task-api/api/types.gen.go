@@ -205,6 +205,21 @@ func (e ImportReportType) Valid() bool {
 	}
 }
 
+// Defines values for LiveSessionsNextCursor.
+const (
+	Empty LiveSessionsNextCursor = ""
+)
+
+// Valid indicates whether the value is a known member of the LiveSessionsNextCursor enum.
+func (e LiveSessionsNextCursor) Valid() bool {
+	switch e {
+	case Empty:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PreferencesChannels.
 const (
 	InApp PreferencesChannels = "in_app"
@@ -657,6 +672,8 @@ type ConsistencyProof struct {
 
 // Credentials defines model for Credentials.
 type Credentials struct {
+	// Cookie Put the refresh token into a cookie.
+	Cookie   *bool  `json:"cookie,omitempty"`
 	Email    string `json:"email"`
 	Password string `json:"password"`
 }
@@ -709,6 +726,39 @@ type InclusionProof struct {
 	Size     int64    `json:"size"`
 }
 
+// LinkToken defines model for LinkToken.
+type LinkToken struct {
+	// Token What stands behind the = of the link.
+	Token string `json:"token"`
+}
+
+// LiveSession defines model for LiveSession.
+type LiveSession struct {
+	// Address The IP address; empty if it is not known.
+	Address   string    `json:"address"`
+	CreatedAt time.Time `json:"created_at"`
+
+	// Current Whether it is the session of the request.
+	Current bool `json:"current"`
+
+	// Device The User-Agent that the client sent; may be empty.
+	Device string `json:"device"`
+
+	// ExpiresAt When it ends if it is not used before.
+	ExpiresAt  time.Time `json:"expires_at"`
+	ID         string    `json:"id"`
+	LastUsedAt time.Time `json:"last_used_at"`
+}
+
+// LiveSessions defines model for LiveSessions.
+type LiveSessions struct {
+	Items      []LiveSession          `json:"items"`
+	NextCursor LiveSessionsNextCursor `json:"next_cursor"`
+}
+
+// LiveSessionsNextCursor defines model for LiveSessions.NextCursor.
+type LiveSessionsNextCursor string
+
 // Moment An instant with its offset, or a wall-clock time in the task's zone. A time that the clocks skip moves later by as much; of a time that they show twice, the first counts.
 //
 // Examples: 2030-01-31T15:04:05Z, 2030-01-31T15:04
@@ -725,6 +775,9 @@ type Move struct {
 	// Status The new status.
 	Status *Status `json:"status,omitempty"`
 }
+
+// NewPassword At least 8 visible characters or blanks, of which 4 differ. Not one of the 10,000 most common passwords or a small change of one, not a sequence, a repetition or a date, and not the e-mail address or the name.
+type NewPassword = string
 
 // NewTask defines model for NewTask.
 type NewTask struct {
@@ -842,8 +895,22 @@ type Occurrences struct {
 
 // PasswordChange defines model for PasswordChange.
 type PasswordChange struct {
+	// Cookie Put the new refresh token into a cookie.
+	Cookie          *bool  `json:"cookie,omitempty"`
 	CurrentPassword string `json:"current_password"`
-	NewPassword     string `json:"new_password"`
+
+	// NewPassword At least 8 visible characters or blanks, of which 4 differ. Not one of the 10,000 most common passwords or a small change of one, not a sequence, a repetition or a date, and not the e-mail address or the name.
+	NewPassword NewPassword `json:"new_password"`
+}
+
+// PasswordReset defines model for PasswordReset.
+type PasswordReset struct {
+	// Cookie As in Credentials.
+	Cookie *bool `json:"cookie,omitempty"`
+
+	// NewPassword At least 8 visible characters or blanks, of which 4 differ. Not one of the 10,000 most common passwords or a small change of one, not a sequence, a repetition or a date, and not the e-mail address or the name.
+	NewPassword NewPassword `json:"new_password"`
+	Token       string      `json:"token"`
 }
 
 // Preferences defines model for Preferences.
@@ -904,6 +971,11 @@ type Profile struct {
 	Timezone *string `json:"timezone,omitempty"`
 }
 
+// Recovery defines model for Recovery.
+type Recovery struct {
+	Email string `json:"email"`
+}
+
 // Recurrence The rule that gives the task's successor when it is completed. It counts from the task's start (DTSTART in RFC 5545), and from its due date if there is no start.
 type Recurrence struct {
 	Anchor  RecurrenceAnchor   `json:"anchor"`
@@ -942,16 +1014,22 @@ type RecurrencePreview struct {
 	Timezone *string `json:"timezone,omitempty"`
 }
 
-// RefreshToken defines model for RefreshToken.
+// RefreshToken With the cookie, the request has no body.
 type RefreshToken struct {
 	RefreshToken string `json:"refresh_token"`
 }
 
 // Registration defines model for Registration.
 type Registration struct {
-	Email    string  `json:"email"`
-	Name     *string `json:"name,omitempty"`
-	Password string  `json:"password"`
+	// Cookie Put the refresh token into a cookie.
+	Cookie *bool `json:"cookie,omitempty"`
+
+	// Email All spellings of an address (case, Unicode normalisation, the forms of a domain) are one account. Invisible characters, look-alikes and several scripts in one word are refused.
+	Email string  `json:"email"`
+	Name  *string `json:"name,omitempty"`
+
+	// Password At least 8 visible characters or blanks, of which 4 differ. Not one of the 10,000 most common passwords or a small change of one, not a sequence, a repetition or a date, and not the e-mail address or the name.
+	Password NewPassword `json:"password"`
 
 	// Timezone An IANA zone; UTC when omitted.
 	Timezone *string `json:"timezone,omitempty"`
@@ -1006,8 +1084,11 @@ type Session struct {
 	AccessToken string `json:"access_token"`
 
 	// ExpiresIn Seconds until the access token expires.
-	ExpiresIn    int64            `json:"expires_in"`
-	RefreshToken string           `json:"refresh_token"`
+	ExpiresIn int64 `json:"expires_in"`
+
+	// RefreshToken Left out if it is in the cookie.
+	RefreshToken *string          `json:"refresh_token,omitempty"`
+	SessionID    string           `json:"session_id"`
 	TokenType    SessionTokenType `json:"token_type"`
 	User         User             `json:"user"`
 }
@@ -1142,10 +1223,13 @@ type Tombstone struct {
 type User struct {
 	CreatedAt time.Time `json:"created_at"`
 	Email     string    `json:"email"`
-	ID        string    `json:"id"`
-	Name      string    `json:"name"`
-	Role      UserRole  `json:"role"`
-	Timezone  string    `json:"timezone"`
+
+	// EmailVerified Whether mail to the e-mail has reached the user.
+	EmailVerified bool     `json:"email_verified"`
+	ID            string   `json:"id"`
+	Name          string   `json:"name"`
+	Role          UserRole `json:"role"`
+	Timezone      string   `json:"timezone"`
 }
 
 // UserRole defines model for User.Role.
@@ -1206,11 +1290,23 @@ type TaskID = string
 // BadRequest RFC 9457. A 412 has the task as it is in the member task.
 type BadRequest = Problem
 
+// Foreign RFC 9457. A 412 has the task as it is in the member task.
+type Foreign = Problem
+
 // Invalid RFC 9457. A 412 has the task as it is in the member task.
 type Invalid = Problem
 
+// LinkGone RFC 9457. A 412 has the task as it is in the member task.
+type LinkGone = Problem
+
+// NoMail RFC 9457. A 412 has the task as it is in the member task.
+type NoMail = Problem
+
 // NoPasswords RFC 9457. A 412 has the task as it is in the member task.
 type NoPasswords = Problem
+
+// NoSession RFC 9457. A 412 has the task as it is in the member task.
+type NoSession = Problem
 
 // NotFound RFC 9457. A 412 has the task as it is in the member task.
 type NotFound = Problem

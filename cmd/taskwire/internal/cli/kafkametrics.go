@@ -16,7 +16,7 @@ func kafkaMetricsCommand() *cobra.Command {
 		Short: "Serve the consumers' lag and the dead letters to Prometheus",
 		Long: "Serves /metrics with what only the broker knows: the lag and the members of each consumer group, the dead letters of\n" +
 			"each topic, and the partitions that lack a replica. deploy/observability/prometheus.yml scrapes it. It also removes the\n" +
-			"consumer groups of WebSocket replicas that are gone.\n\n" + kafkaconn.Help,
+			"consumer groups of replicas that are gone.\n\n" + kafkaconn.Help,
 		Example: "  taskwire kafka-metrics --addr 127.0.0.1:9308",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

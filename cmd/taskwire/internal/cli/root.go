@@ -38,6 +38,9 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		if _, ok := errors.AsType[interrupted](err); ok {
 			return exitInterrupted
 		}
+		if coded, ok := errors.AsType[*codeError](err); ok {
+			return coded.code
+		}
 		return 1
 	}
 	return 0
@@ -54,7 +57,7 @@ func newRoot() *cobra.Command {
 	}
 	root.SetVersionTemplate("taskwire {{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(upCommand(), downCommand(), statusCommand(), logsCommand(), outboxCommand(), userCommand(), importCommand(),
+	root.AddCommand(auditCommand(), upCommand(), downCommand(), statusCommand(), logsCommand(), outboxCommand(), userCommand(), importCommand(),
 		exportCommand(), buildCommand(), gatewayCommand(), brokerCommand(), prepareCommand(), secretsCommand(), provisionCommand(), kafkaMetricsCommand(),
 		consumersCommand(), dlqCommand(), watchCommand(), versionCommand())
 	return root

@@ -26,8 +26,7 @@ func userCommand() *cobra.Command {
 		Use:   "role EMAIL [" + strings.Join(users.Roles, "|") + "]",
 		Short: "Show or change the role of an account",
 		Long: "Shows the role of an account, or changes it. An auditor sees every entry of the audit log. No route of the API can\n" +
-			"change a role. A change takes effect with the account's next access token: after at most 15 minutes, or at once\n" +
-			"after logging in again.",
+			"change a role. A change takes effect within 5 s in every service. It is an entry of the audit log.",
 		Example: "  taskwire user role ada@example.com\n  taskwire user role ada@example.com auditor",
 		Args:    cobra.ArbitraryArgs, // RunE has a better error than cobra
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -67,7 +66,7 @@ func runUserRole(ctx context.Context, data string, args []string, out io.Writer)
 	case was == args[1]:
 		fmt.Fprintf(out, "%s already has the role %s\n", email, was)
 	default:
-		fmt.Fprintf(out, "%s has the role %s now (before: %s); it takes effect with the next access token, after at most 15 minutes\n", email, args[1], was)
+		fmt.Fprintf(out, "%s has the role %s now (before: %s); it takes effect within 5 s\n", email, args[1], was)
 	}
 	return nil
 }

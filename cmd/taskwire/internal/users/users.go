@@ -1,8 +1,9 @@
 // Package users reads and changes the roles of accounts, for an operator. It works in the database of the task API, as its
 // owner. The API has no route for it, so no token can make an auditor.
 //
-// Promises: it reads or changes the role of exactly one account, which its e-mail identifies. An error says what to do, and
-// never contains the address of the database, which has a password.
+// Promises: it reads or changes the role of exactly one account, which its e-mail identifies. A new role, its event and what refuses
+// the tokens of the earlier role are committed together. An error says what to do, and never contains the address of the database,
+// which has a password.
 package users
 
 import (
@@ -13,9 +14,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/taskwire/taskwire/pkg/events"
+	"github.com/taskwire/taskwire/pkg/platform/outbox"
 	"github.com/taskwire/taskwire/pkg/platform/role"
 )
 
@@ -27,6 +31,8 @@ const (
 	timeout = 10 * time.Second
 	// codeNoTable is the code of Postgres for a table that does not exist: the task API has not migrated yet.
 	codeNoTable = "42P01"
+	// actor is who changed a role, in the event.
+	actor = "taskwire user role"
 )
 
 var (
@@ -45,32 +51,67 @@ func Role(ctx context.Context, url, email string) (role string, err error) {
 	return role, err
 }
 
-// SetRole changes the role of the account and returns the previous one. The change takes effect with the next access token,
-// after at most 15 minutes. The error is ErrNoUser or ErrExternal.
+// SetRole changes the role of the account and returns the previous one. The change takes effect in every service within 5 s, also
+// for access tokens that name the previous role. The error is ErrNoUser or ErrExternal.
 func SetRole(ctx context.Context, url, email, role string) (was string, err error) {
 	if !slices.Contains(Roles, role) {
 		return "", fmt.Errorf("%q is not a role: use one of %s", role, strings.Join(Roles, ", "))
 	}
 	err = connected(ctx, url, func(ctx context.Context, conn *pgx.Conn) error {
 		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-			var id string
-			if was, id, err = find(ctx, tx, normalize(email)); err != nil || was == role {
+			_, id, err := find(ctx, tx, normalize(email))
+			if err != nil {
 				return err
 			}
-			_, err := tx.Exec(ctx, `UPDATE users SET role = $1, updated_at = now() WHERE id = $2`, role, id)
-			return err
+			// The lock of the service's own writes, which the order of the user's events needs.
+			if _, err := tx.Exec(ctx, `SELECT FROM heads WHERE user_id = $1 FOR NO KEY UPDATE`, id); err != nil {
+				return err
+			}
+			err = tx.QueryRow(ctx, `SELECT role FROM users WHERE id = $1 FOR UPDATE`, id).Scan(&was)
+			if errors.Is(err, pgx.ErrNoRows) { // deleted a moment ago
+				return ErrNoUser
+			}
+			if err != nil || was == role {
+				return err
+			}
+			return changeRole(ctx, tx, id, role, time.Now().UTC())
 		})
 	})
 	return was, err
+}
+
+// changeRole writes the role, the revocation of what tokens say about it, and the event.
+func changeRole(ctx context.Context, tx pgx.Tx, id, role string, now time.Time) error {
+	if _, err := tx.Exec(ctx, `UPDATE users SET role = $1, updated_at = $3 WHERE id = $2`, role, id, now); err != nil {
+		return fmt.Errorf("change the role: %w", err)
+	}
+	_, err := tx.Exec(ctx, `INSERT INTO revocations (kind, id, user_id, role, at) VALUES ('role', $1, $1, $2, $3)
+		ON CONFLICT (kind, id) DO UPDATE SET role = excluded.role, at = excluded.at, added_at = excluded.added_at`, id, role, now)
+	if err != nil {
+		return fmt.Errorf("revoke the earlier role: %w", err)
+	}
+	eventID, err := uuid.NewV7()
+	if err != nil {
+		return fmt.Errorf("make event id: %w", err)
+	}
+	e := events.AccountEvent{
+		EventID: eventID.String(), SchemaVersion: events.SchemaVersion, EventType: events.AccountRoleChanged, UserID: id,
+		Timestamp: now, Actor: actor, Role: role,
+	}
+	data, err := e.Encode()
+	if err != nil {
+		return fmt.Errorf("make %s: %w", e.Name(), err)
+	}
+	return outbox.Append(ctx, tx, outbox.Message{Topic: e.Topic(), Key: e.Key(), EventID: e.ID(), Type: e.Name(), Subject: e.Subject(), Data: data})
 }
 
 type querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-// find returns role and id of the account that has the e-mail and a password, and locks its row if q is a transaction.
+// find returns role and id of the account that has the e-mail and a password.
 func find(ctx context.Context, q querier, email string) (role, id string, err error) {
-	rows, err := q.Query(ctx, `SELECT id::text AS id, role, password_hash <> '' AS own FROM users WHERE email = $1 FOR UPDATE`, email)
+	rows, err := q.Query(ctx, `SELECT id::text AS id, role, password_hash <> '' AS own FROM users WHERE email = $1`, email)
 	if err != nil {
 		return "", "", err
 	}

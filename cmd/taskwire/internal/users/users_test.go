@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,6 +13,7 @@ import (
 
 	localpg "github.com/taskwire/taskwire/local/postgres"
 	"github.com/taskwire/taskwire/local/provision"
+	"github.com/taskwire/taskwire/pkg/platform/outbox"
 	"github.com/taskwire/taskwire/pkg/platform/postgres"
 )
 
@@ -47,6 +49,54 @@ func database(t *testing.T) (owner string, exec func(sql string)) {
 	}
 }
 
+// ada is the id of the account whose role changes.
+const ada = "01890a5d-ac96-774b-bcce-b302099a8057"
+
+// changed describes the row of an event.
+func changed(role string) string {
+	return "role_changed " + role + " account-events " + ada + " AccountEvent"
+}
+
+// rows returns the rows of a query, each of one text.
+func rows(t *testing.T, url, sql string) []string {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	found, err := conn.Query(t.Context(), sql)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := pgx.CollectRows(found, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// What cannot be written as a whole is not written at all: the role stays if the event cannot be stored.
+func TestARoleDoesNotChangeWithoutItsEvent(t *testing.T) {
+	t.Parallel()
+	url, exec := database(t)
+	migrations := postgres.Set{Name: "tasks", FS: os.DirFS("../../../../services/task-api/internal/postgres/migrations")}
+	if err := postgres.Migrate(t.Context(), url, slog.New(slog.DiscardHandler), migrations, postgres.Set{Name: "outbox", FS: outbox.Migrations}); err != nil {
+		t.Fatal(err)
+	}
+	exec(`INSERT INTO users (id, email, name, timezone, password_hash, created_at, updated_at) VALUES ('` + ada + `', 'ada@example.com', '', 'UTC', 'hash', now(), now());
+		INSERT INTO heads (user_id) VALUES ('` + ada + `'); ALTER TABLE outbox ADD CHECK (topic <> 'account-events')`)
+	if _, err := SetRole(t.Context(), url, "ada@example.com", "auditor"); err == nil {
+		t.Error("SetRole without its event: got no error")
+	}
+	if role, err := Role(t.Context(), url, "ada@example.com"); err != nil || role != "user" {
+		t.Errorf("Role afterwards: got %q %v, want user", role, err)
+	}
+	if got := rows(t, url, `SELECT kind FROM revocations`); len(got) > 0 {
+		t.Errorf("revocations: got %q, want none", got)
+	}
+}
+
 func TestAnOperatorChangesTheRoleOfAnAccount(t *testing.T) {
 	t.Parallel()
 	url, exec := database(t)
@@ -54,20 +104,29 @@ func TestAnOperatorChangesTheRoleOfAnAccount(t *testing.T) {
 		t.Errorf("before the migration: got %v, want what to wait for", err)
 	}
 	migrations := postgres.Set{Name: "tasks", FS: os.DirFS("../../../../services/task-api/internal/postgres/migrations")}
-	if err := postgres.Migrate(t.Context(), url, slog.New(slog.DiscardHandler), migrations); err != nil {
+	if err := postgres.Migrate(t.Context(), url, slog.New(slog.DiscardHandler), migrations, postgres.Set{Name: "outbox", FS: outbox.Migrations}); err != nil {
 		t.Fatal(err)
 	}
 	exec(`INSERT INTO users (id, email, name, timezone, password_hash, created_at, updated_at) VALUES
-		('01890a5d-ac96-774b-bcce-b302099a8057', 'ada@example.com', '', 'UTC', 'hash', now(), now()),
+		('` + ada + `', 'ada@example.com', '', 'UTC', 'hash', now(), now()),
 		('01890a5d-ac96-774b-bcce-b302099a8058', 'bob@example.com', '', 'UTC', 'hash', now(), now()),
 		('01890a5d-ac96-574b-bcce-b302099a8059', 'ada@example.com', '', 'UTC', '', now(), now()),
-		('01890a5d-ac96-574b-bcce-b302099a8060', 'eve@example.com', '', 'UTC', '', now(), now())`)
+		('01890a5d-ac96-574b-bcce-b302099a8060', 'eve@example.com', '', 'UTC', '', now(), now());
+		INSERT INTO heads (user_id) SELECT id FROM users`)
 	for _, c := range []struct{ email, role, was string }{
 		{" Ada@Example.com", "auditor", "user"}, {"ada@example.com", "auditor", "auditor"}, {"ada@example.com", "user", "auditor"}, {"ada@example.com", "auditor", "user"},
 	} {
 		if was, err := SetRole(t.Context(), url, c.email, c.role); err != nil || was != c.was {
 			t.Errorf("SetRole(%q, %s): got %q %v, want %s", c.email, c.role, was, err, c.was)
 		}
+	}
+	// Each change has its event, in order, and only the newest role is in force for tokens that are older.
+	if got, want := rows(t, url, `SELECT convert_from(data, 'UTF8')::jsonb->>'event_type' || ' ' || (convert_from(data, 'UTF8')::jsonb->>'role') || ' ' || topic || ' ' || key || ' ' || type FROM outbox ORDER BY id`),
+		[]string{changed("auditor"), changed("user"), changed("auditor")}; !slices.Equal(got, want) {
+		t.Errorf("events: got %q, want %q", got, want)
+	}
+	if got := rows(t, url, `SELECT kind || ' ' || id || ' ' || user_id || ' ' || role FROM revocations`); !slices.Equal(got, []string{"role " + ada + " " + ada + " auditor"}) {
+		t.Errorf("revocations: got %q, want the newest role", got)
 	}
 	for email, want := range map[string]string{"ada@example.com": "auditor", "bob@example.com": "user"} {
 		if role, err := Role(t.Context(), url, email); err != nil || role != want {

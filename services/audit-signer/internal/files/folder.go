@@ -86,9 +86,9 @@ type Order struct {
 	Replace    bool   `json:"replace"`      // also if there is a state
 }
 
-// Begin gives the order to the signer of the folder, running or not. It checks the checkpoint's signature.
+// Begin gives the order to the signer of the folder, running or not. It checks the checkpoint's signature, if it has a key.
 func Begin(dir string, o Order) error {
-	if o.Checkpoint != "" {
+	if o.Checkpoint != "" && o.Key != "" { // without a key the signer checks it
 		if _, err := auditlog.OpenCheckpoint([]byte(o.Checkpoint), o.Key); err != nil {
 			return fmt.Errorf("the checkpoint to begin with: %w", err)
 		}
@@ -114,6 +114,11 @@ func (f *Folder) begin() error {
 	}
 	if o.Key != "" && o.Key != f.key {
 		return fmt.Errorf("%s is an order for another key, and is left as it is", path)
+	}
+	if o.Checkpoint != "" {
+		if _, err := auditlog.OpenCheckpoint([]byte(o.Checkpoint), f.key); err != nil {
+			return fmt.Errorf("%s is left as it is: its checkpoint: %w", path, err)
+		}
 	}
 	if _, err := os.Stat(filepath.Join(f.dir, stateFile)); errors.Is(err, fs.ErrNotExist) || o.Replace {
 		if err := writeJSON(filepath.Join(f.dir, stateFile), kept{Checkpoint: o.Checkpoint}); err != nil {

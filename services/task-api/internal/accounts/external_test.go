@@ -33,14 +33,14 @@ func TestIssuersUserGetsAnAccountFromTheToken(t *testing.T) {
 		}
 	}
 	eve := identity("eve", auth.External{})
-	if _, err := r.Login(ctx, "ada@example.com", "correct horse"); err != nil {
+	if _, err := r.Login(ctx, "ada@example.com", "correct horse", here); err != nil {
 		t.Errorf("our own account with the same e-mail: Login: %v", err)
 	}
-	if _, err := r.ChangePassword(ctx, eve.UserID, "", "battery staple"); !errors.Is(err, accounts.ErrNoPassword) {
+	if _, err := r.ChangePassword(ctx, eve.UserID, "", "battery staple", here); !errors.Is(err, accounts.ErrNoPassword) {
 		t.Errorf("ChangePassword: got %v, want ErrNoPassword", err)
 	}
-	wantInvalid(t, "Delete with a password", "password", r.Delete(ctx, eve.UserID, "x"))
-	if err := r.Delete(ctx, eve.UserID, ""); err != nil {
+	wantInvalid(t, "Delete with a password", "password", r.Delete(ctx, eve.UserID, "x", here))
+	if err := r.Delete(ctx, eve.UserID, "", here); err != nil {
 		t.Errorf("Delete: %v", err)
 	}
 	if err := r.Admit(ctx, eve); !errors.Is(err, accounts.ErrNoUser) {

@@ -1,6 +1,7 @@
 package accounts
 
 import (
+	"math"
 	"sync"
 	"time"
 
@@ -14,15 +15,14 @@ type LimitError struct{ RetryAfter time.Duration }
 func (e *LimitError) Error() string { return "too many attempts" }
 
 // Rate limits of log-in, registration and other requests with a password. Each replica counts for itself: the additional attempts
-// that more replicas allow do not help an attacker.
+// that more replicas allow do not help an attacker. No limit counts an account over all addresses: it would let strangers lock
+// the owner out. The brake slows such guesses down instead.
 var (
 	// PerAddress is high enough for an office behind one address, and makes guessing over many accounts slow.
 	PerAddress = Rate{Burst: 200, Every: 200 * time.Millisecond}
 	// PerAccount allows for typing errors. It is counted by account and address, so that a stranger cannot lock the owner
 	// out.
 	PerAccount = Rate{Burst: 10, Every: 10 * time.Second}
-	// PerAccountEverywhere bounds the guesses on one account from many addresses.
-	PerAccountEverywhere = Rate{Burst: 100, Every: 30 * time.Second}
 	// PerAccountRefresh bounds the refreshes of one account from all addresses. A token is valid for minutes, so even many
 	// devices stay far below.
 	PerAccountRefresh = Rate{Burst: 60, Every: time.Second}
@@ -30,8 +30,12 @@ var (
 	PerAddressRefresh = Rate{Burst: 500, Every: 20 * time.Millisecond}
 )
 
-// maxKeys bounds the memory of a limiter to some megabytes.
-const maxKeys = 16_384
+const (
+	// maxKeys bounds the memory of a limiter to some megabytes.
+	maxKeys = 16_384
+	// sample is the number of keys of which a full limiter forgets the least used one.
+	sample = 16
+)
 
 // Rate is a token bucket: Burst attempts at once, then one in each period Every.
 type Rate struct {
@@ -39,26 +43,18 @@ type Rate struct {
 	Every time.Duration
 }
 
-// Limiter counts by key. When it has maxKeys keys, it forgets those that have their whole burst again. If all are in use, further
-// keys share one count. So memory is bounded, and a flood of keys does not bypass the limit. Safe for concurrent use.
+// Limiter counts by key. When it has maxKeys keys, it forgets the least used one of a few. So memory is bounded, a flood of keys
+// refuses no newcomer, and the counts that matter, those of keys that are used up, stay. Safe for concurrent use.
 type Limiter struct {
-	rate   Rate
-	now    func() time.Time
-	mu     sync.Mutex
-	keys   map[string]*rate.Limiter
-	shared *rate.Limiter
-	swept  time.Time
+	rate Rate
+	now  func() time.Time
+	mu   sync.Mutex
+	keys map[string]*rate.Limiter
 }
 
 // NewLimiter returns a limiter of that rate for each key.
 func NewLimiter(r Rate, now func() time.Time) *Limiter {
-	l := &Limiter{rate: r, now: now, keys: map[string]*rate.Limiter{}}
-	l.shared = l.bucket()
-	return l
-}
-
-func (l *Limiter) bucket() *rate.Limiter {
-	return rate.NewLimiter(rate.Every(l.rate.Every), l.rate.Burst)
+	return &Limiter{rate: r, now: now, keys: map[string]*rate.Limiter{}}
 }
 
 // Allow counts an attempt for the key and reports whether it is allowed. If not, it returns the time until the next one is.
@@ -68,15 +64,11 @@ func (l *Limiter) Allow(key string) (retryAfter time.Duration, ok bool) {
 	now := l.now()
 	b, known := l.keys[key]
 	if !known {
-		if len(l.keys) >= maxKeys && now.Sub(l.swept) > l.rate.Every {
-			l.sweep(now)
-		}
 		if len(l.keys) >= maxKeys {
-			b = l.shared
-		} else {
-			b = l.bucket()
-			l.keys[key] = b
+			l.forgetOne(now)
 		}
+		b = rate.NewLimiter(rate.Every(l.rate.Every), l.rate.Burst)
+		l.keys[key] = b
 	}
 	if b.AllowN(now, 1) {
 		return 0, true
@@ -85,12 +77,28 @@ func (l *Limiter) Allow(key string) (retryAfter time.Duration, ok bool) {
 	return time.Duration(missing * float64(l.rate.Every)), false
 }
 
-// sweep forgets the keys that have their whole burst.
-func (l *Limiter) sweep(now time.Time) {
-	l.swept = now
+// Used returns how many attempts of the key count now. It is at most the burst.
+func (l *Limiter) Used(key string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b, known := l.keys[key]
+	if !known {
+		return 0
+	}
+	return int(math.Ceil(float64(l.rate.Burst) - b.TokensAt(l.now())))
+}
+
+// forgetOne forgets the least used of some keys. The order of a map is random, so they are others each time.
+func (l *Limiter) forgetOne(now time.Time) {
+	var least string
+	most, n := -1.0, 0
 	for key, b := range l.keys {
-		if b.TokensAt(now) >= float64(l.rate.Burst) {
-			delete(l.keys, key)
+		if tokens := b.TokensAt(now); tokens > most {
+			least, most = key, tokens
+		}
+		if n++; n == sample {
+			break
 		}
 	}
+	delete(l.keys, least)
 }

@@ -26,50 +26,35 @@ const (
 	hashBytes    = 32
 )
 
-const (
-	// maxHashing bounds the concurrent hashes on large machines: 8 × 19 MiB.
-	maxHashing = 8
-	// maxWait bounds the time that a request waits for its turn to hash. After that the client should retry later.
-	maxWait = 5 * time.Second
-)
-
-// ErrBusy means that too many passwords are being hashed.
-var ErrBusy = errors.New("too many log-ins at once")
+// maxHashing bounds the concurrent hashes on large machines: 8 × 19 MiB.
+const maxHashing = 8
 
 // Hasher hashes and checks passwords. Safe for concurrent use.
 type Hasher struct {
-	turns chan struct{}
+	queue *queue
 	decoy string       // the hash of a random text, checked if there is no account
 	runs  atomic.Int64 // runs of argon2id, which take most of the time of a log-in
 }
 
 // NewHasher returns a hasher. It hashes once.
 func NewHasher() (*Hasher, error) {
-	h := &Hasher{turns: make(chan struct{}, min(runtime.GOMAXPROCS(0), maxHashing))}
+	h := &Hasher{queue: newQueue(min(runtime.GOMAXPROCS(0), maxHashing), time.Now)}
 	var err error
-	h.decoy, err = h.Hash(context.Background(), rand.Text())
+	h.decoy, err = h.Hash(context.Background(), Turn{}, rand.Text())
 	return h, err
 }
 
-// turn waits until another hash may run. The caller calls release afterwards. The error is ErrBusy after maxWait.
-func (h *Hasher) turn(ctx context.Context) (release func(), err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, maxWait, ErrBusy)
-	defer cancel()
-	select {
-	case h.turns <- struct{}{}:
-		return func() { <-h.turns }, nil
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-}
+// Turn returns the place in the queue of a request from an address. The request counts for the address from now on. known says
+// whether the account was used from there before.
+func (h *Hasher) Turn(address string, known bool) Turn { return h.queue.turn(address, known) }
 
 // Hash returns the PHC string of a password, with a new salt. The error is ErrBusy or the context's.
-func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
+func (h *Hasher) Hash(ctx context.Context, t Turn, password string) (string, error) {
 	salt := make([]byte, saltBytes)
 	if _, err := rand.Read(salt); err != nil {
 		return "", fmt.Errorf("make salt: %w", err)
 	}
-	release, err := h.turn(ctx)
+	release, err := h.queue.acquire(ctx, t)
 	if err != nil {
 		return "", err
 	}
@@ -82,7 +67,7 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 
 // Check reports whether the password matches the hash. An empty hash means that there is no account: Check then takes the same
 // time and returns false.
-func (h *Hasher) Check(ctx context.Context, hash, password string) (bool, error) {
+func (h *Hasher) Check(ctx context.Context, t Turn, hash, password string) (bool, error) {
 	exists := hash != ""
 	if !exists {
 		hash = h.decoy
@@ -101,7 +86,7 @@ func (h *Hasher) Check(ctx context.Context, hash, password string) (bool, error)
 	if err := errors.Join(err1, err2); err != nil || version != argon2.Version {
 		return false, fmt.Errorf("check password: read the stored hash of version %d: %w", version, err)
 	}
-	release, err := h.turn(ctx)
+	release, err := h.queue.acquire(ctx, t)
 	if err != nil {
 		return false, err
 	}

@@ -4,36 +4,60 @@ import (
 	"context"
 	"errors"
 
+	"github.com/taskwire/taskwire/pkg/events"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
+	"github.com/taskwire/taskwire/services/task-api/internal/passwords"
+	"github.com/taskwire/taskwire/services/task-api/internal/publish"
 )
 
-// ChangePassword checks the current password and sets a new one. It ends every log-in of the account, starts a new one, and
-// returns its tokens. The error is a *domain.Invalid for a wrong current password, or ErrNoPassword for an account without one.
-func (s *Service) ChangePassword(ctx context.Context, userID, current, next string) (Session, error) {
-	if message := badPassword(next); message != "" {
+// ChangePassword checks the current password and sets a new one. It ends every session of the account, starts a new one, and
+// returns its tokens. The error is a *domain.Invalid for a wrong current password or for a new one that is too easy to guess or
+// the same, or ErrNoPassword for an account without one.
+func (s *Service) ChangePassword(ctx context.Context, userID, current, next string, by Client) (Session, error) {
+	owner, err := s.store.User(ctx, userID)
+	if err != nil {
+		return Session{}, err
+	}
+	if message := passwords.Problem(next, passwords.Owner{Email: owner.Email, Name: owner.Name}); message != "" {
 		return Session{}, invalid("new_password", message)
 	}
-	old, err := s.confirm(ctx, userID, "current_password", current)
+	old, err := s.confirm(ctx, userID, "current_password", current, by)
 	if err != nil {
 		return Session{}, err
 	}
-	hash, err := s.hasher.Hash(ctx, next)
-	if err != nil {
-		return Session{}, err
+	if passwords.Same(current, next) {
+		return Session{}, invalid("new_password", "must differ from the current password")
 	}
-	now := s.now()
-	token, login, err := newLogin(userID, hash, now)
-	if err != nil {
-		return Session{}, err
-	}
-	err = s.store.ChangePassword(ctx, old, login)
+	session, err := s.setPassword(ctx, userID, old, next, by)
 	if errors.Is(err, ErrWrong) { // another request changed it after the check
 		return Session{}, wrong("current_password")
 	}
+	return session, err
+}
+
+// setPassword replaces the password whose hash is old. It ends every log-in of the account and starts a new one. The devices of
+// the account are unknown again: the one who had the old password may have used some. The error is ErrWrong if the account has
+// another password by now.
+func (s *Service) setPassword(ctx context.Context, userID, old, next string, by Client) (Session, error) {
+	hash, err := s.hasher.Hash(ctx, s.hasher.Turn(by.key(), true), next)
 	if err != nil {
 		return Session{}, err
 	}
-	s.log.InfoContext(ctx, "changed the password", "user_id", userID)
+	now := s.instant()
+	token, login, err := newLogin(userID, hash, by, now)
+	if err != nil {
+		return Session{}, err
+	}
+	record, ended := s.recorder(ctx, publish.AccountChange{Type: events.AccountPasswordChanged, SessionID: login.FamilyID, Actor: userID, EndReason: ReasonPassword}, by, now)
+	if err := s.store.ChangePassword(ctx, old, login, record); err != nil {
+		return Session{}, err
+	}
+	s.sessionsEnded(userID, now, *ended)
+	if err := s.store.ForgetDevices(ctx, userID); err != nil { // the password is set
+		s.log.WarnContext(ctx, "the devices of an account are still known after a new password", "user_id", userID, "error", err.Error())
+	}
+	s.remember(ctx, userID, by)
+	s.log.InfoContext(ctx, "changed the password", "user_id", userID, "session_id", login.FamilyID, "address", by.Address())
 	u, err := s.store.User(ctx, userID)
 	if err != nil {
 		return Session{}, err
@@ -43,7 +67,7 @@ func (s *Service) ChangePassword(ctx context.Context, userID, current, next stri
 
 // confirm checks the password of an account and returns its hash. The error is a *domain.Invalid that names field, ErrNoPassword
 // or ErrNoUser.
-func (s *Service) confirm(ctx context.Context, userID, field, password string) (hash string, err error) {
+func (s *Service) confirm(ctx context.Context, userID, field, password string, by Client) (hash string, err error) {
 	hash, err = s.store.PasswordHash(ctx, userID)
 	if err != nil {
 		return "", err
@@ -51,7 +75,7 @@ func (s *Service) confirm(ctx context.Context, userID, field, password string) (
 	if hash == "" {
 		return "", ErrNoPassword
 	}
-	ok, err := s.hasher.Check(ctx, hash, password)
+	ok, err := s.guess(ctx, userID, userID, hash, password, by)
 	if err != nil {
 		return "", err
 	}

@@ -1,21 +1,15 @@
 package accounts
 
 import (
-	"fmt"
-	"net/mail"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
+	"github.com/taskwire/taskwire/services/task-api/internal/email"
+	"github.com/taskwire/taskwire/services/task-api/internal/passwords"
 )
 
-// Limits of an account's fields.
-const (
-	MinPassword = 8   // characters (OWASP ASVS 5.0, 6.2.1)
-	MaxPassword = 256 // characters: every passphrase fits, and its length does not add to the cost of the hash
-	MaxEmail    = 254 // octets (RFC 5321, 4.5.3.1.3, less the brackets)
-	MaxName     = 200 // characters
-)
+// MaxName is the largest length of a name in characters. The packages email and passwords have the limits of the other fields.
+const MaxName = 200
 
 // Registration has the values of a new account. Name may be empty. An empty Timezone means UTC.
 type Registration struct{ Email, Password, Name, Timezone string }
@@ -24,12 +18,14 @@ type Registration struct{ Email, Password, Name, Timezone string }
 func (r *Registration) check() error {
 	var list []domain.FieldError
 	refuse := func(field, message string) { list = append(list, domain.FieldError{Field: field, Message: message}) }
-	if r.Email = normalEmail(r.Email); r.Email == "" {
-		refuse("email", "must be an e-mail address")
+	address, message := email.Canonical(r.Email)
+	if message != "" {
+		refuse("email", message)
 	}
-	if message := badPassword(r.Password); message != "" {
+	if message := passwords.Problem(r.Password, passwords.Owner{Email: r.Email, Name: r.Name}); message != "" {
 		refuse("password", message)
 	}
+	r.Email = address
 	if r.Timezone == "" {
 		r.Timezone = "UTC"
 	}
@@ -41,29 +37,26 @@ func (r *Registration) check() error {
 	return nil
 }
 
-// badPassword returns why a text cannot be a new password, or "".
-func badPassword(password string) string {
-	switch n := utf8.RuneCountInString(password); {
-	case n < MinPassword:
-		return fmt.Sprintf("must have at least %d characters", MinPassword)
-	case n > MaxPassword:
-		return fmt.Sprintf("must have at most %d characters", MaxPassword)
+// EmailKey returns the text by which attempts with an e-mail are counted: the same for all spellings of one address. It accepts
+// every text, and its length is bounded.
+func EmailKey(s string) string {
+	if address, problem := email.Canonical(s); problem == "" {
+		return address
 	}
-	return ""
+	if key := email.Key(s); len(key) <= email.Max {
+		return key
+	}
+	return "too long"
 }
 
-// normalEmail returns the address in lower case, or "" if it is not an e-mail address. If case mattered, one person could get
-// two accounts by mistake.
-func normalEmail(s string) string {
-	s = strings.ToLower(strings.TrimSpace(s))
-	if len(s) > MaxEmail || strings.ContainsAny(s, " \"(),:;<>[\\]") {
-		return ""
+// spellings returns the forms in which the account of an e-mail may be stored: the canonical one, and those from before there
+// was one.
+func spellings(s string) []string {
+	list := []string{strings.ToLower(strings.TrimSpace(s))}
+	if address, problem := email.Canonical(s); problem == "" {
+		list = append([]string{address, email.ASCII(address)}, list...)
 	}
-	a, err := mail.ParseAddress(s)
-	if err != nil || a.Address != s || a.Name != "" {
-		return ""
-	}
-	return s
+	return list
 }
 
 // Profile is a change of an account. A nil value is left unchanged.

@@ -47,7 +47,12 @@ var fixed = []struct {
 	{accounts.ErrNoUser, httpx.Error{Code: httpx.CodeUnauthorized, Message: "The account does not exist any more."}},
 	{accounts.ErrWrong, httpx.Error{Code: httpx.CodeUnauthorized, Message: "E-mail and password do not match. If the e-mail already has an account, use the password of that account."}},
 	{accounts.ErrRefused, httpx.Error{Code: httpx.CodeUnauthorized, Message: "The refresh token is not valid. Log in again."}},
+	{accounts.ErrNoSession, httpx.Error{Code: httpx.CodeNotFound, Message: "You have no such session. It may have ended."}},
 	{accounts.ErrNoPassword, httpx.Error{Code: httpx.CodeConflict, Message: "The account has no password, because its user logs in with an OIDC issuer."}},
+	{accounts.ErrLink, httpx.Error{Code: httpx.CodeGone, Message: "The link is not valid any more. It works once and for a limited time. Ask for a new one."}},
+	{accounts.ErrNoMail, httpx.Error{Code: httpx.CodeConflict, Message: "This server sends no e-mail: its operator has not configured a mail server (SMTP_URL)."}},
+	{accounts.ErrVerified, httpx.Error{Code: httpx.CodeConflict, Message: "The e-mail address is verified already."}},
+	{accounts.ErrMailsFull, httpx.Error{Code: httpx.CodeUnavailable, Message: "Too many mails are waiting to be sent. Try again later.", RetryAfter: time.Minute}},
 	{accounts.ErrBusy, httpx.Error{Code: httpx.CodeUnavailable, Message: "Too many log-ins at once. Try again.", RetryAfter: retrySoon}},
 }
 

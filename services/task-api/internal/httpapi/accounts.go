@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -45,12 +46,18 @@ func (h *handlers) register(c *gin.Context) error {
 	if err := required("email", body.Email, "password", body.Password); err != nil {
 		return err
 	}
-	if err := h.limits.attempt(c, body.Email); err != nil {
+	inCookie := body.Cookie != nil && *body.Cookie
+	if inCookie {
+		if err := mayKeepCookie(c); err != nil {
+			return err
+		}
+	}
+	if err := h.limits.attempt(c, accounts.EmailKey(body.Email)); err != nil {
 		return err
 	}
 	s, made, err := h.Accounts.Register(c.Request.Context(), accounts.Registration{
 		Email: body.Email, Password: body.Password, Name: valueOf(body.Name), Timezone: valueOf(body.Timezone),
-	})
+	}, clientOf(c))
 	if err != nil {
 		return err
 	}
@@ -58,7 +65,7 @@ func (h *handlers) register(c *gin.Context) error {
 	if made {
 		status = http.StatusCreated
 	}
-	c.JSON(status, s)
+	answerSession(c, status, s, inCookie)
 	return nil
 }
 
@@ -75,51 +82,57 @@ func (h *handlers) login(c *gin.Context) error {
 	if err := required("email", body.Email, "password", body.Password); err != nil {
 		return err
 	}
-	if err := h.limits.attempt(c, body.Email); err != nil {
+	inCookie := body.Cookie != nil && *body.Cookie
+	if inCookie {
+		if err := mayKeepCookie(c); err != nil {
+			return err
+		}
+	}
+	if err := h.limits.attempt(c, accounts.EmailKey(body.Email)); err != nil {
 		return err
 	}
-	s, err := h.Accounts.Login(c.Request.Context(), body.Email, body.Password)
+	s, err := h.Accounts.Login(c.Request.Context(), body.Email, body.Password, clientOf(c))
 	if err != nil {
 		return err
 	}
-	c.JSON(http.StatusOK, s)
+	answerSession(c, http.StatusOK, s, inCookie)
 	return nil
 }
 
-// refresh handles POST /auth/refresh. It replaces the refresh token: the answer has its successor.
+// refresh handles POST /auth/refresh. It replaces the refresh token: the answer has its successor, where the token was.
 func (h *handlers) refresh(c *gin.Context) error {
-	var body api.RefreshToken
 	if err := allow(h.limits.refresh, httpx.AddressKey(c)); err != nil {
 		return err
 	}
-	if err := readBody(c, &body); err != nil {
-		return err
-	}
-	if err := required("refresh_token", body.RefreshToken); err != nil {
-		return err
-	}
-	s, err := h.Accounts.Refresh(c.Request.Context(), body.RefreshToken)
+	token, inCookie, err := refreshToken(c)
 	if err != nil {
 		return err
 	}
-	c.JSON(http.StatusOK, s)
+	s, err := h.Accounts.Refresh(c.Request.Context(), token, clientOf(c))
+	if err != nil {
+		if inCookie && errors.Is(err, accounts.ErrRefused) {
+			clearRefreshCookie(c)
+		}
+		return err
+	}
+	answerSession(c, http.StatusOK, s, inCookie)
 	return nil
 }
 
 // logout handles POST /auth/logout. It answers 204 for every token, so that a client can repeat it.
 func (h *handlers) logout(c *gin.Context) error {
-	var body api.RefreshToken
 	if err := allow(h.limits.refresh, httpx.AddressKey(c)); err != nil {
 		return err
 	}
-	if err := readBody(c, &body); err != nil {
+	token, inCookie, err := refreshToken(c)
+	if err != nil {
 		return err
 	}
-	if err := required("refresh_token", body.RefreshToken); err != nil {
+	if err := h.Accounts.Logout(c.Request.Context(), token, clientOf(c)); err != nil {
 		return err
 	}
-	if err := h.Accounts.Logout(c.Request.Context(), body.RefreshToken); err != nil {
-		return err
+	if inCookie {
+		clearRefreshCookie(c)
 	}
 	c.Status(http.StatusNoContent)
 	return nil

@@ -33,7 +33,7 @@ func (h *handlers) deleteMe(c *gin.Context) error {
 	if err := h.limits.attempt(c, auth.UserID(c)); err != nil {
 		return err
 	}
-	if err := h.Accounts.Delete(c.Request.Context(), auth.UserID(c), body.Password); err != nil {
+	if err := h.Accounts.Delete(c.Request.Context(), auth.UserID(c), body.Password, clientOf(c)); err != nil {
 		return err
 	}
 	c.Status(http.StatusNoContent)

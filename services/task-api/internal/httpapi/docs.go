@@ -19,13 +19,15 @@ const pagePolicy = "default-src 'none'; style-src 'self'; script-src 'self'; con
 
 // pages maps a path to its file.
 var pages = map[string]struct{ file, mediaType string }{
-	"/":               {"index.html", "text/html; charset=utf-8"},
-	"/docs":           {"docs.html", "text/html; charset=utf-8"},
-	"/docs/docs.js":   {"docs.js", "text/javascript; charset=utf-8"},
-	"/docs/style.css": {"style.css", "text/css; charset=utf-8"},
+	"/":                {"index.html", "text/html; charset=utf-8"},
+	"/docs":            {"docs.html", "text/html; charset=utf-8"},
+	"/docs/account":    {"account.html", "text/html; charset=utf-8"},
+	"/docs/account.js": {"account.js", "text/javascript; charset=utf-8"},
+	"/docs/docs.js":    {"docs.js", "text/javascript; charset=utf-8"},
+	"/docs/style.css":  {"style.css", "text/css; charset=utf-8"},
 }
 
-// page handles GET / and /docs, and the files that these two pages load.
+// page handles GET /, /docs and /docs/account, where the links in mails lead, and the files that these pages load.
 func (h *handlers) page(c *gin.Context) error {
 	p, ok := pages[strings.TrimSuffix(c.Request.URL.Path, "/")]
 	if c.Request.URL.Path == "/" {

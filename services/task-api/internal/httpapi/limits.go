@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -11,25 +10,20 @@ import (
 
 // limits has the rate limits of the public account routes and of the routes that check a password. Each limiter is described
 // at its rate in package accounts.
-type limits struct{ address, account, accountEverywhere, refresh *accounts.Limiter }
+type limits struct{ address, account, refresh *accounts.Limiter }
 
 func newLimits(now func() time.Time) limits {
 	return limits{
-		address:           accounts.NewLimiter(accounts.PerAddress, now),
-		account:           accounts.NewLimiter(accounts.PerAccount, now),
-		accountEverywhere: accounts.NewLimiter(accounts.PerAccountEverywhere, now),
-		refresh:           accounts.NewLimiter(accounts.PerAddressRefresh, now),
+		address: accounts.NewLimiter(accounts.PerAddress, now),
+		account: accounts.NewLimiter(accounts.PerAccount, now),
+		refresh: accounts.NewLimiter(accounts.PerAddressRefresh, now),
 	}
 }
 
-// attempt counts a request that checks the password of an account, by account and address and by account alone. account is an
-// e-mail or a user id. The error is an *accounts.LimitError.
+// attempt counts a request that checks the password of an account, by account and address. account is a user id or the key of
+// an e-mail. The error is an *accounts.LimitError.
 func (l limits) attempt(c *gin.Context, account string) error {
-	account = strings.ToLower(strings.TrimSpace(account))
-	if err := allow(l.account, httpx.AddressKey(c)+" "+account); err != nil {
-		return err
-	}
-	return allow(l.accountEverywhere, account)
+	return allow(l.account, httpx.AddressKey(c)+" "+account)
 }
 
 // allow counts a request under key. The error is an *accounts.LimitError.

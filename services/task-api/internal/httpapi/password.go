@@ -8,11 +8,12 @@ import (
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
 )
 
-// changePassword handles POST /me/password. It ends every log-in of the account and answers with a new one.
+// changePassword handles POST /me/password. It ends every session of the account and answers with a new one.
 func (h *handlers) changePassword(c *gin.Context) error {
 	var body struct {
 		Current string `json:"current_password"`
 		New     string `json:"new_password"`
+		Cookie  *bool  `json:"cookie"`
 	}
 	if err := allow(h.limits.address, httpx.AddressKey(c)); err != nil {
 		return err
@@ -23,10 +24,10 @@ func (h *handlers) changePassword(c *gin.Context) error {
 	if err := h.limits.attempt(c, auth.UserID(c)); err != nil {
 		return err
 	}
-	s, err := h.Accounts.ChangePassword(c.Request.Context(), auth.UserID(c), body.Current, body.New)
+	s, err := h.Accounts.ChangePassword(c.Request.Context(), auth.UserID(c), body.Current, body.New, clientOf(c))
 	if err != nil {
 		return err
 	}
-	c.JSON(http.StatusOK, s)
+	answerSession(c, http.StatusOK, s, body.Cookie != nil && *body.Cookie)
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -27,6 +28,7 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/postgres"
 	"github.com/taskwire/taskwire/services/task-api/internal/publish"
 	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
+	"github.com/taskwire/taskwire/services/task-api/internal/tasktest"
 	"github.com/taskwire/taskwire/testkit/authtest"
 	"github.com/taskwire/taskwire/testkit/pgtest"
 	"gorm.io/gorm"
@@ -73,8 +75,14 @@ func newRigOn(t testing.TB, db *pgtest.DB, handle *gorm.DB, timeout time.Duratio
 	r.store = postgres.New(handle, outbox.New(handle, log), time.Now)
 	r.uses = tasks.New(r.store, publish.New(log), time.Now, 0)
 	r.engine = httpx.NewEngine(httpx.Config{Service: "task-api", Log: log, Registerer: prometheus.NewRegistry(), BodyLimits: BodyLimits(), TrustedProxies: []string{"127.0.0.1"}})
+	users := accounts.New(r.store, hasher, signer, publish.New(log), log, time.Now)
+	links, err := accounts.NewLinks([]byte("a key of the tests"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	users.UseMail(accounts.NewMailer(r.store, nil, links, &url.URL{Scheme: "https", Host: "tasks.example.com"}, log, time.Now)) // it does not run
 	cfg := Config{
-		Tasks: r.uses, Accounts: accounts.New(r.store, hasher, signer, publish.New(log), log, time.Now),
+		Tasks: r.uses, Accounts: users,
 		Verifier: auth.NewVerifier(signer.Keys, log),
 		JWKS:     signer.JWKS, CursorKey: bytes.Repeat([]byte{7}, 32), OpenAPI: document, Now: time.Now,
 		RequestTimeout: timeout,
@@ -103,7 +111,7 @@ var passwordHash = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return hasher.Hash(context.Background(), password)
+	return hasher.Hash(context.Background(), accounts.Turn{}, password)
 })
 
 // user creates an account without hashing a password again, and returns a client with its access token.
@@ -121,7 +129,7 @@ func (r *rig) userWith(id string) *client {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	if err := r.store.CreateUser(context.Background(), u, hash, login); err != nil {
+	if err := r.store.CreateUser(context.Background(), u, hash, login, tasktest.NoEvents); err != nil {
 		r.t.Fatal(err)
 	}
 	token, _, err := r.signer.Sign(id, "user", login.FamilyID, time.Now())

@@ -9,6 +9,7 @@ package httpapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -78,10 +79,17 @@ var routes = []route{
 	{http.MethodPost, "/api/v1/auth/login", public, (*handlers).login},
 	{http.MethodPost, "/api/v1/auth/refresh", public, (*handlers).refresh},
 	{http.MethodPost, "/api/v1/auth/logout", public, (*handlers).logout},
+	{http.MethodPost, "/api/v1/auth/verify-email", public, (*handlers).verifyEmail},
+	{http.MethodPost, "/api/v1/auth/recover", public, (*handlers).recover},
+	{http.MethodPost, "/api/v1/auth/reset-password", public, (*handlers).resetPassword},
 	{http.MethodGet, "/api/v1/me", user, (*handlers).getMe},
 	{http.MethodPatch, "/api/v1/me", user, (*handlers).patchMe},
 	{http.MethodDelete, "/api/v1/me", user, (*handlers).deleteMe},
 	{http.MethodPost, passwordRoute, user, (*handlers).changePassword},
+	{http.MethodPost, verifyRoute, user, (*handlers).requestVerification},
+	{http.MethodGet, sessionsRoute, user, (*handlers).listSessions},
+	{http.MethodDelete, sessionsRoute, user, (*handlers).endSessions},
+	{http.MethodDelete, sessionsRoute + "/:id", user, (*handlers).endSession},
 
 	{http.MethodPost, "/api/v1/tasks", user, (*handlers).createTask},
 	{http.MethodGet, "/api/v1/tasks", user, (*handlers).listTasks},
@@ -112,9 +120,10 @@ var routes = []route{
 	{http.MethodGet, "/docs/:file", public, (*handlers).page},
 }
 
-// passwordRoute and the routes below authRoutes work only if this service has the accounts.
+// These routes, and the ones below sessionsRoute and authRoutes, work only if this service has the accounts.
 const (
 	passwordRoute = "/api/v1/me/password"
+	sessionsRoute = "/api/v1/me/sessions"
 	authRoutes    = "/api/v1/auth/"
 )
 
@@ -142,11 +151,11 @@ func Register(engine gin.IRouter, cfg Config) {
 	admitted := httpx.Wrap(func(c *gin.Context) error { return apierror.Of(h.admit(c)) })
 	counted := httpx.Wrap(h.countWrite)
 	for _, r := range routes {
-		if cfg.Issuer != "" && (r.path == passwordRoute || strings.HasPrefix(r.path, authRoutes)) {
+		if cfg.Issuer != "" && (r.path == passwordRoute || r.path == verifyRoute || strings.HasPrefix(r.path, sessionsRoute) || strings.HasPrefix(r.path, authRoutes)) {
 			httpx.Handle(engine, r.method, r.path, noPasswords(cfg.Issuer))
 			continue
 		}
-		chain := []gin.HandlerFunc{httpx.Wrap(func(c *gin.Context) error { return apierror.Of(r.handle(h, c)) })}
+		chain := []gin.HandlerFunc{httpx.Wrap(func(c *gin.Context) error { return apierror.Of(h.logged(c, r.handle(h, c))) })}
 		if r.access == user {
 			chain = append([]gin.HandlerFunc{signedIn, admitted, counted}, chain...)
 		}
@@ -155,6 +164,15 @@ func Register(engine gin.IRouter, cfg Config) {
 		}
 		httpx.Handle(engine, r.method, r.path, chain...)
 	}
+}
+
+// logged returns err. It has the log say that a request was refused by a limit.
+func (h *handlers) logged(c *gin.Context, err error) error {
+	var limited *accounts.LimitError
+	if errors.As(err, &limited) {
+		h.Accounts.Limited(c.Request.Context(), c.FullPath(), auth.UserID(c), clientOf(c))
+	}
+	return err
 }
 
 // deadline cancels the context of a request after limit. A transaction that is not committed by then is rolled back.

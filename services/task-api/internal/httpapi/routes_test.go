@@ -202,10 +202,12 @@ func TestThePagesLoadFilesOfThisServerOnly(t *testing.T) {
 	nobody := &client{rig: r}
 	elsewhere := regexp.MustCompile(`(?i)(src|href)="(https?:)?//|@import|url\(`)
 	for path, want := range map[string][]string{
-		"/":               {"/docs", "/api/v1/openapi.json"},
-		"/docs":           {"/docs/docs.js", "/docs/style.css", "/api/v1/openapi.json"},
-		"/docs/docs.js":   {"/api/v1/openapi.json"},
-		"/docs/style.css": {"body"},
+		"/":                {"/docs", "/api/v1/openapi.json"},
+		"/docs":            {"/docs/docs.js", "/docs/style.css", "/api/v1/openapi.json"},
+		"/docs/account":    {"/docs/account.js", "/docs/style.css"},
+		"/docs/account.js": {"/api/v1/auth/verify-email", "/api/v1/auth/reset-password"},
+		"/docs/docs.js":    {"/api/v1/openapi.json"},
+		"/docs/style.css":  {"body"},
 	} {
 		a := nobody.want(http.StatusOK, nil, "GET", path, "")
 		for _, text := range want {

@@ -7,6 +7,7 @@
 //	GET  /internal/changes           WebSocket service        a user's changes after a seq, without a gap
 //	POST /internal/heads             WebSocket service        the newest seq of each of many users
 //	GET  /internal/jwks              every service            the public keys of access tokens (RFC 7517)
+//	GET  /internal/revocations       every service            what ended before its access tokens expire
 package invocation
 
 import (
@@ -16,11 +17,13 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 	"github.com/taskwire/taskwire/pkg/events/apps"
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
+	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
 	"github.com/taskwire/taskwire/services/task-api/internal/apierror"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 	"github.com/taskwire/taskwire/services/task-api/internal/tasks"
@@ -32,6 +35,8 @@ const (
 	// maxChanges bounds one page of changes. A page of usual tasks has half a megabyte, and a page of the largest tasks
 	// some tens of megabytes. defaultChanges is the length of a page when the request has no limit.
 	maxChanges, defaultChanges = 500, 100
+	// maxRevocations bounds one page of revocations, which has about 200 bytes for each. defaultRevocations is its usual length.
+	maxRevocations, defaultRevocations = 5000, 1000
 )
 
 // Store has the use cases that the routes call.
@@ -46,14 +51,20 @@ type Server interface {
 	Invoke(method, path string, h func(*gin.Context) error)
 }
 
+// Accounts has the use cases of accounts that the routes call.
+type Accounts interface {
+	Revocations(ctx context.Context, since time.Time, after string, limit int) (accounts.RevocationPage, error)
+}
+
 type handlers struct {
-	store Store
-	jwks  func() []byte
+	store    Store
+	accounts Accounts
+	jwks     func() []byte
 }
 
 // Register adds the routes to the server. jwks returns the key set as JSON.
-func Register(s Server, store Store, jwks func() []byte) {
-	h := &handlers{store, jwks}
+func Register(s Server, store Store, users Accounts, jwks func() []byte) {
+	h := &handlers{store, users, jwks}
 	for _, r := range []struct {
 		method, path string
 		handle       func(*gin.Context) error
@@ -63,6 +74,7 @@ func Register(s Server, store Store, jwks func() []byte) {
 		{http.MethodGet, "/internal/changes", h.changes},
 		{http.MethodPost, "/internal/heads", h.heads},
 		{http.MethodGet, "/internal/jwks", h.keys},
+		{http.MethodGet, "/internal/revocations", h.revocations},
 	} {
 		s.Invoke(r.method, r.path, func(c *gin.Context) error { return apierror.Of(r.handle(c)) })
 	}
@@ -134,7 +146,9 @@ func (h *handlers) changes(c *gin.Context) error {
 		}
 		return err
 	}
-	c.JSON(http.StatusOK, gin.H{"items": page.Items, "head": page.Head, "oldest": page.Oldest, "has_more": page.HasMore})
+	c.JSON(http.StatusOK, gin.H{
+		"items": page.Items, "head": page.Head, "oldest": page.Oldest, "has_more": page.HasMore, "ended_sessions": page.EndedSessions,
+	})
 	return nil
 }
 

@@ -40,6 +40,9 @@ func (s *Store) Changes(ctx context.Context, userID string, since int64, limit i
 			}
 			page.Items = append(page.Items, json.RawMessage(r.Payload))
 		}
+		if page.EndedSessions, err = endedSessions(tx, userID, s.now()); err != nil {
+			return err
+		}
 		page.HasMore = since+int64(len(rows)) < user.Seq
 		return nil
 	}, snapshot)

@@ -11,7 +11,6 @@ import (
 	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 	"github.com/taskwire/taskwire/services/task-api/internal/publish"
-	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 )
 
@@ -21,8 +20,8 @@ const deletionBatch = 500
 // DeleteUser implements accounts.Store. This transaction deletes the account: its row, its log-ins, and its row in heads.
 // Without a row in heads, every write, read and replay of an Idempotency-Key fails. Tasks, change log and keys may be
 // large, so DeletionStep removes them later.
-func (s *Store) DeleteUser(ctx context.Context, id, passwordHash string, now time.Time) error {
-	err := s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+func (s *Store) DeleteUser(ctx context.Context, id, passwordHash string, now time.Time, record accounts.Record) error {
+	err := s.outbox.InTx(ctx, func(tx *outbox.Tx) error {
 		// Every writer takes this lock first. So a concurrent write commits before the deletion, which then removes its
 		// task, or it finds no user.
 		var heads []headRow
@@ -36,9 +35,16 @@ func (s *Store) DeleteUser(ctx context.Context, id, passwordHash string, now tim
 		if res.RowsAffected == 0 || len(heads) == 0 {
 			return accounts.ErrWrong
 		}
-		return tx.Exec(`INSERT INTO account_deletions (user_id, seq, snapshot_base, oidc, requested_at) VALUES (@id, @seq, @base, @oidc, @now)
+		err := tx.Exec(`INSERT INTO account_deletions (user_id, seq, snapshot_base, oidc, requested_at) VALUES (@id, @seq, @base, @oidc, @now)
 			ON CONFLICT (user_id) DO UPDATE SET seq = @seq, snapshot_base = @base, oidc = @oidc, requested_at = @now, finished_at = NULL`,
 			map[string]any{"id": id, "seq": heads[0].Seq, "base": heads[0].SnapshotBase + heads[0].PurgedSeq, "oidc": passwordHash == "", "now": now}).Error
+		if err != nil {
+			return err
+		}
+		if err := revokeAll(tx, accounts.RevokedUser, id, now, []string{id}); err != nil {
+			return err
+		}
+		return record(tx, id, nil) // the end of the account is the end of its sessions
 	})
 	if err != nil {
 		return fmt.Errorf("delete account: %w", err)

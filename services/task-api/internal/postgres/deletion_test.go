@@ -26,7 +26,7 @@ func (f *fixture) leftOf(userID string) (n int64) {
 	err := f.DB.Raw(`SELECT (SELECT count(*) FROM users WHERE id = @u) + (SELECT count(*) FROM heads WHERE user_id = @u)
 		+ (SELECT count(*) FROM tasks WHERE user_id = @u) + (SELECT count(*) FROM changes WHERE user_id = @u)
 		+ (SELECT count(*) FROM idempotency_keys WHERE user_id = @u) + (SELECT count(*) FROM account_deletions WHERE user_id = @u)
-		+ (SELECT count(*) FROM refresh_families WHERE user_id = @u)
+		+ (SELECT count(*) FROM refresh_families WHERE user_id = @u) + (SELECT count(*) FROM known_devices WHERE user_id = @u)
 		+ (SELECT count(*) FROM refresh_tokens t LEFT JOIN refresh_families f ON f.id = t.family_id WHERE f.user_id = @u OR f.id IS NULL)`,
 		map[string]any{"u": userID}).Scan(&n).Error
 	if err != nil {
@@ -37,7 +37,7 @@ func (f *fixture) leftOf(userID string) (n int64) {
 
 func (f *fixture) deleteUser(userID string) {
 	f.T.Helper()
-	if err := f.Store.DeleteUser(ctx(), userID, "hash", f.Now()); err != nil {
+	if err := f.Store.DeleteUser(ctx(), userID, "hash", f.Now(), tasktest.NoEvents); err != nil {
 		f.T.Fatalf("DeleteUser: %v", err)
 	}
 }
@@ -66,7 +66,7 @@ func TestADeletedAccountLeavesNoRowsAndPublishesEvents(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.deleteUser(u)
-	if err := f.Store.DeleteUser(ctx(), u, "hash", f.Now()); !errors.Is(err, accounts.ErrWrong) {
+	if err := f.Store.DeleteUser(ctx(), u, "hash", f.Now(), tasktest.NoEvents); !errors.Is(err, accounts.ErrWrong) {
 		t.Errorf("second DeleteUser: got %v, want ErrWrong", err)
 	}
 	f.finish()
@@ -237,7 +237,7 @@ func TestAnIssuersUserReturnsOnlyWithANewerTokenAndKeepsItsSeq(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	u := accounts.User{ID: uuid.NewString(), Timezone: "Europe/London", Role: "user", CreatedAt: f.Now()}
-	provision := func() error { return f.Store.Provision(ctx(), u, f.Now()) }
+	provision := func() error { return f.Store.Provision(ctx(), u, f.Now(), tasktest.NoEvents) }
 	tasktest.Together(8, func(int) {
 		if err := provision(); err != nil {
 			t.Errorf("Provision: %v", err)
@@ -245,7 +245,7 @@ func TestAnIssuersUserReturnsOnlyWithANewerTokenAndKeepsItsSeq(t *testing.T) {
 	})
 	twin := u
 	twin.ID, twin.Email = uuid.NewString(), "" // e-mails need not be present or unique
-	if err := f.Store.Provision(ctx(), twin, f.Now()); err != nil {
+	if err := f.Store.Provision(ctx(), twin, f.Now(), tasktest.NoEvents); err != nil {
 		t.Errorf("Provision of another user with the same e-mail: %v", err)
 	}
 	f.Make(u.ID, `{"title":"t"}`)
@@ -256,14 +256,14 @@ func TestAnIssuersUserReturnsOnlyWithANewerTokenAndKeepsItsSeq(t *testing.T) {
 		t.Fatalf("sync: got next %d %v, want a place in a snapshot", page.Next, err)
 	}
 	place, before := page.Next, f.Now()
-	if err := f.Store.DeleteUser(ctx(), u.ID, "", f.Now()); err != nil {
+	if err := f.Store.DeleteUser(ctx(), u.ID, "", f.Now(), tasktest.NoEvents); err != nil {
 		t.Fatal(err)
 	}
 	if err := provision(); !errors.Is(err, accounts.ErrNoUser) {
 		t.Errorf("Provision while data is being removed: got %v, want ErrNoUser", err)
 	}
 	f.finish()
-	if err := f.Store.Provision(ctx(), u, before); !errors.Is(err, accounts.ErrNoUser) {
+	if err := f.Store.Provision(ctx(), u, before, tasktest.NoEvents); !errors.Is(err, accounts.ErrNoUser) {
 		t.Errorf("Provision with a token from before the deletion: got %v, want ErrNoUser", err)
 	}
 	if there, err := f.Store.Exists(ctx(), u.ID); there || err != nil {
@@ -289,7 +289,7 @@ func TestAnIssuersUserReturnsOnlyWithANewerTokenAndKeepsItsSeq(t *testing.T) {
 	if err != nil || len(page.Tasks) != 1 {
 		t.Errorf("Sync from the start: got %+v %v, want one task", page, err)
 	}
-	if err := f.Store.DeleteUser(ctx(), u.ID, "", f.Now()); err != nil { // the account can be deleted a second time
+	if err := f.Store.DeleteUser(ctx(), u.ID, "", f.Now(), tasktest.NoEvents); err != nil { // the account can be deleted a second time
 		t.Fatal(err)
 	}
 	f.finish()

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/taskwire/taskwire/pkg/platform/outbox"
 	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
-	"gorm.io/gorm"
 )
 
 // Exists implements accounts.Store.
@@ -23,13 +23,13 @@ func (s *Store) Exists(ctx context.Context, id string) (there bool, err error) {
 // Provision implements accounts.Store. When a user returns after a deletion, the new account continues with the change
 // number after the last one of the deleted account. So the numbers that consumers have stored for the user id stay valid,
 // and a client of the deleted account gets tasks.ErrTooOld.
-func (s *Store) Provision(ctx context.Context, u accounts.User, issued time.Time) error {
-	return s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+func (s *Store) Provision(ctx context.Context, u accounts.User, issued time.Time, record accounts.Record) error {
+	return s.outbox.InTx(ctx, func(tx *outbox.Tx) error {
 		// The insert comes first: it waits for a concurrent deletion of the account, so that the next statement sees it.
-		err := tx.Exec(`INSERT INTO users (id, email, name, timezone, role, password_hash, created_at, updated_at) VALUES (?, ?, ?, ?, ?, '', ?, ?)
-			ON CONFLICT (id) DO NOTHING`, u.ID, u.Email, u.Name, u.Timezone, u.Role, u.CreatedAt, u.CreatedAt).Error
-		if err != nil {
-			return fmt.Errorf("provision user: %w", err)
+		res := tx.Exec(`INSERT INTO users (id, email, name, timezone, role, password_hash, created_at, updated_at) VALUES (?, ?, ?, ?, ?, '', ?, ?)
+			ON CONFLICT (id) DO NOTHING`, u.ID, u.Email, u.Name, u.Timezone, u.Role, u.CreatedAt, u.CreatedAt)
+		if res.Error != nil {
+			return fmt.Errorf("provision user: %w", res.Error)
 		}
 		var before []deletion
 		if err := tx.Raw(`SELECT * FROM account_deletions WHERE user_id = ?`, u.ID).Scan(&before).Error; err != nil {
@@ -42,11 +42,14 @@ func (s *Store) Provision(ctx context.Context, u accounts.User, issued time.Time
 			}
 			seq, base = before[0].Seq, before[0].SnapshotBase
 		}
-		err = tx.Exec(`INSERT INTO heads (user_id, seq, changes_from, purged_seq, snapshot_base) VALUES (?, ?, ?, ?, ?) ON CONFLICT (user_id) DO NOTHING`,
+		err := tx.Exec(`INSERT INTO heads (user_id, seq, changes_from, purged_seq, snapshot_base) VALUES (?, ?, ?, ?, ?) ON CONFLICT (user_id) DO NOTHING`,
 			u.ID, seq, seq+1, seq, base).Error
 		if err != nil {
 			return fmt.Errorf("provision user: %w", err)
 		}
-		return nil
+		if res.RowsAffected == 0 { // another request made the account
+			return nil
+		}
+		return record(tx, u.ID, nil)
 	})
 }

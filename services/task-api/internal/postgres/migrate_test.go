@@ -29,7 +29,7 @@ func TestTheSearchMigrationIndexesExistingTasks(t *testing.T) {
 	db := pgtest.New(t, "tasks", pg.Set{Name: "tasks", FS: first}, pg.Set{Name: "outbox", FS: outbox.Migrations})
 	log := slog.New(slog.DiscardHandler)
 	f := &fixture{tasktest.Over(t, db)}
-	user := f.User()
+	user := f.OldUser()
 	const old = `INSERT INTO tasks (id, user_id, title, description, status, priority, tags, timezone, position, version, seq, created_at, updated_at)
 		SELECT gen_random_uuid(), ?, 'old ' || i, '', 'pending', 2, '[]', 'UTC', i, 1, i, now(), now() FROM generate_series(CAST(? AS integer), CAST(? AS integer)) AS i`
 	f.Exec(old, user, 1, 5000)

@@ -30,6 +30,9 @@ func (s *Store) Prune(ctx context.Context, old tasks.Retention) error {
 		{"tombstones", purgeTombstones, old.Tombstones},
 		{"idempotency keys", `DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY(SELECT ctid FROM idempotency_keys WHERE created_at < @before LIMIT @batch))`, old.Keys},
 		{"log-ins", `DELETE FROM refresh_families WHERE id IN (SELECT id FROM refresh_families WHERE expires_at < @before LIMIT @batch)`, old.LogIns},
+		{"ended sessions", `DELETE FROM refresh_families WHERE id IN (SELECT id FROM refresh_families WHERE revoked_at < @before LIMIT @batch)`, old.EndedSessions},
+		{"revocations", `DELETE FROM revocations WHERE (kind, id) IN (SELECT kind, id FROM revocations WHERE kind <> 'user' AND added_at < @before LIMIT @batch)`, old.Revocations},
+		{"revocations of users", `DELETE FROM revocations WHERE (kind, id) IN (SELECT kind, id FROM revocations WHERE kind = 'user' AND added_at < @before LIMIT @batch)`, old.DeletedUsers},
 		{"used refresh tokens", `DELETE FROM refresh_tokens WHERE hash IN (SELECT hash FROM refresh_tokens WHERE rotated_at < @before LIMIT @batch)`, old.UsedTokens},
 	} {
 		for {

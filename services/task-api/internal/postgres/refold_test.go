@@ -44,7 +44,7 @@ func TestRowsOfAnEarlierVersionAreRefolded(t *testing.T) {
 	}
 	db := pgtest.New(t, "tasks", pg.Set{Name: "tasks", FS: old}, pg.Set{Name: "outbox", FS: outbox.Migrations})
 	f := &fixture{tasktest.Over(t, db)}
-	user := f.User()
+	user := f.OldUser()
 	f.insertOld(user, 1, "Straße fegen", `["Straße"]`)
 	f.insertOld(user, 2, "plain text", `["Work"]`)
 	if err := pg.Migrate(ctx(), db.OwnerURL, slog.New(slog.DiscardHandler), pg.Set{Name: "tasks", FS: postgres.Migrations()}); err != nil {

@@ -42,7 +42,7 @@ func TestStoredRulesKeepWorkingAfterTheMigration(t *testing.T) {
 	t.Parallel()
 	db := pgtest.New(t, "tasks", pg.Set{Name: "tasks", FS: before(t, "00006")}, pg.Set{Name: "outbox", FS: outbox.Migrations})
 	f := &fixture{tasktest.Over(t, db)}
-	user := f.User()
+	user := f.OldUser()
 	seq := 0
 	insert := func(zone, ruleZone, rule string) string {
 		seq++

@@ -1,4 +1,4 @@
-// Package publish makes the events of this service. Its three functions are the only code that makes events. Each function
+// Package publish makes the events of this service. Its four functions are the only code that makes events. Each function
 // makes the event's id, validates the event and adds it to the outbox in the transaction of the change. This package sends
 // nothing: the relay sends the committed events.
 //
@@ -103,12 +103,17 @@ func (p *Publisher) put(ctx context.Context, tx Tx, c Change, e events.Event) (M
 	if err != nil {
 		return Made{}, fmt.Errorf("make %s of task %s: %w", e.Name(), e.Subject(), err)
 	}
-	tx.Add(outbox.Message{
-		Topic: e.Topic(), Key: e.Key(), EventID: e.ID(), Type: e.Name(), Subject: e.Subject(), Data: data, TraceParent: tracecontext.Parent(ctx),
-	})
+	add(ctx, tx, e, data)
 	p.log.LogAttrs(ctx, slog.LevelDebug, "made event", slog.String("event", e.Name()), slog.String("event_type", string(c.Type)),
 		slog.String("event_id", e.ID()), slog.String("task_id", e.Subject()), slog.String("user_id", e.Key()), slog.String("actor", c.Actor))
 	return Made{ID: e.ID(), Data: data}, nil
+}
+
+// add adds an encoded event to the outbox.
+func add(ctx context.Context, tx Tx, e events.Event, data []byte) {
+	tx.Add(outbox.Message{
+		Topic: e.Topic(), Key: e.Key(), EventID: e.ID(), Type: e.Name(), Subject: e.Subject(), Data: data, TraceParent: tracecontext.Parent(ctx),
+	})
 }
 
 // newID returns an event id. It is a UUIDv7, so that ids ascend with time.

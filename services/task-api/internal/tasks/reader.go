@@ -41,6 +41,8 @@ type ChangePage struct {
 	Head    int64             // the user's newest seq
 	Oldest  int64             // the oldest seq that is kept; 0 before the first pruning
 	HasMore bool
+	// EndedSessions are the user's sessions that ended while their access tokens may still be valid, newest first.
+	EndedSessions []string
 }
 
 // TagCount is a tag and the number of the user's tasks that have it.

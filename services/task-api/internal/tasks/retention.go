@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/taskwire/taskwire/pkg/platform/auth"
+	"github.com/taskwire/taskwire/services/task-api/internal/accounts"
 	"github.com/taskwire/taskwire/services/task-api/internal/domain"
 )
 
@@ -19,12 +21,21 @@ const (
 	// usedTokenRetention is how long used refresh tokens are kept, to detect that a token is used twice. An older token is
 	// treated as unknown.
 	usedTokenRetention = 30 * 24 * time.Hour
+	// endedSessionRetention is how long the row of an ended session is kept, for an operator who looks into an incident. The audit
+	// log has its end for ever.
+	endedSessionRetention = 7 * 24 * time.Hour
+	// revocationRetention is how long the end of a session, a revoked token and a new role are kept: as long as an access token from
+	// before it can be valid.
+	revocationRetention = auth.AccessTokenLife + accounts.RevocationMargin
+	// deletedUserRetention is how long a deleted account is kept among the revocations. The access tokens of an OIDC issuer live
+	// longer than ours, mostly for hours.
+	deletedUserRetention = 24*time.Hour + accounts.RevocationMargin
 	// pruneInterval is how often the service removes old rows. No promise depends on it.
 	pruneInterval = 10 * time.Minute
 )
 
 // Retention has a time for each kind of row. Rows from before that time are removed.
-type Retention struct{ Changes, Tombstones, Keys, LogIns, UsedTokens time.Time }
+type Retention struct{ Changes, Tombstones, Keys, LogIns, EndedSessions, UsedTokens, Revocations, DeletedUsers time.Time }
 
 // Pruner removes old rows in small batches. Only one replica prunes at a time.
 type Pruner interface {
@@ -52,6 +63,7 @@ func (s *Service) Prune(ctx context.Context) error {
 	now := s.now()
 	return s.store.Prune(ctx, Retention{
 		Changes: now.Add(-ChangeRetention), Tombstones: now.Add(-TombstoneRetention), Keys: now.Add(-KeyRetention),
-		LogIns: now, UsedTokens: now.Add(-usedTokenRetention),
+		LogIns: now, EndedSessions: now.Add(-endedSessionRetention), Revocations: now.Add(-revocationRetention), DeletedUsers: now.Add(-deletedUserRetention),
+		UsedTokens: now.Add(-usedTokenRetention),
 	})
 }

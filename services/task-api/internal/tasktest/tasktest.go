@@ -70,15 +70,27 @@ func Over(t testing.TB, db *pgtest.DB) *Fixture {
 	return f
 }
 
+// NoEvents is the record of a change whose events a test does not need.
+func NoEvents(publish.Tx, string, []string) error { return nil }
+
 // User creates an account and returns its id.
 func (f *Fixture) User() string {
 	f.T.Helper()
 	id := uuid.NewString()
 	u := accounts.User{ID: id, Email: id + "@example.com", Name: "Ada", Timezone: "Europe/London", Role: "user", CreatedAt: f.Now()}
 	login := accounts.Login{FamilyID: uuid.NewString(), UserID: id, Hash: [32]byte([]byte(id)[:32]), At: f.Now(), ExpiresAt: f.Now().Add(time.Hour)}
-	if err := f.Store.CreateUser(context.Background(), u, "hash", login); err != nil {
+	if err := f.Store.CreateUser(context.Background(), u, "hash", login, NoEvents); err != nil {
 		f.T.Fatalf("CreateUser: %v", err)
 	}
+	return id
+}
+
+// OldUser is User for a database of an earlier version, whose log-ins have other columns. The user has no log-in.
+func (f *Fixture) OldUser() string {
+	f.T.Helper()
+	id := uuid.NewString()
+	f.Exec(`INSERT INTO users (id, email, name, timezone, password_hash, created_at, updated_at) VALUES (?, ?, 'Ada', 'Europe/London', 'hash', now(), now())`, id, id+"@example.com")
+	f.Exec(`INSERT INTO heads (user_id) VALUES (?)`, id)
 	return id
 }
 

@@ -65,11 +65,12 @@ func (c *Client) Read(ctx context.Context, userID string, since int64, limit int
 		Items  []json.RawMessage `json:"items"`
 		Head   int64             `json:"head"`
 		Unread *int64            `json:"unread"`
+		Ended  []string          `json:"ended_sessions"`
 	}
 	if err := c.call(ctx, http.MethodGet, c.pages+"?"+query.Encode(), nil, &answer); err != nil {
 		return hub.Page{}, err
 	}
-	return hub.Page{Events: c.readable(answer.Items), Head: answer.Head, Unread: answer.Unread}, nil
+	return hub.Page{Events: c.readable(answer.Items), Head: answer.Head, Unread: answer.Unread, Ended: answer.Ended}, nil
 }
 
 // readable decodes events up to the first one that cannot be decoded.

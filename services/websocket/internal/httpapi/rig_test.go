@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/gorilla/websocket"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
@@ -52,16 +53,19 @@ func (v *verifier) Verify(_ context.Context, token string) (auth.Identity, error
 		return auth.Identity{}, fmt.Errorf("fetch keys: %w", auth.ErrUnavailable)
 	}
 	parts := strings.Split(token, ".")
-	if len(parts) != 3 || parts[0] != "good" {
+	if len(parts) != 4 || parts[0] != "good" {
 		return auth.Identity{}, auth.ErrInvalid
 	}
 	expires, err := strconv.ParseInt(parts[1], 10, 64)
-	return auth.Identity{UserID: parts[2], ExpiresAt: time.Unix(0, expires)}, err
+	return auth.Identity{UserID: parts[2], SessionID: parts[3], ExpiresAt: time.Unix(0, expires)}, err
 }
 
-// token returns a token that verifier accepts.
-func token(userID string, life time.Duration) string {
-	return fmt.Sprint("good.", time.Now().Add(life).UnixNano(), ".", userID)
+// token returns a token of a new session that verifier accepts.
+func token(userID string, life time.Duration) string { return tokenOf(userID, uuid.NewString(), life) }
+
+// tokenOf returns a token of a session.
+func tokenOf(userID, session string, life time.Duration) string {
+	return fmt.Sprint("good.", time.Now().Add(life).UnixNano(), ".", userID, ".", session)
 }
 
 // hang makes all calls hang until the returned function is called. Then the keys are available.
@@ -86,6 +90,7 @@ type rig struct {
 	hub      *hub.Hub
 	pool     *socket.Pool
 	verifier *verifier
+	sessions *auth.Revocations // those that have ended; verifier does not ask it, as if they ended right after it was called
 	registry *prometheus.Registry
 	server   *httptest.Server
 }
@@ -111,13 +116,16 @@ func newRig(t testing.TB, o options) *rig {
 	quiet := slog.New(slog.DiscardHandler)
 	r.hub = hub.New(hub.Config{Tasks: r.source, Notifications: r.inbox, Log: quiet, Metrics: hub.NewMetrics(r.registry), Limits: o.limits})
 	r.pool = socket.NewPool(o.settings, r.registry)
+	r.sessions = auth.NewRevocations(time.Now)
+	r.sessions.Loaded()
+	r.sessions.OnApply(func(e auth.Revocation) { r.hub.EndSession(e.UserID, e.ID) })
 	origins, err := httpapi.NewOrigins(o.origins)
 	if err != nil {
 		t.Fatal(err)
 	}
 	engine := httpx.NewEngine(httpx.Config{Service: "websocket", Log: quiet, Registerer: r.registry})
 	httpapi.Register(engine, httpapi.Config{
-		Hub: r.hub, Pool: r.pool, Verifier: r.verifier, Origins: origins, AuthWait: o.settings.AuthWait, WelcomeWait: o.settings.WelcomeWait, Log: quiet,
+		Hub: r.hub, Pool: r.pool, Verifier: r.verifier, Sessions: r.sessions, Origins: origins, AuthWait: o.settings.AuthWait, WelcomeWait: o.settings.WelcomeWait, Log: quiet,
 	})
 	r.server = httptest.NewServer(engine)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -34,6 +34,7 @@ type Config struct {
 	Hub         Hub
 	Pool        *socket.Pool
 	Verifier    Verifier
+	Sessions    Sessions
 	Origins     Origins
 	AuthWait    time.Duration // from the handshake to the auth frame
 	WelcomeWait time.Duration // from an auth frame to its answer

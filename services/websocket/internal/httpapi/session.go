@@ -29,11 +29,17 @@ const (
 type Hub interface {
 	Join(userID string, start hub.Start, sink hub.Sink) (*hub.Member, error)
 	Leave(m *hub.Member)
+	Renew(m *hub.Member, session string)
 }
 
 // Verifier verifies access tokens.
 type Verifier interface {
 	Verify(ctx context.Context, token string) (auth.Identity, error)
+}
+
+// Sessions knows which sessions have ended.
+type Sessions interface {
+	Admit(id auth.Identity) (auth.Identity, error)
 }
 
 // session handles the frames of one connection.
@@ -116,13 +122,30 @@ func (s *session) authenticate(frame live.Auth) {
 	}
 	s.conn.Authenticated(id.ExpiresAt)
 	s.userID = id.UserID
-	start := hub.Start{Since: frame.Since, NotificationsSince: frame.NotificationsSince, Wait: time.Until(deadline)}
+	start := hub.Start{Since: frame.Since, NotificationsSince: frame.NotificationsSince, Session: sessionOf(id), Wait: time.Until(deadline)}
 	s.member, err = s.Hub.Join(id.UserID, start, s.conn)
 	if err != nil {
 		s.conn.Close(live.TooManyConnections.Closing())
 		return
 	}
+	s.closeIfEnded(id)
 	s.Log.Debug("connected", "user_id", id.UserID, "connection_id", s.conn.ID)
+}
+
+// sessionOf returns what ends the connection when it ends: the session, or the personal API token.
+func sessionOf(id auth.Identity) string {
+	if id.TokenID != "" {
+		return id.TokenID
+	}
+	return id.SessionID
+}
+
+// closeIfEnded closes the connection if its session has ended since its token was verified: the hub did not know the
+// connection then.
+func (s *session) closeIfEnded(id auth.Identity) {
+	if _, err := s.Sessions.Admit(id); err != nil {
+		s.conn.Close(codeOf(err).Closing())
+	}
 }
 
 // renew handles a later auth frame: a valid token of the same user extends the connection.
@@ -143,15 +166,21 @@ func (s *session) renew(frame live.Auth) {
 	default:
 		s.refused = 0
 		s.conn.Authenticated(id.ExpiresAt)
+		s.Hub.Renew(s.member, sessionOf(id))
+		s.closeIfEnded(id)
 	}
 }
 
 // codeOf returns the code for a token that was not accepted.
 func codeOf(err error) live.Code {
-	if errors.Is(err, auth.ErrUnavailable) {
+	switch {
+	case errors.Is(err, auth.ErrUnavailable):
 		return live.Unavailable
+	case errors.Is(err, auth.ErrDeleted):
+		return live.AccountGone
+	default:
+		return live.Unauthenticated
 	}
-	return live.Unauthenticated
 }
 
 // verify verifies a token. While the keys are not available, it retries for WelcomeWait, and then returns an error that wraps

@@ -23,8 +23,8 @@
 // A member is welcomed when it is past starting and unchecked in both streams, and late (Start.Wait) if it is not: late it is
 // closed when its newest change is not known, and otherwise welcomed without what is missing.
 //
-// Any member ends with Leave, which the connection calls, or is evicted: its queue is full, its account has ended, or it could
-// not be welcomed.
+// Any member ends with Leave, which the connection calls, or is evicted: its queue is full, its account or its session has
+// ended, or it could not be welcomed.
 //
 // # Lifecycle
 //
@@ -40,6 +40,8 @@
 //   - A member of an account that has ended is closed with the code account_gone: at once when it comes or has missed
 //     something, else Limits.Gone after the account was last seen, after the deletions of its tasks. Only an answer of the task API that
 //     leaves out the account, or says that there is none, counts as its end. A failed call never does.
+//   - A member whose session has ended is closed with the code session_ended as soon as the end is delivered, or is part of what
+//     the source returns. It sees nothing that was delivered, or is on a page that was read, after that.
 //   - A member with a full queue is closed with the code slow. It comes back with its last numbers and loses nothing.
 //   - The memory for a user is bounded: for each stream Limits.Window events, one page of a read, maxRecentIDs ids.
 //   - The lock of a user is taken before the lock of a sink. No member is evicted while a lock is held that a broadcast

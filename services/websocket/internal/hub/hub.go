@@ -63,6 +63,7 @@ func (h *Hub) Close() {
 type Start struct {
 	Since              *int64        // it has seen every change up to it; nil: it starts at the user's newest change
 	NotificationsSince *int64        // the same for notifications
+	Session            string        // the session or the personal API token that let it in; "" for a token that has neither
 	Wait               time.Duration // until the welcome frame or the end of the connection
 }
 
@@ -80,7 +81,7 @@ func (h *Hub) Join(userID string, start Start, sink Sink) (*Member, error) {
 			u.mu.Unlock()
 			return nil, ErrTooMany
 		}
-		m := &Member{user: u, sink: sink, places: [kinds]place{
+		m := &Member{user: u, sink: sink, session: start.Session, places: [kinds]place{
 			tasks: placeAt(start.Since), notifications: placeAt(start.NotificationsSince), // a read also says how many are unread
 		}}
 		if s := &u.streams[tasks]; s.synced && u.gone.IsZero() && m.places[tasks].last <= s.known {

@@ -14,6 +14,7 @@ type Member struct {
 	sink  Sink
 	timer *time.Timer // calls late
 	// user.mu guards the rest.
+	session  string // see Start.Session
 	places   [kinds]place
 	unread   *int64 // unread notifications, as the last read before the welcome frame said
 	welcomed bool   // the welcome frame is queued; before that no event is

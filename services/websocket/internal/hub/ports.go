@@ -32,6 +32,8 @@ type Page struct {
 	Events []Event
 	Head   int64  // the user's newest number
 	Unread *int64 // of the stream of notifications: how many the user has not read; nil when the source does not say it
+	// Ended are sessions of the user that have ended, of the stream of tasks. A page has those that ended before its events.
+	Ended []string
 }
 
 // Source is the service that keeps a stream.

@@ -140,6 +140,7 @@ func (h *Hub) execute(s *stream, plan readPlan, giveUp bool) error {
 	if s.kind == tasks {
 		s.user.saw(asked)
 	}
+	h.endSessions(s.user, got.Ended...) // before they see the page
 	switch {
 	case pruned:
 		h.resyncWaiting(s, plan, got, live.ReasonPruned)

@@ -31,6 +31,7 @@ type Source[E any] struct {
 	pruned  map[string]int64 // numbers up to it are not stored
 	heads   map[string]int64 // what Heads and Read return instead of the newest number
 	deleted map[string]bool
+	ended   map[string][]string // sessions
 	fail    error
 	reads   int
 	asked   int
@@ -51,7 +52,7 @@ func NewNotifications() *Notifications { return newSource(notification, wire.Not
 func newSource[E any](next func(userID string, seq int64) E, encode func(E) (*wire.Frame, error)) *Source[E] {
 	return &Source[E]{
 		next: next, encode: encode, events: map[string][]E{}, pruned: map[string]int64{}, heads: map[string]int64{},
-		deleted: map[string]bool{},
+		deleted: map[string]bool{}, ended: map[string][]string{},
 	}
 }
 
@@ -119,6 +120,13 @@ func (s *Source[E]) setDeleted(userID string, deleted bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.deleted[userID] = deleted
+}
+
+// EndSession makes the source say that a user's session has ended.
+func (s *Source[E]) EndSession(userID, session string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended[userID] = append(s.ended[userID], session)
 }
 
 // Claim makes the source return head as a user's newest number, even if it has other events.
@@ -204,7 +212,9 @@ func (s *Source[E]) Read(ctx context.Context, userID string, since int64, limit 
 	if err != nil {
 		return hub.Page{}, err
 	}
-	page := hub.Page{Head: head, Unread: unread}
+	s.mu.Lock()
+	page := hub.Page{Head: head, Unread: unread, Ended: slices.Clone(s.ended[userID])}
+	s.mu.Unlock()
 	for i, ev := range items {
 		frame, err := s.encode(ev)
 		if err != nil {
