@@ -22,7 +22,7 @@ func TestNothingIsLostWhenAPartIsKilled(t *testing.T) {
 	disturbsShared(t)
 	for _, part := range []string{
 		"task-api", "task-api-daprd", "audit", "audit-daprd", "recurring-task", "recurring-task-daprd",
-		"notification", "notification-daprd", "websocket", "websocket-daprd", "gateway", "broker", "postgres",
+		"notification", "notification-daprd", "websocket", "websocket-daprd", "gateway", "broker", "postgres", "sentry",
 	} {
 		t.Run(part, func(t *testing.T) {
 			if part == stack.Broker {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/taskwire/taskwire/e2e/intruder"
 	"github.com/taskwire/taskwire/local/build"
 	"github.com/taskwire/taskwire/local/kafkaconn"
 	"github.com/taskwire/taskwire/local/stack"
@@ -58,7 +59,12 @@ func startsAStack(t *testing.T) {
 	t.Cleanup(stackLock.Unlock)
 }
 
-func TestMain(m *testing.M) { os.Exit(runMain(m)) }
+func TestMain(m *testing.M) {
+	if os.Getenv(intruder.Env) != "" {
+		os.Exit(intruder.Main(os.Stdin, os.Stdout, os.Stderr))
+	}
+	os.Exit(runMain(m))
+}
 
 func runMain(m *testing.M) int {
 	flag.Parse()

@@ -26,5 +26,5 @@ scan() {
 }
 # govulncheck wants to be started in a module; the pattern names the packages of all modules of the workspace.
 scan "the workspace" cmd/taskwire github.com/taskwire/taskwire/...
-GOWORK=off scan "daprd" tools/daprd .
+GOWORK=off scan "daprd and sentry" tools/daprd ./...
 "$bin/vuln" .ci/vulnerabilities.txt <"$work/found.json"

@@ -3,12 +3,14 @@ package compose
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -64,11 +66,15 @@ func TestTheFileStartsAndTheTourRuns(t *testing.T) {
 	t.Run("setup made the topics", func(t *testing.T) { s.checkTopics(t) })
 	t.Run("the tour runs through the gateway", func(t *testing.T) { s.tour(t) })
 	t.Run("each target of Prometheus answers", func(t *testing.T) { s.checkMetrics(t) })
+	t.Run("the gateway reaches only the public ports", func(t *testing.T) { s.checkNetworks(t) })
+	t.Run("a sidecar refuses a caller without a certificate", func(t *testing.T) { s.checkSidecars(t) })
 	t.Run("internal paths are not reachable", func(t *testing.T) { s.checkInside(t) })
 	t.Run("every answer has one nosniff", func(t *testing.T) { s.checkNoSniff(t) })
 	t.Run("a query reaches the services as it is written", func(t *testing.T) { s.checkQueries(t) })
 	t.Run("the gateway reports a stopped service, which restarts alone", func(t *testing.T) { s.checkRestart(t) })
 	t.Run("setup can run again and keeps the secrets", func(t *testing.T) { s.checkSetupAgain(t) })
+	t.Run("a sidecar that restarts takes the new token", func(t *testing.T) { s.checkSidecarAgain(t) })
+	t.Run("sidecars work while sentry is away", func(t *testing.T) { s.checkWithoutSentry(t) })
 	t.Run("the operator's tool works in a container", func(t *testing.T) { s.checkTool(t) })
 	t.Run("a container cannot write to its root", func(t *testing.T) { s.checkReadOnly(t) })
 	s.checkRunning()
@@ -97,11 +103,11 @@ func newStack(t *testing.T) *stack {
 		t.Fatal(err)
 	}
 	s := &stack{
-		t: t, project: p, dir: dir, images: map[string]string{}, hosts: filepath.Join(dir, "hosts"),
-		spaces: map[string]*namespace{}, address: map[string]string{}, running: map[string]*process{},
+		t: t, project: p, dir: dir, images: map[string]string{},
+		spaces: map[string]*namespace{}, address: map[string]string{}, in: map[string]map[string]string{}, running: map[string]*process{},
 	}
 	t.Cleanup(s.close)
-	for _, d := range []string{"log", "volumes", "images"} {
+	for _, d := range []string{"log", "volumes", "images", "hosts"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -135,42 +141,83 @@ func (s *stack) unpackImages() {
 	s.shell("cp", filepath.Join(root, ".taskwire", "bin", "caddy"), filepath.Join(caddy, "usr", "bin", "caddy"))
 }
 
-// connect creates a network namespace for each service that has a network of its own. All are on one bridge and have
-// addresses of the network front.
+// connect creates the networks: a bridge for each in the hub, and a network namespace for each service that has a network of
+// its own, with a link to each of its bridges. Nothing is forwarded from one bridge to another, as with Docker. A service
+// finds the names in its own networks.
 func (s *stack) connect() {
 	s.t.Helper()
-	subnet := netip.MustParsePrefix(s.project.Networks["front"].Ipam.Config[0].Subnet)
 	prefix := fmt.Sprintf("twc%d", os.Getpid())
-	at := subnet.Addr().Next()
 	s.space(prefix, hub)
-	s.shell("ip", "-n", prefix+hub, "link", "add", "br0", "type", "bridge")
-	s.shell("ip", "-n", prefix+hub, "addr", "add", fmt.Sprintf("%s/%d", at, subnet.Bits()), "dev", "br0")
-	s.shell("ip", "-n", prefix+hub, "link", "set", "br0", "up")
-	hosts := "127.0.0.1 localhost\n"
-	for i, name := range s.project.ServiceNames() {
+	next := map[string]netip.Addr{}
+	front := netip.MustParsePrefix(s.project.Networks["front"].Ipam.Config[0].Subnet)
+	for i, network := range s.networks() {
+		subnet := front
+		if network != "front" {
+			subnet = netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 251, byte(i), 0}), 24)
+		}
+		at := subnet.Addr().Next()
+		next[network] = at
+		s.shell("ip", "-n", prefix+hub, "link", "add", "br-"+network, "type", "bridge")
+		s.shell("ip", "-n", prefix+hub, "addr", "add", fmt.Sprintf("%s/%d", at, subnet.Bits()), "dev", "br-"+network)
+		s.shell("ip", "-n", prefix+hub, "link", "set", "br-"+network, "up")
+	}
+	links := 0
+	for _, name := range s.project.ServiceNames() {
 		svc := s.project.Services[name]
 		if holder(svc) != name {
 			continue
 		}
-		at = at.Next()
-		s.address[name] = at.String()
 		s.space(prefix, name)
-		ns, port := prefix+name, fmt.Sprintf("v%d", i)
-		s.shell("ip", "-n", prefix+hub, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", ns)
-		s.shell("ip", "-n", prefix+hub, "link", "set", port, "master", "br0", "up")
-		s.shell("ip", "-n", ns, "addr", "add", fmt.Sprintf("%s/%d", at, subnet.Bits()), "dev", "eth0")
-		s.shell("ip", "-n", ns, "link", "set", "eth0", "up")
-		names := []string{name}
-		for _, n := range svc.Networks {
-			if n != nil {
-				names = append(names, n.Aliases...)
+		s.in[name] = map[string]string{}
+		ns := prefix + name
+		for network := range svc.Networks {
+			next[network] = next[network].Next()
+			at, port := next[network], fmt.Sprintf("v%d", links)
+			links++
+			s.in[name][network] = at.String()
+			s.shell("ip", "-n", prefix+hub, "link", "add", port, "type", "veth", "peer", "name", network, "netns", ns)
+			s.shell("ip", "-n", prefix+hub, "link", "set", port, "master", "br-"+network, "up")
+			s.shell("ip", "-n", ns, "addr", "add", at.String()+"/24", "dev", network)
+			s.shell("ip", "-n", ns, "link", "set", network, "up")
+		}
+		for _, network := range []string{"front", "kafka", "data", "sidecars"} { // the hub uses the first one
+			if at := s.in[name][network]; at != "" && s.address[name] == "" {
+				s.address[name] = at
 			}
 		}
-		hosts += at.String() + " " + strings.Join(names, " ") + "\n"
 	}
-	if err := os.WriteFile(s.hosts, []byte(hosts), 0o644); err != nil {
-		s.t.Fatal(err)
+	for name := range s.in {
+		if err := os.WriteFile(s.hosts(name), []byte(s.names(name)), 0o644); err != nil {
+			s.t.Fatal(err)
+		}
 	}
+}
+
+// networks returns the names of the networks.
+func (s *stack) networks() []string {
+	names := slices.Sorted(maps.Keys(s.project.Networks))
+	return slices.DeleteFunc(names, func(n string) bool { return n == "default" })
+}
+
+// hosts is the file with the names that a service finds.
+func (s *stack) hosts(name string) string { return filepath.Join(s.dir, "hosts", name) }
+
+// names returns the names and addresses in the networks of a service.
+func (s *stack) names(of string) string {
+	hosts := "127.0.0.1 localhost\n"
+	for other, addresses := range s.in {
+		for network, at := range addresses {
+			if s.in[of][network] == "" {
+				continue
+			}
+			names := []string{other}
+			if n := s.project.Services[other].Networks[network]; n != nil {
+				names = append(names, n.Aliases...)
+			}
+			hosts += at + " " + strings.Join(names, " ") + "\n"
+		}
+	}
+	return hosts
 }
 
 func (s *stack) space(prefix, name string) {
@@ -303,11 +350,14 @@ func (s *stack) checkMetrics(t *testing.T) {
 	scraped := 0
 	for _, target := range targets(t) {
 		host, port, _ := strings.Cut(target, ":")
-		owner, _, _ := strings.Cut(host, "-daprd")
+		owner, sidecar := strings.CutSuffix(host, "-daprd")
 		if _, ok := s.address[owner+"-pod"]; ok {
 			owner += "-pod"
 		}
 		addr, ok := s.address[owner]
+		if sidecar {
+			addr = s.in[owner]["sidecars"]
+		}
 		if !ok {
 			continue // its image does not run here
 		}

@@ -92,7 +92,8 @@ func TestAServiceGetsExactlyTheSettingsItReads(t *testing.T) {
 
 // sidecarSettings are the environment variables that daprd reads: Dapr's tokens (dapr/pkg/security/consts), the value of
 // {podName} (dapr/pkg/runtime/meta) and those of OpenTelemetry (dapr/pkg/config/env).
-var sidecarSettings = []string{"APP_API_TOKEN", "DAPR_API_TOKEN", "POD_NAME", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_PROTOCOL"}
+var sidecarSettings = []string{"APP_API_TOKEN", "DAPR_API_TOKEN", "POD_NAME", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_PROTOCOL",
+	"NAMESPACE", "DAPR_TRUST_ANCHORS_FILE", "DAPR_SENTRY_TOKEN_FILE"}
 
 func TestASidecarHasTheTokensOfItsApp(t *testing.T) {
 	p := project(t)
@@ -124,10 +125,18 @@ func TestASidecarHasTheFlagsThatAreTested(t *testing.T) {
 		want := flags(components.Sidecar{
 			App: app, AppPort: appPort, HTTPPort: daprHTTP, GRPCPort: daprGRPC, InternalPort: daprInternal, MetricsPort: daprMetrics,
 			ResourcesDir: "/config/" + app + "-daprd/resources", ConfigFile: "/config/" + app + "-daprd/config.yaml", ShutdownSeconds: 35,
+			Identity: identity(app),
 		}.Args())
-		want["--dapr-internal-grpc-listen-address"] = "0.0.0.0" // other sidecars connect to it
-		want["--metrics-listen-address"] = "0.0.0.0"            // Prometheus scrapes it
+		// Other sidecars and Prometheus connect to these, in the network of the sidecars, where this name is.
+		want["--dapr-internal-grpc-listen-address"] = app + "-daprd"
+		want["--metrics-listen-address"] = app + "-daprd"
 		s := p.Services[app+"-daprd"]
+		for _, setting := range identity(app).Env() {
+			name, value, _ := strings.Cut(setting, "=")
+			if got := s.Environment[name]; got == nil || *got != value {
+				t.Errorf("%s-daprd: %s is not %s", app, name, value)
+			}
+		}
 		if got := flags(s.Command); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s-daprd:\ngot  %v\nwant %v", app, got, want)
 		}
@@ -135,6 +144,10 @@ func TestASidecarHasTheFlagsThatAreTested(t *testing.T) {
 			t.Errorf("%s-daprd is killed after %s, but its shutdown may take 35s", app, grace)
 		}
 	}
+}
+
+func identity(app string) components.Identity {
+	return components.Identity{Sentry: "sentry:50003", Anchors: "/trust/ca.crt", Token: "/config/" + app + "-daprd/sidecar.jwt"}
 }
 
 // flags returns arguments by name. They are written --name value or --name=value.
@@ -193,7 +206,11 @@ func TestEachTargetOfPrometheusExists(t *testing.T) {
 	p := project(t)
 	names := map[string]bool{}
 	for name, s := range p.Services {
-		if net, ok := s.Networks["front"]; ok {
+		for network := range p.Services["prometheus"].Networks {
+			net, ok := s.Networks[network]
+			if !ok {
+				continue
+			}
 			names[name] = true
 			if net != nil {
 				for _, alias := range net.Aliases {

@@ -28,9 +28,9 @@ type stack struct {
 	project *types.Project
 	dir     string
 	images  map[string]string // root file system by image's program
-	hosts   string            // /etc/hosts of each container
 	spaces  map[string]*namespace
-	address map[string]string // of each service that has a network
+	in      map[string]map[string]string // the addresses of each service that has a network, by network
+	address map[string]string            // the one at which the hub reaches it
 
 	mu      sync.Mutex
 	running map[string]*process
@@ -87,7 +87,7 @@ func (s *stack) describe(svc types.ServiceConfig, argv []string) container {
 			c.Env = append(c.Env, name+"="+*value)
 		}
 	}
-	c.Mounts = []mount{{Source: s.hosts, Target: "/etc/hosts", ReadOnly: true}}
+	c.Mounts = []mount{{Source: s.hosts(holder(svc)), Target: "/etc/hosts", ReadOnly: true}}
 	for _, v := range svc.Volumes {
 		source := v.Source
 		if v.Type == types.VolumeTypeVolume {

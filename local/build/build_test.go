@@ -164,3 +164,22 @@ func TestAProgramIsInstalledAtomicallyAndOnlyIfChanged(t *testing.T) {
 		t.Errorf("got %q, %v", raw, err)
 	}
 }
+
+// A sentry of a release answers --version with an error, as it has no such flag.
+func TestOnlyASentryOfOurOwnIsUsedNextToAnInstalledDaprd(t *testing.T) {
+	installed := t.TempDir()
+	write(t, filepath.Join(installed, "daprd"), "#!/bin/sh\necho "+daprVersion+"\n", 0o755)
+	for said, used := range map[string]bool{"echo " + daprVersion + buildStamp: true, "echo " + daprVersion: false, "exit 2": false} {
+		bin, root := t.TempDir(), t.TempDir()
+		if err := os.MkdirAll(filepath.Join(root, "tools", "daprd"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		beside := filepath.Join(installed, "sentry")
+		write(t, beside, "#!/bin/sh\n"+said+"\n", 0o755)
+		err := Sentry(t.Context(), Config{Root: root, BinDir: bin, Daprd: filepath.Join(installed, "daprd")})
+		target, _ := os.Readlink(filepath.Join(bin, "sentry"))
+		if used != (target == beside) || used != (err == nil) {
+			t.Errorf("sentry that does %q: link to %q, %v, want used %t", said, target, err, used)
+		}
+	}
+}

@@ -2,12 +2,11 @@ package auditlog
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/google/uuid"
-
-	"github.com/taskwire/taskwire/pkg/events"
 )
 
 // Fields are what the log keeps of an event in columns, for queries. The event is in the leaf, so anyone can derive them
@@ -23,57 +22,76 @@ type Fields struct {
 	OccurredAt  time.Time `json:"occurred_at"` // UTC, whole microseconds
 }
 
-// FieldsOf derives the fields from an event's JSON. An event of an unknown type has those of its members that have the
-// usual form. Ids are in their canonical form; an event without an actor was caused by its user.
+// lastOriginal is the schema_version of the original form of events, in which a time may have no zone and is in UTC.
+const lastOriginal = 1
+
+// FieldsOf derives the fields from an event's JSON, whatever its type, as the database does when it adds the entry. Ids are in
+// their canonical form. The version, seq and actor of an event that has one of them in another type are empty, and an event
+// without an actor was caused by its user.
 func FieldsOf(event []byte) (Fields, error) {
-	var f Fields
-	if ev, err := events.DecodeTaskEvent(event); err == nil {
-		f = Fields{
-			EventID: ev.EventID, EventType: string(ev.EventType), UserID: ev.UserID, TaskID: ev.TaskID,
-			TaskVersion: ev.TaskVersion, Seq: ev.Seq, Actor: ev.Actor, OccurredAt: ev.Timestamp,
-		}
-	} else if f, err = looseFields(event); err != nil {
-		return Fields{}, err
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(event, &members); err != nil {
+		return Fields{}, fmt.Errorf("the event is not a JSON object: %w", err)
 	}
-	for name, id := range map[string]*string{"event_id": &f.EventID, "user_id": &f.UserID, "task_id": &f.TaskID} {
-		if *id == "" && name == "task_id" {
+	var f Fields
+	for name, to := range map[string]*string{"event_id": &f.EventID, "user_id": &f.UserID, "task_id": &f.TaskID} {
+		id, err := member[string](members, name)
+		if err == nil && id == "" && name == "task_id" {
 			continue
 		}
-		parsed, err := uuid.Parse(*id)
-		if err != nil {
+		parsed, invalid := uuid.Parse(id)
+		if err != nil || invalid != nil {
 			return Fields{}, fmt.Errorf("the event's %s is not a UUID", name)
 		}
-		*id = parsed.String()
+		*to = parsed.String()
+	}
+	var err error
+	if f.EventType, err = member[string](members, "event_type"); err != nil {
+		return Fields{}, err
+	}
+	if f.OccurredAt, err = instant(members); err != nil {
+		return Fields{}, err
+	}
+	version, err1 := member[int64](members, "task_version")
+	seq, err2 := member[int64](members, "seq")
+	actor, err3 := member[string](members, "actor")
+	if err1 == nil && err2 == nil && err3 == nil {
+		f.TaskVersion, f.Seq, f.Actor = version, seq, actor
 	}
 	if f.Actor == "" {
 		f.Actor = f.UserID
 	}
-	f.OccurredAt = f.OccurredAt.UTC().Truncate(time.Microsecond)
 	return f, nil
 }
 
-// looseFields reads the members of an event of a type that this version does not know.
-func looseFields(event []byte) (Fields, error) {
-	var head struct {
-		EventID   string    `json:"event_id"`
-		EventType string    `json:"event_type"`
-		UserID    string    `json:"user_id"`
-		TaskID    string    `json:"task_id"`
-		Timestamp time.Time `json:"timestamp"`
+// member returns a member of an event, or the zero value if it is absent or null.
+func member[T any](members map[string]json.RawMessage, name string) (value T, err error) {
+	raw, ok := members[name]
+	if !ok {
+		return value, nil
 	}
-	if err := json.Unmarshal(event, &head); err != nil {
-		return Fields{}, fmt.Errorf("the event cannot be read: %w", err)
+	if err := json.Unmarshal(raw, &value); err != nil {
+		return value, fmt.Errorf("the event's %s has another type", name)
 	}
-	var more struct {
-		TaskVersion int64  `json:"task_version"`
-		Seq         int64  `json:"seq"`
-		Actor       string `json:"actor"`
+	return value, nil
+}
+
+// instant returns the time of an event.
+func instant(members map[string]json.RawMessage) (time.Time, error) {
+	text, err := member[string](members, "timestamp")
+	if err != nil {
+		return time.Time{}, err
 	}
-	f := Fields{EventID: head.EventID, EventType: head.EventType, UserID: head.UserID, TaskID: head.TaskID, OccurredAt: head.Timestamp}
-	if json.Unmarshal(event, &more) == nil { // members with other types, of a later version, stay empty
-		f.TaskVersion, f.Seq, f.Actor = more.TaskVersion, more.Seq, more.Actor
+	layouts := []string{time.RFC3339Nano}
+	if version, err := member[int64](members, "schema_version"); err == nil && version <= lastOriginal {
+		layouts = append(layouts, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999")
 	}
-	return f, nil
+	for _, layout := range layouts {
+		if at, err := time.Parse(layout, text); err == nil {
+			return at.UTC().Truncate(time.Microsecond), nil
+		}
+	}
+	return time.Time{}, errors.New("the event's timestamp is not a time")
 }
 
 // differs returns the name of the first field in which two events differ, "" if there is none.

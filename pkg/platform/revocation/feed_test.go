@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,23 +28,27 @@ const promised = 5 * time.Second
 
 // source is a task API in memory, used within one synctest bubble.
 type source struct {
+	mu      sync.Mutex
 	items   []auth.Revocation
 	page    int // the size of its pages
 	fail    error
 	hang    bool
 	endless bool // it claims a next page for ever
 	asked   []time.Time
-	calls   int
 }
 
 func (s *source) Revocations(ctx context.Context, since time.Time, after string, _ int) (Page, error) {
-	s.calls++
-	if after == "" {
-		s.asked = append(s.asked, since)
-	}
-	if s.hang {
+	s.mu.Lock()
+	hang := s.hang
+	s.mu.Unlock()
+	if hang {
 		<-ctx.Done()
 		return Page{}, ctx.Err()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if after == "" {
+		s.asked = append(s.asked, since)
 	}
 	if s.fail != nil {
 		return Page{}, s.fail
@@ -65,8 +70,17 @@ func (s *source) Revocations(ctx context.Context, since time.Time, after string,
 	return Page{Items: slices.Clone(all[begin:end]), Next: fmt.Sprint(end), More: end < len(all)}, nil
 }
 
+// set changes the source while the feed runs.
+func (s *source) set(change func(*source)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change(s)
+}
+
 // end adds the end of a new session, and returns the session.
 func (s *source) end(at time.Time) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	id := uuid.NewString()
 	s.items = append(s.items, auth.Revocation{Kind: auth.RevokedSession, ID: id, UserID: uuid.NewString(), At: at})
 	return id
@@ -153,10 +167,10 @@ func TestAnEndTakesEffectWithoutItsEvent(t *testing.T) {
 func TestAnEndTakesEffectAlthoughALoadHangs(t *testing.T) {
 	bubble(t, nothing, func(r *rig) {
 		time.Sleep(time.Minute - time.Millisecond)
-		r.src.hang = true
+		r.src.set(func(s *source) { s.hang = true })
 		time.Sleep(2 * time.Millisecond) // the load of this moment hangs
 		session := r.src.end(time.Now())
-		r.src.hang = false
+		r.src.set(func(s *source) { s.hang = false })
 		time.Sleep(promised)
 		r.wantEnded("5 s later", true, session)
 	})
@@ -206,14 +220,14 @@ func TestAQuietLoadAsksForLittle(t *testing.T) {
 func TestTheLastKnownSetStaysDuringAnOutage(t *testing.T) {
 	var session string
 	bubble(t, func(s *source) { session = s.end(time.Now()) }, func(r *rig) {
-		r.src.fail = errors.New("no such host")
+		r.src.set(func(s *source) { s.fail = errors.New("no such host") })
 		time.Sleep(10 * time.Minute)
 		if err := r.set.Ready(t.Context()); err != nil {
 			t.Errorf("Ready in an outage: got %v, want nil", err)
 		}
 		r.wantEnded("in the outage", true, session)
 		missed := r.src.end(time.Now().Add(-5 * time.Minute))
-		r.src.fail = nil
+		r.src.set(func(s *source) { s.fail = nil })
 		time.Sleep(promised)
 		r.wantEnded("after it", true, session, missed)
 		if got := strings.Count(r.log.String(), "level=WARN"); got != 1 {
@@ -228,7 +242,7 @@ func TestAServiceIsNotReadyBeforeTheFirstLoad(t *testing.T) {
 		if err := r.set.Ready(t.Context()); !errors.Is(err, auth.ErrNotLoaded) {
 			t.Errorf("Ready: got %v, want ErrNotLoaded", err)
 		}
-		r.src.fail = nil
+		r.src.set(func(s *source) { s.fail = nil })
 		time.Sleep(firstEvery)
 		synctest.Wait()
 		if err := r.set.Ready(t.Context()); err != nil {
@@ -271,7 +285,7 @@ func TestTheMetricsShowAgeAndSize(t *testing.T) {
 		s.end(time.Now())
 		s.end(time.Now())
 	}, func(r *rig) {
-		r.src.fail = errors.New("no such host")
+		r.src.set(func(s *source) { s.fail = errors.New("no such host") })
 		time.Sleep(time.Minute)
 		want := `
 # HELP revocations_age_seconds Time since the last complete load of the ended sessions.

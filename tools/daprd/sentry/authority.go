@@ -57,7 +57,7 @@ func (a authority) ensure(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("the authority's folder: %w", err)
 	}
 	current := filepath.Join(a.dir, name)
-	due, err := a.due(current, time.Now())
+	due, err := a.due(current)
 	if err != nil {
 		return "", err
 	}
@@ -65,18 +65,23 @@ func (a authority) ensure(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if !due.After(time.Now()) {
-		log.Warnf("the root and issuer certificates are replaced: they end soon")
-		return a.replace(ctx, current, roots)
+	if due.After(time.Now()) {
+		return current, a.publish(roots)
 	}
-	return current, a.publish(roots)
+	log.Warnf("the root and issuer certificates are replaced: they end soon")
+	next, err := a.replace(ctx, current, roots)
+	if err != nil { // the old ones are good for months, and there is another attempt soon
+		log.Errorf("the root and issuer certificates could not be replaced: %v", err)
+		return current, nil
+	}
+	return next, nil
 }
 
 // due returns when the certificates in a folder have to be replaced.
-func (a authority) due(current string, now time.Time) (time.Time, error) {
+func (a authority) due(current string) (time.Time, error) {
 	issuer, err := readCertificates(filepath.Join(current, issuerFile))
 	if err != nil {
-		return now, err
+		return time.Time{}, err
 	}
 	return issuer[0].NotAfter.Add(-a.life / renewShare), nil
 }
@@ -84,18 +89,20 @@ func (a authority) due(current string, now time.Time) (time.Time, error) {
 // waitUntilDue returns nil when the certificates have to be replaced. It reads the clock again and again, because a timer
 // stands still while a machine sleeps.
 func (a authority) waitUntilDue(ctx context.Context, every time.Duration, current string) error {
-	due, err := a.due(current, time.Now())
+	due, err := a.due(current)
 	if err != nil {
 		return err
 	}
-	for time.Now().Before(due) {
+	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(every):
+		case <-time.After(every): // first, so that an attempt that failed is not repeated at once
+			if !time.Now().Before(due) {
+				return nil
+			}
 		}
 	}
-	return nil
 }
 
 // replace makes a new root and issuer. Sidecars get to know the new root before anything is signed under it.

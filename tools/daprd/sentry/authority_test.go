@@ -71,6 +71,25 @@ func TestCertificatesAreReplacedInTheirLastThird(t *testing.T) {
 	}
 }
 
+func TestAReplacementThatFailsLeavesTheOldCertificatesInUse(t *testing.T) {
+	a := newAuthority(t)
+	first := ensure(t, a)
+	a.life = 3*time.Hour + time.Minute // those made above are in their last third
+	file := filepath.Join(a.dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	reachable := a.anchors
+	a.anchors = filepath.Join(file, "ca.crt")
+	if current := ensure(t, a); current != first {
+		t.Errorf("got %s, want the old certificates in %s", current, first)
+	}
+	a.anchors = reachable
+	if current := ensure(t, a); current == first {
+		t.Error("the next attempt did not replace them")
+	}
+}
+
 func TestADamagedAuthorityIsNamedAndKept(t *testing.T) {
 	for _, name := range []string{rootFile, issuerFile} {
 		a := newAuthority(t)

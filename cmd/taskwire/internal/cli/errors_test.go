@@ -185,7 +185,7 @@ func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
 }
 
 func TestPrepareNamesWhatIsMissing(t *testing.T) {
-	needed := []string{"prepare", "--brokers", "127.0.0.1:1", "--secrets", filepath.Join(t.TempDir(), "secrets"), "--out", t.TempDir(), "--migrate", t.TempDir(), "--state", t.TempDir(), "--components", "../../../../dapr-components"}
+	needed := []string{"prepare", "--brokers", "127.0.0.1:1", "--secrets", filepath.Join(t.TempDir(), "secrets"), "--out", t.TempDir(), "--migrate", t.TempDir(), "--state", t.TempDir(), "--trust", t.TempDir(), "--components", "../../../../dapr-components"}
 	t.Setenv("DATABASE_URL", "")
 	if code, _, errs := call(t, needed...); code == 0 || !strings.Contains(errs, "DATABASE_URL is not set") {
 		t.Errorf("without DATABASE_URL: got %d %q", code, errs)

@@ -17,6 +17,7 @@ import (
 	"github.com/taskwire/taskwire/local/kafkausers"
 	"github.com/taskwire/taskwire/local/provision"
 	"github.com/taskwire/taskwire/local/secretfile"
+	"github.com/taskwire/taskwire/local/sidecarid"
 	"github.com/taskwire/taskwire/pkg/events/apps"
 )
 
@@ -28,9 +29,9 @@ const secretsJSON = "secrets.json"
 
 // preparation is the input of `taskwire prepare`.
 type preparation struct {
-	components, secrets, out, migrate, state string
-	kafka                                    kafkaconn.Settings
-	admin                                    string // address of Postgres for its superuser
+	components, secrets, out, migrate, state, trust string
+	kafka                                           kafkaconn.Settings
+	admin                                           string // address of Postgres for its superuser
 }
 
 func prepareCommand() *cobra.Command {
@@ -42,10 +43,11 @@ func prepareCommand() *cobra.Command {
 		Long: "Creates the databases and roles on the server at DATABASE_URL, the topics and the users of Kafka, the secrets of each app,\n" +
 			"and the resources of its sidecar. OUT/APP gets secrets.json for an app that has any; OUT/APP-daprd gets secrets.json,\n" +
 			"resources/ and config.yaml for its sidecar. MIGRATE/APP/url gets the address with which the app's database is migrated,\n" +
-			"for the container that does it. Existing ones stay. Secrets are created once, in the folder --secrets: back that folder\n" +
+			"for the container that does it. OUT/APP-daprd/sidecar.jwt, by which the sidecar gets its certificate, is new each time,\n" +
+			"with its public key in TRUST/jwks.json. The others stay. Secrets are created once, in the folder --secrets: back that folder\n" +
 			"up. docker-compose.yml runs this command first.\n\n" + kafkaconn.Help,
 		Example: "  DATABASE_URL=postgres://postgres:…@postgres:5432/postgres KAFKA_USERNAME=taskwire-admin KAFKA_PASSWORD=… KAFKA_TLS=false \\\n" +
-			"    taskwire prepare --brokers redpanda:9092 --components /dapr-components --secrets /secrets --out /config --migrate /migrate --state /state",
+			"    taskwire prepare --brokers redpanda:9092 --components /dapr-components --secrets /secrets --out /config --migrate /migrate --state /state --trust /trust",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if p.admin = os.Getenv("DATABASE_URL"); p.admin == "" {
@@ -70,7 +72,8 @@ func prepareCommand() *cobra.Command {
 	cmd.Flags().StringVar(&p.out, "out", "", "folder for the files of each app and its sidecar, OUT/APP and OUT/APP-daprd")
 	cmd.Flags().StringVar(&p.state, "state", "", "folder of the volume of the audit log's signer, which is told to begin when its key is new")
 	cmd.Flags().StringVar(&p.migrate, "migrate", "", "folder for the addresses with which the databases are migrated, MIGRATE/APP/url")
-	for _, needed := range []string{"brokers", "secrets", "out", "migrate", "state"} {
+	cmd.Flags().StringVar(&p.trust, "trust", "", "folder for the public key of the sidecars' tokens, which sentry reads")
+	for _, needed := range []string{"brokers", "secrets", "out", "migrate", "state", "trust"} {
 		_ = cmd.MarkFlagRequired(needed) // fails only for an unknown flag
 	}
 	return cmd
@@ -111,7 +114,19 @@ func (p preparation) run(ctx context.Context, warn func(string)) error {
 			return fmt.Errorf("%s: %w", app, err)
 		}
 	}
+	if err := p.tokens(); err != nil {
+		return err
+	}
 	return p.metrics(passwords[kafkausers.Metrics])
+}
+
+// tokens makes the tokens by which the sidecars get their certificates from sentry. Those of the last run end.
+func (p preparation) tokens() error {
+	files := map[string]string{}
+	for _, app := range apps.All() {
+		files[app] = filepath.Join(p.out, app+"-daprd", "sidecar.jwt")
+	}
+	return sidecarid.Issue(filepath.Join(p.trust, "jwks.json"), files)
 }
 
 // owner writes the file that only the migration of an app's database is given.
