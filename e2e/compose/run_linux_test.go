@@ -270,7 +270,7 @@ func (s *stack) tour(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Fatalf("%v\n%s\n%s", err, out.String(), s.logs())
 	}
-	if strings.Count(out.String(), " done\n") != 2 {
+	if strings.Count(out.String(), " done\n") != 3 {
 		t.Errorf("the tours did not run to their ends:\n%s", out.String())
 	}
 }

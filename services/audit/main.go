@@ -1,4 +1,4 @@
-// Command audit keeps the audit log. It takes task events from Dapr, appends each exactly once to a Merkle tree in
+// Command audit keeps the audit log. It takes the events of tasks and accounts from Dapr, appends each exactly once to a Merkle tree in
 // Postgres, and serves queries, signed checkpoints and proofs. It checks the log against itself and against what was signed.
 // The signing key is with another process, audit-signer.
 //
@@ -51,7 +51,7 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 
 	access := base.Access(service.AccessConfig{Keys: base.TaskAPIKeys})
 	public := base.PublicEngine(service.PublicConfig{Ready: map[string]func(context.Context) error{"log": checker.Ready}})
-	httpapi.Register(public, log, auth.Middleware(access.Tokens))
+	httpapi.Register(public, log, domain.NewReads(appender.Append, time.Now), auth.Middleware(access.Tokens))
 	deliveries := base.DaprSide()
 	subscriber.New(appender, time.Now, base.Log).Subscribe(deliveries)
 

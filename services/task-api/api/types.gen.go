@@ -22,6 +22,69 @@ func (e APITokensNextCursor) Valid() bool {
 	}
 }
 
+// Defines values for AuditEventType.
+const (
+	AuditEventTypeAuditRead       AuditEventType = "audit_read"
+	AuditEventTypeCompleted       AuditEventType = "completed"
+	AuditEventTypeCreated         AuditEventType = "created"
+	AuditEventTypeDeleted         AuditEventType = "deleted"
+	AuditEventTypeEmailVerified   AuditEventType = "email_verified"
+	AuditEventTypeLoggedIn        AuditEventType = "logged_in"
+	AuditEventTypeLoggedOut       AuditEventType = "logged_out"
+	AuditEventTypeLoginRefused    AuditEventType = "login_refused"
+	AuditEventTypePasswordChanged AuditEventType = "password_changed"
+	AuditEventTypeRegistered      AuditEventType = "registered"
+	AuditEventTypeReopened        AuditEventType = "reopened"
+	AuditEventTypeRestored        AuditEventType = "restored"
+	AuditEventTypeRoleChanged     AuditEventType = "role_changed"
+	AuditEventTypeSessionEnded    AuditEventType = "session_ended"
+	AuditEventTypeTokenCreated    AuditEventType = "token_created"
+	AuditEventTypeTokenRevoked    AuditEventType = "token_revoked"
+	AuditEventTypeUpdated         AuditEventType = "updated"
+)
+
+// Valid indicates whether the value is a known member of the AuditEventType enum.
+func (e AuditEventType) Valid() bool {
+	switch e {
+	case AuditEventTypeAuditRead:
+		return true
+	case AuditEventTypeCompleted:
+		return true
+	case AuditEventTypeCreated:
+		return true
+	case AuditEventTypeDeleted:
+		return true
+	case AuditEventTypeEmailVerified:
+		return true
+	case AuditEventTypeLoggedIn:
+		return true
+	case AuditEventTypeLoggedOut:
+		return true
+	case AuditEventTypeLoginRefused:
+		return true
+	case AuditEventTypePasswordChanged:
+		return true
+	case AuditEventTypeRegistered:
+		return true
+	case AuditEventTypeReopened:
+		return true
+	case AuditEventTypeRestored:
+		return true
+	case AuditEventTypeRoleChanged:
+		return true
+	case AuditEventTypeSessionEnded:
+		return true
+	case AuditEventTypeTokenCreated:
+		return true
+	case AuditEventTypeTokenRevoked:
+		return true
+	case AuditEventTypeUpdated:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for AuditExportLineLogFormat.
 const (
 	TaskwireAuditExportV1 AuditExportLineLogFormat = "taskwire-audit-export/v1"
@@ -469,20 +532,25 @@ type APITokensNextCursor string
 type AuditEntry struct {
 	Actor string `json:"actor"`
 
-	// Event The TaskEvent as it was received.
-	Event       map[string]interface{} `json:"event"`
-	EventID     string                 `json:"event_id"`
-	EventType   string                 `json:"event_type"`
-	Leaf        []byte                 `json:"leaf"`
-	LeafHash    []byte                 `json:"leaf_hash"`
-	OccurredAt  time.Time              `json:"occurred_at"`
-	Position    int64                  `json:"position"`
-	RecordedAt  time.Time              `json:"recorded_at"`
-	Seq         int64                  `json:"seq"`
-	TaskID      string                 `json:"task_id"`
-	TaskVersion int64                  `json:"task_version"`
-	UserID      string                 `json:"user_id"`
+	// Event The TaskEvent or AccountEvent as it was received, or the event audit_read of a read by an auditor.
+	Event      map[string]interface{} `json:"event"`
+	EventID    string                 `json:"event_id"`
+	EventType  string                 `json:"event_type"`
+	Leaf       []byte                 `json:"leaf"`
+	LeafHash   []byte                 `json:"leaf_hash"`
+	OccurredAt time.Time              `json:"occurred_at"`
+	Position   int64                  `json:"position"`
+	RecordedAt time.Time              `json:"recorded_at"`
+	Seq        int64                  `json:"seq"`
+
+	// TaskID Null for an event of an account, and for a read of the log.
+	TaskID      *string `json:"task_id"`
+	TaskVersion int64   `json:"task_version"`
+	UserID      string  `json:"user_id"`
 }
+
+// AuditEventType The events of tasks, those of accounts, and audit_read: an auditor read entries that are not only the auditor's own.
+type AuditEventType string
 
 // AuditExportLine One line of an export of the audit log. It has exactly one of these members.
 type AuditExportLine struct {

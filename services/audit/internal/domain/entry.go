@@ -4,11 +4,8 @@ package domain
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
-	"github.com/google/uuid"
-	"github.com/taskwire/taskwire/pkg/events"
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/taskwire/taskwire/pkg/platform/auditlog"
@@ -22,7 +19,7 @@ type Entry struct {
 	Position    int64 // 0-based, without gaps; set by the store
 	EventID     string
 	UserID      string
-	TaskID      string
+	TaskID      string // "" for an event that is about no task
 	EventType   string
 	TaskVersion int64 // 0 in the original form of the event
 	Seq         int64 // 0 in the original form of the event
@@ -35,24 +32,10 @@ type Entry struct {
 
 // NewEntry makes the entry of an event that was received as raw at the given time. Ids are stored in their canonical
 // form, so that two spellings of an id are equal.
-func NewEntry(ev events.TaskEvent, raw []byte, now time.Time) (*Entry, error) {
-	e := &Entry{
-		EventType: string(ev.EventType), TaskVersion: ev.TaskVersion, Seq: ev.Seq, Actor: ev.Actor,
-		OccurredAt: ev.Timestamp.UTC().Truncate(time.Microsecond), RecordedAt: now.UTC().Truncate(time.Microsecond), Event: raw,
-	}
-	for _, id := range []struct {
-		name string
-		from string
-		to   *string
-	}{{"event_id", ev.EventID, &e.EventID}, {"user_id", ev.UserID, &e.UserID}, {"task_id", ev.TaskID, &e.TaskID}} {
-		parsed, err := uuid.Parse(id.from)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %s is not a UUID", ErrUnstorable, id.name)
-		}
-		*id.to = parsed.String()
-	}
-	if e.Actor == "" {
-		e.Actor = e.UserID // the original form has no actor, because only the owner could change a task
+func NewEntry(raw []byte, now time.Time) (*Entry, error) {
+	e := &Entry{RecordedAt: now.UTC().Truncate(time.Microsecond), Event: raw}
+	if err := e.columns(raw); err != nil {
+		return nil, err
 	}
 	e.LeafHash = tlog.RecordHash(e.Leaf())
 	return e, nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -32,7 +33,7 @@ type entry struct {
 	Position    int64           `json:"position"`
 	EventID     string          `json:"event_id"`
 	EventType   string          `json:"event_type"`
-	TaskID      string          `json:"task_id"`
+	TaskID      *string         `json:"task_id"` // null for an event that is about no task
 	UserID      string          `json:"user_id"`
 	TaskVersion int64           `json:"task_version"`
 	Seq         int64           `json:"seq"`
@@ -53,7 +54,7 @@ func newList(page domain.Page, cursor func() string) list {
 	l := list{Items: make([]entry, len(page.Entries))}
 	for i, e := range page.Entries {
 		l.Items[i] = entry{
-			Position: e.Position, EventID: e.EventID, EventType: e.EventType, TaskID: e.TaskID, UserID: e.UserID,
+			Position: e.Position, EventID: e.EventID, EventType: e.EventType, TaskID: orNull(e.TaskID), UserID: e.UserID,
 			TaskVersion: e.TaskVersion, Seq: e.Seq, Actor: e.Actor, OccurredAt: e.OccurredAt, RecordedAt: e.RecordedAt,
 			Event: e.Event, Leaf: e.Leaf(), LeafHash: e.LeafHash,
 		}
@@ -70,7 +71,7 @@ func newList(page domain.Page, cursor func() string) list {
 func (h handlers) list(c *gin.Context) error {
 	q := httpx.NewQuery(c)
 	f := domain.Filter{
-		TaskID: q.UUID("task_id"), EventTypes: words(httpx.Choices(q, "event_type", events.TaskTypes())), Actors: actors(q),
+		TaskID: q.UUID("task_id"), EventTypes: httpx.Choices(q, "event_type", eventTypes()), Actors: actors(q),
 		Fields: httpx.Choices(q, "field", events.TaskFields()), Search: search(q),
 		Since: orZero(q.Instant("since")), Until: orZero(q.Instant("until")),
 		Newest: httpx.Choice(q, "sort", "position", "position", "-position") == "-position",
@@ -86,6 +87,9 @@ func (h handlers) list(c *gin.Context) error {
 	}
 	page, err := h.log.List(c.Request.Context(), f)
 	if err != nil {
+		return err
+	}
+	if err := h.record(c, f.UserID); err != nil {
 		return err
 	}
 	c.JSON(http.StatusOK, newList(page, func() string { return encodeCursor(cursorList, page.End) }))
@@ -118,11 +122,30 @@ func (h handlers) history(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := h.record(c, f.UserID); err != nil {
+		return err
+	}
 	c.JSON(http.StatusOK, newList(page, func() string {
 		last := page.Entries[len(page.Entries)-1]
 		return encodeCursor(cursorHistory, last.TaskVersion, last.Position)
 	}))
 	return nil
+}
+
+// eventTypes are the types of the events that the log has: of tasks, of accounts, and of reads of the log.
+func eventTypes() []string {
+	all := append(words(events.TaskTypes()), words(events.AccountTypes())...)
+	all = append(all, domain.EventAuditRead)
+	slices.Sort(all)
+	return slices.Compact(all) // deleted is of tasks and of accounts
+}
+
+// orNull returns nil, which is null in JSON, for an empty text.
+func orNull(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
 }
 
 // words returns values as texts.

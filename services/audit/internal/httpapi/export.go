@@ -32,6 +32,9 @@ func (h handlers) export(c *gin.Context) error {
 		return err
 	}
 	ctx := c.Request.Context()
+	if err := h.record(c, scope(c)); err != nil {
+		return err
+	}
 	x, err := h.log.Export(ctx, scope(c), from)
 	if err != nil {
 		return err

@@ -28,7 +28,7 @@ func (r *rig) change(user, actor, title string, kind events.Type, changes ...eve
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	e, err := domain.NewEntry(ev, raw, time.Now())
+	e, err := domain.NewEntry(raw, time.Now())
 	if err != nil {
 		r.t.Fatal(err)
 	}

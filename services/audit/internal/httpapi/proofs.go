@@ -67,6 +67,9 @@ func (h handlers) inclusion(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := h.record(c, scope(c)); err != nil {
+		return err
+	}
 	c.JSON(http.StatusOK, inclusionProof{
 		Position: proof.Entry.Position, EventID: proof.Entry.EventID, Size: proof.Size, LeafHash: proof.Entry.LeafHash,
 		RootHash: proof.Root, Hashes: notNull(proof.Hashes),

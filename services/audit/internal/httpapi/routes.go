@@ -26,11 +26,14 @@ type Log interface {
 // retryCheckpoint is the Retry-After while no checkpoint was ever signed: the log is being checked, or the signer is away.
 const retryCheckpoint = 5 * time.Second
 
-type handlers struct{ log Log }
+type handlers struct {
+	log   Log
+	reads Reads
+}
 
 // Register adds the API to engine. authenticated refuses requests without a valid token.
-func Register(engine *gin.Engine, log Log, authenticated gin.HandlerFunc) {
-	h := handlers{log: log}
+func Register(engine *gin.Engine, log Log, reads Reads, authenticated gin.HandlerFunc) {
+	h := handlers{log: log, reads: reads}
 	group := engine.Group("/api/v1/audit", authenticated)
 	for path, handle := range map[string]func(*gin.Context) error{
 		"":                   h.list,
@@ -48,9 +51,12 @@ func Register(engine *gin.Engine, log Log, authenticated gin.HandlerFunc) {
 // withStatus gives the domain's errors their status. It returns other errors unchanged.
 func withStatus(err error) error {
 	var size *domain.SizeError
+	var reads *domain.TooManyReadsError
 	switch {
 	case errors.As(err, &size):
 		return httpx.Unprocessable(size.Field, size.Reason)
+	case errors.As(err, &reads):
+		return httpx.TooManyRequests("Each of your reads is recorded in the log, and there were too many different ones. Wait a little.", reads.Wait)
 	case errors.Is(err, domain.ErrNoCheckpoint):
 		return httpx.Unavailable("The audit log has no signed checkpoint yet. Try again.", retryCheckpoint, err)
 	case errors.Is(err, domain.ErrNotFound):

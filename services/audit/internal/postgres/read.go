@@ -33,7 +33,7 @@ type row struct {
 	LeafHash    []byte
 }
 
-const columns = `position, event_id, user_id, task_id, event_type, task_version, seq, occurred_at, recorded_at, actor, leaf, leaf_hash`
+const columns = `position, event_id, user_id, coalesce(task_id::text, '') AS task_id, event_type, task_version, seq, occurred_at, recorded_at, actor, leaf, leaf_hash`
 
 func (r row) entry() (domain.Entry, error) {
 	leaf, err := auditlog.ParseLeaf(r.Leaf)

@@ -40,6 +40,7 @@ func New(a Appender, now func() time.Time, log *slog.Logger) *Subscriber {
 // Subscribe registers the service's subscriptions.
 func (s *Subscriber) Subscribe(server *subscribe.Server) {
 	subscribe.Handle(server, events.TopicTaskEvents, decode, s.onTaskEvent)
+	subscribe.Handle(server, events.TopicAccountEvents, events.DecodeAccountEvent, s.onAccountEvent)
 }
 
 // decode reads an event, even one of an unknown type.
@@ -59,9 +60,19 @@ func decode(raw []byte) (events.TaskEvent, error) {
 	return ev, nil
 }
 
-// onTaskEvent appends one event to the log, byte for byte as it was received.
-func (s *Subscriber) onTaskEvent(ctx context.Context, ev events.TaskEvent, d subscribe.Delivery) error {
-	e, err := domain.NewEntry(ev, d.Raw, s.now())
+// onTaskEvent appends one event to the log.
+func (s *Subscriber) onTaskEvent(ctx context.Context, _ events.TaskEvent, d subscribe.Delivery) error {
+	return s.append(ctx, d)
+}
+
+// onAccountEvent appends one event to the log. It is about no task.
+func (s *Subscriber) onAccountEvent(ctx context.Context, _ events.AccountEvent, d subscribe.Delivery) error {
+	return s.append(ctx, d)
+}
+
+// append appends one event to the log, byte for byte as it was received.
+func (s *Subscriber) append(ctx context.Context, d subscribe.Delivery) error {
+	e, err := domain.NewEntry(d.Raw, s.now())
 	if err == nil {
 		err = s.appender.Append(ctx, e)
 	}

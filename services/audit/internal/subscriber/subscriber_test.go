@@ -147,8 +147,8 @@ func TestTheSameEventThreeTimesIsOneEntry(t *testing.T) {
 func TestACrashBetweenCommitAndAnswerAddsNothing(t *testing.T) {
 	t.Parallel()
 	r := onPostgres(t)
-	ev, raw := event(t, 1, "x")
-	e, err := domain.NewEntry(ev, raw, time.Now())
+	_, raw := event(t, 1, "x")
+	e, err := domain.NewEntry(raw, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
