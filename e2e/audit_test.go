@@ -96,7 +96,7 @@ func TestAUserSeesTheOwnLogInsInTheAuditLog(t *testing.T) {
 	setRole(t, auditor, "auditor")
 	client.Eventually(t, patience, "an auditor sees the same entries", func() error {
 		seen, err := entriesOf(auditor, url.Values{"user_id": {u.ID}, "event_type": {logInTypes}})
-		if err == nil && !slices.Equal(seen, own) && fmt.Sprint(typesOf(seen)) != fmt.Sprint(want) {
+		if err == nil && !slices.Equal(seen, own) {
 			err = fmt.Errorf("got %+v, want %+v", seen, own)
 		}
 		return err
@@ -125,7 +125,7 @@ func TestAChangedAuditLogIsNamedAndNotSigned(t *testing.T) {
 	showLogs(t, s, apps.Audit)
 	u := client.NewUser(t, s.URL())
 	u.Create(map[string]any{"title": "before"})
-	client.Eventually(t, time.Minute, "the audit log has it", func() error { return auditHas(u, "/api/v1/audit", 1) })
+	client.Eventually(t, time.Minute, "the audit log has the registration and the task", func() error { return auditHas(u, "/api/v1/audit", 2) })
 	signed := signedSize(t, u)
 
 	db, err := pgx.Connect(t.Context(), s.PostgresURL("audit"))
@@ -168,8 +168,9 @@ func TestAChangedAuditLogIsNamedAndNotSigned(t *testing.T) {
 		}
 		return nil
 	})
-	status, raw, err := u.Do(http.MethodGet, "/api/v1/audit/checkpoint", nil, nil)
-	t.Logf("checkpoint of a changed log: %d %s (%v)", status, raw, err)
+	if size := signedSize(t, u); size != signed {
+		t.Errorf("the checkpoint that a changed log shows: got the size %d, want that of the last good one, %d", size, signed)
+	}
 	var kept int64
 	must(t, db.QueryRow(t.Context(), `SELECT max(size) FROM checkpoints`).Scan(&kept))
 	if kept > signed {
@@ -202,4 +203,3 @@ func signedSize(t *testing.T, u *client.User) (size int64) {
 	})
 	return size
 }
-
