@@ -166,6 +166,7 @@ func Register(engine gin.IRouter, cfg Config) {
 		}
 		chain := []gin.HandlerFunc{httpx.Wrap(func(c *gin.Context) error { return apierror.Of(h.logged(c, r.handle(h, c))) })}
 		switch r.access {
+		case public:
 		case user:
 			chain = append([]gin.HandlerFunc{signedIn, admitted, counted}, chain...)
 		case login:
