@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -133,12 +134,18 @@ func TestTheStacksFilesAreForItsOwnerOnly(t *testing.T) {
 	data := filepath.Dir(filepath.Dir(shared.LogPath(stack.Gateway)))
 	harmless := filepath.Join(data, "lock") // the supervisor's process id, which the list of processes shows too
 	must(t, filepath.WalkDir(data, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || path == data {
-			return nil // a temporary file has gone
+		switch {
+		case errors.Is(err, fs.ErrNotExist), path == data: // a temporary file has gone
+			return nil
+		case err != nil:
+			return err
 		}
 		info, err := entry.Info()
-		if err != nil {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
 			return nil
+		case err != nil:
+			return err
 		}
 		mode := info.Mode()
 		if entry.IsDir() {

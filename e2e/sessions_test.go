@@ -78,10 +78,10 @@ func wantRefused(t *testing.T, what string, u *client.User) {
 	for app, path := range served {
 		client.Eventually(t, patience, what+": "+app+" refuses its token", func() error {
 			status, raw, err := u.Do(http.MethodGet, path, nil, nil)
-			if err != nil || status != http.StatusUnauthorized {
-				return fmt.Errorf("got %d %.200s (%v), want 401", status, raw, err)
+			if err == nil && status != http.StatusUnauthorized {
+				err = fmt.Errorf("got %d %.200s, want 401", status, raw)
 			}
-			return nil
+			return err
 		})
 	}
 	t.Logf("%s: refused everywhere after %s", what, time.Since(begun).Round(time.Millisecond))
@@ -261,8 +261,12 @@ func TestASessionEndsAfterALongStopOfTheSidecars(t *testing.T) {
 	wantRefused(t, "a log-out while the sidecars hang", a)
 	client.Eventually(t, client.RecoveryTimeout, "the other session goes on", func() error {
 		for app, path := range served {
-			if status, raw, err := b.Do(http.MethodGet, path, nil, nil); err != nil || status != http.StatusOK {
-				return fmt.Errorf("%s: got %d %.200s (%v)", app, status, raw, err)
+			status, raw, err := b.Do(http.MethodGet, path, nil, nil)
+			if err == nil && status != http.StatusOK {
+				err = fmt.Errorf("status %d: %.200s", status, raw)
+			}
+			if err != nil {
+				return fmt.Errorf("%s: %w", app, err)
 			}
 		}
 		return nil
@@ -286,10 +290,10 @@ func TestAnEndedSessionStaysEndedOverARestart(t *testing.T) {
 				return client.Final(fmt.Errorf("%s takes the ended session's token after its restart: %s", app, raw))
 			}
 			status, raw, err := b.Do(http.MethodGet, path, nil, nil)
-			if err != nil || status != http.StatusOK {
-				return fmt.Errorf("got %d %.200s (%v)", status, raw, err)
+			if err == nil && status != http.StatusOK {
+				err = fmt.Errorf("got %d %.200s, want 200", status, raw)
 			}
-			return nil
+			return err
 		})
 		wantRefused(t, "after a restart of "+app, a)
 	}

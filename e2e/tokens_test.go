@@ -27,9 +27,9 @@ func TestAnAPITokenOpensEveryServiceUntilItIsRevoked(t *testing.T) {
 	page := client.OpenBrowser(t, reads, 0)
 	writes.Create(map[string]any{"title": "by a script"})
 	client.Eventually(t, patience, "a page with the token sees the write", func() error { return page.SawAll(0, 1) })
-	for path, body := range map[string]any{"/api/v1/tasks": map[string]string{"title": "t"}, "/api/v1/preferences/test": map[string]string{}} {
-		if status, raw, err := reads.Do(http.MethodPost, path, body, nil); err != nil || status != http.StatusForbidden {
-			t.Errorf("POST %s with a token that only reads: got %d %s (%v), want 403", path, status, raw, err)
+	for path, method := range map[string]string{"/api/v1/tasks": http.MethodPost, "/api/v1/preferences": http.MethodPut} {
+		if status, raw, err := reads.Do(method, path, map[string]string{"title": "t"}, nil); err != nil || status != http.StatusForbidden {
+			t.Errorf("%s %s with a token that only reads: got %d %s (%v), want 403", method, path, status, raw, err)
 		}
 	}
 	u.Must(http.MethodDelete, "/api/v1/me/tokens/"+id, nil, http.StatusNoContent, nil)

@@ -173,7 +173,7 @@ type AuditEntry struct {
 	Seq         int64  `json:"seq"`
 }
 
-// Audit returns all pages of the user's audit log, by position.
+// Audit returns the entries about tasks of all pages of the user's audit log, by position. Those about the account are left out.
 func (u *User) Audit(path string) ([]AuditEntry, error) {
 	var all []AuditEntry
 	cursor := ""
@@ -192,7 +192,11 @@ func (u *User) Audit(path string) ([]AuditEntry, error) {
 		if err := json.Unmarshal(raw, &page); err != nil {
 			return nil, err
 		}
-		all = append(all, page.Items...)
+		for _, e := range page.Items {
+			if e.TaskID != "" {
+				all = append(all, e)
+			}
+		}
 		if page.NextCursor == "" {
 			return all, nil
 		}

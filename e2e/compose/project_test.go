@@ -229,7 +229,7 @@ func TestEachContainerIsInTheNetworksThatItNeeds(t *testing.T) {
 		}
 	}
 	for name, network := range p.Networks {
-		if bool(network.Internal) != (name != "front") {
+		if network.Internal != (name != "front") {
 			t.Errorf("the network %s: internal %v; only front may have a way out", name, network.Internal)
 		}
 	}

@@ -49,7 +49,7 @@ func TestEachSidecarGetsTheDocumentsOfItsApp(t *testing.T) {
 	fanOut := []string{"component-kafka-fanout.yaml", "subscription-account-events-fan-out.yaml"}
 	for app, more := range map[string][]string{
 		"task-api":       fanOut,
-		"audit":          append([]string{"subscription-task-events.yaml"}, fanOut...),
+		"audit":          append([]string{"subscription-task-events.yaml", "subscription-account-events.yaml"}, fanOut...),
 		"recurring-task": {"subscription-task-events.yaml", "component-statestore.yaml"},
 		"notification":   append([]string{"subscription-reminders.yaml", "component-reminder-cron.yaml"}, fanOut...),
 		"websocket":      append([]string{"subscription-task-updates.yaml", "subscription-notifications.yaml"}, fanOut...),
@@ -225,7 +225,7 @@ func TestUnderComposeASidecarIsFoundByItsAppsName(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for path, want := range map[string]string{file: "'{{.ID}}:{{.Port}}'", dir + "/component-kafka-pubsub.yaml": "redpanda:9092", dir + "/component-kubernetes-secrets.yaml": "/config/s.json"} {
+		for path, want := range map[string]string{file: "'{{.ID}}-daprd:{{.Port}}'", dir + "/component-kafka-pubsub.yaml": "redpanda:9092", dir + "/component-kubernetes-secrets.yaml": "/config/s.json"} {
 			if raw, err := os.ReadFile(path); err != nil || !strings.Contains(string(raw), want) {
 				t.Errorf("%s: %s has no %s (%v):\n%s", app, filepath.Base(path), want, err, raw)
 			}

@@ -97,6 +97,11 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	users.OnRevoked(revoked)
 	personal := tokens.New(store, publisher, revoked, log, time.Now)
 	access = base.Access(service.AccessConfig{Keys: signer.Keys, Revocations: revocations{users}, Lookup: personal.Find})
+	access.Revocations.OnApply(func(r auth.Revocation) {
+		if r.Kind == auth.RevokedRole { // the operator's command has changed it
+			log.Info("an account has another role", "user_id", r.UserID, "role", r.Role, "since", r.At)
+		}
+	})
 
 	public := base.PublicEngine(service.PublicConfig{BodyLimits: httpapi.BodyLimits()})
 	httpapi.Register(public, httpapi.Config{

@@ -28,6 +28,7 @@ type Consumer struct{ Group, Topic string }
 // the list with dapr-components/subscriptions.yaml.
 func All() []Consumer {
 	return []Consumer{
+		{apps.Audit, events.TopicAccountEvents},
 		{apps.Audit, events.TopicTaskEvents},
 		{apps.RecurringTask, events.TopicTaskEvents},
 		{apps.Notification, events.TopicReminders},

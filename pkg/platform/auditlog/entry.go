@@ -44,7 +44,7 @@ func (e *Entry) checkColumns(leaf Leaf) error {
 	if err != nil {
 		return &Difference{Kind: KindLeaf, Position: e.Position, Detail: err.Error()}
 	}
-	column := e.Fields.differs(fields)
+	column := e.differs(fields)
 	if column == "" && !e.RecordedAt.Equal(leaf.RecordedAt) {
 		column = "recorded_at"
 	}

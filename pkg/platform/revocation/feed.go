@@ -74,9 +74,10 @@ func (f *Feed) Run(ctx context.Context) error {
 	failing, first := false, true
 	for {
 		err := f.load(ctx)
+		if done(ctx) {
+			return nil // the load was interrupted
+		}
 		switch {
-		case ctx.Err() != nil:
-			return nil
 		case err != nil && !failing:
 			f.log.WarnContext(ctx, "the ended sessions cannot be read; what is known of them stays", "loaded", !first, "error", err.Error())
 		case err == nil && first:
@@ -97,6 +98,15 @@ func (f *Feed) Run(ctx context.Context) error {
 			return nil
 		case <-timer.C:
 		}
+	}
+}
+
+func done(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+		return true
+	default:
+		return false
 	}
 }
 

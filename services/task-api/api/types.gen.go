@@ -136,36 +136,6 @@ func (e BatchOperationsOp) Valid() bool {
 	}
 }
 
-// Defines values for EventType.
-const (
-	EventTypeCompleted EventType = "completed"
-	EventTypeCreated   EventType = "created"
-	EventTypeDeleted   EventType = "deleted"
-	EventTypeReopened  EventType = "reopened"
-	EventTypeRestored  EventType = "restored"
-	EventTypeUpdated   EventType = "updated"
-)
-
-// Valid indicates whether the value is a known member of the EventType enum.
-func (e EventType) Valid() bool {
-	switch e {
-	case EventTypeCompleted:
-		return true
-	case EventTypeCreated:
-		return true
-	case EventTypeDeleted:
-		return true
-	case EventTypeReopened:
-		return true
-	case EventTypeRestored:
-		return true
-	case EventTypeUpdated:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for ExchangeFormat.
 const (
 	Csv         ExchangeFormat = "csv"
@@ -724,9 +694,6 @@ type Delivery struct {
 	LastError *string   `json:"last_error,omitempty"`
 	State     string    `json:"state"`
 }
-
-// EventType defines model for EventType.
-type EventType string
 
 // ExchangeFormat defines model for ExchangeFormat.
 type ExchangeFormat string

@@ -29,7 +29,7 @@ func TestUpDetachedThenStatusLogsAndDown(t *testing.T) {
 		t.Errorf("up --detach showed log lines: %s", out)
 	}
 	r := status(t, root)
-	if !r.Running || !r.Ready || len(r.Parts) != 14 {
+	if !r.Running || !r.Ready || len(r.Parts) != 16 {
 		t.Errorf("status: got %+v", r)
 	}
 	for _, p := range r.Parts {

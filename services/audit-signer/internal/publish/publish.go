@@ -60,9 +60,10 @@ func (p *Publisher) Run(ctx context.Context) error {
 	wait := firstWait
 	for {
 		more, err := p.runOnce(ctx)
+		if done(ctx) {
+			return nil // the attempt was interrupted
+		}
 		switch {
-		case ctx.Err() != nil:
-			return nil
 		case err != nil:
 			p.failed.Inc()
 			p.log.WarnContext(ctx, "a checkpoint was not published; trying again", "error", err.Error(), "delay", wait.String())
@@ -82,6 +83,15 @@ func (p *Publisher) Run(ctx context.Context) error {
 			return nil
 		case <-p.history.Added():
 		}
+	}
+}
+
+func done(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+		return true
+	default:
+		return false
 	}
 }
 

@@ -20,7 +20,6 @@ type Export struct {
 	user string // "" for the whole log
 	head Kept
 	next int64
-	kept []Kept // for the next part
 }
 
 // Export begins an export at a position, up to the newest checkpoint. With a userID it has that user's entries, each with its

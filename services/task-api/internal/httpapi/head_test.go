@@ -42,7 +42,7 @@ func TestEveryGETRouteAnswersHEADInTheSameWay(t *testing.T) {
 	}
 }
 
-// A token is valid for minutes after its account was deleted.
+// The account is gone here without an event, as after a restored backup: the read itself finds out.
 func TestHEADOfADeletedAccountIsRefusedAsGETIs(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

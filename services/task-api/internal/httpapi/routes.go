@@ -158,7 +158,7 @@ func Register(engine gin.IRouter, cfg Config) {
 	signedIn := auth.Middleware(cfg.Verifier)
 	admitted := httpx.Wrap(func(c *gin.Context) error { return apierror.Of(h.admit(c)) })
 	loggedIn := httpx.Wrap(requireLogin)
-	counted := httpx.Wrap(h.countWrite)
+	counted := httpx.Wrap(func(c *gin.Context) error { return h.logged(c, h.countWrite(c)) })
 	for _, r := range routes {
 		if cfg.Issuer != "" && (r.path == passwordRoute || r.path == verifyRoute || strings.HasPrefix(r.path, sessionsRoute) || strings.HasPrefix(r.path, authRoutes)) {
 			httpx.Handle(engine, r.method, r.path, noPasswords(cfg.Issuer))
@@ -166,6 +166,7 @@ func Register(engine gin.IRouter, cfg Config) {
 		}
 		chain := []gin.HandlerFunc{httpx.Wrap(func(c *gin.Context) error { return apierror.Of(h.logged(c, r.handle(h, c))) })}
 		switch r.access {
+		case public:
 		case user:
 			chain = append([]gin.HandlerFunc{signedIn, admitted, counted}, chain...)
 		case login:
@@ -181,7 +182,8 @@ func Register(engine gin.IRouter, cfg Config) {
 // logged returns err. It has the log say that a request was refused by a limit.
 func (h *handlers) logged(c *gin.Context, err error) error {
 	var limited *accounts.LimitError
-	if errors.As(err, &limited) {
+	var refused *httpx.Error
+	if errors.As(err, &limited) || errors.As(err, &refused) && refused.Code == httpx.CodeTooManyRequests {
 		h.Accounts.Limited(c.Request.Context(), c.FullPath(), auth.UserID(c), clientOf(c))
 	}
 	return err

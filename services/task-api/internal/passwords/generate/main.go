@@ -8,6 +8,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"crypto/sha512"
 	"encoding/base64"
 	"encoding/json"
@@ -44,15 +45,15 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: generate FILE")
 		os.Exit(2)
 	}
-	if err := run(os.Args[1]); err != nil {
+	if err := run(context.Background(), os.Args[1]); err != nil {
 		fmt.Fprintln(os.Stderr, "generate:", err)
 		os.Exit(1)
 	}
 }
 
-func run(file string) error {
+func run(ctx context.Context, file string) error {
 	var all []string
-	files, err := download()
+	files, err := download(ctx)
 	if err != nil {
 		return err
 	}
@@ -98,13 +99,13 @@ func choose(all []string) (list []string, long int) {
 }
 
 // download returns the files of the package that are used, by name.
-func download() (files map[string][]byte, err error) {
+func download(ctx context.Context) (files map[string][]byte, err error) {
 	dir, err := os.MkdirTemp("", "passwords")
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	pack := exec.Command("npm", "pack", "--silent", "--pack-destination", dir, source)
+	pack := exec.CommandContext(ctx, "npm", "pack", "--silent", "--pack-destination", dir, source)
 	pack.Stderr = os.Stderr
 	name, err := pack.Output()
 	if err != nil {
