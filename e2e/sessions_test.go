@@ -31,11 +31,27 @@ var served = map[string]string{apps.TaskAPI: "/api/v1/me", apps.Audit: "/api/v1/
 // relogin returns another session of the user.
 func relogin(t *testing.T, u *client.User) *client.User {
 	t.Helper()
+	return session(t, u, "/api/v1/auth/login", map[string]string{"email": emailOf(u), "password": password})
+}
+
+func emailOf(u *client.User) string {
 	var me struct {
 		Email string `json:"email"`
 	}
 	u.Must(http.MethodGet, "/api/v1/me", nil, http.StatusOK, &me)
-	return session(t, u, "/api/v1/auth/login", map[string]string{"email": me.Email, "password": password})
+	return me.Email
+}
+
+// setRole gives a user of the shared stack another role, as its operator does.
+func setRole(t *testing.T, u *client.User, role string) {
+	t.Helper()
+	root, err := repoRoot()
+	must(t, err)
+	data := filepath.Dir(filepath.Dir(shared.LogPath(apps.Audit)))
+	cmd := exec.CommandContext(t.Context(), filepath.Join(root, ".taskwire", "bin", "taskwire"), "user", "role", emailOf(u), role, "--data", data)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("taskwire user role %s: %v\n%s", role, err, out)
+	}
 }
 
 // session makes a request whose answer has the tokens of a session, and returns that session.
@@ -162,20 +178,6 @@ func TestADemotedAuditorSeesOnlyTheOwnEntries(t *testing.T) {
 	usesShared(t)
 	u, other := client.NewUser(t, shared.URL()), client.NewUser(t, shared.URL())
 	task := other.Create(map[string]any{"title": "another user's"})
-	var me struct {
-		Email string `json:"email"`
-	}
-	u.Must(http.MethodGet, "/api/v1/me", nil, http.StatusOK, &me)
-	root, err := repoRoot()
-	must(t, err)
-	data := filepath.Dir(filepath.Dir(shared.LogPath(apps.Audit)))
-	role := func(role string) {
-		t.Helper()
-		cmd := exec.CommandContext(t.Context(), filepath.Join(root, ".taskwire", "bin", "taskwire"), "user", "role", me.Email, role, "--data", data)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("taskwire user role %s: %v\n%s", role, err, out)
-		}
-	}
 	// seen returns how many of the other user's entries the user sees.
 	seen := func() (int, error) {
 		status, raw, err := u.Do(http.MethodGet, "/api/v1/audit/tasks/"+task.ID, nil, nil)
@@ -202,9 +204,9 @@ func TestADemotedAuditorSeesOnlyTheOwnEntries(t *testing.T) {
 		})
 	}
 	page := client.OpenBrowser(t, u, 0)
-	role("auditor")
+	setRole(t, u, "auditor")
 	waitFor("the old token of a new auditor shows everything", true)
-	role("user")
+	setRole(t, u, "user")
 	waitFor("the token of a demoted auditor shows the own entries only", false)
 	if ended := page.Ended(); ended != nil {
 		t.Errorf("the user's page ended with %+v: another role leaves sockets open", ended)

@@ -55,10 +55,13 @@ func (t *trimmer) run(ctx context.Context) {
 	}
 }
 
-// trim trims every partition to its bounds.
+// trim trims every partition to its bounds, except that of the audit log's checkpoints.
 func (t *trimmer) trim(ctx context.Context) error {
 	var groups []*kfake.GroupInfo // looked up when they are needed, which is rare
 	for _, topic := range t.topics {
+		if topic.Name == events.TopicAuditCheckpoints {
+			continue // its retention is unlimited: a lost checkpoint proves nothing any more
+		}
 		for _, p := range t.cluster.PartitionInfos(topic.Name) {
 			if p.NumBytes <= t.bounds.keep {
 				continue

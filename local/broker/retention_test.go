@@ -111,6 +111,38 @@ func TestTrimmingGivesDiskSpaceBackAndKeepsOffsetsOverKillNine(t *testing.T) {
 	}
 }
 
+func TestNoCheckpointOfTheAuditLogIsTrimmed(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	topics := []events.Topic{{Name: events.TopicAuditCheckpoints, Partitions: 1}, {Name: "orders", Partitions: 1}}
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.DataDir(t.TempDir()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	if err := createTopics(cluster, topics, slog.Default()); err != nil {
+		t.Fatal(err)
+	}
+	cl := newClient(t, cluster.ListenAddrs()[0], kgo.ProducerBatchCompression(kgo.NoCompression()))
+	for range 100 {
+		for _, topic := range topics {
+			if err := cl.ProduceSync(ctx, &kgo.Record{Topic: topic.Name, Value: bytes.Repeat([]byte("x"), 1000)}).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	trimmer := trimmer{cluster: cluster, client: cl, topics: topics, log: slog.Default(), bounds: bounds{keep: 1000, max: 10_000}}
+	if err := trimmer.trim(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if got := cluster.PartitionInfo(events.TopicAuditCheckpoints, 0).LogStartOffset; got != 0 {
+		t.Errorf("start of %s after trimming = %d, want 0", events.TopicAuditCheckpoints, got)
+	}
+	if got := cluster.PartitionInfo("orders", 0).LogStartOffset; got == 0 {
+		t.Error("start of another topic after trimming = 0, want more: the bounds trimmed nothing")
+	}
+}
+
 func commit(t *testing.T, ctx context.Context, cl *kgo.Client, group string, at int64) { //nolint:revive // t comes first in tests
 	t.Helper()
 	offsets := make(kadm.Offsets)

@@ -25,7 +25,8 @@ type Fields struct {
 // lastOriginal is the schema_version of the original form of events, in which a time may have no zone and is in UTC.
 const lastOriginal = 1
 
-// FieldsOf derives the fields from an event's JSON, whatever its type, as the database does when it adds the entry. Ids are in
+// FieldsOf derives the fields from an event's JSON, whatever its type. They are those that the database derives when it adds the
+// entry, for every leaf that it takes. A time without a zone is in UTC in the original form of events. Ids are in
 // their canonical form. The version, seq and actor of an event that has one of them in another type are empty, and an event
 // without an actor was caused by its user.
 func FieldsOf(event []byte) (Fields, error) {

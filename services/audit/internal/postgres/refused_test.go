@@ -76,6 +76,9 @@ func TestAWrongCallIsRefusedAndStopsNothing(t *testing.T) {
 		"more than a batch":         many,
 		"a leaf of more than 4 MiB": [][]byte{leafOf(`,"x":"` + strings.Repeat("x", 4<<20) + `"`)},
 		"nested too deeply":         [][]byte{leafOf(`,"x":` + deep)},
+		"nested 1,000 deep":         [][]byte{leafOf(`,"x":` + strings.Repeat("[", 1000) + strings.Repeat("]", 1000))},
+		"a space and a zone":        [][]byte{changed(t, `24T09`, `24 09`)},
+		"the year 10000 in UTC":     [][]byte{changed(t, `2026-11-24T09:00:00Z`, `9999-12-31T23:59:59-01:00`)},
 	} {
 		pool, err := db.Gorm.DB()
 		if err != nil {
@@ -154,6 +157,7 @@ func TestTheColumnsAreThoseThatTheServiceReads(t *testing.T) {
 		`,"task_version":9223372036854775807,"seq":-9223372036854775808,"actor":"recurring-task"`,
 		`,"task_version":9223372036854775808,"seq":3,"actor":"a"`, `,"task_version":1e3,"seq":3`, `,"task_version":1.0,"seq":3`,
 		`,"task_version":"7","seq":3,"actor":"a"`, `,"task_version":-0,"seq":0`, `,"actor":["a"],"seq":3`, `,"actor":"","seq":3`,
+		`,"x":` + strings.Repeat("[", 999) + strings.Repeat("]", 999), `,"x":"` + strings.Repeat("[", 20_000) + `"`,
 		`,"actor":"\u00e9\ud83d\ude00 x"`, `,"unknown":{"event_id":1}`, `,"Unknown":1,"schema_version":3`,
 	} {
 		for _, at := range []string{`2026-11-24T09:00:00.123456789Z`, `2026-11-24T09:00:00.9999999+05:30`, `0001-01-01T00:00:00-12:00`, `9999-12-31T23:59:59Z`} {
