@@ -159,9 +159,6 @@ func (s *Stack) serviceSpec(ctx context.Context, app string) supervise.Spec {
 func (s *Stack) sidecarSpec(app string) (supervise.Spec, error) {
 	p := s.plan.apps[app]
 	kafka := s.kafka(kafkausers.Of(app))
-	if err := secretfile.WriteSidecar(s.secretsDir(), app, kafka.Username, kafka.Password); err != nil {
-		return supervise.Spec{}, err
-	}
 	resources, config, err := components.Render(components.Config{
 		Source: filepath.Join(s.cfg.Root, "dapr-components"), Out: filepath.Join(s.cfg.Data, "run", app), App: app,
 		Kafka: kafka, SecretsFile: secretfile.SidecarPath(s.secretsDir(), app), NameResolutionFile: s.namesFile(),
@@ -178,6 +175,10 @@ func (s *Stack) sidecarSpec(app string) (supervise.Spec, error) {
 	return supervise.Spec{
 		Name: Sidecar(app), Port: p.daprHTTP, Grace: sidecarGrace, Lines: s.lines(Sidecar(app)), Ready: pingHTTP(s.sidecarHealth(app)),
 		Command: s.command(Sidecar(app), func() (supervise.Command, error) {
+			// With each start, so that a secret that was changed is known after a restart.
+			if err := secretfile.WriteSidecar(s.secretsDir(), app, kafka.Username, kafka.Password); err != nil {
+				return supervise.Command{}, err
+			}
 			anchors, err := os.ReadFile(s.anchorsFile()) // for a daprd that does not know the variable with the file
 			if err != nil {
 				return supervise.Command{}, fmt.Errorf("the root certificates: %w", err)

@@ -72,9 +72,8 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	group.Go(func() error {
 		return base.AwaitSidecar(ctx, "the audit log grows without new checkpoints until the sidecar is there")
 	})
-	if target := targetOf(cfg, base); target != nil {
-		group.Go(func() error { return publish.New(history, target, base.Log, base.Metrics).Run(ctx) })
-	}
+	publisher := publish.New(history, targetOf(cfg, base), base.Log, base.Metrics)
+	group.Go(func() error { return publisher.Run(ctx) })
 	if err := signer.Ready(); err != nil {
 		base.Log.ErrorContext(ctx, "nothing is signed: run `audit-signer begin` (docs/audit.md)", "error", err.Error())
 	} else {

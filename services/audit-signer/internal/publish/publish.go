@@ -44,7 +44,8 @@ type Publisher struct {
 	failed  prometheus.Counter
 }
 
-// New makes a publisher.
+// New makes a publisher. Without a target it sends nothing: the history itself is the second place then. Its metrics exist, so
+// that an alert sees a zero and not nothing.
 func New(h History, t Target, log *slog.Logger, reg prometheus.Registerer) *Publisher {
 	p := &Publisher{
 		history: h, target: t, log: log,
@@ -57,6 +58,9 @@ func New(h History, t Target, log *slog.Logger, reg prometheus.Registerer) *Publ
 
 // Run sends until ctx ends.
 func (p *Publisher) Run(ctx context.Context) error {
+	if p.target == nil {
+		return nil
+	}
 	wait := firstWait
 	for {
 		more, err := p.runOnce(ctx)
