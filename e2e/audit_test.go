@@ -150,7 +150,7 @@ func TestAChangedAuditLogIsNamedAndNotSigned(t *testing.T) {
 	}
 	readyz := strings.TrimSuffix(s.MetricsURL(apps.Audit), "/metrics") + "/readyz"
 	ready := func(status int, part string) error {
-		resp, err := http.Get(readyz) //nolint:noctx // as the other tests
+		resp, err := http.Get(readyz)
 		if err != nil {
 			return err
 		}

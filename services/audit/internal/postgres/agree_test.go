@@ -124,7 +124,7 @@ func drawLeaf(r *rand.Rand) []byte {
 		leaf[r.IntN(len(leaf))] = byte(r.IntN(256))
 	case 1:
 		at := r.IntN(len(leaf))
-		leaf = slices.Insert(leaf, at, byte(" \n\t0,\"-"[r.IntN(7)]))
+		leaf = slices.Insert(leaf, at, " \n\t0,\"-"[r.IntN(7)])
 	case 2:
 		leaf = bytes.TrimSuffix(leaf, []byte("}"))
 	}
