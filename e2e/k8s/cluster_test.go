@@ -195,7 +195,13 @@ type containerStatus struct {
 	ContainerID  string `json:"containerID"`
 	RestartCount int    `json:"restartCount"`
 	Ready        bool   `json:"ready"`
+	State        struct {
+		Running *struct{} `json:"running"`
+	} `json:"state"`
 }
+
+// running reports whether the container has a process.
+func (c containerStatus) running() bool { return c.State.Running != nil }
 
 // ready reports whether the pod is ready and not about to be deleted.
 func (p pod) ready() bool {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/taskwire/taskwire/e2e/client"
+	"github.com/taskwire/taskwire/pkg/events/apps"
 )
 
 const (
@@ -67,10 +68,18 @@ func underWrites(t *testing.T, name string, disrupt func(u *client.User)) {
 func TestARollingRestartOfEveryDeploymentLosesNothing(t *testing.T) {
 	underWrites(t, "rolling restart", func(*client.User) {
 		for _, app := range services {
-			kubectl(t, "rollout", "restart", "deployment/"+app)
-			rolledOut(t, "deployment/"+app)
+			kubectl(t, "rollout", "restart", workload(app))
+			rolledOut(t, workload(app))
 		}
 	})
+}
+
+// workload returns the controller of a service's pods.
+func workload(app string) string {
+	if app == apps.AuditSigner { // it has a volume of its own
+		return "statefulset/" + app
+	}
+	return "deployment/" + app
 }
 
 // victims returns the pods of the services, Postgres and the broker, without those about to be deleted.
@@ -97,6 +106,9 @@ func TestKillingEveryContainerLosesNothing(t *testing.T) {
 	underWrites(t, "kill -9", func(*client.User) {
 		for _, p := range victims(t) {
 			for _, s := range append(p.Status.ContainerStatuses, p.Status.InitContainerStatuses...) {
+				if !s.running() { // the migration has ended
+					continue
+				}
 				kill(s.id())
 				restarted(t, p.Metadata.Name, s)
 			}
@@ -151,11 +163,11 @@ func replaced(t *testing.T, was pod) {
 		}
 		return nil
 	})
-	kind := "deployment"
 	if was.Metadata.Labels["app.kubernetes.io/component"] == "data" {
-		kind = "statefulset"
+		rolledOut(t, "statefulset/"+app)
+		return
 	}
-	rolledOut(t, kind+"/"+app)
+	rolledOut(t, workload(app))
 }
 
 // TestAnUpgradeAndTheWayBackLoseNothing changes twice between the images of the previous commit and the current ones. In
@@ -167,14 +179,14 @@ func TestAnUpgradeAndTheWayBackLoseNothing(t *testing.T) {
 	}
 	now := map[string]string{}
 	for _, app := range services {
-		now[app] = kubectl(t, "get", "deployment", app, "-o", "jsonpath={.spec.template.spec.containers[0].image}")
+		now[app] = kubectl(t, "get", workload(app), "-o", "jsonpath={.spec.template.spec.containers[0].image}")
 	}
 	use := func(image func(app string) string) {
 		for _, app := range services {
-			kubectl(t, "set", "image", "deployment/"+app, "service="+image(app))
+			kubectl(t, "set", "image", workload(app), "service="+image(app))
 		}
 		for _, app := range services {
-			rolledOut(t, "deployment/"+app)
+			rolledOut(t, workload(app))
 		}
 	}
 	before := func(app string) string { return now[app][:strings.LastIndex(now[app], ":")+1] + previous }
