@@ -33,7 +33,7 @@ const (
 	testCommit  = "00112233445566778899aabbccddeeff00112233"
 
 	// maxBytes bounds the unpacked size of an image, because a node pulls and keeps each of them.
-	maxBytes = 40_000_000
+	maxBytes = 45_000_000
 	// maxDaprdBytes is the bound for the sidecar, which is Dapr's runtime, with sentry beside it.
 	maxDaprdBytes = 150_000_000
 
