@@ -201,7 +201,7 @@ type containerStatus struct {
 }
 
 // running reports whether the container has a process.
-func (c containerStatus) running() bool { return c.State.Running != nil }
+func (s containerStatus) running() bool { return s.State.Running != nil }
 
 // ready reports whether the pod is ready and not about to be deleted.
 func (p pod) ready() bool {
