@@ -54,10 +54,7 @@ func TestTheSidecarLogsInToAKafkaOfTheCloud(t *testing.T) {
 	t.Cleanup(k.Close)
 	start := func(t *testing.T, app, password, ca string) (*daprtest.Sidecar, *daprtest.App) {
 		a := daprtest.NewApp(t, nil)
-		changes := []daprtest.Change{asInACluster("kafka-pubsub", k.ListenAddrs()[0])}
-		if app == "websocket" {
-			changes = append(changes, asInACluster("kafka-fanout", k.ListenAddrs()[0]))
-		}
+		changes := []daprtest.Change{asInACluster("kafka-pubsub", k.ListenAddrs()[0]), asInACluster("kafka-fanout", k.ListenAddrs()[0])}
 		return daprtest.Start(t, daprtest.Options{App: app, Port: a.Port, Brokers: k.ListenAddrs()[0], Changes: changes,
 			Env: []string{"KAFKA_USERNAME=" + user, "KAFKA_PASSWORD=" + password, "KAFKA_CA_CERT=" + ca}}), a
 	}

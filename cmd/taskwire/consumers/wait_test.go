@@ -15,7 +15,7 @@ import (
 
 func TestTheWaitEndsWhenAllHaveProcessedWhatWasThere(t *testing.T) {
 	t.Parallel()
-	b := newBroker(t, bothTopics()...)
+	b := newBroker(t, allTopics()...)
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	cluster, reader, produce, commit := b.cluster, b.reader, b.produce, b.commit
