@@ -17,9 +17,10 @@ import (
 )
 
 const (
-	// pause is the time between two turns of a writer. It keeps the rate at some tens of writes a second, so that the audit
-	// log of a test of several minutes can still be read.
-	pause = 250 * time.Millisecond
+	// pause is the time between two turns of a writer. It keeps the rate at about 20 writes a second. So the audit log of a test
+	// of several minutes can still be read, and a browser that is cut off for half a minute misses fewer changes than the
+	// websocket service replays (1,000). With more, it would be told to resync, which is no loss and not what is tested here.
+	pause = 500 * time.Millisecond
 	// disruptionTimeout bounds one test, recovery included.
 	disruptionTimeout = 12 * time.Minute
 )
