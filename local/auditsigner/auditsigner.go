@@ -1,7 +1,7 @@
 // Package auditsigner tells the signer of a new audit log to begin.
 //
 // The signer refuses to sign when it does not know its last checkpoint, because a log that was signed before could be
-// rewritten and signed again. Whoever makes its key, or moves the key to it, knows that it has signed nothing yet, and gives
+// rewritten and signed again. The program that makes its key, or moves the key to it, knows that it has signed nothing yet, and gives
 // the order. An operator gives it with `audit-signer begin`.
 package auditsigner
 

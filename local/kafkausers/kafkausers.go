@@ -50,7 +50,7 @@ type User struct {
 	Rights []Right
 }
 
-// Right allows operations on a resource. Kafka lets whoever may read or write a topic describe it too.
+// Right allows operations on a resource. A user who may read or write a topic may describe it too.
 type Right struct {
 	Kind       kmsg.ACLResourceType // topic or group
 	Name       string               // of the resource; "*" is every one

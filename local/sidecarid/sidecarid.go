@@ -1,5 +1,5 @@
 // Package sidecarid makes the tokens by which sidecars prove to sentry which app they belong to. In Kubernetes a pod's
-// service account is that proof. Elsewhere sentry knows nobody, so whoever starts the sidecars tells it.
+// service account is that proof. Elsewhere sentry knows nobody, so the program that starts the sidecars tells it.
 //
 // A token is a JWT that names the app's SPIFFE id and sentry's, as Dapr's validator `jwks` wants it. The private key that signs
 // the tokens lives only as long as Issue runs: nobody can make another token later, and each Issue makes the tokens of the one

@@ -243,7 +243,7 @@ func (s *Stack) provisionKafka(ctx context.Context) error {
 		return err
 	}
 	if s.cfg.Kafka != "" && (admin.Username == "" || s.cfg.KafkaLogin.Shared) {
-		s.out.Warn("Kafka cannot tell the services apart: whoever can log in to it can forge events (docs/kafka.md#users)")
+		s.out.Warn("Kafka cannot tell the services apart: anybody who can log in to it can forge events (docs/kafka.md#users)")
 		return nil
 	}
 	client, err := admin.Client()

@@ -99,7 +99,7 @@ func (p preparation) run(ctx context.Context, warn func(string)) error {
 	passwords := secrets.KafkaPasswords()
 	if p.kafka.Username == "" {
 		passwords = nil
-		warn("Kafka asks for no password (KAFKA_USERNAME is not set): whoever reaches it can forge events")
+		warn("Kafka asks for no password (KAFKA_USERNAME is not set): anybody who reaches it can forge events")
 	}
 	if err := ensureKafka(ctx, p.kafka, passwords, warn); err != nil {
 		return err

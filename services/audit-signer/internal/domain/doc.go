@@ -3,7 +3,7 @@
 // # Promises
 //
 //   - A checkpoint is signed only if its log begins with the log of the last one that was signed. The caller proves that
-//     with a consistency proof, which is checked against the checkpoint that the signer itself keeps. So whoever can write
+//     with a consistency proof, which is checked against the checkpoint that the signer itself keeps. So a person who can write
 //     to the audit log's database, and even its service, cannot have a rewritten log signed.
 //   - A checkpoint is on disk before it is answered. If the process ends in between, the same request gets the same answer:
 //     Ed25519 signatures are deterministic.

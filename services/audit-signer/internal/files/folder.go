@@ -21,7 +21,7 @@ const (
 	lockFile      = "lock"
 	// HistoryFile is the name of the file with all checkpoints, if no other place is set.
 	HistoryFile = "checkpoints.jsonl"
-	// private is the mode of every file: whoever writes the state decides what is signed next.
+	// private is the mode of every file: a program that writes the state decides what is signed next.
 	private = 0o600
 )
 
