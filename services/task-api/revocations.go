@@ -27,5 +27,5 @@ func (r revocations) Revocations(ctx context.Context, since time.Time, after str
 }
 
 func revocationOf(r accounts.Revocation) auth.Revocation {
-	return auth.Revocation{Kind: auth.RevocationKind(r.Kind), ID: r.ID, UserID: r.UserID, Role: r.Role, At: r.At}
+	return auth.Revocation{Kind: auth.RevocationKind(r.Kind), ID: r.ID, UserID: r.UserID, Role: r.Role, At: r.At, AddedAt: r.AddedAt}
 }

@@ -43,6 +43,9 @@ type Revocation struct {
 	UserID string         `json:"user_id"` // whose it is
 	Role   string         `json:"role"`    // the new role, for RevokedRole
 	At     time.Time      `json:"at"`
+	// AddedAt is when the list got the item, by the clock of the list, which may differ from the one of At. It is zero for an
+	// entry that comes with an event.
+	AddedAt time.Time `json:"added_at,omitzero"`
 }
 
 const (

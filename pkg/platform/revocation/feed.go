@@ -24,8 +24,7 @@ const (
 	// loadTimeout bounds the wait for one page.
 	loadTimeout = 2 * time.Second
 	// overlap is how far a load reaches back before the newest entry that is known. A transaction that took longer than others
-	// commits its entry after theirs, though the entry's time is before; none takes half of this. The other half is for the
-	// clocks: the source may compare with the time at which its database got the entry.
+	// commits its entry after theirs, though the entry's time is before; none takes nearly as long as this.
 	overlap = time.Minute
 	// history is how far the first load reaches back: longer than any entry is kept, and than clocks differ.
 	history = 25 * time.Hour
@@ -55,7 +54,7 @@ type Feed struct {
 	log    *slog.Logger
 	now    func() time.Time
 
-	newest   time.Time    // the newest entry of the source; used by Run only
+	newest   time.Time    // when the source got its newest entry, by its clock; used by Run only
 	loaded   atomic.Int64 // when the last load succeeded, and before that when New was called; in Unix nanoseconds
 	failures prometheus.Counter
 }
@@ -112,8 +111,7 @@ func done(ctx context.Context) bool {
 
 // load reads what the source has since the newest known entry. A load that fails is repeated from its beginning.
 func (f *Feed) load(ctx context.Context) error {
-	asked := f.now()
-	since := asked.Add(-history)
+	since := f.now().Add(-history)
 	if !f.newest.IsZero() {
 		since = f.newest.Add(-overlap)
 	}
@@ -126,12 +124,12 @@ func (f *Feed) load(ctx context.Context) error {
 		}
 		for _, e := range page.Items {
 			f.apply(ctx, e)
-			if e.At.After(newest) {
-				newest = e.At
+			if got := e.AddedAt; got.After(newest) { // by the source's clock, as since is
+				newest = got
 			}
 		}
 		if !page.More {
-			f.finish(asked, newest)
+			f.finish(newest)
 			return nil
 		}
 		after = page.Next
@@ -140,12 +138,8 @@ func (f *Feed) load(ctx context.Context) error {
 	return fmt.Errorf("read revocations: more than %d pages", maxPages)
 }
 
-// finish records a load that is complete. The time of an entry cannot be later than the load: a process whose clock is ahead
-// may have made the entry, and the next load must not start in the future.
-func (f *Feed) finish(asked, newest time.Time) {
-	if newest.After(asked) {
-		newest = asked
-	}
+// finish records a load that is complete.
+func (f *Feed) finish(newest time.Time) {
 	f.newest = newest
 	f.set.Loaded()
 	f.loaded.Store(f.now().UnixNano())

@@ -28,6 +28,7 @@ const promised = 5 * time.Second
 
 // source is a task API in memory, used within one synctest bubble.
 type source struct {
+	ahead   time.Duration // of its clock
 	mu      sync.Mutex
 	items   []auth.Revocation
 	page    int // the size of its pages
@@ -62,7 +63,7 @@ func (s *source) Revocations(ctx context.Context, since time.Time, after string,
 	}
 	var all []auth.Revocation
 	for _, e := range s.items {
-		if !e.At.Before(since) {
+		if !e.AddedAt.Before(since) {
 			all = append(all, e)
 		}
 	}
@@ -77,12 +78,16 @@ func (s *source) set(change func(*source)) {
 	change(s)
 }
 
-// end adds the end of a new session, and returns the session.
+// end adds the end of a new session, and returns the session. The source got it at that time, by its clock, and not later than
+// now.
 func (s *source) end(at time.Time) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	id := uuid.NewString()
-	s.items = append(s.items, auth.Revocation{Kind: auth.RevokedSession, ID: id, UserID: uuid.NewString(), At: at})
+	id, got := uuid.NewString(), at
+	if now := time.Now(); got.After(now) {
+		got = now
+	}
+	s.items = append(s.items, auth.Revocation{Kind: auth.RevokedSession, ID: id, UserID: uuid.NewString(), At: at, AddedAt: got.Add(s.ahead)})
 	return id
 }
 
@@ -199,6 +204,22 @@ func TestAnEntryOfTheFutureHidesNoOther(t *testing.T) {
 	})
 }
 
+// The source's clock is the database's, which may differ from those of the services.
+func TestClocksThatDifferHideNoEntry(t *testing.T) {
+	for name, ahead := range map[string]time.Duration{"the source's is ahead": 2 * time.Hour, "the source's is behind": -2 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(s *source) { s.ahead = ahead; s.end(time.Now()) }, func(r *rig) {
+				for range 3 {
+					time.Sleep(10 * time.Minute)
+					session := r.src.end(time.Now())
+					time.Sleep(promised)
+					r.wantEnded("a session", true, session)
+				}
+			})
+		})
+	}
+}
+
 func TestAQuietLoadAsksForLittle(t *testing.T) {
 	bubble(t, func(s *source) { s.end(time.Now()) }, func(r *rig) {
 		begun := time.Now()
@@ -270,7 +291,7 @@ func TestALoadThatStopsHalfWayIsNoLoad(t *testing.T) {
 func TestAnUnusableEntryIsLoggedAndHidesNoOther(t *testing.T) {
 	var session string
 	bubble(t, func(s *source) {
-		s.items = append(s.items, auth.Revocation{Kind: auth.RevokedSession, ID: "s", UserID: "u-1", At: time.Now()})
+		s.items = append(s.items, auth.Revocation{Kind: auth.RevokedSession, ID: "s", UserID: "u-1", At: time.Now(), AddedAt: time.Now()})
 		session = s.end(time.Now())
 	}, func(r *rig) {
 		r.wantEnded("the other one", true, session)

@@ -28,6 +28,8 @@ type Revocation struct {
 	UserID string    `json:"user_id"`
 	Role   string    `json:"role,omitempty"` // the new role
 	At     time.Time `json:"at"`
+	// AddedAt is when the database got it, by its clock. Readers page by it; it is zero before it is stored.
+	AddedAt time.Time `json:"added_at,omitzero"`
 }
 
 // RevocationPage is a page of revocations in the order in which they were added.

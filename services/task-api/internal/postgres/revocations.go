@@ -62,10 +62,7 @@ func (s *Store) Revocations(ctx context.Context, since time.Time, after string, 
 		}
 		query = query.Where("(added_at, kind, id) > (?, ?, ?)", place.AddedAt, place.Kind, place.ID)
 	}
-	var rows []struct {
-		accounts.Revocation
-		AddedAt time.Time
-	}
+	var rows []accounts.Revocation
 	if err := query.Find(&rows).Error; err != nil {
 		return accounts.RevocationPage{}, fmt.Errorf("read revocations: %w", err)
 	}
@@ -73,8 +70,8 @@ func (s *Store) Revocations(ctx context.Context, since time.Time, after string, 
 		rows = rows[:limit]
 	}
 	for _, r := range rows {
-		r.At = r.At.UTC()
-		page.Items = append(page.Items, r.Revocation)
+		r.At, r.AddedAt = r.At.UTC(), r.AddedAt.UTC()
+		page.Items = append(page.Items, r)
 		page.Next = revocationPlace{r.AddedAt, r.Kind, r.ID}.cursor()
 	}
 	return page, nil
