@@ -34,6 +34,9 @@ const (
 	stoppedFor = 2 * time.Second
 )
 
+// stoppedAtWelcome is longer than the 4 s after which a page is welcomed without its notifications (ADR 0026).
+const stoppedAtWelcome = 6 * time.Second
+
 // notificationPath is every part that a notification passes.
 var notificationPath = []string{
 	apps.WebSocket, stack.Sidecar(apps.WebSocket), apps.Notification, stack.Sidecar(apps.Notification), stack.Broker,
@@ -142,6 +145,30 @@ func TestNotificationsOutlastALongStopOfTheSidecar(t *testing.T) {
 		})
 		client.Eventually(t, client.RecoveryTimeout, fmt.Sprintf("after a stop of %s the socket showed each once", stop), func() error { return page.SawInbox(inbox) })
 	}
+}
+
+// TestAPageOpensWhileTheInboxHangs stops the notification service for longer than a page waits for its welcome. The page is
+// welcomed without its notifications, is told later where they begin, and then misses none.
+func TestAPageOpensWhileTheInboxHangs(t *testing.T) {
+	disturbsShared(t)
+	u := client.NewUser(t, shared.URL())
+	must(t, shared.Kill(apps.Notification, syscall.SIGSTOP))
+	resume := time.AfterFunc(stoppedAtWelcome, func() { _ = shared.Kill(apps.Notification, syscall.SIGCONT) })
+	defer func() {
+		if resume.Stop() {
+			must(t, shared.Kill(apps.Notification, syscall.SIGCONT))
+		}
+	}()
+	page := client.OpenBrowser(t, u, 0)
+	created := createReminders(t, u, 3, time.Now(), time.Second)
+	var inbox []client.Notification
+	client.Eventually(t, client.RecoveryTimeout, "each reminder is in the inbox once", func() (err error) {
+		if inbox, err = u.Notifications(); err != nil {
+			return err
+		}
+		return onceEach(inbox, created)
+	})
+	client.Eventually(t, client.RecoveryTimeout, "the socket showed each once", func() error { return page.SawInbox(inbox) })
 }
 
 // killPart kills a part, which the supervisor restarts.

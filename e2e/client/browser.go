@@ -34,7 +34,7 @@ type Browser struct {
 
 	mu            sync.Mutex
 	since         int64
-	inboxSince    *int64 // nil: it starts at the newest notification
+	inboxSince    *int64 // nil: it starts at the newest notification, and the server has not said yet where that is
 	inboxFrom     int64  // where its notifications began
 	events        []live.Event
 	notifications []live.Notification
@@ -44,8 +44,9 @@ type Browser struct {
 	conn          *websocket.Conn
 }
 
-// OpenBrowser starts a browser that has every change up to since, and gets new notifications. It waits for its first welcome.
-// The test's cleanup closes it.
+// OpenBrowser starts a browser that has every change up to since, and gets new notifications. It waits for its first welcome,
+// and until it knows where its notifications begin: the server says that later if the notification service does not answer in
+// time. The test's cleanup closes it.
 func OpenBrowser(t testing.TB, u *User, since int64) *Browser {
 	t.Helper()
 	return open(t, &Browser{u: u, since: since})
@@ -54,7 +55,7 @@ func OpenBrowser(t testing.TB, u *User, since int64) *Browser {
 // OpenBrowserAt is OpenBrowser for a browser that has every notification up to inboxSince.
 func OpenBrowserAt(t testing.TB, u *User, since, inboxSince int64) *Browser {
 	t.Helper()
-	return open(t, &Browser{u: u, since: since, inboxSince: &inboxSince})
+	return open(t, &Browser{u: u, since: since, inboxSince: &inboxSince, inboxFrom: inboxSince})
 }
 
 func open(t testing.TB, b *Browser) *Browser {
@@ -65,8 +66,8 @@ func open(t testing.TB, b *Browser) *Browser {
 	Eventually(t, welcomeTimeout, "welcome on the WebSocket", func() error {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		if b.welcomes == 0 {
-			return fmt.Errorf("no welcome yet; other frames: %+v", b.unexpected)
+		if b.welcomes == 0 || b.inboxSince == nil {
+			return fmt.Errorf("%d welcomes, and where notifications begin is known: %t; other frames: %+v", b.welcomes, b.inboxSince != nil, b.unexpected)
 		}
 		return nil
 	})
@@ -155,13 +156,15 @@ func (b *Browser) take(raw []byte) (pause time.Duration) {
 		return 0
 	case live.Welcome:
 		b.welcomes++
-		if b.welcomes == 1 && f.NotificationSeq != nil {
-			b.inboxFrom = *f.NotificationSeq
-		}
-		if b.inboxSince == nil {
-			b.inboxSince = f.NotificationSeq
+		if f.NotificationSeq != nil {
+			b.inboxBegins(*f.NotificationSeq)
 		}
 		return 0
+	case live.Resync:
+		if f.Stream == live.StreamNotifications && f.Reason == live.ReasonUnavailable && b.inboxSince == nil {
+			b.inboxBegins(f.Seq)
+			return 0
+		}
 	case live.Error:
 		if f.Action() == live.Stop {
 			b.ended = &f
@@ -173,6 +176,13 @@ func (b *Browser) take(raw []byte) (pause time.Duration) {
 	}
 	b.unexpected = append(b.unexpected, frame)
 	return 0
+}
+
+// inboxBegins records where the notifications begin, unless that is known.
+func (b *Browser) inboxBegins(seq int64) {
+	if b.inboxSince == nil {
+		b.inboxSince, b.inboxFrom = &seq, seq
+	}
 }
 
 // SawAll returns an error unless the browser has seen every seq in (from, to] exactly once and in order, and no unexpected
