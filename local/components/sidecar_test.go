@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -124,6 +125,51 @@ func TestASidecarOutlivesTheCleanUpOfNames(t *testing.T) {
 		t.Error("daprd as rendered ended")
 	default:
 	}
+}
+
+func TestALateRenewalKeepsTheNameOfASidecar(t *testing.T) {
+	t.Parallel()
+	slow(t)
+	// These sidecars have no certificates, and access control refuses such a caller.
+	open := daprtest.Without("config", "accessControl")
+	const late = 7 * time.Second // more than the 5 s for which a name is valid by default
+	// call invokes a sidecar that was stopped for so long, and lets it go on when the call has arrived.
+	call := func(t *testing.T, changes ...daprtest.Change) (status int, answer string) {
+		t.Helper()
+		k := daprtest.NewKafka(t)
+		names := filepath.Join(t.TempDir(), "names.db")
+		run := func(app string) *daprtest.Sidecar {
+			s := daprtest.Start(t, daprtest.Options{App: app, Port: daprtest.NewApp(t, nil).Port, Brokers: k.Addr, NamesFile: names, Changes: append(changes, open)})
+			s.WaitReady(t)
+			return s
+		}
+		api, caller := run("task-api"), run("audit")
+		api.Signal(t, syscall.SIGSTOP)
+		time.Sleep(late) // the duration is what is tested
+		resume := time.AfterFunc(time.Second, func() { api.Signal(t, syscall.SIGCONT) })
+		defer func() {
+			if resume.Stop() {
+				api.Signal(t, syscall.SIGCONT)
+			}
+		}()
+		status, answer, err := caller.Call(t, http.MethodGet, "/v1.0/invoke/task-api/method/who", nil)
+		must(t, err)
+		return status, answer
+	}
+	t.Run("as rendered", func(t *testing.T) {
+		t.Parallel()
+		if status, answer := call(t); status != http.StatusOK {
+			t.Errorf("the call was answered %d %s, want 200", status, answer)
+		}
+	})
+	t.Run("by default", func(t *testing.T) {
+		t.Parallel()
+		interval := daprtest.Without("config", "nameResolution.configuration.updateInterval")
+		timeout := daprtest.Without("config", "nameResolution.configuration.timeout")
+		if status, answer := call(t, interval, timeout); !strings.Contains(answer, "no host found") {
+			t.Errorf("the call was answered %d %s, want that no host is found: the lines are no longer needed", status, answer)
+		}
+	})
 }
 
 func TestAChangedFileDoesNotReachARunningSidecar(t *testing.T) {

@@ -187,6 +187,14 @@ func (s *Sidecar) Kill() {
 	<-s.exited
 }
 
+// Signal sends a signal to the process, such as SIGSTOP.
+func (s *Sidecar) Signal(t testing.TB, signal os.Signal) {
+	t.Helper()
+	if err := s.cmd.Process.Signal(signal); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Stop asks the sidecar to end, as a supervisor does, and returns how long that took.
 func (s *Sidecar) Stop(t testing.TB) time.Duration {
 	t.Helper()
