@@ -172,6 +172,10 @@ func TestLoadWaitsForALateSidecar(t *testing.T) {
 
 func TestAnErrorNamesTheStoreAndTheFileAndNoValue(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "none.json")
+	nested := t.TempDir()
+	if err := os.Mkdir(filepath.Join(nested, "inner"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	for name, tc := range map[string]struct {
 		file, content string
 		say           []string
@@ -184,7 +188,7 @@ func TestAnErrorNamesTheStoreAndTheFileAndNoValue(t *testing.T) {
 		"not by app":       {"write", `{"database-url":"` + hidden + `"}`, []string{`{"APP":{"key":"value"}}`}},
 		"two documents":    {"write", `{"audit":{}} {"k":"` + hidden + `"}`, []string{`{"APP":{"key":"value"}}`}},
 		"null for the app": {"write", `null`, []string{`no "audit"`}},
-		"a folder":         {os.TempDir(), "", []string{"directory"}},
+		"a nested folder":  {nested, "", []string{nested, "inner", "directory"}},
 		"very large":       {"write", strings.Repeat(hidden, maxFileBytes), []string{"more than"}},
 	} {
 		t.Run(name, func(t *testing.T) {
