@@ -1352,6 +1352,9 @@ type NotFound = Problem
 // Quota RFC 9457. A 412 has the task as it is in the member task.
 type Quota = Problem
 
+// ReadOnly RFC 9457. A 412 has the task as it is in the member task.
+type ReadOnly = Problem
+
 // Stale RFC 9457. A 412 has the task as it is in the member task.
 type Stale = Problem
 

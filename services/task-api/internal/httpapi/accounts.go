@@ -46,11 +46,9 @@ func (h *handlers) register(c *gin.Context) error {
 	if err := required("email", body.Email, "password", body.Password); err != nil {
 		return err
 	}
-	inCookie := body.Cookie != nil && *body.Cookie
-	if inCookie {
-		if err := mayKeepCookie(c); err != nil {
-			return err
-		}
+	inCookie, err := wantsCookie(c, body.Cookie)
+	if err != nil {
+		return err
 	}
 	if err := h.limits.attempt(c, accounts.EmailKey(body.Email)); err != nil {
 		return err
@@ -82,11 +80,9 @@ func (h *handlers) login(c *gin.Context) error {
 	if err := required("email", body.Email, "password", body.Password); err != nil {
 		return err
 	}
-	inCookie := body.Cookie != nil && *body.Cookie
-	if inCookie {
-		if err := mayKeepCookie(c); err != nil {
-			return err
-		}
+	inCookie, err := wantsCookie(c, body.Cookie)
+	if err != nil {
+		return err
 	}
 	if err := h.limits.attempt(c, accounts.EmailKey(body.Email)); err != nil {
 		return err

@@ -64,13 +64,16 @@ func refreshToken(c *gin.Context) (token string, inCookie bool, err error) {
 	return cookie.Value, true, nil
 }
 
-// mayKeepCookie refuses a request for the cookie that another site made a browser send: it could log the user in to an account
-// that is not theirs. A client that is not a browser sends neither header.
-func mayKeepCookie(c *gin.Context) error {
-	if c.GetHeader("Sec-Fetch-Site") == "" && c.GetHeader("Origin") == "" || sameOrigin(c) {
-		return nil
+// wantsCookie reports whether the client asks for the cookie. It refuses a request that another site made a browser send: that
+// could log the user in to an account that is not theirs. A client that is not a browser sends neither header.
+func wantsCookie(c *gin.Context, asked *bool) (bool, error) {
+	if asked == nil || !*asked {
+		return false, nil
 	}
-	return errForeign
+	if c.GetHeader("Sec-Fetch-Site") == "" && c.GetHeader("Origin") == "" || sameOrigin(c) {
+		return true, nil
+	}
+	return false, errForeign
 }
 
 // sameOrigin reports whether the request comes from a page of this origin: by the browser's word (Fetch Metadata, which a script

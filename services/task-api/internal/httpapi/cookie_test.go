@@ -94,6 +94,10 @@ func TestAnotherOriginCannotUseTheCookie(t *testing.T) {
 			page.wantProblem(http.StatusForbidden, "", "POST", "/api/v1/auth/"+route, "", append([]string{"Cookie", cookie}, headers...)...)
 		}
 	}
+	const change = `{"current_password":"correct horse","new_password":"battery staple","cookie":true}`
+	var s accounts.Session
+	page.want(http.StatusOK, &s, "POST", "/api/v1/auth/login", `{"email":"a@example.com","password":"correct horse"}`)
+	page.wantProblem(http.StatusForbidden, "", "POST", "/api/v1/me/password", change, "Authorization", "Bearer "+s.AccessToken, "Sec-Fetch-Site", "cross-site")
 	page.wantProblem(http.StatusForbidden, "", "POST", "/api/v1/auth/refresh", "", "Cookie", cookie) // no word from a browser
 	page.want(http.StatusOK, nil, "POST", "/api/v1/auth/refresh", "", "Cookie", cookie, "Sec-Fetch-Site", sameOriginHeader)
 }

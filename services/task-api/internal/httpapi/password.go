@@ -21,6 +21,10 @@ func (h *handlers) changePassword(c *gin.Context) error {
 	if err := readBody(c, &body); err != nil {
 		return err
 	}
+	inCookie, err := wantsCookie(c, body.Cookie)
+	if err != nil {
+		return err
+	}
 	if err := h.limits.attempt(c, auth.UserID(c)); err != nil {
 		return err
 	}
@@ -28,6 +32,6 @@ func (h *handlers) changePassword(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	answerSession(c, http.StatusOK, s, body.Cookie != nil && *body.Cookie)
+	answerSession(c, http.StatusOK, s, inCookie)
 	return nil
 }

@@ -92,11 +92,9 @@ func (h *handlers) resetPassword(c *gin.Context) error {
 	if err := required("token", body.Token, "new_password", body.New); err != nil {
 		return err
 	}
-	inCookie := body.Cookie != nil && *body.Cookie
-	if inCookie {
-		if err := mayKeepCookie(c); err != nil {
-			return err
-		}
+	inCookie, err := wantsCookie(c, body.Cookie)
+	if err != nil {
+		return err
 	}
 	s, err := h.Accounts.ResetPassword(c.Request.Context(), body.Token, body.New, clientOf(c))
 	if err != nil {

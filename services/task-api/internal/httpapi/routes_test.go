@@ -78,6 +78,43 @@ func TestTheDocumentHasExactlyTheRoutes(t *testing.T) {
 	}
 }
 
+// An API token that may only read is refused by each route that writes, and every API token by the routes of the account.
+func TestTheDocumentSaysWhatAPITokensAreRefused(t *testing.T) {
+	t.Parallel()
+	raw, err := api.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc struct {
+		Paths map[string]map[string]json.RawMessage
+	}
+	if err := json.Unmarshal(raw, &doc); err != nil {
+		t.Fatal(err)
+	}
+	loginOnly := map[string]bool{}
+	for _, r := range routes {
+		loginOnly[r.method+" "+parameter.ReplaceAllString(address(r.path), "/{$1}")] = r.access == login
+	}
+	for path, item := range doc.Paths {
+		for method, op := range item {
+			var o struct {
+				Security *json.RawMessage `json:"security"`
+				Answers  map[string]any   `json:"responses"`
+			}
+			if method == "parameters" {
+				continue
+			}
+			if err := json.Unmarshal(op, &o); err != nil {
+				t.Fatalf("%s %s: %v", method, path, err)
+			}
+			name := strings.ToUpper(method) + " " + path
+			if o.Security == nil && (loginOnly[name] || method != "get") && o.Answers["403"] == nil {
+				t.Errorf("%s has no 403 in openapi.yaml", name)
+			}
+		}
+	}
+}
+
 func TestTheAPIPageHasEveryRoute(t *testing.T) {
 	t.Parallel()
 	tour, err := os.ReadFile("../../../../docs/api.md")
