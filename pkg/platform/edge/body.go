@@ -111,9 +111,20 @@ func (b *body) abandon() {
 	_ = b.control.SetReadDeadline(b.until)
 }
 
-// Close implements io.Closer. The server's own Close reads the rest of a short body.
+// Close implements io.Closer. It reads the rest of a short body, so that the connection can be used again. The server's own
+// Close would not say whether it came to the end.
 func (b *body) Close() error {
 	b.abandon()
+	b.mu.Lock()
+	skip := b.ended || b.err != nil || b.invited || b.closed
+	b.mu.Unlock()
+	if !skip {
+		_, err := io.CopyN(io.Discard, b.ReadCloser, drainBytes)
+		if err == nil {
+			err = http.ErrBodyReadAfterClose
+		}
+		_ = b.finish(err) // rest asks for it
+	}
 	err := b.ReadCloser.Close()
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -135,10 +146,17 @@ func (b *body) rest() bool {
 		return ended
 	}
 	_, err := io.CopyN(io.Discard, b.ReadCloser, drainBytes)
-	// The server closes a body itself when it has read it to its end.
-	if !errors.Is(err, io.EOF) && !errors.Is(err, http.ErrBodyReadAfterClose) {
+	if !errors.Is(err, io.EOF) && !b.closedAtEnd(err) {
 		return false
 	}
 	_ = b.control.SetReadDeadline(time.Time{}) // not every server has deadlines
 	return true
+}
+
+// closedAtEnd reports whether an error of a read says that the server has closed the body, which it does when it has read it
+// to its end. When it was Close that closed the body, before its end, Close has set err.
+func (b *body) closedAtEnd(err error) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return errors.Is(err, http.ErrBodyReadAfterClose) && b.err == nil
 }

@@ -17,8 +17,8 @@ const lingerWait = 500 * time.Millisecond
 // conn is a client's connection.
 type conn struct {
 	net.Conn
-	// over: the body of the last request was not read to its end. What still arrives is a part of it, which net/http would
-	// take for the next request where the handler had enabled full duplex.
+	// over: the body of the last request was not read to its end. What still arrives, and what net/http has buffered, is a part
+	// of it. net/http cannot know that: it does not see that a body of this package was closed early.
 	over    atomic.Bool
 	closing sync.Once
 	upgrade func() // frees the place of an HTTP connection; may be nil

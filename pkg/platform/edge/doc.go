@@ -7,7 +7,7 @@
 //     busy does not count. The same holds for an answer. So a stream of minutes passes, and a byte a second does not.
 //   - A body that is too slow is an error that is ErrSlowBody, which is answered with 408, and ends the connection.
 //   - A body that nobody reads, because the request was refused, does not hold the connection longer than Patience.Drain.
-//   - No bytes of an abandoned body are read as the next request.
+//   - No bytes of an abandoned body are served as the next request, also when the handler or a proxy has closed the body.
 //   - One address holds at most Limits.PerAddress connections, all addresses together at most Limits.Total. A further
 //     connection is answered with 429 or 503 and closed. An upgraded connection (WebSocket) counts in Total only: the
 //     service that it belongs to counts it.

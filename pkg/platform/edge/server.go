@@ -25,8 +25,13 @@ func NewServer(cfg Config) *http.Server {
 		MaxHeaderBytes:    cfg.MaxHeaderBytes,
 		ConnContext:       withConn,
 		ConnState: func(c net.Conn, state http.ConnState) {
-			if own, ok := c.(*conn); ok && state == http.StateHijacked {
+			own, ok := c.(*conn)
+			switch {
+			case !ok:
+			case state == http.StateHijacked:
 				own.upgraded()
+			case state == http.StateIdle && own.over.Load(): // the answer is sent
+				_ = own.Close() // nobody waits for it any more
 			}
 		},
 	}
@@ -35,6 +40,10 @@ func NewServer(cfg Config) *http.Server {
 // Handler puts the time limits of bodies and answers around cfg.Handler.
 func Handler(cfg Config) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn := connOf(r.Context())
+		if conn != nil && conn.over.Load() {
+			panic(http.ErrAbortHandler) // it is a part of the body of the last request, from net/http's buffer
+		}
 		a := &answer{ResponseWriter: w, control: http.NewResponseController(w), wait: cfg.Patience}
 		if r.Body != nil && r.Body != http.NoBody {
 			pace := cfg.Patience.Body
@@ -47,7 +56,6 @@ func Handler(cfg Config) http.Handler {
 			}
 			r.Body = a.body
 		}
-		conn := connOf(r.Context())
 		cfg.Handler.ServeHTTP(a, r) // a panic ends the connection
 		a.end(conn)
 	})
