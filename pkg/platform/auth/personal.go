@@ -14,6 +14,9 @@ const (
 	// personalFresh is how long a personal API token is used without another look-up. What ends a token takes effect earlier,
 	// by the Revocations; the look-up is what keeps the time of its last use.
 	personalFresh = time.Minute
+	// personalStale is how long what was found is used while look-ups fail, as when the task API restarts. A token that was revoked
+	// meanwhile is in the Revocations: personalStale is well below revokedLife, so the token is not used after its entry is gone.
+	personalStale = 5 * time.Minute
 	// maxPersonal bounds the remembered tokens, and maxUnknown those that do not exist: some megabytes each. They are apart, so
 	// that a flood of invented tokens does not displace the real ones.
 	maxPersonal, maxUnknown = 20_000, 20_000
@@ -46,8 +49,8 @@ type PersonalToken struct {
 // Lookup finds a token by its hash (HashOf). It returns ErrNoToken if there is none.
 type Lookup func(ctx context.Context, hash [sha256.Size]byte) (PersonalToken, error)
 
-// Personal verifies personal API tokens. It looks a token up once in personalFresh, and remembers what it found. It is safe for
-// concurrent use.
+// Personal verifies personal API tokens. It looks a token up once in personalFresh, and remembers what it found. While look-ups
+// fail, it uses that for personalStale. It is safe for concurrent use.
 type Personal struct {
 	lookup  Lookup
 	now     func() time.Time
@@ -85,19 +88,30 @@ func (p *Personal) Verify(ctx context.Context, token string) (Identity, error) {
 	}
 	found, ok := p.known.Get(hash)
 	if !ok || !fresh(found.at, now) {
+		old := found
 		var err error
-		if found, err = p.find(ctx, hash, now); err != nil {
+		found, err = p.find(ctx, hash, now)
+		switch {
+		case err == nil:
+		case ok && errors.Is(err, ErrUnavailable) && within(old.at, now, personalStale):
+			found = old
+		default:
 			return Identity{}, err
 		}
 	}
-	if !now.Before(found.id.ExpiresAt) { // no leeway: the clock that made it is not the client's
+	if !now.Before(found.id.ExpiresAt) { // no leeway: the client's clock has no part in it
 		return Identity{}, fmt.Errorf("%w: the API token has expired", ErrInvalid)
 	}
 	return found.id, nil
 }
 
 // fresh reports whether what was found at a time is used without another look-up.
-func fresh(at, now time.Time) bool { return !now.Before(at) && now.Sub(at) < personalFresh }
+func fresh(at, now time.Time) bool { return within(at, now, personalFresh) }
+
+// within reports whether now is at or after a time, by less than limit.
+func within(at, now time.Time, limit time.Duration) bool {
+	return !now.Before(at) && now.Sub(at) < limit
+}
 
 // find looks a token up and remembers the result.
 func (p *Personal) find(ctx context.Context, hash tokenHash, now time.Time) (foundToken, error) {
@@ -117,6 +131,9 @@ func (p *Personal) find(ctx context.Context, hash tokenHash, now time.Time) (fou
 	}
 	if err != nil {
 		return foundToken{}, fmt.Errorf("%w: look up an API token: %w", ErrUnavailable, err)
+	}
+	if t.Scope != ScopeRead && t.Scope != ScopeWrite { // of a later version, or not the task API's answer: it must not count as write
+		return foundToken{}, fmt.Errorf("%w: look up an API token: it has the unknown scope %q", ErrUnavailable, t.Scope)
 	}
 	found := foundToken{Identity{
 		UserID: t.UserID, Role: t.Role, TokenID: t.ID, Scope: t.Scope, IssuedAt: t.CreatedAt, ExpiresAt: t.ExpiresAt,

@@ -140,6 +140,54 @@ func TestAFailedLookUpIsNotARefusal(t *testing.T) {
 	}
 }
 
+// The task API restarts. What ends a token meanwhile is in the Revocations.
+func TestAKnownTokenWorksWhileLookUpsFail(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := &registry{tokens: map[tokenHash]PersonalToken{}}
+		p := NewPersonal(r.lookup, time.Now)
+		text, token := r.add(time.Now())
+		if _, err := p.Verify(t.Context(), text); err != nil {
+			t.Fatal(err)
+		}
+		r.err = errors.New("connection refused")
+		time.Sleep(personalStale - time.Nanosecond)
+		if id, err := p.Verify(t.Context(), text); err != nil || id.TokenID != token.ID {
+			t.Errorf("before the limit: got %+v, %v, want the token", id, err)
+		}
+		time.Sleep(time.Nanosecond)
+		if _, err := p.Verify(t.Context(), text); !errors.Is(err, ErrUnavailable) || errors.Is(err, ErrInvalid) {
+			t.Errorf("at the limit: got %v, want ErrUnavailable", err)
+		}
+		r.err = nil
+		if _, err := p.Verify(t.Context(), text); err != nil {
+			t.Errorf("once look-ups work again: got %v", err)
+		}
+		delete(r.tokens, HashOf(text))
+		time.Sleep(personalFresh)
+		if _, err := p.Verify(t.Context(), text); !errors.Is(err, ErrInvalid) {
+			t.Errorf("a token that is gone: got %v, want ErrInvalid", err)
+		}
+	})
+	if personalStale >= revokedLife {
+		t.Errorf("a token is used for %s without a look-up, longer than its revocation is kept (%s)", personalStale, revokedLife)
+	}
+}
+
+func TestATokenWithAnUnknownScopeIsNotUsed(t *testing.T) {
+	t.Parallel()
+	for scope, usable := range map[string]bool{ScopeRead: true, ScopeWrite: true, "": false, "admin": false, "Read": false} {
+		r := &registry{tokens: map[tokenHash]PersonalToken{}}
+		text, token := r.add(time.Now())
+		token.Scope = scope
+		r.tokens[HashOf(text)] = token
+		id, err := NewPersonal(r.lookup, time.Now).Verify(t.Context(), text)
+		if usable && (err != nil || id.Scope != scope) || !usable && (!errors.Is(err, ErrUnavailable) || id != (Identity{})) {
+			t.Errorf("scope %q: got %+v, %v, want usable %v and otherwise ErrUnavailable", scope, id, err, usable)
+		}
+	}
+}
+
 // Look-ups that hang hold back other unknown tokens, and not those that are known.
 func TestHangingLookUpsAreBounded(t *testing.T) {
 	t.Parallel()

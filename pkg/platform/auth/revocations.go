@@ -56,7 +56,8 @@ const (
 	// hours.
 	deletedLife = 24 * time.Hour
 	// maxRevoked bounds the entries of each kind. Sessions end at most as fast as they begin, and 200,000 of them within
-	// revokedLife are 200 log-ins a second, each of which costs a password hash. The set then has about 20 MB.
+	// revokedLife are 200 log-ins a second, each of which costs a password hash. The set then has about 20 MB. To make and revoke
+	// a personal API token costs less, so a few accounts can fill that kind: what is evicted of it has no effect on others.
 	maxRevoked = 200_000
 	// evictedShare of a full kind is evicted at once, so that the search for the oldest entries is rare.
 	evictedShare = 8
@@ -71,13 +72,15 @@ const (
 //   - Its memory is bounded by maxRevoked. When a kind is full, its oldest entries are evicted, and from then on every access
 //     token from before the newest evicted entry is refused. Their clients renew them, which works unless the session has
 //     ended. So no ended session works again, and nobody has to log in again.
+//   - A personal API token whose entry was evicted is refused by its next look-up: at most personalFresh later, or, while look-ups
+//     fail, personalStale.
 type Revocations struct {
 	now func() time.Time
 
 	mu        sync.RWMutex
 	loaded    bool
 	byKind    map[RevocationKind]map[uuid.UUID]revoked
-	floor     time.Time // the newest evicted entry
+	floor     time.Time // the newest evicted entry that access tokens depend on
 	evicted   int64
 	pruned    time.Time
 	limit     int
@@ -123,7 +126,7 @@ func (r *Revocations) Apply(e Revocation) error {
 			r.prune(now)
 		}
 		if !there && len(set) >= r.limit {
-			r.evict(set)
+			r.evict(e.Kind, set)
 		}
 		set[id] = revoked{e.At, e.Role}
 	}
@@ -156,8 +159,8 @@ func (r *Revocations) prune(now time.Time) {
 	}
 }
 
-// evict removes the oldest entries of a full set, and lets no access token pass that could be theirs. The caller holds mu.
-func (r *Revocations) evict(set map[uuid.UUID]revoked) {
+// evict removes the oldest entries of a full kind, and lets no access token pass that could be theirs. The caller holds mu.
+func (r *Revocations) evict(kind RevocationKind, set map[uuid.UUID]revoked) {
 	times := make([]time.Time, 0, len(set))
 	for _, e := range set {
 		times = append(times, e.at)
@@ -170,7 +173,7 @@ func (r *Revocations) evict(set map[uuid.UUID]revoked) {
 			r.evicted++
 		}
 	}
-	if last.After(r.floor) {
+	if kind != RevokedToken && last.After(r.floor) { // no access token depends on a personal API token
 		r.floor = last
 	}
 }
@@ -213,7 +216,7 @@ func (r *Revocations) Admit(id Identity) (Identity, error) {
 		return Identity{}, fmt.Errorf("%w: %w", ErrInvalid, ErrDeleted)
 	case ended, revoked:
 		return Identity{}, fmt.Errorf("%w: %w", ErrInvalid, ErrEnded)
-	// A personal API token is looked up and not from a time, so it has no part in this.
+	// The age of a personal API token says nothing: it lives long, and it is looked up again within a minute.
 	case id.TokenID == "" && !r.floor.IsZero() && !id.IssuedAt.After(r.floor.Add(leeway)):
 		return Identity{}, fmt.Errorf("%w: it is older than what is known of ended sessions", ErrInvalid)
 	}

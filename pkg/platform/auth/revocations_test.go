@@ -196,6 +196,21 @@ func TestAFullSetRefusesOlderTokens(t *testing.T) {
 	r.wantAdmitted("the renewed token", renewed, nil)
 }
 
+// A few accounts can make and revoke any number of API tokens. That must cost nobody else's session a refresh.
+func TestManyRevokedTokensAffectNoAccessToken(t *testing.T) {
+	t.Parallel()
+	r := newRevocations(t)
+	r.limit = 8
+	for range 3 * r.limit {
+		r.clock = r.clock.Add(time.Second)
+		r.apply(Revocation{Kind: RevokedToken, ID: uuid.NewString(), UserID: uuid.NewString(), At: r.clock})
+	}
+	if got := r.Stats(); got.Evicted == 0 || got.Entries[RevokedToken] > r.limit {
+		t.Errorf("Stats: got %+v, want evictions and at most %d tokens", got, r.limit)
+	}
+	r.wantAdmitted("an access token from before", r.id, nil)
+}
+
 func TestRevocationsAreSafeForConcurrentUse(t *testing.T) {
 	t.Parallel()
 	r := newRevocations(t)

@@ -23,7 +23,7 @@ import (
 
 const (
 	// versionPoll is the time between two looks at the version of a database that is not migrated. A query of one row
-	// costs nothing beside it, and a service should work soon after the migration.
+	// costs little, and a service should work soon after the migration.
 	versionPoll = 500 * time.Millisecond
 	// versionProgress is the time between two log lines while the service waits.
 	versionProgress = 10 * time.Second

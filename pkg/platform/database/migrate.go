@@ -32,7 +32,7 @@ const (
 )
 
 // MigrateCommand returns the command migrate of a service. It brings the service's database up to date as the role that
-// owns the tables, and exits with 0 when that is done. Any number of them may run at the same time, also beside services
+// owns the tables, and exits with 0 when that is done. Any number of them may run at the same time, also next to services
 // of this and of the previous version.
 func MigrateCommand(sets ...Set) service.Command {
 	return service.Command{

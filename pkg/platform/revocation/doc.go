@@ -10,7 +10,7 @@
 //   - What ends a session takes effect in every process within 5 s, as long as the process can reach the broker or the task API.
 //   - Before the first answer of the source the set is not loaded: the service is not ready, and answers 503 instead of
 //     admitting a session that may have ended.
-//   - While the source is away, the last known set stays, account events still count, and RevocationsOld alerts.
+//   - While the source is away, the last known set stays, account events still count, and SessionsUnknown alerts.
 //   - An entry may come several times, late and in any order. An entry that cannot be used is logged and skipped; the others
 //     of its page count.
 package revocation

@@ -16,11 +16,11 @@ import (
 // This file has the loads: when the source is asked, and for what.
 
 const (
-	// PollEvery is the time between two loads. With loadTimeout it keeps an end within the 5 s that are promised, even when
-	// one load fails.
+	// PollEvery is the time between two loads. With loadTimeout and againEvery it keeps an end within the 5 s that are promised,
+	// even when one load fails.
 	PollEvery = 2 * time.Second
-	// firstEvery is the time between two attempts until the first load: the service answers 503 meanwhile.
-	firstEvery = 500 * time.Millisecond
+	// againEvery is the pause after a load that has failed. Before the first load the service answers 503 meanwhile.
+	againEvery = 500 * time.Millisecond
 	// loadTimeout bounds the wait for one page.
 	loadTimeout = 2 * time.Second
 	// overlap is how far a load reaches back before the newest entry that is known. A transaction that took longer than others
@@ -67,13 +67,13 @@ func New(set *auth.Revocations, source Source, log *slog.Logger, reg prometheus.
 	return f
 }
 
-// Run loads at once and then every PollEvery, until ctx ends. It returns nil. It logs the first of the loads in a row that
+// Run loads at once and then every PollEvery, and sooner after a load that has failed, until ctx ends. It returns nil. It logs the first of the loads in a row that
 // fail.
 func (f *Feed) Run(ctx context.Context) error {
 	failing, first := false, true
 	for {
 		err := f.load(ctx)
-		if done(ctx) {
+		if ctx.Err() != nil {
 			return nil // the load was interrupted
 		}
 		switch {
@@ -87,8 +87,8 @@ func (f *Feed) Run(ctx context.Context) error {
 		failing = err != nil
 		first = first && err != nil
 		pause := PollEvery
-		if first {
-			pause = firstEvery
+		if failing {
+			pause = againEvery
 		}
 		timer := time.NewTimer(pause)
 		select {
@@ -97,15 +97,6 @@ func (f *Feed) Run(ctx context.Context) error {
 			return nil
 		case <-timer.C:
 		}
-	}
-}
-
-func done(ctx context.Context) bool {
-	select {
-	case <-ctx.Done():
-		return true
-	default:
-		return false
 	}
 }
 
@@ -164,6 +155,3 @@ func (f *Feed) apply(ctx context.Context, e auth.Revocation) {
 		f.log.ErrorContext(ctx, "a revocation cannot be used", "user_id", e.UserID, "error", err.Error())
 	}
 }
-
-// Ready returns nil when the set is loaded.
-func (f *Feed) Ready(ctx context.Context) error { return f.set.Ready(ctx) }
