@@ -58,7 +58,7 @@ func run(ctx context.Context, cfg settings, out io.Writer) error {
 	})
 	httpapi.Register(public, httpapi.Config{
 		Hub: users, Pool: pool, Verifier: access.Tokens, Sessions: access.Revocations, Origins: origins, Log: base.Log,
-		AuthWait: connections.AuthWait, WelcomeWait: connections.WelcomeWait,
+		AuthWait: connections.AuthWait, WelcomeWait: connections.WelcomeWait, PersonalLife: auth.AccessTokenLife,
 	})
 	deliveries := base.DaprSide()
 	subscriber.Subscribe(deliveries, users, access.Revocations)

@@ -21,7 +21,8 @@ type refusals struct {
 	count int // since the last line
 }
 
-// add counts a refused connection, and writes a line unless there was one just before.
+// add counts a refused connection, and writes a line unless there was one just before. The line names the address of this
+// connection, and how many were refused since the last line, of all addresses.
 func (r *refusals) add(from netip.Addr, status int, now time.Time) {
 	if r.log == nil {
 		return
@@ -34,6 +35,6 @@ func (r *refusals) add(from netip.Addr, status int, now time.Time) {
 	}
 	r.mu.Unlock()
 	if due {
-		r.log.WarnContext(context.Background(), "connections are refused", "address", address.Key(from), "status", status, "count", count)
+		r.log.WarnContext(context.Background(), "connections are refused", "address", address.Key(from), "status", status, "refused_in_all", count)
 	}
 }

@@ -19,7 +19,7 @@ func TestRefusedConnectionsAreLoggedNowAndThen(t *testing.T) {
 	}
 	r.add(netip.MustParseAddr("2001:db8::1"), http.StatusTooManyRequests, begin.Add(reportEvery))
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-	if len(lines) != 2 || !strings.Contains(lines[0], "address=2001:db8::/64 status=429 count=1") || !strings.Contains(lines[1], "count=100") {
+	if len(lines) != 2 || !strings.Contains(lines[0], "address=2001:db8::/64 status=429 refused_in_all=1") || !strings.Contains(lines[1], "refused_in_all=100") {
 		t.Errorf("got %q, want a line for the first and one for the 100 after it", lines)
 	}
 }

@@ -68,9 +68,9 @@ func (l *Login) Renew(ctx context.Context) (string, error) {
 	}
 	switch {
 	case resp.StatusCode == http.StatusUnauthorized:
-		return "", &refusal{answer.Detail, live.NewToken}
+		return "", &refusal{answer.Detail, live.NewToken, false}
 	case final(resp.StatusCode):
-		return "", &refusal{answer.Detail, live.Stop}
+		return "", &refusal{answer.Detail, live.Stop, false}
 	case resp.StatusCode != http.StatusOK:
 		return "", fmt.Errorf("renew the access token: the server answered %s", resp.Status)
 	case err != nil:

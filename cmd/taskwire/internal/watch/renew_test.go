@@ -138,3 +138,19 @@ func TestARefreshTokenThatCannotBeSavedEndsTheWatch(t *testing.T) {
 		t.Errorf("got %v, want ErrRefused and %v", err, full)
 	}
 }
+
+func TestAnAPITokenIsSentAgain(t *testing.T) {
+	t.Parallel()
+	s := newServer(t,
+		connection{frames: []live.ServerFrame{live.Welcome{}, live.Event{Seq: 1}}, close: ending(live.TokenExpired)},
+		connection{frames: []live.ServerFrame{live.Welcome{Seq: 1}, live.Event{Seq: 2}}, close: ending(live.Unauthenticated)},
+	)
+	token := apiToken + "x"
+	if _, err := watch(t, Config{URL: s.url, Token: token, Count: 3}); !errors.Is(err, ErrRefused) {
+		t.Errorf("a token that was revoked: got %v, want ErrRefused", err)
+	}
+	wantSinces(t, s, 0, 1)
+	if got := tokens(s); !slices.Equal(got, []string{token, token}) {
+		t.Errorf("tokens of the auth frames: got %q, want the same twice", got)
+	}
+}

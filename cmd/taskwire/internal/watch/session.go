@@ -110,7 +110,7 @@ func (w *watcher) take(frame live.ServerFrame) error {
 		}
 	case live.Error:
 		if action := frame.Action(); action != live.Reconnect {
-			return &refusal{frame.Message, action}
+			return &refusal{frame.Message, action, frame.Code == live.TokenExpired.String()}
 		}
 		w.pauses.asked = frame.RetryAfter()
 		return errors.New(frame.Message)
@@ -133,7 +133,7 @@ func ended(err, said error) error {
 		if message == "" {
 			message = closed.Error()
 		}
-		return &refusal{message, action}
+		return &refusal{message, action, code == live.TokenExpired}
 	}
 	if said != nil {
 		return fmt.Errorf("the server closed the connection: %w", said)

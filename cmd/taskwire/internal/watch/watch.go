@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -33,7 +34,7 @@ var ErrRefused = errors.New("the server refused the connection")
 // Config is what to watch.
 type Config struct {
 	URL   string // of the gateway: http://localhost:8080
-	Token string // an access token; with Renew it may be empty
+	Token string // an access token or an API token; with Renew it may be empty
 	// Renew returns a new access token. It is called when the server refuses the present one, and once only for a token that
 	// it has not welcomed. An ErrRefused ends the watch; another error is retried. nil: a refused token ends the watch.
 	Renew              func(ctx context.Context) (string, error)
@@ -104,6 +105,10 @@ func (p *reconnectPauses) NextBackOff() time.Duration {
 // Reset implements backoff.BackOff. A session that was welcomed calls it.
 func (p *reconnectPauses) Reset() { p.growing.Reset() }
 
+// apiToken begins an API token. It is valid when it has kept a connection as long as it may, and is sent again: if it is not, the
+// server says that then.
+const apiToken = "twp_"
+
 // watcher is the state that outlives a connection.
 type watcher struct {
 	cfg        Config
@@ -125,7 +130,11 @@ func (w *watcher) attempt(ctx context.Context) error {
 		w.cfg.Token, w.needsToken, w.renewed = token, false, true
 	}
 	err := w.session(ctx)
-	if r, ok := errors.AsType[*refusal](err); ok && r.action == live.NewToken && w.cfg.Renew != nil && !w.renewed {
+	r, refused := errors.AsType[*refusal](err)
+	if refused && r.expired && strings.HasPrefix(w.cfg.Token, apiToken) {
+		return errors.New("the server asks for the API token again")
+	}
+	if refused && r.action == live.NewToken && w.cfg.Renew != nil && !w.renewed {
 		w.needsToken = true
 		return errors.New(r.message + " Getting a new one with the refresh token")
 	}
@@ -145,6 +154,7 @@ func (w *watcher) progress() string {
 type refusal struct {
 	message string
 	action  live.Action
+	expired bool // the server has closed with token_expired
 }
 
 // Error returns the words, and where a token comes from if one is needed.

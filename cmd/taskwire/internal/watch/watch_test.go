@@ -123,7 +123,10 @@ func (s *server) sinces() (all []int64) {
 func watch(t *testing.T, cfg Config) (out string, err error) {
 	t.Helper()
 	var b bytes.Buffer
-	cfg.Token, cfg.Out = "t", &b
+	cfg.Out = &b
+	if cfg.Token == "" {
+		cfg.Token = "t"
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	err = run(ctx, cfg, quickPause, quickPause)

@@ -82,3 +82,41 @@ func TestATokenOfAnEndedSessionRenewsNothing(t *testing.T) {
 	c.auth(tokenOf("ann", ended, time.Hour), 0)
 	c.wantClose(live.Unauthenticated)
 }
+
+// A process that never learns of a revocation must not keep the connection for as long as the token would be valid.
+func TestAnAPITokenMustBeSentAgain(t *testing.T) {
+	t.Parallel()
+	o := defaults()
+	o.personal = 300 * time.Millisecond
+	r, id := newRig(t, o), uuid.NewString()
+	silent, session := r.dial(), r.connect("ann", 0)
+	silent.auth(personal("ann", id, time.Hour), 0)
+	want[live.Welcome](silent)
+	want[live.Welcome](session)
+	silent.wantClose(live.TokenExpired)
+	again := r.dial()
+	again.auth(personal("ann", id, time.Hour), 0)
+	want[live.Welcome](again)
+	session.auth(personal("ann", id, time.Hour), 0) // a later frame counts as the first one does
+	session.wantClose(live.TokenExpired)
+	short := r.dial()
+	short.auth(personal("ann", id, time.Millisecond), 0)
+	short.wantClose(live.TokenExpired) // its own end is nearer
+}
+
+func TestAnAPITokenThatIsSentAgainKeepsTheConnection(t *testing.T) {
+	t.Parallel()
+	o := defaults()
+	o.personal = time.Second
+	r, id := newRig(t, o), uuid.NewString()
+	c, past := r.dial(), time.Now().Add(o.personal*3/2)
+	for first := true; time.Now().Before(past); first = false {
+		c.auth(personal("ann", id, time.Hour), 0)
+		if first {
+			want[live.Welcome](c)
+		}
+		c.send(live.Ping{})
+		want[live.Pong](c)
+		time.Sleep(200 * time.Millisecond) // the pace of the loop: it proves that nothing closes the connection, so it ends by the clock
+	}
+}

@@ -53,10 +53,13 @@ func (v *verifier) Verify(_ context.Context, token string) (auth.Identity, error
 		return auth.Identity{}, fmt.Errorf("fetch keys: %w", auth.ErrUnavailable)
 	}
 	parts := strings.Split(token, ".")
-	if len(parts) != 4 || parts[0] != "good" {
+	if len(parts) != 4 || parts[0] != "good" && parts[0] != "personal" {
 		return auth.Identity{}, auth.ErrInvalid
 	}
 	expires, err := strconv.ParseInt(parts[1], 10, 64)
+	if parts[0] == "personal" {
+		return auth.Identity{UserID: parts[2], TokenID: parts[3], ExpiresAt: time.Unix(0, expires)}, err
+	}
 	return auth.Identity{UserID: parts[2], SessionID: parts[3], ExpiresAt: time.Unix(0, expires)}, err
 }
 
@@ -66,6 +69,11 @@ func token(userID string, life time.Duration) string { return tokenOf(userID, uu
 // tokenOf returns a token of a session.
 func tokenOf(userID, session string, life time.Duration) string {
 	return fmt.Sprint("good.", time.Now().Add(life).UnixNano(), ".", userID, ".", session)
+}
+
+// personal returns a personal API token.
+func personal(userID, id string, life time.Duration) string {
+	return strings.Replace(tokenOf(userID, id, life), "good", "personal", 1)
 }
 
 // hang makes all calls hang until the returned function is called. Then the keys are available.
@@ -99,10 +107,11 @@ type options struct {
 	limits   hub.Limits
 	settings socket.Settings
 	origins  []string
+	personal time.Duration // how long a personal API token keeps a connection
 }
 
 func defaults() options {
-	o := options{limits: hub.DefaultLimits(), settings: socket.DefaultSettings()}
+	o := options{limits: hub.DefaultLimits(), settings: socket.DefaultSettings(), personal: auth.AccessTokenLife}
 	o.limits.Sweep = 50 * time.Millisecond
 	o.limits.Grace = 10 * time.Millisecond
 	o.settings.Tick = 10 * time.Millisecond
@@ -125,7 +134,8 @@ func newRig(t testing.TB, o options) *rig {
 	}
 	engine := httpx.NewEngine(httpx.Config{Service: "websocket", Log: quiet, Registerer: r.registry})
 	httpapi.Register(engine, httpapi.Config{
-		Hub: r.hub, Pool: r.pool, Verifier: r.verifier, Sessions: r.sessions, Origins: origins, AuthWait: o.settings.AuthWait, WelcomeWait: o.settings.WelcomeWait, Log: quiet,
+		Hub: r.hub, Pool: r.pool, Verifier: r.verifier, Sessions: r.sessions, Origins: origins, AuthWait: o.settings.AuthWait, WelcomeWait: o.settings.WelcomeWait,
+		PersonalLife: o.personal, Log: quiet,
 	})
 	r.server = httptest.NewServer(engine)
 	ctx, cancel := context.WithCancel(context.Background())

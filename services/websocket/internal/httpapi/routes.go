@@ -38,7 +38,10 @@ type Config struct {
 	Origins     Origins
 	AuthWait    time.Duration // from the handshake to the auth frame
 	WelcomeWait time.Duration // from an auth frame to its answer
-	Log         *slog.Logger
+	// PersonalLife is how long a personal API token keeps a connection before it must be sent again. It is shorter than the time
+	// for which a revocation is remembered.
+	PersonalLife time.Duration
+	Log          *slog.Logger
 }
 
 type handler struct {

@@ -120,7 +120,7 @@ func (s *session) authenticate(frame live.Auth) {
 		s.conn.Close(codeOf(err).Closing())
 		return
 	}
-	s.conn.Authenticated(id.ExpiresAt)
+	s.conn.Authenticated(s.endOf(id))
 	s.userID = id.UserID
 	start := hub.Start{Since: frame.Since, NotificationsSince: frame.NotificationsSince, Session: sessionOf(id), Wait: time.Until(deadline)}
 	s.member, err = s.Hub.Join(id.UserID, start, s.conn)
@@ -130,6 +130,16 @@ func (s *session) authenticate(frame live.Auth) {
 	}
 	s.closeIfEnded(id)
 	s.Log.Debug("connected", "user_id", id.UserID, "connection_id", s.conn.ID)
+}
+
+// endOf returns when the connection needs a token again. A personal API token is valid for months, and its revocation is
+// remembered for minutes only: a process that could not learn of it in that time would keep the connection. So its client sends
+// the token as often as others send theirs.
+func (s *session) endOf(id auth.Identity) time.Time {
+	if again := time.Now().Add(s.PersonalLife); id.TokenID != "" && again.Before(id.ExpiresAt) {
+		return again
+	}
+	return id.ExpiresAt
 }
 
 // sessionOf returns what ends the connection when it ends: the session, or the personal API token.
@@ -165,7 +175,7 @@ func (s *session) renew(frame live.Auth) {
 		s.conn.Close(live.Unauthenticated.Closing().With("The token belongs to another user."))
 	default:
 		s.refused = 0
-		s.conn.Authenticated(id.ExpiresAt)
+		s.conn.Authenticated(s.endOf(id))
 		s.Hub.Renew(s.member, sessionOf(id))
 		s.closeIfEnded(id)
 	}
