@@ -69,6 +69,8 @@
 //	4008  account_gone          stop       never  removes what it stores of the account
 //	4009  session_ended         stop       never  logs in again; it does not use the tokens of the session any more
 //
+// A client with a personal API token has no other token to get: after token_expired it connects again with the same one.
+//
 // The server may send another retry than the table's: restarting carries a random one, so that clients do not return
 // all at once. 1009 (a frame above the size limit) comes from the WebSocket library, without an error frame; its action
 // is stop. A client treats a code that it does not know, and a connection that ends without one, as reconnect.

@@ -157,7 +157,7 @@ func protect(cfg Config) gin.HandlerFunc {
 		h.Set("X-Frame-Options", "DENY")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cache-Control", "no-store")
-		if overTLS(c) {
+		if Encrypted(c) {
 			h.Set("Strict-Transport-Security", strictTransport)
 		}
 		if err := readableQuery(c.Request.URL.RawQuery); err != nil {

@@ -27,7 +27,8 @@ func (h *Hub) endSessions(u *user, sessions ...string) {
 	h.evict(ended, live.SessionEnded)
 }
 
-// Renew says that the member has a token of another session now.
+// Renew records the session of the member's new token. The end of that session then ends the member, and no longer the end of
+// the one before.
 func (h *Hub) Renew(m *Member, session string) {
 	m.user.mu.Lock()
 	defer m.user.mu.Unlock()
