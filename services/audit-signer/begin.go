@@ -80,7 +80,7 @@ func readCheckpoint(file string, in io.Reader, order *files.Order) error {
 	// A checkpoint ends with one line feed; psql and editors add more or leave it out.
 	text := strings.TrimRight(string(raw), "\r\n")
 	if text == "" {
-		return fmt.Errorf("%s has no checkpoint", file)
+		return fmt.Errorf("--checkpoint %s: it is empty; leave the flag out to begin with the empty log", file)
 	}
 	order.Checkpoint = text + "\n"
 	return nil
