@@ -68,6 +68,8 @@ func (p Plan) calls() []call {
 			invoke(app, "internal/changes", get, "user_id="+p.UserID+"&since=0", ""),
 			invoke(app, "internal/heads", post, "", `{"user_ids":["`+p.UserID+`"]}`),
 			invoke(app, "internal/successors", post, "", `{}`),
+			invoke(app, "internal/checkpoint", get, "", ""),
+			invoke(app, "internal/checkpoints", post, "", `{}`),
 		} {
 			all = append(all,
 				call{invocation + "CallLocal", m, &internals.InternalInvokeResponse{}},

@@ -33,12 +33,14 @@ func (p Plan) attempts() []attempt {
 		{"POST", "/internal/next-occurrence", cloudEvent},
 		{"POST", "/internal/successors", event},
 		{"POST", "/internal/tokens:lookup", `{"hash":"0000000000000000000000000000000000000000000000000000000000000000"}`},
-		{"POST", "/internal/sign", `{}`},
+		{"GET", "/internal/checkpoint", ""},
+		{"POST", "/internal/checkpoints", `{}`},
 		{"POST", "/events/task-events", cloudEvent},
 		{"POST", "/events/task-updates", cloudEvent},
 		{"POST", "/events/reminders", cloudEvent},
 		{"POST", "/events/notifications", cloudEvent},
 		{"POST", "/events/account-events", cloudEvent},
+		{"POST", "/fan-out/account-events", cloudEvent},
 		{"POST", "/reminder-cron", ""},
 		{"GET", "/dapr/config", ""},
 		{"GET", "/dapr/subscribe", ""},
@@ -99,12 +101,17 @@ func (p Plan) tryHTTP(ctx context.Context, port Port, report func(string, ...any
 	}
 	defer client.CloseIdleConnections()
 	base := fmt.Sprintf("http://127.0.0.1:%d", port.Number)
+	answered := false
 	for _, a := range p.attempts() {
 		for _, headers := range guesses {
 			status, body, err := send(ctx, client, base, a, headers)
-			if err != nil {
-				return // it does not speak HTTP, or it is over with a listener that answers nothing
+			switch {
+			case err != nil && !answered:
+				return // it does not speak HTTP
+			case err != nil:
+				continue // some routes get no answer: the next one may
 			}
+			answered = true
 			path, _, _ := strings.Cut(a.path, "?")
 			switch {
 			case p.tells(body):

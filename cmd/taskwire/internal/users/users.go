@@ -74,18 +74,26 @@ func SetRole(ctx context.Context, url, email, role string) (was string, err erro
 			if err != nil || was == role {
 				return err
 			}
-			return changeRole(ctx, tx, id, role, time.Now().UTC())
+			return changeRole(ctx, tx, id, role)
 		})
 	})
 	return was, err
 }
 
-// changeRole writes the role, the revocation of what tokens say about it, and the event.
-func changeRole(ctx context.Context, tx pgx.Tx, id, role string, now time.Time) error {
+// changeRole writes the role, the revocation of what tokens say about it, and the event. Their time is that of the database, and
+// after the one of an earlier change: of two changes of a role, services keep the later one.
+func changeRole(ctx context.Context, tx pgx.Tx, id, role string) error {
+	var now time.Time
+	err := tx.QueryRow(ctx, `SELECT greatest(clock_timestamp(),
+		(SELECT at + interval '1 microsecond' FROM revocations WHERE kind = 'role' AND id = $1))`, id).Scan(&now)
+	if err != nil {
+		return fmt.Errorf("read the time: %w", err)
+	}
+	now = now.UTC()
 	if _, err := tx.Exec(ctx, `UPDATE users SET role = $1, updated_at = $3 WHERE id = $2`, role, id, now); err != nil {
 		return fmt.Errorf("change the role: %w", err)
 	}
-	_, err := tx.Exec(ctx, `INSERT INTO revocations (kind, id, user_id, role, at) VALUES ('role', $1, $1, $2, $3)
+	_, err = tx.Exec(ctx, `INSERT INTO revocations (kind, id, user_id, role, at) VALUES ('role', $1, $1, $2, $3)
 		ON CONFLICT (kind, id) DO UPDATE SET role = excluded.role, at = excluded.at, added_at = excluded.added_at`, id, role, now)
 	if err != nil {
 		return fmt.Errorf("revoke the earlier role: %w", err)

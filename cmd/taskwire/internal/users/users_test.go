@@ -97,6 +97,26 @@ func TestARoleDoesNotChangeWithoutItsEvent(t *testing.T) {
 	}
 }
 
+// The services keep the later of two changes, so the time of a change has to be after that of the one before.
+func TestALaterChangeOfARoleHasALaterTime(t *testing.T) {
+	t.Parallel()
+	url, exec := database(t)
+	migrations := postgres.Set{Name: "tasks", FS: os.DirFS("../../../../services/task-api/internal/postgres/migrations")}
+	if err := postgres.Migrate(t.Context(), url, slog.New(slog.DiscardHandler), migrations, postgres.Set{Name: "outbox", FS: outbox.Migrations}); err != nil {
+		t.Fatal(err)
+	}
+	exec(`INSERT INTO users (id, email, name, timezone, password_hash, role, created_at, updated_at) VALUES ('` + ada + `', 'ada@example.com', '', 'UTC', 'hash', 'auditor', now(), now());
+		INSERT INTO heads (user_id) VALUES ('` + ada + `');
+		INSERT INTO revocations (kind, id, user_id, role, at) VALUES ('role', '` + ada + `', '` + ada + `', 'auditor', '2999-01-01T00:00:00Z')`)
+	if _, err := SetRole(t.Context(), url, "ada@example.com", "user"); err != nil {
+		t.Fatal(err)
+	}
+	got := rows(t, url, `SELECT role || ' ' || (at - '2999-01-01T00:00:00Z') FROM revocations`)
+	if want := []string{"user 00:00:00.000001"}; !slices.Equal(got, want) {
+		t.Errorf("revocations: got %q, want %q", got, want)
+	}
+}
+
 func TestAnOperatorChangesTheRoleOfAnAccount(t *testing.T) {
 	t.Parallel()
 	url, exec := database(t)
