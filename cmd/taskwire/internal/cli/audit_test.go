@@ -243,11 +243,13 @@ func TestAuditVerifyFindsAForkBetweenKeptCheckpoints(t *testing.T) {
 	s := newAuditServer(t)
 	first := s.checkpoint()
 	s.words[3] = "rewritten"
-	kept := write(t, first+"\n"+s.checkpoint())
-	for _, own := range []bool{false, true} {
-		s.own = own
-		if got, out, errs := call(t, "audit", "verify", "--url", s.url, "--key", s.key, "--checkpoint", kept); got != 1 || !strings.Contains(errs, "two roots were signed") {
-			t.Errorf("an export of one user: %v: got %d %q %q, want 1", own, got, out, errs)
+	shown := s.checkpoint()
+	for _, kept := range []string{write(t, first+"\n"+shown), write(t, shown+"\n"+first)} {
+		for _, own := range []bool{false, true} {
+			s.own = own
+			if got, out, errs := call(t, "audit", "verify", "--url", s.url, "--key", s.key, "--checkpoint", kept); got != 1 || !strings.Contains(errs, "two roots were signed") {
+				t.Errorf("an export of one user: %v: got %d %q %q, want 1", own, got, out, errs)
+			}
 		}
 	}
 }
@@ -262,6 +264,7 @@ func TestAKeyOrAKeptFileThatCannotBeReadIsNoAlarm(t *testing.T) {
 		code            int
 	}{
 		{"no key", "text", good, 2},
+		{"no key and a new file", "text", "", 2},
 		{"an empty key file", "@" + write(t, ""), good, 2},
 		{"an empty file", s.key, write(t, ""), 2},
 		{"a text", s.key, write(t, "text\n"), 2},
@@ -269,7 +272,11 @@ func TestAKeyOrAKeptFileThatCannotBeReadIsNoAlarm(t *testing.T) {
 		{"a checkpoint of another key", s.key, other, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			for _, args := range [][]string{{"verify", "--checkpoint", c.kept}, {"watch", "--once", "--file", c.kept}} {
+			file := c.kept
+			if file == "" {
+				file = filepath.Join(t.TempDir(), "new")
+			}
+			for _, args := range [][]string{{"verify", "--checkpoint", c.kept}, {"watch", "--once", "--file", file}} {
 				got, out, errs := call(t, append([]string{"audit", args[0], "--url", s.url, "--key", c.key}, args[1:]...)...)
 				if got != c.code {
 					t.Errorf("%s: got %d %q %q, want %d", args[0], got, out, errs, c.code)
