@@ -73,7 +73,7 @@ func (f *Feed) Run(ctx context.Context) error {
 	failing, first := false, true
 	for {
 		err := f.load(ctx)
-		if ctx.Err() != nil {
+		if done(ctx) {
 			return nil // the load was interrupted
 		}
 		switch {
@@ -97,6 +97,15 @@ func (f *Feed) Run(ctx context.Context) error {
 			return nil
 		case <-timer.C:
 		}
+	}
+}
+
+func done(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+		return true
+	default:
+		return false
 	}
 }
 
