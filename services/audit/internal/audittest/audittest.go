@@ -55,6 +55,21 @@ func (s *Signer) Last(context.Context) ([]byte, string, error) {
 	return s.signed, s.Key, s.away
 }
 
+// Begin makes the signer begin at a checkpoint that it signed, nil for the empty log, as `audit-signer begin --replace` does.
+func (s *Signer) Begin(t testing.TB, signed []byte) {
+	t.Helper()
+	last := auditlog.Checkpoint{Root: auditlog.EmptyRoot}
+	if signed != nil {
+		var err error
+		if last, err = auditlog.OpenCheckpoint(signed, s.Key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last, s.signed = last, signed
+}
+
 // Sign implements domain.Signer.
 func (s *Signer) Sign(_ context.Context, r domain.SignRequest) ([]byte, error) {
 	s.mu.Lock()

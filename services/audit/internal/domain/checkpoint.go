@@ -273,7 +273,8 @@ func (c *Checkpoints) signOnce(ctx context.Context) (Kept, error) {
 	return c.keep(ctx, signed)
 }
 
-// keep checks and keeps a checkpoint of the signer.
+// keep checks and keeps a checkpoint of the signer. One of a larger log than the database has is a difference, and is not kept:
+// nobody but the owner of the database could delete it when the signer is told where to begin.
 func (c *Checkpoints) keep(ctx context.Context, signed []byte) (Kept, error) {
 	key, err := c.Key(ctx)
 	if err != nil {
@@ -282,6 +283,15 @@ func (c *Checkpoints) keep(ctx context.Context, signed []byte) (Kept, error) {
 	cp, err := auditlog.OpenCheckpoint(signed, key)
 	if err != nil {
 		return Kept{}, fmt.Errorf("the signer's answer: %w", err)
+	}
+	size, err := c.store.Size(ctx)
+	if err != nil {
+		return Kept{}, fmt.Errorf("the signer's answer: %w", err)
+	}
+	if size < cp.Size {
+		bad := &auditlog.Difference{Kind: auditlog.KindShort, Position: size, Until: cp.Size}
+		c.checker.Report(ctx, bad)
+		return Kept{}, bad
 	}
 	k := Kept{Size: cp.Size, Root: cp.Root, Signed: signed, Key: key}
 	return k, c.store.Keep(ctx, k)
@@ -293,15 +303,6 @@ func (c *Checkpoints) catchUp(ctx context.Context, last []byte) error {
 	if last == nil {
 		return errors.New("the signer has signed nothing, and a checkpoint is kept: tell the signer where to begin (docs/audit.md)")
 	}
-	k, err := c.keep(ctx, last)
-	if err != nil {
-		return err
-	}
-	size, err := c.store.Size(ctx)
-	if err == nil && size < k.Size {
-		bad := &auditlog.Difference{Kind: auditlog.KindShort, Position: size, Until: k.Size}
-		c.checker.Report(ctx, bad)
-		return bad
-	}
+	_, err := c.keep(ctx, last)
 	return err
 }
