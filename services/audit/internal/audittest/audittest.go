@@ -70,6 +70,15 @@ func (s *Signer) Begin(t testing.TB, signed []byte) {
 	s.last, s.signed = last, signed
 }
 
+// Rotate gives the signer a new key, with which it begins at the empty log.
+func (s *Signer) Rotate(t testing.TB) {
+	t.Helper()
+	next := NewSigner(t)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Secret, s.Key, s.last, s.signed = next.Secret, next.Key, next.last, nil
+}
+
 // Sign implements domain.Signer.
 func (s *Signer) Sign(_ context.Context, r domain.SignRequest) ([]byte, error) {
 	s.mu.Lock()

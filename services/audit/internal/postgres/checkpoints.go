@@ -21,15 +21,8 @@ var _ domain.CheckpointStore = (*Store)(nil)
 const keptColumns = `size, root, checkpoint, verifier_key`
 
 // Newest implements domain.CheckpointStore.
-func (s *Store) Newest(ctx context.Context) (domain.Kept, error) {
-	found, err := s.kept(ctx, `SELECT `+keptColumns+` FROM checkpoints ORDER BY size DESC, kept_at DESC LIMIT 1`)
-	if err != nil {
-		return domain.Kept{}, err
-	}
-	if len(found) == 0 {
-		return domain.Kept{}, domain.ErrNoCheckpoint
-	}
-	return found[0], nil
+func (s *Store) Newest(ctx context.Context, key string, limit int) ([]domain.Kept, error) {
+	return s.kept(ctx, `SELECT `+keptColumns+` FROM checkpoints WHERE $1 IN ('', verifier_key) ORDER BY size DESC, kept_at DESC LIMIT $2`, key, limit)
 }
 
 // Kept implements domain.CheckStore.
