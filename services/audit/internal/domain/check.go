@@ -43,6 +43,8 @@ type Part struct {
 // CheckStore is what a check reads.
 type CheckStore interface {
 	Size(ctx context.Context) (int64, error)
+	// First returns the lowest position, 0 for an empty log.
+	First(ctx context.Context) (int64, error)
 	// Part reads the positions from inclusive to exclusive.
 	Part(ctx context.Context, from, to int64) (Part, error)
 	// Kept returns the kept checkpoints whose size is above after and at most upTo, by size.
@@ -152,6 +154,9 @@ func (c *Checker) Pass(ctx context.Context, fast bool) bool {
 	}
 	if err == nil {
 		err = c.above(ctx, size)
+	}
+	if err == nil {
+		err = c.below(ctx)
 	}
 	var bad *auditlog.Difference
 	switch {
@@ -336,6 +341,15 @@ func (c *Checker) above(ctx context.Context, size int64) error {
 	now, err := c.store.Size(ctx)
 	if largest := kept[len(kept)-1].Size; err == nil && largest > now {
 		return &auditlog.Difference{Kind: auditlog.KindShort, Position: now, Until: largest}
+	}
+	return err
+}
+
+// below checks that no entry stands before the first one of the tree.
+func (c *Checker) below(ctx context.Context) error {
+	first, err := c.store.First(ctx)
+	if err == nil && first < 0 {
+		return &auditlog.Difference{Kind: auditlog.KindUntreed, Position: first}
 	}
 	return err
 }
