@@ -79,7 +79,11 @@ func TestTheFileStartsAndTheTourRuns(t *testing.T) {
 	t.Run("a container cannot write to its root", func(t *testing.T) { s.checkReadOnly(t) })
 	s.checkRunning()
 	t.Run("each container stops within its grace period", func(t *testing.T) {
-		for _, stage := range [][]string{{"gateway"}, apps, {"task-api-daprd", "recurring-task-daprd", "audit-daprd", "notification-daprd", "websocket-daprd"}} {
+		var sidecars []string
+		for _, app := range apps {
+			sidecars = append(sidecars, app+"-daprd")
+		}
+		for _, stage := range [][]string{{"gateway"}, apps, sidecars} {
 			for _, name := range stage {
 				if err := s.stop(name); err != nil {
 					t.Errorf("%v\n%s", err, s.tail(name))

@@ -51,11 +51,7 @@ spec:
 		{"websocket", http.MethodPost, "notification", "internal/notification-heads", true},
 		{"recurring-task", http.MethodPost, "task-api", "internal/next-occurrence", true},
 		{"recurring-task", http.MethodPost, "task-api", "internal/successors", true},
-		{"audit", http.MethodGet, "task-api", "internal/revocations", true},
-		{"notification", http.MethodGet, "task-api", "internal/revocations", true},
-		{"websocket", http.MethodGet, "task-api", "internal/revocations", true},
 
-		{"recurring-task", http.MethodGet, "task-api", "internal/revocations", false},
 		{"recurring-task", http.MethodPost, "task-api", "internal/tokens:lookup", false},
 		{"task-api", http.MethodGet, "audit", "healthz", false},
 		{"task-api", http.MethodPost, "audit", "events/task-events", false},

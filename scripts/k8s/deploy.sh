@@ -76,14 +76,21 @@ done
 ! grep -q 'name: kafka-metrics' "$render.yaml" || wait_rollout deployment/kafka-metrics
 
 step "services"
-signer=$($K -n $NAMESPACE get statefulset audit-signer --ignore-not-found -o name)
 $K apply -f "$render.yaml" -l app.kubernetes.io/component=service >/dev/null
-if [ -z "$signer" ]; then # the signer's first start: it has signed nothing yet (docs/audit.md)
-  for try in $(seq 60); do
-    $K -n $NAMESPACE exec audit-signer-0 -c service -- /service begin >/dev/null 2>&1 && break
-    [ "$try" != 60 ] || fail "the signer of the audit log could not be told to begin: kubectl -n $NAMESPACE describe pod audit-signer-0"
+# The signer signs nothing until it is told where its log begins (docs/audit.md). It is told once for each key. An annotation
+# of the key's Secret records that, so a signer that loses its state later is not told to begin with the empty log.
+began=$($K -n $NAMESPACE get secret audit-signer -o 'jsonpath={.metadata.annotations.audit-signer-began}')
+if [ -z "$began" ]; then
+  case ${ROLLOUT_TIMEOUT:-300s} in *m) limit=$((60 * ${ROLLOUT_TIMEOUT%m})) ;; *) limit=${ROLLOUT_TIMEOUT:-300s} limit=${limit%s} ;; esac
+  deadline=$((SECONDS + limit))
+  until said=$($K -n $NAMESPACE exec audit-signer-0 -c service -- /service begin 2>&1); do
+    case $said in *"knows its last checkpoint already"*) break ;; esac
+    [ "$SECONDS" -lt "$deadline" ] || fail "the signer of the audit log could not be told to begin: $said
+Look at it with: kubectl -n $NAMESPACE describe pod audit-signer-0"
     sleep 2
   done
+  $K -n $NAMESPACE annotate secret audit-signer audit-signer-began=true --overwrite >/dev/null
+  say "the signer of the audit log was told to begin"
 fi
 for app in $APPS; do
   case $app in audit-signer) wait_rollout statefulset/$app ;; *) wait_rollout deployment/$app ;; esac

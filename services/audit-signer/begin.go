@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/taskwire/taskwire/services/audit-signer/internal/files"
 )
@@ -16,10 +17,10 @@ const (
 	maxCheckpoint = 64 << 10
 )
 
-const beginUsage = `audit-signer begin [--key VERIFIER_KEY] [--checkpoint FILE] [--replace]
+const beginUsage = `audit-signer begin [--state FOLDER] [--key VERIFIER_KEY] [--checkpoint FILE] [--replace]
 
-Says where the signer of the folder STATE_DIR begins when it does not know the last checkpoint that it signed. The signer may
-run: it carries the order out with the next request, or at its next start.
+Says where a signer begins when it does not know the last checkpoint that it signed. --state is the signer's folder, by default
+STATE_DIR of the environment. The signer may run: it carries the order out with the next request, or at its next start.
 
 Without --checkpoint it begins with the empty log. That is right for a new key only: for a log that was signed before, it lets
 a rewritten log be signed. --checkpoint names a file with the newest checkpoint that you know to be genuine, - for standard
@@ -34,23 +35,24 @@ func begin(args []string, in io.Reader, out, errs io.Writer) int {
 	flags.Usage = func() { fmt.Fprint(errs, beginUsage) }
 	var order files.Order
 	var checkpoint string
-	dir := os.Getenv("STATE_DIR")
-	if dir == "" {
-		dir = "/var/lib/taskwire/audit-signer"
-	}
 	flags.StringVar(&order.Key, "key", "", "the log's public key (default: the signer's own)")
 	flags.StringVar(&checkpoint, "checkpoint", "", "file with a signed checkpoint")
 	flags.BoolVar(&order.Replace, "replace", false, "give up a known checkpoint")
-	flags.StringVar(&dir, "state", dir, "the signer's folder")
+	dir := flags.String("state", os.Getenv("STATE_DIR"), "the signer's folder")
 	if err := flags.Parse(args); err != nil || flags.NArg() > 0 {
 		if err == nil {
 			flags.Usage()
 		}
 		return exitUsage
 	}
+	// The default of the service is not the default here: an order in a folder that no signer reads would look carried out.
+	if *dir == "" {
+		fmt.Fprintln(errs, "audit-signer: the signer's folder is not known: set STATE_DIR as for the signer, or give --state FOLDER")
+		return exitUsage
+	}
 	err := readCheckpoint(checkpoint, in, &order)
 	if err == nil {
-		err = files.Begin(dir, order)
+		err = files.Begin(*dir, order)
 	}
 	if err != nil {
 		fmt.Fprintln(errs, "audit-signer:", err)
@@ -72,6 +74,14 @@ func readCheckpoint(file string, in io.Reader, order *files.Order) error {
 	default:
 		raw, err = os.ReadFile(file) //nolint:gosec // G304: the operator names the file
 	}
-	order.Checkpoint = string(raw)
-	return err
+	if err != nil {
+		return err
+	}
+	// A checkpoint ends with one line feed; psql and editors add more or leave it out.
+	text := strings.TrimRight(string(raw), "\r\n")
+	if text == "" {
+		return fmt.Errorf("--checkpoint %s: it is empty; leave the flag out to begin with the empty log", file)
+	}
+	order.Checkpoint = text + "\n"
+	return nil
 }

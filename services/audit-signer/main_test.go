@@ -18,6 +18,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/taskwire/taskwire/pkg/platform/auditlog"
+	"github.com/taskwire/taskwire/services/audit-signer/internal/files"
 	"github.com/taskwire/taskwire/testkit/fakedaprd"
 	"github.com/taskwire/taskwire/testkit/servicetest"
 )
@@ -89,6 +90,56 @@ func TestASignerBeginsSignsAndKeepsItsWordOverARestart(t *testing.T) {
 	}
 	if code := begin([]string{"--state", cfg.StateDir}, strings.NewReader(""), &out, &errs); code == 0 {
 		t.Error("begin over a known checkpoint: got 0, want a refusal")
+	}
+}
+
+func TestBeginNeedsTheFolderOfTheSigner(t *testing.T) {
+	for _, c := range []struct {
+		name, env string
+		flag      bool
+		code      int
+	}{
+		{name: "neither", code: exitUsage},
+		{name: "STATE_DIR", env: "env"},
+		{name: "the flag", flag: true},
+		{name: "the flag before STATE_DIR", env: "env", flag: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			want, args := filepath.Join(dir, c.env), []string{}
+			t.Setenv("STATE_DIR", "")
+			if c.env != "" {
+				t.Setenv("STATE_DIR", want)
+			}
+			if c.flag {
+				want = filepath.Join(dir, "flag")
+				args = []string{"--state", want}
+			}
+			var errs bytes.Buffer
+			if code := begin(args, nil, io.Discard, &errs); code != c.code {
+				t.Fatalf("begin(%v): got %d %s, want %d", args, code, &errs, c.code)
+			}
+			if c.code != 0 {
+				if !strings.Contains(errs.String(), "--state") {
+					t.Errorf("the error: got %q, want the name of the flag", &errs)
+				}
+				return
+			}
+			if _, err := os.Stat(filepath.Join(want, "begin.json")); err != nil {
+				t.Errorf("the order: %v", err)
+			}
+		})
+	}
+}
+
+func TestBeginReadsACheckpointWithOtherLineEnds(t *testing.T) {
+	t.Parallel()
+	for given, want := range map[string]string{"a\n\nb\n": "a\n\nb\n", "a\n\nb\n\n": "a\n\nb\n", "a\n\nb": "a\n\nb\n", "": "", "\n": ""} {
+		var order files.Order
+		err := readCheckpoint("-", strings.NewReader(given), &order)
+		if order.Checkpoint != want || (err != nil) != (want == "") {
+			t.Errorf("readCheckpoint(%q): got %q, %v, want %q", given, order.Checkpoint, err, want)
+		}
 	}
 }
 

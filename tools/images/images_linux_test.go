@@ -34,7 +34,7 @@ const (
 
 	// maxBytes bounds the unpacked size of an image, because a node pulls and keeps each of them.
 	maxBytes = 45_000_000
-	// maxDaprdBytes is the bound for the sidecar, which is Dapr's runtime, with sentry beside it.
+	// maxDaprdBytes is the bound for the sidecar, which is Dapr's runtime, with sentry next to it.
 	maxDaprdBytes = 150_000_000
 
 	// leastCertificates is a lower bound. Mozilla's list has about 140.

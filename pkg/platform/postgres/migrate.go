@@ -126,7 +126,9 @@ var MigrationLock = func() int64 {
 
 func migrateSet(ctx context.Context, db *sql.DB, log *slog.Logger, s Set) error {
 	p, err := goose.NewProvider(goose.DialectPostgres, db, s.FS,
-		goose.WithTableName("goose_"+s.Name), goose.WithDisableGlobalRegistry(true))
+		goose.WithTableName("goose_"+s.Name), goose.WithDisableGlobalRegistry(true),
+		// A migration may have been merged after one with a higher number, and be missing where that one was applied already.
+		goose.WithAllowOutofOrder(true))
 	if err != nil {
 		return fmt.Errorf("set %s: %w", s.Name, err)
 	}

@@ -22,7 +22,7 @@ const (
 	insufficientPrivilege = "42501"
 )
 
-// Migrated returns nil when the database has at least the migrations of every set. It only reads, so it works with the
+// Migrated returns nil when the database has every migration of every set. It only reads, so it works with the
 // role of a service. A database of a later version passes, so an older program can run on it. It wraps ErrNotMigrated
 // when a migration is missing.
 func Migrated(ctx context.Context, db *gorm.DB, sets ...Set) error {
@@ -31,20 +31,21 @@ func Migrated(ctx context.Context, db *gorm.DB, sets ...Set) error {
 		return fmt.Errorf("read the version of the database: %w", err)
 	}
 	for _, s := range sets {
-		want, err := s.latest()
+		want, err := s.versions()
 		if err != nil {
 			return err
 		}
-		var have int64
-		err = pool.QueryRowContext(ctx, `SELECT coalesce(max(version_id), 0) FROM `+s.table()+` WHERE is_applied`).Scan(&have)
+		var missing *int64
+		err = pool.QueryRowContext(ctx, `SELECT min(v) FROM unnest($1::bigint[]) v
+			WHERE NOT EXISTS (SELECT FROM `+s.table()+` t WHERE t.version_id = v AND t.is_applied)`, want).Scan(&missing)
 		var refused *pgconn.PgError
 		switch {
 		case errors.As(err, &refused) && (refused.Code == undefinedTable || refused.Code == insufficientPrivilege):
 			return fmt.Errorf("%w: set %s has no version", ErrNotMigrated, s.Name)
 		case err != nil:
 			return fmt.Errorf("read the version of set %s: %w", s.Name, err)
-		case have < want:
-			return fmt.Errorf("%w: set %s has version %d and needs %d", ErrNotMigrated, s.Name, have, want)
+		case missing != nil:
+			return fmt.Errorf("%w: set %s lacks version %d", ErrNotMigrated, s.Name, *missing)
 		}
 	}
 	return nil
@@ -53,21 +54,19 @@ func Migrated(ctx context.Context, db *gorm.DB, sets ...Set) error {
 // table returns the set's version table, quoted.
 func (s Set) table() string { return pgx.Identifier{"goose_" + s.Name}.Sanitize() }
 
-// latest returns the version of the last migration of the set.
-func (s Set) latest() (int64, error) {
+// versions returns the versions of the set's migrations.
+func (s Set) versions() ([]int64, error) {
 	files, err := fs.Glob(s.FS, "*.sql")
 	if err != nil {
-		return 0, fmt.Errorf("set %s: %w", s.Name, err)
+		return nil, fmt.Errorf("set %s: %w", s.Name, err)
 	}
-	var last int64
-	for _, name := range files {
-		version, err := goose.NumericComponent(name)
-		if err != nil {
-			return 0, fmt.Errorf("set %s: %w", s.Name, err)
+	all := make([]int64, len(files))
+	for i, name := range files {
+		if all[i], err = goose.NumericComponent(name); err != nil {
+			return nil, fmt.Errorf("set %s: %w", s.Name, err)
 		}
-		last = max(last, version)
 	}
-	return last, nil
+	return all, nil
 }
 
 // showVersion lets every role of the database read the set's version table and lets none change it: services compare it

@@ -49,6 +49,30 @@ func TestAServiceSeesWithItsOwnRoleWhetherItIsMigrated(t *testing.T) {
 	check("after migrate", true, second)
 }
 
+// A migration may be merged after one with a higher number.
+func TestAMigrationBelowTheNewestIsApplied(t *testing.T) {
+	t.Parallel()
+	pg := pgtest.New(t, "tasks")
+	first, third := "CREATE TABLE a (x int);", "ALTER TABLE a ADD z int;"
+	before := postgres.Set{Name: "one", FS: files("00001_a.sql", first, "00003_z.sql", third)}
+	after := postgres.Set{Name: "one", FS: files("00001_a.sql", first, "00002_y.sql", "ALTER TABLE a ADD y int;", "00003_z.sql", third)}
+	if err := postgres.Migrate(t.Context(), pg.OwnerURL, quiet, before); err != nil {
+		t.Fatal(err)
+	}
+	if err := postgres.Migrated(t.Context(), pg.Gorm, after); !errors.Is(err, postgres.ErrNotMigrated) {
+		t.Errorf("with a migration missing: Migrated = %v, want ErrNotMigrated", err)
+	}
+	if err := postgres.Migrate(t.Context(), pg.OwnerURL, quiet, after); err != nil {
+		t.Fatalf("Migrate: %v", err)
+	}
+	if err := postgres.Migrated(t.Context(), pg.Gorm, after); err != nil {
+		t.Errorf("afterwards: Migrated = %v", err)
+	}
+	if err := exec(t, pg.OwnerURL, "SELECT y, z FROM a"); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestOnlyTheOwnerCanChangeTheVersion(t *testing.T) {
 	t.Parallel()
 	pg := pgtest.New(t, "tasks")

@@ -75,8 +75,9 @@ func NewChecker(store CheckStore, last func(ctx context.Context) (auditlog.Check
 		store: store, last: last, log: log, first: make(chan struct{}),
 		differs: prometheus.NewGauge(prometheus.GaugeOpts{Name: "audit_log_differs", Help: "1 if the audit log is not what was recorded and signed."}),
 		checked: prometheus.NewGauge(prometheus.GaugeOpts{Name: "audit_log_checked_entries", Help: "Entries of the newest full check."}),
-		passed:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "audit_log_checked_timestamp_seconds", Help: "When the newest full check without a difference ended; 0 before the first one."}),
+		passed:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "audit_log_checked_timestamp_seconds", Help: "When the newest full check without a difference ended; the start of the process before the first one."}),
 	}
+	c.passed.SetToCurrentTime() // the alert counts from the start until the first check has ended
 	reg.MustRegister(c.differs, c.checked, c.passed)
 	return c
 }

@@ -184,12 +184,13 @@ func (s *Service) Refresh(ctx context.Context, text string, by Client) (Session,
 	record, ended := s.recorder(ctx, publish.AccountChange{Type: events.AccountSessionEnded, EndReason: reasonReused}, by, now)
 	err = s.store.Rotate(ctx, token.hash(), func(t Stored) (Rotation, error) {
 		user, family = t.User, t.FamilyID
+		if t.Dead || !now.Before(t.ExpiresAt) {
+			return Rotation{}, ErrRefused // not counted: the holder of an ended session must not use up the owner's refreshes
+		}
 		if wait, ok := s.refreshes.Allow(user.ID); !ok {
 			return Rotation{}, &LimitError{RetryAfter: wait}
 		}
 		switch {
-		case t.Dead || !now.Before(t.ExpiresAt):
-			return Rotation{}, ErrRefused
 		case t.RotatedAt == nil:
 			next = fresh
 			sealed := token.seal(fresh)

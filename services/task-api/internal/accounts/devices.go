@@ -16,8 +16,8 @@ const (
 	DeviceLifetime = 90 * 24 * time.Hour
 )
 
-// Device is the address from which an account was used. Only a hash is kept: it shows no address to a reader of the database who
-// does not know which to try.
+// Device is the address from which an account was used, as a hash with the account's id: all devices have one size, whatever a
+// later kind of device is.
 type Device [sha256.Size]byte
 
 // Devices keeps the devices of accounts.

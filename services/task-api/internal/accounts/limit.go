@@ -15,16 +15,16 @@ type LimitError struct{ RetryAfter time.Duration }
 func (e *LimitError) Error() string { return "too many attempts" }
 
 // Rate limits of log-in, registration and other requests with a password. Each replica counts for itself: the additional attempts
-// that more replicas allow do not help an attacker. No limit counts an account over all addresses: it would let strangers lock
-// the owner out. The brake slows such guesses down instead.
+// that more replicas allow do not help an attacker. No limit counts the guesses at an account over all addresses: it would let strangers
+// lock the owner out. The brake slows such guesses down instead.
 var (
 	// PerAddress is high enough for an office behind one address, and makes guessing over many accounts slow.
 	PerAddress = Rate{Burst: 200, Every: 200 * time.Millisecond}
 	// PerAccount allows for typing errors. It is counted by account and address, so that a stranger cannot lock the owner
 	// out.
 	PerAccount = Rate{Burst: 10, Every: 10 * time.Second}
-	// PerAccountRefresh bounds the refreshes of one account from all addresses. A token is valid for minutes, so even many
-	// devices stay far below.
+	// PerAccountRefresh bounds the refreshes of one account from all addresses by tokens of live sessions. A token is valid for
+	// minutes, so even many devices stay far below.
 	PerAccountRefresh = Rate{Burst: 60, Every: time.Second}
 	// PerAddressRefresh bounds the load by refreshes from one address. A refresh is cheap, and its token cannot be guessed.
 	PerAddressRefresh = Rate{Burst: 500, Every: 20 * time.Millisecond}

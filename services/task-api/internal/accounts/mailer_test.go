@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -129,12 +130,24 @@ func TestTheLinkOfAMailSetsANewPasswordOnce(t *testing.T) {
 	wantInvalid(t, "to a common password", "new_password", err)
 	_, err = r.ResetPassword(ctx, token, "ada@example.com", here)
 	wantInvalid(t, "to the e-mail", "new_password", err)
+	const apiToken = "01890a5d-ac96-774b-bcce-b302099a8099" // made by a stranger who had the account
+	err = r.db.Gorm.Exec(`INSERT INTO api_tokens (id, user_id, name, scope, hash, created_at, expires_at) VALUES (?, ?, 't', 'write', 'h', ?, ?)`,
+		apiToken, s.User.ID, r.now(), r.now().AddDate(1, 0, 0)).Error
+	if err != nil {
+		t.Fatal(err)
+	}
 	in, err := r.ResetPassword(ctx, token, "battery staple", here)
 	if err != nil || in.User.ID != s.User.ID || !in.User.EmailVerified {
 		t.Fatalf("ResetPassword: got %+v %v", in.User, err)
 	}
 	r.wantRefused("a session from before", s.RefreshToken)
 	r.refresh(in.RefreshToken)
+	if got := r.revocations(); !slices.Contains(got, "token "+apiToken) {
+		t.Errorf("revocations: got %v, want the API token", got)
+	}
+	if got := r.described(s.User.ID); !slices.Contains(got, "token_revoked "+apiToken) {
+		t.Errorf("events: got %v, want that of the API token", got)
+	}
 	if _, err := r.Login(ctx, "ada@example.com", "correct horse", here); !errors.Is(err, accounts.ErrWrong) {
 		t.Errorf("Login with the old password: got %v, want ErrWrong", err)
 	}

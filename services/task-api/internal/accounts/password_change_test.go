@@ -73,7 +73,7 @@ func TestLoginCheckedAgainstTheOldPasswordDoesNotStart(t *testing.T) {
 	if err := r.store.StartLogin(ctx, late, tasktest.NoEvents); !errors.Is(err, accounts.ErrWrong) {
 		t.Errorf("StartLogin: got %v, want ErrWrong", err)
 	}
-	if err := r.store.ChangePassword(ctx, old, late, tasktest.NoEvents); !errors.Is(err, accounts.ErrWrong) {
+	if err := r.store.ChangePassword(ctx, old, late, tasktest.NoEvents, nil); !errors.Is(err, accounts.ErrWrong) {
 		t.Errorf("ChangePassword: got %v, want ErrWrong", err)
 	}
 	if err := r.store.DeleteUser(ctx, s.User.ID, old, r.now(), tasktest.NoEvents); !errors.Is(err, accounts.ErrWrong) {

@@ -18,6 +18,9 @@ const (
 	maxWaiting = 512
 	// maxWaitingByAddress bounds those of one address, which could otherwise fill the queue.
 	maxWaitingByAddress = 64
+	// maxKnownRank is how many recent requests of an address come first because it is known. Somebody who logs in sends a few. An
+	// address that sends more, to accounts of its own, waits as any other does.
+	maxKnownRank = 20
 )
 
 // recentRequests counts the requests of an address. It forgets one each second.
@@ -29,7 +32,7 @@ var ErrBusy = errors.New("too many log-ins at once")
 // Turn is the place of a request in the queue.
 type Turn struct {
 	address string
-	known   bool // whether the account was used from there before
+	known   bool // whether the account was used from there before, and the rank is at most maxKnownRank
 	rank    int  // how many requests the address has sent lately
 }
 
@@ -58,7 +61,8 @@ func newQueue(turns int, now func() time.Time) *queue {
 
 func (q *queue) turn(address string, known bool) Turn {
 	q.recent.Allow(address)
-	return Turn{address: address, known: known, rank: q.recent.Used(address)}
+	rank := q.recent.Used(address)
+	return Turn{address: address, known: known && rank <= maxKnownRank, rank: rank}
 }
 
 // acquire waits until the request may hash. The caller calls release afterwards. The error is ErrBusy or the context's.

@@ -80,6 +80,23 @@ func TestAKnownDeviceHashesNext(t *testing.T) {
 	})
 }
 
+// An address can make itself known by accounts of its own.
+func TestAKnownAddressWithManyRequestsWaitsAsOthers(t *testing.T) {
+	for before, want := range map[int][]string{maxKnownRank - 1: {"busy", "new"}, maxKnownRank: {"new", "busy"}} {
+		synctest.Test(t, func(t *testing.T) {
+			h := newHashing(t)
+			for range before {
+				h.turn("busy", true)
+			}
+			h.send("busy", "busy", true)
+			h.send("new", "b", false)
+			if got := h.run(); !slices.Equal(got, want) {
+				t.Errorf("after %d requests: got %v, want %v", before, got, want)
+			}
+		})
+	}
+}
+
 func TestAnAddressIsForgivenWithTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueue(1, time.Now)

@@ -120,7 +120,7 @@ func (s *Service) verified(ctx context.Context, u User, hash string, by Client) 
 }
 
 // ResetPassword sets a new password by the token of a link, once. It ends every log-in of the account, starts a new one, and
-// returns its tokens. The mail has reached the user, so the e-mail is verified as well. The error is ErrLink, or a *domain.Invalid
+// returns its tokens. It also revokes the API tokens: the one who had the account before may have made some. The mail has reached the user, so the e-mail is verified as well. The error is ErrLink, or a *domain.Invalid
 // for a password that is too easy to guess; the link is then still valid.
 func (s *Service) ResetPassword(ctx context.Context, token, next string, by Client) (Session, error) {
 	// What holds for every account is said first, also to a link that is not valid any more.
@@ -134,7 +134,7 @@ func (s *Service) ResetPassword(ctx context.Context, token, next string, by Clie
 	if message := passwords.Problem(next, passwords.Owner{Email: u.Email, Name: u.Name}); message != "" {
 		return Session{}, invalid("new_password", message)
 	}
-	session, err := s.setPassword(ctx, u.ID, old, next, by)
+	session, err := s.setPassword(ctx, u.ID, old, next, true, by)
 	if errors.Is(err, ErrWrong) { // another request changed it after the check
 		return Session{}, ErrLink
 	}

@@ -53,11 +53,11 @@ func (s *Service) Sessions(ctx context.Context, userID, current string) ([]LiveS
 // EndSession ends a live session of the user, which may be the caller's own one. It returns ErrNoSession if the user has none
 // with that id.
 func (s *Service) EndSession(ctx context.Context, userID, current, id string, by Client) error {
-	change := publish.AccountChange{Type: events.AccountSessionEnded}
+	change, reason := publish.AccountChange{Type: events.AccountSessionEnded}, reasonRemote
 	if id == current {
-		change = publish.AccountChange{Type: events.AccountLoggedOut, SessionID: id}
+		change, reason = publish.AccountChange{Type: events.AccountLoggedOut, SessionID: id}, reasonLoggedOut
 	}
-	n, err := s.end(ctx, Ending{UserID: userID, Only: id, Reason: reasonRemote}, change, by)
+	n, err := s.end(ctx, Ending{UserID: userID, Only: id, Reason: reason}, change, by)
 	if err == nil && n == 0 {
 		return ErrNoSession
 	}

@@ -93,6 +93,19 @@ func TestAReusedRefreshTokenIsRecorded(t *testing.T) {
 	}
 }
 
+// The holder of an ended session must not use up the refreshes of the owner.
+func TestADeadRefreshTokenIsNotCounted(t *testing.T) {
+	r := newRig(t)
+	dead, live := r.register("a@example.com"), r.register("a@example.com")
+	if err := r.Logout(ctx, dead.RefreshToken, here); err != nil {
+		t.Fatal(err)
+	}
+	for range accounts.PerAccountRefresh.Burst + 1 {
+		r.wantRefused("an ended session", dead.RefreshToken)
+	}
+	r.refresh(live.RefreshToken)
+}
+
 // A change and its events are one transaction. If the event cannot be written, as when the process dies before the commit, the
 // session goes on, and a repetition ends it.
 func TestASessionDoesNotEndWithoutItsEvent(t *testing.T) {

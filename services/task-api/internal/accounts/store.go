@@ -81,8 +81,9 @@ type Store interface {
 	// PasswordHash returns the hash of the user's password, "" for an account without one, or ErrNoUser.
 	PasswordHash(ctx context.Context, id string) (string, error)
 	// ChangePassword replaces the hash old with that of the new session l, ends all other sessions and starts l, in one
-	// transaction. It returns ErrWrong if the account has another password by now, or does not exist.
-	ChangePassword(ctx context.Context, old string, l Login, record Record) error
+	// transaction. It returns ErrWrong if the account has another password by now, or does not exist. With revoked, which gets
+	// their ids, it also revokes the API tokens of the account.
+	ChangePassword(ctx context.Context, old string, l Login, record, revoked Record) error
 	// DeleteUser deletes the account and all sessions, and schedules the deletion of its data, in one transaction. It returns
 	// ErrWrong if the account's hash is no longer passwordHash ("" for an account without one), or if there is no account.
 	DeleteUser(ctx context.Context, id, passwordHash string, now time.Time, record Record) error

@@ -12,8 +12,8 @@ import (
 // This file decides which requests with a valid access token need a check of the account, and how a server that uses an
 // OIDC issuer answers the routes for passwords.
 
-// admit returns nil if the caller has an account. An access token stays valid for minutes after its account was deleted, so
-// the token alone is not enough. The first request of a user of the OIDC issuer creates the account.
+// admit returns nil if the caller has an account. A process may hear some seconds late that an account was deleted, so the
+// token alone is not enough. The first request of a user of the OIDC issuer creates the account.
 //
 // admit does not check a write with one of our own tokens: the write itself finds out under the user's lock.
 func (h *handlers) admit(c *gin.Context) error {

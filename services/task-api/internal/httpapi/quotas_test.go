@@ -65,6 +65,21 @@ func TestWritesAreCountedByAccount(t *testing.T) {
 	}
 }
 
+// A runaway script must not keep its owner from ending it.
+func TestTheOwnerStopsAScriptThatUsesUpTheWrites(t *testing.T) {
+	t.Parallel()
+	r := withQuotas(t, Quotas{Writes: 2})
+	u, s := r.registered("a@example.com")
+	script, made := u.newToken(`["write"]`)
+	for script.do("POST", "/api/v1/tasks", `{"title":"t"}`).status == http.StatusCreated {
+	}
+	u.wantProblem(http.StatusTooManyRequests, "", "POST", "/api/v1/me/tokens", `{"name":"other","scopes":["read"]}`)
+	u.want(http.StatusNoContent, nil, "DELETE", "/api/v1/me/tokens/"+made.ID, "")
+	u.want(http.StatusNoContent, nil, "DELETE", "/api/v1/me/tokens", "")
+	u.want(http.StatusNoContent, nil, "DELETE", "/api/v1/me/sessions", "")
+	u.want(http.StatusOK, &s, "POST", "/api/v1/me/password", `{"current_password":"correct horse","new_password":"battery staple"}`)
+}
+
 func TestImportsAreCountedByAccount(t *testing.T) {
 	t.Parallel()
 	r := withQuotas(t, Quotas{Imports: 2})

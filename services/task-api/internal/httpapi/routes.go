@@ -170,7 +170,10 @@ func Register(engine gin.IRouter, cfg Config) {
 		case user:
 			chain = append([]gin.HandlerFunc{signedIn, admitted, counted}, chain...)
 		case login:
-			chain = append([]gin.HandlerFunc{signedIn, loggedIn, admitted, counted}, chain...)
+			if r.path == tokensRoute && r.method == http.MethodPost { // the others are what an owner stops a runaway script with
+				chain = append([]gin.HandlerFunc{counted}, chain...)
+			}
+			chain = append([]gin.HandlerFunc{signedIn, loggedIn, admitted}, chain...)
 		}
 		if !streams[r.path] {
 			chain = append([]gin.HandlerFunc{deadline(h.RequestTimeout)}, chain...)

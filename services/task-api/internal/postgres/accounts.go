@@ -150,7 +150,7 @@ func (s *Store) StartLogin(ctx context.Context, l accounts.Login, record account
 }
 
 // ChangePassword implements accounts.Store.
-func (s *Store) ChangePassword(ctx context.Context, old string, l accounts.Login, record accounts.Record) error {
+func (s *Store) ChangePassword(ctx context.Context, old string, l accounts.Login, record, revoked accounts.Record) error {
 	return s.outbox.InTx(ctx, func(tx *outbox.Tx) error {
 		if _, err := lockUser(tx.DB, l.UserID); err != nil {
 			return err
@@ -169,7 +169,11 @@ func (s *Store) ChangePassword(ctx context.Context, old string, l accounts.Login
 		if err != nil {
 			return err
 		}
-		return record(tx, l.UserID, ended)
+		if err := record(tx, l.UserID, ended); err != nil || revoked == nil {
+			return err
+		}
+		_, err = revokeTokens(tx, l.UserID, "", l.At, revoked)
+		return err
 	})
 }
 

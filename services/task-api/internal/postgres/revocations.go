@@ -15,8 +15,8 @@ import (
 	"gorm.io/gorm"
 )
 
-// maxEndedSessions bounds the ended sessions in a read of a user's changes. It is more than a user can begin, and so end, while
-// an access token lives.
+// maxEndedSessions bounds the ended sessions in a read of a user's changes. The newest are read: those that a service may not have
+// heard of yet.
 const maxEndedSessions = 1000
 
 // revocationPlace is a row's place in the order of the pages.

@@ -90,25 +90,31 @@ func (s *Store) RevokeTokens(ctx context.Context, userID, id string, now time.Ti
 		if err != nil || !there {
 			return err
 		}
-		which, args := `user_id = ?`, []any{userID}
-		if id != "" {
-			which, args = which+` AND id = ?`, append(args, id)
-		}
-		if err := tx.Raw(`DELETE FROM api_tokens WHERE `+which+` RETURNING id`, args...).Scan(&ids).Error; err != nil {
-			return err
-		}
-		if len(ids) == 0 {
-			return nil
-		}
-		if err := revokeAll(tx, accounts.RevokedToken, userID, now, ids); err != nil {
-			return err
-		}
-		return record(tx, userID, ids)
+		ids, err = revokeTokens(tx, userID, id, now, record)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("revoke API tokens of user %s: %w", userID, err)
 	}
 	return ids, nil
+}
+
+// revokeTokens removes one token of the user, or with an empty id all. The caller holds the user's lock.
+func revokeTokens(tx *outbox.Tx, userID, id string, now time.Time, record accounts.Record) (ids []string, err error) {
+	which, args := `user_id = ?`, []any{userID}
+	if id != "" {
+		which, args = which+` AND id = ?`, append(args, id)
+	}
+	if err := tx.Raw(`DELETE FROM api_tokens WHERE `+which+` RETURNING id`, args...).Scan(&ids).Error; err != nil {
+		return nil, err
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	if err := revokeAll(tx, accounts.RevokedToken, userID, now, ids); err != nil {
+		return nil, err
+	}
+	return ids, record(tx, userID, ids)
 }
 
 // findToken notes the use of a token at most once in LastUsedPrecision. The row is updated in place (HOT): no index has the column.
