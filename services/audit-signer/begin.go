@@ -1,20 +1,22 @@
 package main
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 
+	"github.com/taskwire/taskwire/pkg/platform/auditlog"
 	"github.com/taskwire/taskwire/services/audit-signer/internal/files"
 )
 
 const (
 	exitFailed = 1
 	exitUsage  = 2
-	// maxCheckpoint is several times the size of a signed checkpoint.
-	maxCheckpoint = 64 << 10
+	// maxCheckpoints bounds the file of --checkpoint. It has room for two thousand checkpoints of some 400 bytes.
+	maxCheckpoints = 1 << 20
 )
 
 const beginUsage = `audit-signer begin [--state FOLDER] [--key VERIFIER_KEY] [--checkpoint FILE] [--replace]
@@ -24,8 +26,9 @@ STATE_DIR of the environment. The signer may run: it carries the order out with 
 
 Without --checkpoint it begins with the empty log. That is right for a new key only: for a log that was signed before, it lets
 a rewritten log be signed. --checkpoint names a file with the newest checkpoint that you know to be genuine, - for standard
-input. --key is the log that you mean: the signer refuses the order if its own key is another one. --replace also gives up a checkpoint that the signer knows, as after the restore of an older database; every auditor
-who kept a later checkpoint will see that.
+input. The file may have several, also as the lines that the signer publishes: the largest is taken. --key is the log that you
+mean: the signer refuses the order if its own key is another one. --replace also gives up a checkpoint that the signer knows,
+as after the restore of an older database; every auditor who kept a later checkpoint will see that.
 `
 
 // begin handles `audit-signer begin`. It returns the exit status.
@@ -58,30 +61,46 @@ func begin(args []string, in io.Reader, out, errs io.Writer) int {
 		fmt.Fprintln(errs, "audit-signer:", err)
 		return exitFailed
 	}
-	fmt.Fprintln(out, "the signer begins there")
+	fmt.Fprintf(out, "ordered: the signer begins at %s, with its next request or at its next start; /readyz says whether it could\n", placeOf(order))
 	return 0
 }
 
-// readCheckpoint reads the checkpoint of an order from a file, "-" for standard input, "" for none.
+// placeOf names the place of an order for a person.
+func placeOf(o files.Order) string {
+	if lines := strings.SplitN(o.Checkpoint, "\n", 3); len(lines) == 3 {
+		return "the checkpoint of " + lines[1] + " entries"
+	}
+	return "the empty log"
+}
+
+// readCheckpoint reads the checkpoint of an order from a file, "-" for standard input, "" for none. The file has one or more, as
+// the API answers them or as the signer publishes them; the largest is taken.
 func readCheckpoint(file string, in io.Reader, order *files.Order) error {
-	var raw []byte
-	var err error
 	switch file {
 	case "":
 		return nil
 	case "-":
-		raw, err = io.ReadAll(io.LimitReader(in, maxCheckpoint))
 	default:
-		raw, err = os.ReadFile(file) //nolint:gosec // G304: the operator names the file
+		opened, err := os.Open(file) //nolint:gosec // G304: the operator names the file
+		if err != nil {
+			return err
+		}
+		defer opened.Close()
+		in = opened
 	}
-	if err != nil {
-		return err
-	}
-	// A checkpoint ends with one line feed; psql and editors add more or leave it out.
-	text := strings.TrimRight(string(raw), "\r\n")
-	if text == "" {
+	raw, err := io.ReadAll(io.LimitReader(in, maxCheckpoints+1))
+	switch {
+	case err != nil:
+		return fmt.Errorf("--checkpoint %s: %w", file, err)
+	case len(raw) > maxCheckpoints:
+		return fmt.Errorf("--checkpoint %s: it has more than %d bytes; give its last lines only", file, maxCheckpoints)
+	case len(bytes.TrimSpace(raw)) == 0:
 		return fmt.Errorf("--checkpoint %s: it is empty; leave the flag out to begin with the empty log", file)
 	}
-	order.Checkpoint = text + "\n"
+	newest, err := auditlog.NewestCheckpoint(raw, order.Key)
+	if err != nil {
+		return fmt.Errorf("--checkpoint %s: %w", file, err)
+	}
+	order.Checkpoint = string(newest)
 	return nil
 }

@@ -10,7 +10,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"time"
 
@@ -90,5 +89,5 @@ func targetOf(cfg settings, base *service.Service) publish.Target {
 	case publishKafka:
 		return publish.Topic{Bus: base.Sidecar}
 	}
-	return publish.HTTP{URL: cfg.CheckpointsTo, Client: http.DefaultClient}
+	return publish.NewHTTP(cfg.CheckpointsTo)
 }

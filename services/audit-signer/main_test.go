@@ -132,15 +132,95 @@ func TestBeginNeedsTheFolderOfTheSigner(t *testing.T) {
 	}
 }
 
-func TestBeginReadsACheckpointWithOtherLineEnds(t *testing.T) {
+// signedBy returns a key and a checkpoint of size entries that it signed.
+func signedBy(t *testing.T, size int64) (vkey, signed string) {
+	t.Helper()
+	skey, vkey, err := note.GenerateKey(rand.Reader, "taskwire-audit")
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := note.NewSigner(skey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := auditlog.Checkpoint{Origin: "taskwire-audit", Size: size}.Sign(signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return vkey, string(raw)
+}
+
+// A checkpoint ends with one line feed; psql and editors add more or leave it out.
+func TestBeginReadsEachFormOfACheckpoint(t *testing.T) {
 	t.Parallel()
-	for given, want := range map[string]string{"a\n\nb\n": "a\n\nb\n", "a\n\nb\n\n": "a\n\nb\n", "a\n\nb": "a\n\nb\n", "": "", "\n": ""} {
-		var order files.Order
-		err := readCheckpoint("-", strings.NewReader(given), &order)
-		if order.Checkpoint != want || (err != nil) != (want == "") {
-			t.Errorf("readCheckpoint(%q): got %q, %v, want %q", given, order.Checkpoint, err, want)
+	vkey, signed := signedBy(t, 7)
+	_, smaller := signedBy(t, 5)
+	line, err := json.Marshal(auditlog.Published{Size: 7, Checkpoint: signed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		given, key string
+		good       bool
+	}{
+		"the note":                    {given: signed, key: vkey, good: true},
+		"without a key":               {given: signed, good: true},
+		"more line feeds":             {given: signed + "\n\n", key: vkey, good: true},
+		"no line feed at the end":     {given: strings.TrimSpace(signed), key: vkey, good: true},
+		"a published line":            {given: string(line) + "\n", key: vkey, good: true},
+		"the largest of several":      {given: smaller + "\n" + signed + "\n" + smaller, good: true},
+		"several, one of another key": {given: smaller + "\n" + signed, key: vkey},
+		"another key":                 {given: smaller, key: vkey},
+		"as long as it may be":        {given: signed + strings.Repeat("\n", maxCheckpoints-len(signed)), good: true},
+		"longer than it may be":       {given: signed + strings.Repeat("\n", maxCheckpoints+1-len(signed))},
+		"nothing":                     {},
+		"blank lines":                 {given: "\n\n"},
+		"a text":                      {given: "a\n\nb\n"},
+		"a text, with a key":          {given: "a\n\nb\n", key: vkey},
+	} {
+		order := files.Order{Key: c.key}
+		err := readCheckpoint("-", strings.NewReader(c.given), &order)
+		if (err == nil) != c.good || c.good && order.Checkpoint != signed || !c.good && order.Checkpoint != "" {
+			t.Errorf("%s: got %q, %v, want success: %v", name, order.Checkpoint, err, c.good)
 		}
 	}
+}
+
+// What cannot be read is refused before it is stored.
+func TestBeginStoresNoOrderThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var out, errs bytes.Buffer
+	if code := begin([]string{"--state", dir, "--checkpoint", "-"}, strings.NewReader("text\n"), &out, &errs); code != exitFailed {
+		t.Errorf("begin with a text: got %d %s, want %d", code, &errs, exitFailed)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "begin.json")); err == nil {
+		t.Error("the order was stored")
+	}
+	_, signed := signedBy(t, 7)
+	if code := begin([]string{"--state", dir, "--checkpoint", "-"}, strings.NewReader(signed), &out, &errs); code != 0 ||
+		!strings.Contains(out.String(), "ordered: the signer begins at the checkpoint of 7 entries") {
+		t.Errorf("begin: got %d %q %s", code, &out, &errs)
+	}
+}
+
+// An order that cannot be carried out does not end the signer: it waits for a better one.
+func TestABadOrderMakesTheSignerNotReady(t *testing.T) {
+	t.Parallel()
+	cfg, vkey := newSettings(t, "")
+	_, foreign := signedBy(t, 7) // without --key nobody sees it before the signer does
+	if code := begin([]string{"--state", cfg.StateDir, "--checkpoint", "-"}, strings.NewReader(foreign), io.Discard, os.Stderr); code != 0 {
+		t.Fatal("begin failed")
+	}
+	s := servicetest.Start(t, cfg, run)
+	s.Await(s.Public+"/readyz", http.StatusServiceUnavailable, `"state":"unavailable"`)
+	if got := sign(s, 0, 3, "x"); got.Status != http.StatusServiceUnavailable {
+		t.Errorf("sign: got %d %s, want 503", got.Status, got.Body)
+	}
+	if code := begin([]string{"--state", cfg.StateDir, "--key", vkey}, nil, io.Discard, os.Stderr); code != 0 {
+		t.Fatal("begin failed")
+	}
+	s.Await(s.Public+"/readyz", http.StatusOK, `"state":"ok"`)
 }
 
 func TestTheSignersRoutesAreOnTheDaprSideOnly(t *testing.T) {

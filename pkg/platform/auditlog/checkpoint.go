@@ -57,6 +57,14 @@ func OpenCheckpoint(signed []byte, vkey string) (Checkpoint, error) {
 	return c, nil
 }
 
+// NotSigned reports whether an error of OpenCheckpoint or OpenCheckpoints means that the key did not sign a well-formed note. Any
+// other error means that the key or the note cannot be read.
+func NotSigned(err error) bool {
+	var unknown *note.UnverifiedNoteError
+	var wrong *note.InvalidSignatureError
+	return errors.As(err, &unknown) || errors.As(err, &wrong)
+}
+
 func parseCheckpoint(text string) (Checkpoint, error) {
 	lines := strings.Split(text, "\n")
 	if len(lines) < 4 || lines[0] == "" {

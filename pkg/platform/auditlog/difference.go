@@ -20,15 +20,16 @@ const (
 	KindNode     Kind = "node"     // a hash inside the tree is not that of its leaves
 	KindRoot     Kind = "root"     // the leaves do not give the root that was signed
 	KindProof    Kind = "proof"    // the inclusion proof of an entry is wrong
+	KindUnproved Kind = "unproved" // a larger log was signed, and nobody proves that it continues the earlier one
 	KindFork     Kind = "fork"     // two signed checkpoints are not of one growing log
 )
 
 // Difference is the first place at which a log is not what it says, or not what was signed. It is an error.
 type Difference struct {
 	Kind     Kind
-	Position int64  // of the first bad entry; for KindShort, KindRoot and KindFork of the first that can be bad
-	Until    int64  // KindRoot, KindFork, KindShort: the size of the checkpoint; KindSwapped: the other position
-	Detail   string // KindColumn: the column; KindLeaf, KindKey, KindFork: more about the reason
+	Position int64  // of the first bad entry; for KindShort, KindRoot, KindUnproved and KindFork of the first that can be bad
+	Until    int64  // KindRoot, KindFork, KindUnproved, KindShort: the size of the checkpoint; KindSwapped: the other position
+	Detail   string // KindColumn: the column; KindLeaf, KindKey, KindUnproved, KindFork: more about the reason
 }
 
 // Error names the entry and what was done to it.
@@ -60,6 +61,8 @@ func (d *Difference) Error() string {
 		return fmt.Sprintf("the log was rewritten: its first %d entries are not those that were signed; the first bad one is at position %d or later", d.Until, d.Position)
 	case KindProof:
 		return fmt.Sprintf("entry %d: its inclusion proof does not lead to the signed root", d.Position)
+	case KindUnproved:
+		return fmt.Sprintf("the log of %d entries is shown without a proof that it begins with the signed log of %d: %s", d.Until, d.Position, d.Detail)
 	case KindFork:
 		return fmt.Sprintf("the log was forked: the signed log of %d entries is not the beginning of the one that is shown now: %s", d.Until, d.Detail)
 	}

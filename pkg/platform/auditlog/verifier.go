@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -25,10 +26,12 @@ var (
 // except after ErrCut.
 //
 // When Done returns nil for an export of the whole log, every entry up to the newest checkpoint was read, its columns are
-// those of its leaf, and the leaves are exactly those that the log's key signed in that checkpoint and in every kept one.
+// those of its leaf, and the leaves are exactly those that the log's key signed in that checkpoint and in every kept one. For an
+// export of one user, the entries are in the log of the newest checkpoint, and Unproved says what is left to compare.
 type Verifier struct {
 	key   string
 	marks map[int64]Checkpoint // to be met: signed, by size
+	forks int64                // a size for which two roots were kept, -1 if there is none
 	good  int64                // the largest size at which a checkpoint was met
 	met   int
 	tree  Tree
@@ -43,11 +46,13 @@ type Verifier struct {
 }
 
 // NewVerifier returns a verifier with the log's public key (note format). kept are checkpoints that were kept earlier.
-// They must have been opened with the key.
+// They must have been opened with the key. If two of them fork the log, the first line returns that.
 func NewVerifier(key string, kept ...Checkpoint) *Verifier {
-	v := &Verifier{key: key, marks: map[int64]Checkpoint{}}
+	v := &Verifier{key: key, marks: map[int64]Checkpoint{}, forks: -1}
 	for _, c := range kept {
-		v.marks[c.Size] = c
+		if v.expect(c) != nil && v.forks < 0 {
+			v.forks = c.Size
+		}
 	}
 	return v
 }
@@ -126,6 +131,9 @@ func (v *Verifier) begin(l *ExportLog) error {
 	case l.From != v.Next():
 		return fmt.Errorf("%w: it begins at position %d instead of %d", ErrExport, l.From, v.Next())
 	}
+	if v.forks >= 0 {
+		return forkAt(0, v.forks)
+	}
 	head, err := OpenCheckpoint([]byte(l.Checkpoint), v.key)
 	if err != nil {
 		return &Difference{Kind: KindKey, Detail: err.Error()}
@@ -142,17 +150,34 @@ func (v *Verifier) begin(l *ExportLog) error {
 	if v.whole {
 		return v.meet() // an empty log
 	}
-	clear(v.marks) // the entries of one user do not give the roots
-	return nil
+	return nil // the entries of one user do not give the roots: see Unproved
+}
+
+// Unproved returns the checkpoints that the entries could not be compared with, by size. They are those that were kept, and
+// those of earlier parts of the export. After an export of the whole log there is none. After one of a user, each needs the
+// proof that the log of the newest checkpoint continues it (Continues).
+func (v *Verifier) Unproved() []Checkpoint {
+	var all []Checkpoint
+	for _, size := range slices.Sorted(maps.Keys(v.marks)) {
+		if size > 0 && size < v.head.Size { // expect has compared one of the head's size
+			all = append(all, v.marks[size])
+		}
+	}
+	return all
 }
 
 // expect adds a checkpoint that the entries must give.
 func (v *Verifier) expect(c Checkpoint) error {
 	if old, ok := v.marks[c.Size]; ok && old.Root != c.Root {
-		return &Difference{Kind: KindFork, Position: v.good, Until: c.Size, Detail: "two roots were signed for this size"}
+		return forkAt(v.good, c.Size)
 	}
 	v.marks[c.Size] = c
 	return nil
+}
+
+// forkAt returns the difference of two signed roots for one size. good is the size up to which the log is known.
+func forkAt(good, size int64) *Difference {
+	return &Difference{Kind: KindFork, Position: good, Until: size, Detail: "two roots were signed for this size"}
 }
 
 func (v *Verifier) mark(signed []byte) error {

@@ -199,6 +199,21 @@ func TestKeptCheckpointsAreReadFromBothForms(t *testing.T) {
 			t.Errorf("%s: got %+v, %v", name, all, err)
 		}
 	}
+	for _, key := range []string{x.key, ""} {
+		for _, file := range []string{x.signed(t, 5) + "\n" + x.signed(t, 2), published[1] + "\n" + published[0]} {
+			if newest, err := NewestCheckpoint([]byte(file), key); err != nil || string(newest) != x.signed(t, 5) {
+				t.Errorf("NewestCheckpoint with key %q: got %q, %v, want the one of size 5", key, newest, err)
+			}
+		}
+		for _, file := range []string{"", "text", `{"size":1}`, "{", "text\n\n" + x.signed(t, 2)} {
+			if newest, err := NewestCheckpoint([]byte(file), key); err == nil {
+				t.Errorf("NewestCheckpoint(%q) with key %q: got %q, want an error", file, key, newest)
+			}
+		}
+	}
+	if _, err := NewestCheckpoint([]byte(x.signed(t, 2)), newExported(t, 1).key); err == nil || !NotSigned(err) {
+		t.Errorf("NewestCheckpoint with another key: got %v, want that it is not signed", err)
+	}
 	for _, file := range []string{"", "text", `{"size":1}`, "{", x.signed(t, 2) + "text"} {
 		if all, err := OpenCheckpoints([]byte(file), x.key); err == nil {
 			t.Errorf("%q: got %+v, want an error", file, all)

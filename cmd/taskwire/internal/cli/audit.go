@@ -7,10 +7,12 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/term"
 
 	client "github.com/taskwire/taskwire/cmd/taskwire/internal/auditlog"
@@ -63,8 +65,20 @@ func (f *auditFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.key, "key", "", "the log's public key, or @FILE with it (default: as the server says it, which proves less)")
 }
 
-// publicKey returns the key of the flag, or asks the server.
+// publicKey returns the key of the flag, or asks the server. It returns an error for what is not a key: with it every checkpoint
+// would look forged.
 func (f *auditFlags) publicKey(ctx context.Context, c *client.Client, errs io.Writer) (string, error) {
+	key, err := f.findKey(ctx, c, errs)
+	if err != nil {
+		return "", err
+	}
+	if _, err := note.NewVerifier(key); err != nil {
+		return "", errors.New("the log's public key cannot be read: it is one line like NAME+HASH+KEY, as GET /api/v1/audit/key answers it")
+	}
+	return key, nil
+}
+
+func (f *auditFlags) findKey(ctx context.Context, c *client.Client, errs io.Writer) (string, error) {
 	if file, ok := strings.CutPrefix(f.key, "@"); ok {
 		raw, err := os.ReadFile(file)
 		return strings.TrimSpace(string(raw)), err
@@ -98,7 +112,8 @@ func auditVerifyCommand() *cobra.Command {
 		Short: "Check every entry of the audit log against what was signed",
 		Long: "Reads the whole log, from the server or from an export, and checks that the columns of each entry are those of its leaf,\n" +
 			"that the leaves give the signed roots, and that the kept checkpoints (--checkpoint) belong to the same log. It names the\n" +
-			"first bad entry. An auditor's token reads the whole log; the token of another user reads its own entries, with proofs.\n" +
+			"first bad entry. An auditor's token reads the whole log; the token of another user reads its own entries, with proofs, and\n" +
+			"asks the server for the proof that the log continues each kept checkpoint.\n" +
 			"The token comes from " + tokenVariable + ".\n\n" +
 			"Exit code 0: the log is what was signed. 1: it is not. 2: it could not be checked.",
 		Example: "  taskwire audit verify --url https://tasks.example.com --key @log.key --checkpoint kept.txt\n" +
@@ -135,7 +150,7 @@ func auditVerify(ctx context.Context, cmd *cobra.Command, flags *auditFlags, exp
 			return err
 		}
 		if earlier, err = auditlog.OpenCheckpoints(raw, key); err != nil {
-			return &auditlog.Difference{Kind: auditlog.KindKey, Detail: "a kept one in " + kept + ": " + err.Error()}
+			return client.KeptError(kept, err)
 		}
 	}
 	v := auditlog.NewVerifier(key, earlier...)
@@ -151,10 +166,28 @@ func auditVerify(ctx context.Context, cmd *cobra.Command, flags *auditFlags, exp
 	}
 	r := v.Result()
 	if !r.Whole {
-		fmt.Fprintf(cmd.OutOrStdout(), "%d of your entries are in the log of %d that was signed (of one user: kept checkpoints are not compared)\n", r.Entries, r.Checkpoint.Size)
+		if err := auditContinues(ctx, v, c); err != nil {
+			return err
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%d of your entries are in the log of %d that was signed; %d kept checkpoints agree (of one user: the other entries are not read)\n", r.Entries, r.Checkpoint.Size, len(earlier))
 		return nil
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "%d entries are what was signed; %d checkpoints agree; root %s\n", r.Entries, r.Checkpoints, r.Checkpoint.Root)
+	return nil
+}
+
+// auditContinues checks that the log of the newest checkpoint continues each one that the entries of one user do not prove.
+func auditContinues(ctx context.Context, v *auditlog.Verifier, c *client.Client) error {
+	unproved, r := v.Unproved(), v.Result()
+	if c == nil && len(unproved) > 0 {
+		return fmt.Errorf("the proofs of %d entries are right, but an export of one user does not show that its log of %d continues the checkpoint of %d: "+
+			"leave --export out to ask the server for that proof, or take the export of an auditor", r.Entries, r.Checkpoint.Size, unproved[0].Size)
+	}
+	for _, earlier := range unproved {
+		if err := auditlog.Continues(ctx, earlier, r.Checkpoint, c.Consistency); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -197,10 +230,11 @@ func auditWatchCommand() *cobra.Command {
 		Use:   "watch",
 		Short: "Follow the checkpoints of the audit log, and raise an alarm when it is not the same log any more",
 		Long: "Asks for the newest checkpoint again and again, and for the proof that its log begins with the log of the last one. The last\n" +
-			"checkpoint is kept in --file, so that the command can be stopped and started. Run it on a machine that the operators of the\n" +
-			"log do not control. The token comes from " + tokenVariable + "; any account will do.\n\n" +
+			"checkpoint is kept in --file, so that the command can be stopped and started. At an alarm the bad checkpoint is kept in FILE.bad.\n" +
+			"Run it on a machine that the operators of the log do not control. The token comes from " + tokenVariable + "; any account will do.\n\n" +
 			"Exit code 0: stopped with Ctrl-C, or --once found the log grown or the same. 1: an alarm: the log was forked, became shorter,\n" +
-			"or is signed by another key. 2: it could not be checked.",
+			"is signed by another key, or grew " + strconv.Itoa(client.MaxUnproved) + " times without a proof. 2: it could not be checked. Take a 2 of --once that\n" +
+			"comes again and again as an alarm too.",
 		Example: "  taskwire audit watch --url https://tasks.example.com --key @log.key --file kept.txt\n" +
 			"  taskwire audit watch --once --key @log.key --file kept.txt   # from cron",
 		Args: cobra.NoArgs,

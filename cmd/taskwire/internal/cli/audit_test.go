@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -10,10 +12,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 
+	client "github.com/taskwire/taskwire/cmd/taskwire/internal/auditlog"
 	"github.com/taskwire/taskwire/pkg/platform/auditlog"
 )
 
@@ -25,6 +29,8 @@ type auditServer struct {
 	signer note.Signer
 	words  []string // the events' words, one for each entry
 	cut    int      // the next export ends after so many lines, without its end
+	own    bool     // the export is one of a user
+	refuse int      // so many proofs of consistency are refused next
 }
 
 func newAuditServer(t *testing.T) *auditServer {
@@ -80,8 +86,17 @@ func (s *auditServer) export(w http.ResponseWriter, r *http.Request) {
 	if _, err := fmt.Sscan(r.URL.Query().Get("from"), &from); err != nil {
 		s.t.Errorf("from: %v", err)
 	}
-	all, _, _ := s.entries()
-	lines := []auditlog.Line{{Log: &auditlog.ExportLog{Format: auditlog.ExportFormat, Whole: true, From: int64(from), Checkpoint: s.checkpoint()}}}
+	all, _, hashes := s.entries()
+	if s.own {
+		for i := range all {
+			proof, err := tlog.ProveRecord(int64(len(all)), int64(i), stored(hashes))
+			if err != nil {
+				s.t.Error(err)
+			}
+			all[i].TreeHash, all[i].Proof = nil, proof
+		}
+	}
+	lines := []auditlog.Line{{Log: &auditlog.ExportLog{Format: auditlog.ExportFormat, Whole: !s.own, From: int64(from), Checkpoint: s.checkpoint()}}}
 	for i := range all[from:] {
 		lines = append(lines, auditlog.Line{Entry: &all[from+i]})
 	}
@@ -98,26 +113,42 @@ func (s *auditServer) consistency(w http.ResponseWriter, r *http.Request) {
 	var from, to int64
 	_, _ = fmt.Sscan(r.URL.Query().Get("from"), &from)
 	_, _ = fmt.Sscan(r.URL.Query().Get("to"), &to)
+	if s.refuse > 0 {
+		s.refuse--
+		http.Error(w, "not now", http.StatusServiceUnavailable)
+		return
+	}
 	_, _, hashes := s.entries()
-	proof, err := tlog.ProveTree(to, from, tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
-		out := make([]tlog.Hash, len(indexes))
-		for i, index := range indexes {
-			out[i] = hashes[index]
-		}
-		return out, nil
-	}))
+	proof, err := tlog.ProveTree(to, from, stored(hashes))
 	if err != nil {
 		s.t.Error(err)
 	}
 	_ = json.NewEncoder(w).Encode(map[string]any{"hashes": proof})
 }
 
-func TestAuditVerifyNamesTheEntryAndItsExitCode(t *testing.T) {
-	s := newAuditServer(t)
-	kept := filepath.Join(t.TempDir(), "kept")
-	if err := os.WriteFile(kept, []byte(s.checkpoint()), 0o600); err != nil {
+func stored(hashes []tlog.Hash) tlog.HashReader {
+	return tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
+		out := make([]tlog.Hash, len(indexes))
+		for i, index := range indexes {
+			out[i] = hashes[index]
+		}
+		return out, nil
+	})
+}
+
+// write puts a text into a new file and returns its name.
+func write(t *testing.T, text string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "kept")
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return name
+}
+
+func TestAuditVerifyNamesTheEntryAndItsExitCode(t *testing.T) {
+	s := newAuditServer(t)
+	kept := write(t, s.checkpoint())
 	run := func(code int, says string, args ...string) {
 		t.Helper()
 		got, out, errs := call(t, append([]string{"audit", "verify", "--url", s.url, "--key", s.key}, args...)...)
@@ -172,4 +203,126 @@ func TestAuditWatchRaisesAnAlarmOnAForkAndAShrink(t *testing.T) {
 	run(0, "")
 	s.url = "http://127.0.0.1:1"
 	run(2, "ask the server")
+}
+
+// A server that calls the export one of a user does not get around the kept checkpoints.
+func TestAuditVerifyComparesKeptCheckpointsForAUserToo(t *testing.T) {
+	s := newAuditServer(t)
+	s.own = true
+	kept := write(t, s.checkpoint())
+	run := func(code int, says string, args ...string) {
+		t.Helper()
+		got, out, errs := call(t, append([]string{"audit", "verify", "--key", s.key, "--checkpoint", kept}, args...)...)
+		if got != code || !strings.Contains(out+errs, says) {
+			t.Errorf("%v: got %d %q %q, want %d and %q", args, got, out, errs, code, says)
+		}
+	}
+	file := func() string {
+		w := httptest.NewRecorder()
+		s.export(w, httptest.NewRequest(http.MethodGet, "/api/v1/audit/export?from=0", http.NoBody))
+		return write(t, w.Body.String())
+	}
+	run(0, "4 of your entries", "--url", s.url)
+	run(0, "4 of your entries", "--export", file()) // of the same size
+	s.words = append(s.words, "e")
+	run(0, "5 of your entries", "--url", s.url)
+	run(2, "does not show that its log of 5 continues the checkpoint of 4", "--export", file())
+	s.words[2] = "rewritten"
+	run(1, "the log was forked", "--url", s.url)
+	run(2, "does not show", "--export", file())
+	s.refuse = 1
+	run(2, "ask for the proof from 4 to 5", "--url", s.url)
+	s.words = []string{"a", "b", "rewritten", "d"}
+	run(1, "two roots were signed", "--url", s.url)
+	run(1, "two roots were signed", "--export", file())
+	s.words = s.words[:3]
+	run(1, "the log was cut", "--url", s.url)
+}
+
+func TestAuditVerifyFindsAForkBetweenKeptCheckpoints(t *testing.T) {
+	s := newAuditServer(t)
+	first := s.checkpoint()
+	s.words[3] = "rewritten"
+	shown := s.checkpoint()
+	for _, kept := range []string{write(t, first+"\n"+shown), write(t, shown+"\n"+first)} {
+		for _, own := range []bool{false, true} {
+			s.own = own
+			if got, out, errs := call(t, "audit", "verify", "--url", s.url, "--key", s.key, "--checkpoint", kept); got != 1 || !strings.Contains(errs, "two roots were signed") {
+				t.Errorf("an export of one user: %v: got %d %q %q, want 1", own, got, out, errs)
+			}
+		}
+	}
+}
+
+// What cannot be read says nothing about the log, so it is no alarm.
+func TestAKeyOrAKeptFileThatCannotBeReadIsNoAlarm(t *testing.T) {
+	s := newAuditServer(t)
+	good := write(t, s.checkpoint())
+	other := write(t, newAuditServer(t).checkpoint())
+	for _, c := range []struct {
+		name, key, kept string
+		code            int
+	}{
+		{"no key", "text", good, 2},
+		{"no key and a new file", "text", "", 2},
+		{"an empty key file", "@" + write(t, ""), good, 2},
+		{"an empty file", s.key, write(t, ""), 2},
+		{"a text", s.key, write(t, "text\n"), 2},
+		{"a cut checkpoint", s.key, write(t, s.checkpoint()[:60]), 2},
+		{"a checkpoint of another key", s.key, other, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			file := c.kept
+			if file == "" {
+				file = filepath.Join(t.TempDir(), "new")
+			}
+			for _, args := range [][]string{{"verify", "--checkpoint", c.kept}, {"watch", "--once", "--file", file}} {
+				got, out, errs := call(t, append([]string{"audit", args[0], "--url", s.url, "--key", c.key}, args[1:]...)...)
+				if got != c.code {
+					t.Errorf("%s: got %d %q %q, want %d", args[0], got, out, errs, c.code)
+				}
+			}
+		})
+	}
+}
+
+func TestAuditWatchKeepsTheBadCheckpointToo(t *testing.T) {
+	s := newAuditServer(t)
+	file := write(t, s.checkpoint())
+	s.words = []string{"a", "b", "x", "d", "e"}
+	got, out, errs := call(t, "audit", "watch", "--once", "--url", s.url, "--key", s.key, "--file", file)
+	if got != 1 || !strings.Contains(out, s.checkpoint()) {
+		t.Errorf("got %d %q %q, want 1 and the checkpoint", got, out, errs)
+	}
+	if bad, err := os.ReadFile(file + ".bad"); err != nil || string(bad) != s.checkpoint() {
+		t.Errorf("the bad checkpoint: got %q, %v", bad, err)
+	}
+}
+
+func TestAuditWatchRaisesAnAlarmWhenProofsAreRefused(t *testing.T) {
+	s := newAuditServer(t)
+	file := write(t, s.checkpoint())
+	s.words, s.refuse = append(s.words, "e"), client.MaxUnproved
+	got, out, errs := call(t, "audit", "watch", "--every", "1ms", "--url", s.url, "--key", s.key, "--file", file)
+	if got != 1 || !strings.Contains(errs, "is shown without a proof that it begins with the signed log of 4") {
+		t.Errorf("got %d %q %q, want 1", got, out, errs)
+	}
+	if _, err := os.Stat(file + ".bad"); err != nil {
+		t.Error(err)
+	}
+
+	s.refuse = client.MaxUnproved - 1 // then it gives the proof
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	w := client.Watch{
+		Client: &client.Client{URL: s.url, HTTP: http.DefaultClient}, Key: s.key, File: file, Every: time.Millisecond,
+		Say: func(line string) {
+			if strings.HasPrefix(line, "5 entries") {
+				cancel()
+			}
+		},
+	}
+	if err := w.Run(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("one refusal less: got %v, want no alarm", err)
+	}
 }

@@ -42,7 +42,7 @@ type State struct {
 
 // Store keeps the state.
 type Store interface {
-	// Load returns ErrNotBegun if there is no state.
+	// Load returns ErrNotBegun if there is no state, or an order to begin that cannot be carried out.
 	Load() (State, error)
 	// Save puts the state on disk. The state of before stays if it returns an error.
 	Save(s State) error

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -202,6 +203,48 @@ func TestACrashLosesNoCheckpointOfTheHistory(t *testing.T) {
 		if raw, err := os.ReadFile(filepath.Join(dir, HistoryFile)); err != nil || int64(len(raw)) != ends[1] {
 			t.Errorf("the file has %d bytes, want %d (%v)", len(raw), ends[1], err)
 		}
+	}
+}
+
+// full is a disk that takes half of a line.
+type full struct{ *os.File }
+
+func (f full) Write(p []byte) (int, error) {
+	n, err := f.File.Write(p[:len(p)/2])
+	return n, errors.Join(err, syscall.ENOSPC)
+}
+
+func TestAFullDiskLeavesNoHalfLineInTheHistory(t *testing.T) {
+	dir, k := t.TempDir(), newKey(t)
+	h := history(t, open(t, dir, k))
+	if err := h.Add(k.state(t, 1)); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, HistoryFile)
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if err := appendLine(full{file}, int64(len(before)), before); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("appendLine: got %v, want ENOSPC", err)
+	}
+	if now, err := os.ReadFile(path); err != nil || string(now) != string(before) {
+		t.Errorf("the file: got %q, %v, want %q", now, err, before)
+	}
+	if err := h.Add(k.state(t, 2)); err != nil { // there is room again
+		t.Fatal(err)
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all, err := auditlog.OpenCheckpoints(raw, k.public); err != nil || len(all) != 2 {
+		t.Errorf("the history: got %+v, %v, want two checkpoints", all, err)
 	}
 }
 

@@ -102,6 +102,14 @@ func Begin(dir string, o Order) error {
 	return writeJSON(filepath.Join(dir, beginFile), o)
 }
 
+// orderError says why an order cannot be carried out. It counts as no order: nothing is signed until there is a better one.
+type orderError struct{ err error }
+
+func (e *orderError) Error() string {
+	return "the order to begin cannot be carried out: " + e.err.Error()
+}
+func (e *orderError) Unwrap() []error { return []error{e.err, domain.ErrNotBegun} }
+
 // begin carries out an order. The order is removed last, so a crash repeats it.
 func (f *Folder) begin() error {
 	path := filepath.Join(f.dir, beginFile)
@@ -110,14 +118,14 @@ func (f *Folder) begin() error {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil:
-		return err
+		return &orderError{err}
 	}
 	if o.Key != "" && o.Key != f.key {
-		return fmt.Errorf("%s is an order for another key, and is left as it is", path)
+		return &orderError{fmt.Errorf("%s is for another key, and is left as it is", path)}
 	}
 	if o.Checkpoint != "" {
 		if _, err := auditlog.OpenCheckpoint([]byte(o.Checkpoint), f.key); err != nil {
-			return fmt.Errorf("%s is left as it is: its checkpoint: %w", path, err)
+			return &orderError{fmt.Errorf("%s is left as it is: its checkpoint: %w", path, err)}
 		}
 	}
 	if _, err := os.Stat(filepath.Join(f.dir, stateFile)); errors.Is(err, fs.ErrNotExist) || o.Replace {

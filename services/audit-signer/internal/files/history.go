@@ -100,8 +100,11 @@ func (h *History) Add(s domain.State) error {
 	if err != nil {
 		return fmt.Errorf("add a checkpoint: %w", err)
 	}
-	_, err = file.Write(line)
-	if err = errors.Join(err, file.Sync(), file.Close(), syncDir(filepath.Dir(h.path))); err != nil {
+	info, err := file.Stat()
+	if err == nil {
+		err = appendLine(file, info.Size(), line)
+	}
+	if err = errors.Join(err, file.Close(), syncDir(filepath.Dir(h.path))); err != nil {
 		return fmt.Errorf("add a checkpoint: %w", err)
 	}
 	h.last = string(s.Signed)
@@ -110,6 +113,26 @@ func (h *History) Add(s domain.State) error {
 	default: // the reader has not looked yet
 	}
 	return nil
+}
+
+// appendable is the part of *os.File that appendLine uses.
+type appendable interface {
+	io.Writer
+	Truncate(size int64) error
+	Sync() error
+}
+
+// appendLine adds a line to a file of that size, and puts it on disk. If that fails, as on a full disk, it takes the part of the
+// line away, so that the next line does not continue it.
+func appendLine(file appendable, size int64, line []byte) error {
+	_, err := file.Write(line)
+	if err == nil {
+		err = file.Sync()
+	}
+	if err == nil {
+		return nil
+	}
+	return errors.Join(err, file.Truncate(size), file.Sync())
 }
 
 // Added is sent a value after lines were added.
