@@ -55,6 +55,30 @@ func (s *Signer) Last(context.Context) ([]byte, string, error) {
 	return s.signed, s.Key, s.away
 }
 
+// Begin makes the signer begin at a checkpoint that it signed, nil for the empty log, as `audit-signer begin --replace` does.
+func (s *Signer) Begin(t testing.TB, signed []byte) {
+	t.Helper()
+	last := auditlog.Checkpoint{Root: auditlog.EmptyRoot}
+	if signed != nil {
+		var err error
+		if last, err = auditlog.OpenCheckpoint(signed, s.Key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last, s.signed = last, signed
+}
+
+// Rotate gives the signer a new key, with which it begins at the empty log.
+func (s *Signer) Rotate(t testing.TB) {
+	t.Helper()
+	next := NewSigner(t)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Secret, s.Key, s.last, s.signed = next.Secret, next.Key, next.last, nil
+}
+
 // Sign implements domain.Signer.
 func (s *Signer) Sign(_ context.Context, r domain.SignRequest) ([]byte, error) {
 	s.mu.Lock()

@@ -5,8 +5,8 @@ package domain
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
+	"math"
 	"sync"
 	"time"
 
@@ -43,6 +43,8 @@ type Part struct {
 // CheckStore is what a check reads.
 type CheckStore interface {
 	Size(ctx context.Context) (int64, error)
+	// First returns the lowest position, 0 for an empty log.
+	First(ctx context.Context) (int64, error)
 	// Part reads the positions from inclusive to exclusive.
 	Part(ctx context.Context, from, to int64) (Part, error)
 	// Kept returns the kept checkpoints whose size is above after and at most upTo, by size.
@@ -151,6 +153,12 @@ func (c *Checker) Pass(ctx context.Context, fast bool) bool {
 	if err == nil && signed.Size > size {
 		err = &auditlog.Difference{Kind: auditlog.KindShort, Position: size, Until: signed.Size}
 	}
+	if err == nil {
+		err = c.above(ctx, size)
+	}
+	if err == nil {
+		err = c.below(ctx)
+	}
 	var bad *auditlog.Difference
 	switch {
 	case errors.As(err, &bad):
@@ -239,6 +247,9 @@ func (c *Checker) UpTo(ctx context.Context, size int64) (auditlog.Checkpoint, er
 	} else {
 		err = c.extend(ctx, next, size, auditlog.Checkpoint{}, pacer{})
 	}
+	if err == nil {
+		err = c.above(ctx, size)
+	}
 	var found *auditlog.Difference
 	if errors.As(err, &found) {
 		c.Report(ctx, found)
@@ -293,9 +304,9 @@ func (c *Checker) extend(ctx context.Context, tree *auditlog.Tree, size int64, s
 		}
 		marks := map[int64]tlog.Hash{}
 		for _, k := range kept {
-			cp, err := auditlog.OpenCheckpoint(k.Signed, k.Key)
-			if err != nil || cp.Size != k.Size {
-				return &auditlog.Difference{Kind: auditlog.KindKey, Position: k.Size, Detail: fmt.Sprintf("the kept checkpoint of size %d", k.Size)}
+			cp, err := k.open()
+			if err != nil {
+				return err
 			}
 			if other, twice := marks[cp.Size]; twice && other != cp.Root {
 				return &auditlog.Difference{Kind: auditlog.KindFork, Position: good, Until: cp.Size, Detail: "two roots were signed for this size"}
@@ -314,6 +325,34 @@ func (c *Checker) extend(ctx context.Context, tree *auditlog.Tree, size int64, s
 		}
 	}
 	return nil
+}
+
+// above checks the kept checkpoints that are larger than the checked log of size. They are of entries that were recorded
+// meanwhile, or of entries that are gone.
+func (c *Checker) above(ctx context.Context, size int64) error {
+	kept, err := c.store.Kept(ctx, size, math.MaxInt64)
+	if err != nil || len(kept) == 0 {
+		return err
+	}
+	for _, k := range kept {
+		if _, err := k.open(); err != nil {
+			return err
+		}
+	}
+	now, err := c.store.Size(ctx)
+	if largest := kept[len(kept)-1].Size; err == nil && largest > now {
+		return &auditlog.Difference{Kind: auditlog.KindShort, Position: now, Until: largest}
+	}
+	return err
+}
+
+// below checks that no entry stands before the first one of the tree.
+func (c *Checker) below(ctx context.Context) error {
+	first, err := c.store.First(ctx)
+	if err == nil && first < 0 {
+		return &auditlog.Difference{Kind: auditlog.KindUntreed, Position: first}
+	}
+	return err
 }
 
 // checkPart checks one part. It returns the size of the last checkpoint that was met.

@@ -24,6 +24,9 @@ const (
 	signTimeout = 8 * time.Second
 	// signAttempts bounds how often a request is made again because another replica was faster.
 	signAttempts = 4
+	// newestTried is how many of the newest kept checkpoints are read to find one with a valid signature. The first one has
+	// it, unless somebody else wrote into the table; the check reports that.
+	newestTried = 16
 )
 
 // ErrNoCheckpoint means that no checkpoint was ever signed, and none can be signed now.
@@ -37,9 +40,18 @@ type Kept struct {
 	Key    string // the public key of its signature
 }
 
+// open returns the checkpoint, or a *auditlog.Difference if the key did not sign it.
+func (k Kept) open() (auditlog.Checkpoint, error) {
+	cp, err := auditlog.OpenCheckpoint(k.Signed, k.Key)
+	if err != nil || cp.Size != k.Size {
+		return auditlog.Checkpoint{}, &auditlog.Difference{Kind: auditlog.KindKey, Position: k.Size, Detail: fmt.Sprintf("the kept checkpoint of size %d", k.Size)}
+	}
+	return cp, nil
+}
+
 // SignRequest asks for the signature of a checkpoint.
 type SignRequest struct {
-	From  int64 // the size of the newest kept checkpoint
+	From  int64 // the size of the newest kept checkpoint of the signer's key
 	Size  int64
 	Root  tlog.Hash
 	Proof []tlog.Hash // of consistency between the two
@@ -66,8 +78,8 @@ type Signer interface {
 // CheckpointStore keeps checkpoints and reads what they need.
 type CheckpointStore interface {
 	CheckStore
-	// Newest returns the kept checkpoint with the largest size, or ErrNoCheckpoint.
-	Newest(ctx context.Context) (Kept, error)
+	// Newest returns at most limit kept checkpoints of a key, "" for any, by size, the largest first.
+	Newest(ctx context.Context, key string, limit int) ([]Kept, error)
 	// Keep adds a checkpoint, unless it is there.
 	Keep(ctx context.Context, k Kept) error
 	ReadHashes(ctx context.Context, indexes []int64) ([]tlog.Hash, error)
@@ -107,7 +119,7 @@ func (c *Checkpoints) Use(checker *Checker) { c.checker = checker }
 func (c *Checkpoints) Last(ctx context.Context) (auditlog.Checkpoint, error) {
 	signed, key, err := c.signer.Last(ctx)
 	if err != nil {
-		newest, err := c.store.Newest(ctx)
+		newest, err := c.newest(ctx, c.known())
 		if err != nil && !errors.Is(err, ErrNoCheckpoint) {
 			return auditlog.Checkpoint{}, err
 		}
@@ -131,12 +143,32 @@ func (c *Checkpoints) learn(key string) {
 	c.vkey = key
 }
 
+// known returns the signer's key, "" while it is not known.
+func (c *Checkpoints) known() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.vkey
+}
+
+// newest returns the newest kept checkpoint that the key signed, or that its own key signed if key is "". It returns
+// ErrNoCheckpoint if there is none.
+func (c *Checkpoints) newest(ctx context.Context, key string) (Kept, error) {
+	found, err := c.store.Newest(ctx, key, newestTried)
+	if err != nil {
+		return Kept{}, err
+	}
+	for _, k := range found {
+		if cp, err := k.open(); err == nil {
+			k.Root = cp.Root
+			return k, nil
+		}
+	}
+	return Kept{}, ErrNoCheckpoint
+}
+
 // Key returns the public key that verifies checkpoints, in note format.
 func (c *Checkpoints) Key(ctx context.Context) (string, error) {
-	c.mu.Lock()
-	known := c.vkey
-	c.mu.Unlock()
-	if known != "" {
+	if known := c.known(); known != "" {
 		return known, nil
 	}
 	_, key, err := c.signer.Last(ctx)
@@ -144,7 +176,7 @@ func (c *Checkpoints) Key(ctx context.Context) (string, error) {
 		c.learn(key)
 		return key, nil
 	}
-	newest, kept := c.store.Newest(ctx)
+	newest, kept := c.newest(ctx, "")
 	if kept == nil {
 		return newest.Key, nil
 	}
@@ -152,13 +184,14 @@ func (c *Checkpoints) Key(ctx context.Context) (string, error) {
 }
 
 // Head returns the signed checkpoint of the current log. If it cannot be signed now, because the signer is away or the log
-// is not what was signed, the newest kept one is returned; ErrNoCheckpoint if there is none.
+// is not what was signed, the newest kept one is returned, of an earlier key if the signer's has signed none; ErrNoCheckpoint
+// if there is none at all.
 func (c *Checkpoints) Head(ctx context.Context) (Kept, error) {
 	size, err := c.store.Size(ctx)
 	if err != nil {
 		return Kept{}, fmt.Errorf("checkpoint: %w", err)
 	}
-	newest, err := c.store.Newest(ctx)
+	newest, err := c.newest(ctx, c.known())
 	if err != nil && !errors.Is(err, ErrNoCheckpoint) {
 		return Kept{}, fmt.Errorf("checkpoint: %w", err)
 	}
@@ -175,10 +208,15 @@ func (c *Checkpoints) Head(ctx context.Context) (Kept, error) {
 		return signed, nil
 	case ctx.Err() != nil:
 		return Kept{}, ctx.Err()
-	case none:
-		return Kept{}, fmt.Errorf("%w: %w", ErrNoCheckpoint, err)
 	}
 	c.signedUpTo(newest.Size, size)
+	if none {
+		earlier, other := c.newest(ctx, "")
+		if other != nil {
+			return Kept{}, fmt.Errorf("%w: %w", ErrNoCheckpoint, err)
+		}
+		return earlier, nil
+	}
 	return newest, nil
 }
 
@@ -210,7 +248,7 @@ func (c *Checkpoints) sign(ctx context.Context, size int64) (Kept, error) {
 	case <-c.turn:
 	}
 	defer func() { c.turn <- struct{}{} }()
-	if newest, err := c.store.Newest(ctx); err == nil && newest.Size >= size && c.checker.Ready(ctx) == nil {
+	if newest, err := c.newest(ctx, c.known()); err == nil && newest.Size >= size && c.checker.Ready(ctx) == nil {
 		return newest, nil // the one before had it signed
 	}
 	c.mu.Lock()
@@ -251,9 +289,13 @@ func (c *Checkpoints) signOnce(ctx context.Context) (Kept, error) {
 	if err != nil {
 		return Kept{}, err
 	}
-	newest, err := c.store.Newest(ctx)
+	key, err := c.Key(ctx)
+	if err != nil {
+		return Kept{}, err
+	}
+	newest, err := c.newest(ctx, key)
 	switch {
-	case errors.Is(err, ErrNoCheckpoint):
+	case errors.Is(err, ErrNoCheckpoint): // of this key: it begins at the empty log
 		newest = Kept{Root: auditlog.EmptyRoot}
 	case err != nil:
 		return Kept{}, err
@@ -273,7 +315,8 @@ func (c *Checkpoints) signOnce(ctx context.Context) (Kept, error) {
 	return c.keep(ctx, signed)
 }
 
-// keep checks and keeps a checkpoint of the signer.
+// keep checks and keeps a checkpoint of the signer. One of a larger log than the database has is a difference, and is not kept:
+// nobody but the owner of the database could delete it when the signer is told where to begin.
 func (c *Checkpoints) keep(ctx context.Context, signed []byte) (Kept, error) {
 	key, err := c.Key(ctx)
 	if err != nil {
@@ -282,6 +325,15 @@ func (c *Checkpoints) keep(ctx context.Context, signed []byte) (Kept, error) {
 	cp, err := auditlog.OpenCheckpoint(signed, key)
 	if err != nil {
 		return Kept{}, fmt.Errorf("the signer's answer: %w", err)
+	}
+	size, err := c.store.Size(ctx)
+	if err != nil {
+		return Kept{}, fmt.Errorf("the signer's answer: %w", err)
+	}
+	if size < cp.Size {
+		bad := &auditlog.Difference{Kind: auditlog.KindShort, Position: size, Until: cp.Size}
+		c.checker.Report(ctx, bad)
+		return Kept{}, bad
 	}
 	k := Kept{Size: cp.Size, Root: cp.Root, Signed: signed, Key: key}
 	return k, c.store.Keep(ctx, k)
@@ -293,15 +345,6 @@ func (c *Checkpoints) catchUp(ctx context.Context, last []byte) error {
 	if last == nil {
 		return errors.New("the signer has signed nothing, and a checkpoint is kept: tell the signer where to begin (docs/audit.md)")
 	}
-	k, err := c.keep(ctx, last)
-	if err != nil {
-		return err
-	}
-	size, err := c.store.Size(ctx)
-	if err == nil && size < k.Size {
-		bad := &auditlog.Difference{Kind: auditlog.KindShort, Position: size, Until: k.Size}
-		c.checker.Report(ctx, bad)
-		return bad
-	}
+	_, err := c.keep(ctx, last)
 	return err
 }

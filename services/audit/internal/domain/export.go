@@ -67,7 +67,7 @@ func (x *Export) Part(ctx context.Context) (lines []auditlog.Line, done bool, er
 		lines = append(lines, auditlog.Line{Entry: e})
 		x.next = e.Position + 1
 		for len(kept) > 0 && kept[0].Size <= x.next {
-			if kept[0].Size == x.next {
+			if kept[0].Size == x.next && kept[0].Key == x.head.Key { // a verifier has one key
 				lines = append(lines, auditlog.Line{Checkpoint: string(kept[0].Signed)})
 			}
 			kept = kept[1:]

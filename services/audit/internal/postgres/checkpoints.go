@@ -21,15 +21,8 @@ var _ domain.CheckpointStore = (*Store)(nil)
 const keptColumns = `size, root, checkpoint, verifier_key`
 
 // Newest implements domain.CheckpointStore.
-func (s *Store) Newest(ctx context.Context) (domain.Kept, error) {
-	found, err := s.kept(ctx, `SELECT `+keptColumns+` FROM checkpoints ORDER BY size DESC, kept_at DESC LIMIT 1`)
-	if err != nil {
-		return domain.Kept{}, err
-	}
-	if len(found) == 0 {
-		return domain.Kept{}, domain.ErrNoCheckpoint
-	}
-	return found[0], nil
+func (s *Store) Newest(ctx context.Context, key string, limit int) ([]domain.Kept, error) {
+	return s.kept(ctx, `SELECT `+keptColumns+` FROM checkpoints WHERE $1 IN ('', verifier_key) ORDER BY size DESC, kept_at DESC LIMIT $2`, key, limit)
 }
 
 // Kept implements domain.CheckStore.
@@ -66,17 +59,26 @@ func (s *Store) Keep(ctx context.Context, k domain.Kept) error {
 	return nil
 }
 
-// partQuery reads entries as they are stored. The last column compares the column event with the event in the leaf, which
-// begins after the first empty line.
+// partQuery reads entries as they are stored. A time that is infinite has no form in Go, and is read as NULL. The last column
+// compares the column event with the event in the leaf, which begins after the first empty line.
 const partQuery = `
-	SELECT position, event_id::text, user_id::text, coalesce(task_id::text, ''), event_type, task_version, seq, occurred_at, recorded_at, actor, leaf, leaf_hash,
+	SELECT position, event_id::text, user_id::text, coalesce(task_id::text, ''), event_type, task_version, seq,
+		CASE WHEN isfinite(occurred_at) THEN occurred_at END, CASE WHEN isfinite(recorded_at) THEN recorded_at END, actor, leaf, leaf_hash,
 		coalesce(event = convert_from(substr(leaf, position('\x0a0a'::bytea in leaf) + 2), 'UTF8')::jsonb, false)
 	FROM entries WHERE position >= $1 AND position < $2 ORDER BY position`
+
+// First implements domain.CheckStore.
+func (s *Store) First(ctx context.Context) (first int64, err error) {
+	err = s.query(ctx, "read the first position", `SELECT coalesce(min(position), 0) FROM entries`, nil, func(rows *sql.Rows) error {
+		return rows.Scan(&first)
+	})
+	return first, err
+}
 
 // Part implements domain.CheckStore.
 func (s *Store) Part(ctx context.Context, from, to int64) (domain.Part, error) {
 	p, err := s.entriesOf(ctx, from, to)
-	if unreadable(err) { // an event in some leaf is not JSON: the entries are read one by one
+	if unreadable(err) { // as an event in some leaf that is not JSON: the entries are read one by one
 		p, err = domain.Part{}, nil
 		for at := from; at < to && err == nil; at++ {
 			err = s.addOne(ctx, &p, at)
@@ -110,19 +112,21 @@ func (s *Store) Part(ctx context.Context, from, to int64) (domain.Part, error) {
 func (s *Store) entriesOf(ctx context.Context, from, to int64) (p domain.Part, err error) {
 	err = s.query(ctx, "read entries", partQuery, []any{from, to}, func(rows *sql.Rows) error {
 		var e auditlog.Entry
+		var occurred, recorded sql.NullTime
 		var same bool
-		if err := rows.Scan(&e.Position, &e.EventID, &e.UserID, &e.TaskID, &e.EventType, &e.TaskVersion, &e.Seq, &e.OccurredAt, &e.RecordedAt,
+		if err := rows.Scan(&e.Position, &e.EventID, &e.UserID, &e.TaskID, &e.EventType, &e.TaskVersion, &e.Seq, &occurred, &recorded,
 			&e.Actor, &e.Leaf, &e.LeafHash, &same); err != nil {
-			return err
+			return fmt.Errorf("%w: %w", errUnreadable, err)
 		}
-		e.OccurredAt, e.RecordedAt = e.OccurredAt.UTC().Truncate(time.Microsecond), e.RecordedAt.UTC()
+		e.OccurredAt, e.RecordedAt = occurred.Time.UTC().Truncate(time.Microsecond), recorded.Time.UTC()
+		same = same && occurred.Valid && recorded.Valid // the zero time can be the leaf's
 		p.Entries, p.Documents = append(p.Entries, e), append(p.Documents, same)
 		return nil
 	})
 	return p, err
 }
 
-// addOne adds the entry at a position. One whose leaf has no readable event is added as one whose document differs.
+// addOne adds the entry at a position. One with a value that cannot be read is added with its leaf alone: its columns differ.
 func (s *Store) addOne(ctx context.Context, p *domain.Part, at int64) error {
 	one, err := s.entriesOf(ctx, at, at+1)
 	if unreadable(err) {
@@ -137,10 +141,13 @@ func (s *Store) addOne(ctx context.Context, p *domain.Part, at int64) error {
 	return err
 }
 
-// unreadable reports whether the database could not read a value: SQLSTATE class 22, a data exception.
+// errUnreadable is wrapped when a row has a value that its Go type does not have, as NULL where the table allowed none.
+var errUnreadable = errors.New("a row cannot be read")
+
+// unreadable reports whether a value could not be read, here or by the database: SQLSTATE class 22, a data exception.
 func unreadable(err error) bool {
 	var pg *pgconn.PgError
-	return errors.As(err, &pg) && len(pg.Code) == 5 && pg.Code[:2] == "22"
+	return errors.Is(err, errUnreadable) || errors.As(err, &pg) && len(pg.Code) == 5 && pg.Code[:2] == "22"
 }
 
 // query calls scan for each row.

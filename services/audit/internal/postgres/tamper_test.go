@@ -183,6 +183,24 @@ func TestEveryTamperingIsFoundAndNamed(t *testing.T) {
 			self:   "entry 3: its column actor was changed", verify: "entry 3: its column actor was changed",
 		},
 		{
+			name:   "a time is made infinite",
+			tamper: func(v *victim) { v.exec(`UPDATE entries SET occurred_at = 'infinity' WHERE position = 3`) },
+			self:   "entry 3: its column occurred_at was changed", verify: "entry 3: its column occurred_at was changed",
+		},
+		{
+			name:   "a time is made infinite in the past",
+			tamper: func(v *victim) { v.exec(`UPDATE entries SET recorded_at = '-infinity' WHERE position = 3`) },
+			self:   "entry 3: its column recorded_at was changed", verify: "entry 3: its column recorded_at was changed",
+		},
+		{
+			name: "a column is made NULL",
+			tamper: func(v *victim) {
+				v.exec(`ALTER TABLE entries ALTER COLUMN actor DROP NOT NULL`)
+				v.exec(`UPDATE entries SET actor = NULL WHERE position = 3`)
+			},
+			self: "entry 3: its column", verify: "entry 3: its column", // the whole row cannot be read
+		},
+		{
 			name:   "the document for queries is edited",
 			tamper: func(v *victim) { v.exec(`UPDATE entries SET event = '{"b": 1}' WHERE position = 3`) },
 			self:   "entry 3: its column event was changed", // an export has the leaf and not this column
@@ -243,6 +261,14 @@ func TestEveryTamperingIsFoundAndNamed(t *testing.T) {
 				v.exec(`INSERT INTO entries SELECT 12, $1, user_id, task_id, event_type, task_version, seq, occurred_at, recorded_at, actor, event, leaf, leaf_hash FROM entries WHERE position = 0`, uuid.New())
 			},
 			self: "entry 12 was added outside of the tree", // it is never signed, so it is in no export
+		},
+		{
+			name: "an entry is added before the first one",
+			tamper: func(v *victim) {
+				v.exec(`ALTER TABLE entries DROP CONSTRAINT entries_position_check`)
+				v.exec(`INSERT INTO entries SELECT -1, $1, user_id, task_id, event_type, task_version, seq, occurred_at, recorded_at, actor, event, leaf, leaf_hash FROM entries WHERE position = 0`, uuid.New())
+			},
+			self: "entry -1 was added outside of the tree",
 		},
 		{
 			name: "a hash of the tree is edited",

@@ -9,7 +9,6 @@ package subscriber
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -49,15 +48,7 @@ func decode(raw []byte) (events.TaskEvent, error) {
 	if !errors.Is(err, events.ErrUnknownType) {
 		return ev, err
 	}
-	var more struct {
-		TaskVersion int64  `json:"task_version"`
-		Seq         int64  `json:"seq"`
-		Actor       string `json:"actor"`
-	}
-	if json.Unmarshal(raw, &more) == nil { // fields with other types, from a later version, stay empty
-		ev.TaskVersion, ev.Seq, ev.Actor = more.TaskVersion, more.Seq, more.Actor
-	}
-	return ev, nil
+	return ev, nil // the entry's columns are read from the leaf
 }
 
 // onTaskEvent appends one event to the log.

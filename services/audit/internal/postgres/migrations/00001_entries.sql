@@ -1,8 +1,8 @@
 -- +goose Up
 -- +goose StatementBegin
--- The service's database role may only read and add rows, so this role cannot rewrite the log. This does not protect the
--- log from the service's process, which also has the owner's credentials, for migrations, and the signing key. An auditor
--- detects a rewrite with an earlier checkpoint (package verify). The default privileges cover the tables of later
+-- The service's database role may only read and add rows, so this role cannot rewrite the log. The owner of the tables can. The
+-- signer, which is another process, then refuses the next checkpoint, and an auditor detects a rewrite with an earlier one
+-- (docs/audit.md). The default privileges cover the tables of later
 -- migrations too. There is no sequence, because positions must have no gaps.
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT ON TABLES TO audit_app;
 
