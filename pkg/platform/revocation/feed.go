@@ -67,8 +67,8 @@ func New(set *auth.Revocations, source Source, log *slog.Logger, reg prometheus.
 	return f
 }
 
-// Run loads at once and then every PollEvery, and sooner after a load that has failed, until ctx ends. It returns nil. It logs the first of the loads in a row that
-// fail.
+// Run loads at once and then every PollEvery, and sooner after a load that has failed, until ctx ends. It returns nil. It logs
+// the first of the loads in a row that fail.
 func (f *Feed) Run(ctx context.Context) error {
 	failing, first := false, true
 	for {
