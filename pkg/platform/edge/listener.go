@@ -42,7 +42,7 @@ const (
 // Limit returns listeners that share limits. Their Accept returns the connections that are within them.
 func Limit(limits Limits, listeners ...net.Listener) []net.Listener {
 	d := &door{limits: limits, addresses: NewCount(limits.PerAddress), total: NewCount(limits.Total), answering: NewCount(refusing)}
-	d.refusals.log = limits.Log
+	d.refusals = NewRefusals(limits.Log, "connections are refused")
 	limited := make([]net.Listener, len(listeners))
 	for i, l := range listeners {
 		limited[i] = &listener{l, d}
@@ -61,7 +61,7 @@ type door struct {
 	addresses *Count
 	total     *Count // has one key
 	answering *Count // has one key: refusals that are being answered
-	refusals  refusals
+	refusals  *Refusals
 }
 
 // all is the key of counts without a key.
@@ -78,7 +78,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		if c != nil {
 			return c, nil
 		}
-		l.refusals.add(peer(raw), status, time.Now())
+		l.refusals.Add(address.Key(peer(raw)), status, time.Now())
 		if !l.answering.Take(all) {
 			_ = raw.Close() // the client sees that
 			continue

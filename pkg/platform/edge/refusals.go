@@ -3,27 +3,31 @@ package edge
 import (
 	"context"
 	"log/slog"
-	"net/netip"
 	"sync"
 	"time"
-
-	"github.com/taskwire/taskwire/pkg/platform/address"
 )
 
-// reportEvery is the least time between two lines about refused connections: a flood must not fill the log.
+// reportEvery is the least time between two lines of a Refusals: a flood must not fill the log.
 const reportEvery = 10 * time.Second
 
-// refusals writes log lines about refused connections.
-type refusals struct {
-	log   *slog.Logger // may be nil
-	mu    sync.Mutex
-	last  time.Time
-	count int // since the last line
+// Refusals writes log lines about what is refused because an address, or all of them, have as much as they may. It is safe for
+// concurrent use.
+type Refusals struct {
+	log     *slog.Logger // may be nil
+	message string
+	mu      sync.Mutex
+	last    time.Time
+	count   int // since the last line
 }
 
-// add counts a refused connection, and writes a line unless there was one just before. The line names the address of this
-// connection, and how many were refused since the last line, of all addresses.
-func (r *refusals) add(from netip.Addr, status int, now time.Time) {
+// NewRefusals returns one whose lines have the message. log may be nil.
+func NewRefusals(log *slog.Logger, message string) *Refusals {
+	return &Refusals{log: log, message: message}
+}
+
+// Add counts a refusal, and writes a line unless there was one just before. The line names the address of this client
+// (address.Key), and how many were refused since the last line, of all addresses.
+func (r *Refusals) Add(address string, status int, now time.Time) {
 	if r.log == nil {
 		return
 	}
@@ -35,6 +39,6 @@ func (r *refusals) add(from netip.Addr, status int, now time.Time) {
 	}
 	r.mu.Unlock()
 	if due {
-		r.log.WarnContext(context.Background(), "connections are refused", "address", address.Key(from), "status", status, "refused_in_all", count)
+		r.log.WarnContext(context.Background(), r.message, "address", address, "status", status, "refused_in_all", count)
 	}
 }

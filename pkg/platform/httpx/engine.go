@@ -68,7 +68,7 @@ func Middleware(cfg Config) []gin.HandlerFunc {
 	}
 	handlers := []gin.HandlerFunc{observe(cfg), recovery, crossOrigin(cfg.Origins), protect(cfg)}
 	if cfg.MaxInFlight > 0 {
-		handlers = append(handlers, boundInFlight(cfg.MaxInFlight))
+		handlers = append(handlers, boundInFlight(cfg.MaxInFlight, cfg.Log))
 	}
 	return handlers
 }

@@ -1,15 +1,19 @@
 package httpx
 
 import (
+	"bytes"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/gin-gonic/gin"
 )
 
 func TestAnAddressHasABoundedNumberOfRequestsAtATime(t *testing.T) {
-	e := NewEngine(Config{MaxInFlight: 2, TrustedProxies: []string{"127.0.0.1"}})
+	var log bytes.Buffer
+	e := NewEngine(Config{MaxInFlight: 2, TrustedProxies: []string{"127.0.0.1"}, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	entered, release := make(chan struct{}), make(chan struct{})
 	e.GET("/slow", func(c *gin.Context) { entered <- struct{}{}; <-release; c.Status(http.StatusNoContent) })
 	e.GET("/fast", func(c *gin.Context) { c.Status(http.StatusNoContent) })
@@ -37,6 +41,9 @@ func TestAnAddressHasABoundedNumberOfRequestsAtATime(t *testing.T) {
 	}
 	if resp := send("/fast", "2001:db8:1:1::3"); resp.StatusCode != http.StatusTooManyRequests || resp.Header.Get("Retry-After") != "1" {
 		t.Errorf("a third request: got %d with Retry-After %q, want 429 and 1", resp.StatusCode, resp.Header.Get("Retry-After"))
+	}
+	if got := log.String(); !strings.Contains(got, "requests are refused") || !strings.Contains(got, "2001:db8:1:1::/64") {
+		t.Errorf("got the log %q, want a line with the address", got)
 	}
 	if resp := send("/fast", "2001:db8:1:2::1"); resp.StatusCode != http.StatusNoContent {
 		t.Errorf("another address: got %d, want 204", resp.StatusCode)

@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"bytes"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -111,11 +112,16 @@ func TestOneAddressCannotTakeEveryPlace(t *testing.T) {
 	o := defaults()
 	o.settings.AuthWait = patience
 	o.settings.MaxPendingPerAddress, o.settings.MaxPerAddress = 2, 3
+	var log bytes.Buffer
+	o.log = slog.New(slog.NewTextHandler(&log, nil))
 	r := newRig(t, o)
 	first, _ := r.from("127.0.0.2")
 	second, _ := r.from("127.0.0.2")
 	if _, status := r.from("127.0.0.2"); status != http.StatusTooManyRequests {
 		t.Errorf("a third connection without a token: got %d, want 429", status)
+	}
+	if got := log.String(); !strings.Contains(got, "WebSockets are refused") || !strings.Contains(got, "address=127.0.0.2 status=429") {
+		t.Errorf("got the log %q, want a line with the address", got)
 	}
 	if _, status := r.from("127.0.0.3"); status != http.StatusSwitchingProtocols {
 		t.Errorf("another address: got %d, want 101", status)

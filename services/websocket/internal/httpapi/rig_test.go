@@ -108,10 +108,11 @@ type options struct {
 	settings socket.Settings
 	origins  []string
 	personal time.Duration // how long a personal API token keeps a connection
+	log      *slog.Logger
 }
 
 func defaults() options {
-	o := options{limits: hub.DefaultLimits(), settings: socket.DefaultSettings(), personal: auth.AccessTokenLife}
+	o := options{limits: hub.DefaultLimits(), settings: socket.DefaultSettings(), personal: auth.AccessTokenLife, log: slog.New(slog.DiscardHandler)}
 	o.limits.Sweep = 50 * time.Millisecond
 	o.limits.Grace = 10 * time.Millisecond
 	o.settings.Tick = 10 * time.Millisecond
@@ -135,7 +136,7 @@ func newRig(t testing.TB, o options) *rig {
 	engine := httpx.NewEngine(httpx.Config{Service: "websocket", Log: quiet, Registerer: r.registry})
 	httpapi.Register(engine, httpapi.Config{
 		Hub: r.hub, Pool: r.pool, Verifier: r.verifier, Sessions: r.sessions, Origins: origins, AuthWait: o.settings.AuthWait, WelcomeWait: o.settings.WelcomeWait,
-		PersonalLife: o.personal, Log: quiet,
+		PersonalLife: o.personal, Log: o.log,
 	})
 	r.server = httptest.NewServer(engine)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -12,6 +12,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/taskwire/taskwire/pkg/events/live"
+	"github.com/taskwire/taskwire/pkg/platform/edge"
 	"github.com/taskwire/taskwire/pkg/platform/httpx"
 	"github.com/taskwire/taskwire/services/websocket/internal/socket"
 )
@@ -47,11 +48,12 @@ type Config struct {
 type handler struct {
 	Config
 	upgrader *websocket.Upgrader
+	refusals *edge.Refusals
 }
 
 // Register adds /ws to engine.
 func Register(engine *gin.Engine, cfg Config) {
-	h := &handler{Config: cfg}
+	h := &handler{Config: cfg, refusals: edge.NewRefusals(cfg.Log, "WebSockets are refused")}
 	h.upgrader = &websocket.Upgrader{
 		HandshakeTimeout: handshakeTimeout, ReadBufferSize: readBuffer, WriteBufferSize: writeBuffer, WriteBufferPool: &sync.Pool{},
 		Subprotocols: []string{live.Subprotocol},
@@ -78,8 +80,12 @@ func (h *handler) open(c *gin.Context) error {
 	address := httpx.AddressKey(c)
 	switch err := h.Pool.Reserve(address); {
 	case errors.Is(err, socket.ErrAddress):
+		h.refusals.Add(address, http.StatusTooManyRequests, time.Now())
 		return httpx.TooManyRequests("There are too many connections from your address.", retryFull)
 	case err != nil:
+		if !errors.Is(err, socket.ErrDraining) { // a shutdown is nobody's flood
+			h.refusals.Add(address, http.StatusServiceUnavailable, time.Now())
+		}
 		return httpx.Unavailable("The service accepts no further connection now.", retryFull, err)
 	}
 	ws, err := h.upgrader.Upgrade(h.Pool.CountFrames(c.Writer), c.Request, switching)
